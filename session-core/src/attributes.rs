@@ -1,0 +1,256 @@
+use std::any::type_name;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use smol_str::SmolStr;
+
+use crate::changes::Changes;
+use crate::error::AttributeError;
+
+/// Most bytes of JSON that the constants and attributes of one session may have: 1 MiB.
+///
+/// The limit of gaesession, and of Memcached; the same on every store.
+pub const MAX_SESSION_BYTES: usize = 1 << 20;
+
+/// Named values, in order of their names.
+///
+/// Cloning is cheap and shares them: a change makes a new list, so that whoever reads an
+/// older one goes on undisturbed.
+#[derive(Clone, Default)]
+pub struct Attributes(Arc<[Attribute]>);
+
+/// One named value, with the number of JSON bytes that it takes.
+#[derive(Clone)]
+pub(crate) struct Attribute {
+    name: SmolStr,
+    value: Value,
+    bytes: u32,
+}
+
+impl Attribute {
+    /// Turns a value into an attribute; refused before it takes more memory than a session may.
+    pub(crate) fn new<V: Serialize + ?Sized>(name: &str, value: &V) -> Result<Self, AttributeError> {
+        let mut counter = JsonCounter { bytes: name.len() + 4, limit: MAX_SESSION_BYTES };
+        match serde_json::to_writer(&mut counter, value) {
+            Ok(()) => {}
+            Err(error) if error.is_io() => return Err(too_large(name)),
+            Err(source) => return Err(AttributeError::Serialize { name: name.to_owned(), source }),
+        }
+        let value = serde_json::to_value(value)
+            .map_err(|source| AttributeError::Serialize { name: name.to_owned(), source })?;
+        Ok(Attribute { name: name.into(), value, bytes: counter.bytes as u32 })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn json_bytes(&self) -> usize {
+        self.bytes as usize
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+}
+
+fn too_large(name: &str) -> AttributeError {
+    AttributeError::TooLarge { name: name.to_owned(), limit: MAX_SESSION_BYTES }
+}
+
+/// Counts bytes and fails past a limit, so that a huge value is never built.
+struct JsonCounter {
+    bytes: usize,
+    limit: usize,
+}
+
+impl io::Write for JsonCounter {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        self.bytes += written.len();
+        if self.bytes > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a value as a `T`.
+pub(crate) fn read<T: DeserializeOwned>(name: &str, value: &Value) -> Result<T, AttributeError> {
+    T::deserialize(value).map_err(|source| AttributeError::Type {
+        name: name.to_owned(),
+        expected: type_name::<T>(),
+        source,
+    })
+}
+
+impl Attributes {
+    /// The value of this name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.position(name).ok().map(|at| &self.0[at].value)
+    }
+
+    /// Names and values, in order of the names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+        self.0.iter().map(|attribute| (attribute.name(), &attribute.value))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many bytes of JSON they take.
+    pub fn json_bytes(&self) -> usize {
+        self.0.iter().map(Attribute::json_bytes).sum()
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        // A few names are found faster in order than by halves.
+        if self.0.len() <= 8 {
+            return self.0.iter().position(|attribute| attribute.name == name).ok_or(self.0.len());
+        }
+        self.0.binary_search_by(|attribute| attribute.name().cmp(name))
+    }
+
+    /// These attributes with one set.
+    pub(crate) fn with(&self, new: Attribute) -> Self {
+        self.with_all(&Changes::from_one(new))
+    }
+
+    /// These attributes with all changes applied.
+    pub(crate) fn with_all(&self, changes: &Changes) -> Self {
+        if changes.is_empty() {
+            return self.clone();
+        }
+        if changes.iter().all(|(name, new)| new.is_some() && self.get(name).is_some()) {
+            let updated = |old: &Attribute| changes.get(old.name()).flatten().unwrap_or(old).clone();
+            // One allocation, as nothing moves.
+            return Attributes(self.0.iter().map(updated).collect());
+        }
+        let kept = self.0.iter().filter(|old| changes.get(old.name()).is_none());
+        let set = changes.iter().filter_map(|(_, new)| new);
+        let mut all: Vec<Attribute> = kept.chain(set).cloned().collect();
+        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Attributes(all.into())
+    }
+
+    /// These attributes without those that `others` has with the same value.
+    pub(crate) fn without(&self, others: &Attributes) -> Self {
+        let own = |a: &&Attribute| others.get(a.name()) != Some(&a.value);
+        Attributes(self.0.iter().filter(own).cloned().collect())
+    }
+}
+
+/// The attributes of a JSON object. `None` if they take more than [`MAX_SESSION_BYTES`].
+impl FromIterator<(String, Value)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
+        let mut all: Vec<Attribute> = values
+            .into_iter()
+            .map(|(name, value)| {
+                let mut counter = JsonCounter { bytes: name.len() + 4, limit: usize::MAX };
+                // A `Value` always has a JSON form.
+                let _ = serde_json::to_writer(&mut counter, &value);
+                Attribute { name: name.into(), value, bytes: counter.bytes as u32 }
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.dedup_by(|later, earlier| later.name == earlier.name && { std::mem::swap(later, earlier); true });
+        Attributes(all.into())
+    }
+}
+
+impl PartialEq for Attributes {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+/// Shows names only: values may be secrets.
+impl fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Serialize for Attributes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let values = serde_json::Map::deserialize(deserializer)?;
+        Ok(values.into_iter().collect())
+    }
+}
+
+/// Refuses attributes that are too much for one session, naming the last one written.
+pub(crate) fn check_size(constants: &Attributes, attributes: &Attributes, name: &str) -> Result<(), AttributeError> {
+    if constants.json_bytes() + attributes.json_bytes() > MAX_SESSION_BYTES {
+        return Err(too_large(name));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attributes(json: Value) -> Attributes {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_counted_bytes_are_those_of_the_json() {
+        let all = attributes(serde_json::json!({"a": 1, "b": "ü\n", "c": [1.5, null]}));
+        let json = serde_json::to_string(&all).unwrap();
+        // Quotes, colon and comma are counted with each; the braces take the last comma's place.
+        assert_eq!(all.json_bytes() + 1, json.len());
+    }
+
+    #[test]
+    fn a_value_over_the_limit_is_refused() {
+        let fits = "x".repeat(MAX_SESSION_BYTES - 100);
+        assert!(Attribute::new("a", &fits).is_ok());
+        let huge = "x".repeat(MAX_SESSION_BYTES);
+        assert!(matches!(Attribute::new("a", &huge), Err(AttributeError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn many_attributes_are_found_and_stay_sorted() {
+        let mut all = Attributes::default();
+        for n in [5, 3, 11, 1, 8, 2, 9, 12, 4, 7, 6, 10] {
+            all = all.with(Attribute::new(&format!("n{n:02}"), &n).unwrap());
+        }
+        assert!(all.iter().map(|(name, _)| name).is_sorted());
+        assert!((1..=12).all(|n| all.get(&format!("n{n:02}")) == Some(&n.into())));
+        assert_eq!(all.get("n13"), None);
+    }
+
+    #[test]
+    fn without_takes_away_only_what_is_the_same() {
+        let mine = attributes(serde_json::json!({"a": 1, "b": 2, "c": 3}));
+        let theirs = attributes(serde_json::json!({"a": 1, "b": 9}));
+        assert_eq!(mine.without(&theirs), attributes(serde_json::json!({"b": 2, "c": 3})));
+    }
+
+    #[test]
+    fn a_wrong_type_names_attribute_and_type() {
+        let error = read::<u32>("Count", &Value::from("x")).unwrap_err();
+        assert_eq!(error.to_string(), "attribute \"Count\" is not a u32");
+    }
+}

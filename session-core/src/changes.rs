@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use smol_str::SmolStr;
+
+use crate::Record;
+use crate::attributes::Attribute;
+
+/// What one request did to a session's data: the last effect on each attribute, and settings.
+///
+/// Applied again to a newer record after a conflict, it touches nothing else.
+#[derive(Clone, Default)]
+pub(crate) struct Changes {
+    attributes: Vec<(SmolStr, Option<Attribute>)>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) persistent: Option<bool>,
+}
+
+impl Changes {
+    pub(crate) fn from_one(new: Attribute) -> Self {
+        let mut changes = Changes::default();
+        changes.set(new);
+        changes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.idle_timeout.is_none() && self.persistent.is_none()
+    }
+
+    pub(crate) fn set(&mut self, new: Attribute) {
+        self.put(SmolStr::new(new.name()), Some(new));
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.put(SmolStr::new(name), None);
+    }
+
+    fn put(&mut self, name: SmolStr, effect: Option<Attribute>) {
+        match self.attributes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, last)) => *last = effect,
+            None => self.attributes.push((name, effect)),
+        }
+    }
+
+    /// The effect on this name: none, removed, or set.
+    pub(crate) fn get(&self, name: &str) -> Option<Option<&Attribute>> {
+        let (_, effect) = self.attributes.iter().find(|(known, _)| known == name)?;
+        Some(effect.as_ref())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Option<&Attribute>)> {
+        self.attributes.iter().map(|(name, effect)| (name.as_str(), effect.as_ref()))
+    }
+
+    pub(crate) fn json_bytes(&self) -> usize {
+        self.iter().filter_map(|(_, set)| set).map(Attribute::json_bytes).sum()
+    }
+
+    /// Puts these changes before others that came after them.
+    pub(crate) fn followed_by(mut self, later: Changes) -> Changes {
+        for (name, effect) in later.attributes {
+            self.put(name, effect);
+        }
+        self.idle_timeout = later.idle_timeout.or(self.idle_timeout);
+        self.persistent = later.persistent.or(self.persistent);
+        self
+    }
+
+    /// The record with these changes.
+    pub(crate) fn apply(&self, record: &mut Record) {
+        if !self.attributes.is_empty() {
+            record.attributes = record.attributes.with_all(self);
+        }
+        record.idle_timeout = self.idle_timeout.unwrap_or(record.idle_timeout);
+        record.persistent = self.persistent.unwrap_or(record.persistent);
+    }
+
+    /// Whether the client's copy of the cookie no longer says what these changes say.
+    pub(crate) fn concern_the_cookie(&self, before: &Record) -> bool {
+        self.persistent.is_some_and(|persistent| persistent != before.persistent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Attributes;
+
+    fn attribute(name: &str, value: i32) -> Attribute {
+        Attribute::new(name, &value).unwrap()
+    }
+
+    fn applied(before: serde_json::Value, changes: &Changes) -> serde_json::Value {
+        let before: Attributes = serde_json::from_value(before).unwrap();
+        serde_json::to_value(before.with_all(changes)).unwrap()
+    }
+
+    #[test]
+    fn the_last_effect_on_each_attribute_counts() {
+        let mut changes = Changes::default();
+        changes.set(attribute("added then changed", 1));
+        changes.set(attribute("added then changed", 2));
+        changes.set(attribute("added then removed", 1));
+        changes.remove("added then removed");
+        changes.remove("removed then added");
+        changes.set(attribute("removed then added", 3));
+        changes.remove("unknown");
+        let before = serde_json::json!({"removed then added": 0, "other": 7});
+        let after = serde_json::json!({"added then changed": 2, "removed then added": 3, "other": 7});
+        assert_eq!(applied(before, &changes), after);
+    }
+
+    #[test]
+    fn later_changes_win() {
+        let mut first = Changes::from_one(attribute("a", 1));
+        first.set(attribute("b", 1));
+        let mut second = Changes::default();
+        second.remove("a");
+        let both = first.followed_by(second);
+        assert_eq!(applied(serde_json::json!({}), &both), serde_json::json!({"b": 1}));
+    }
+}

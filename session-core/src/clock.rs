@@ -1,0 +1,76 @@
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::Time;
+
+/// Tells the time to a [`SessionManager`](crate::SessionManager).
+///
+/// Every deadline is judged by this clock alone, whatever a store's own expiry does.
+pub trait Clock: Send + Sync + 'static {
+    /// The present time.
+    fn now(&self) -> Time;
+}
+
+/// The operating system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        Time::from_unix_millis(match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(after) => millis(after),
+            Err(before) => -millis(before.duration()),
+        })
+    }
+}
+
+/// A clock that stands still until it is moved: for tests.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// use session_core::{Clock, ManualClock};
+///
+/// let clock = Arc::new(ManualClock::default());
+/// let before = clock.now();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().since(before), Duration::from_secs(60));
+/// ```
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that shows this time.
+    pub const fn at(time: Time) -> Self {
+        ManualClock(AtomicI64::new(time.unix_millis()))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, duration: Duration) {
+        self.set(self.now().saturating_add(duration));
+    }
+
+    /// Sets the clock, backward too.
+    pub fn set(&self, time: Time) {
+        self.0.store(time.unix_millis(), Ordering::SeqCst);
+    }
+}
+
+/// Shows the first second of 2026.
+impl Default for ManualClock {
+    fn default() -> Self {
+        ManualClock::at(Time::from_unix_millis(1_767_225_600_000))
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        Time::from_unix_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
+    fn now(&self) -> Time {
+        (**self).now()
+    }
+}

@@ -1,0 +1,153 @@
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::RandomError;
+use crate::{RandomSource, RecordKey};
+
+/// The random name of a session that only its client and this process's memory hold.
+///
+/// It is the base64url text of at least 16 random bytes. Whoever has it is the visitor, so it
+/// prints as a short fingerprint; [`as_str`](SessionId::as_str) is the only way to the text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionId {
+    // Inline, because an id is made or read on each request and an allocation is dearer.
+    text: [u8; SessionId::MAX_CHARS],
+    chars: u8,
+}
+
+impl SessionId {
+    /// Fewest random bytes of an id: 128 bits, the floor of OWASP ASVS 5.0, 7.2.3.
+    pub const MIN_BYTES: usize = 16;
+    /// Most random bytes of an id.
+    pub const MAX_BYTES: usize = 64;
+    /// Random bytes of an id where nothing else is asked for, as in icza/session.
+    pub const DEFAULT_BYTES: usize = 18;
+
+    const MIN_CHARS: usize = chars(SessionId::MIN_BYTES);
+    const MAX_CHARS: usize = chars(SessionId::MAX_BYTES);
+
+    /// A new id of `bytes` random bytes, held between the two bounds.
+    pub fn generate(random: &dyn RandomSource, bytes: usize) -> Result<Self, RandomError> {
+        let mut buffer = [0; SessionId::MAX_BYTES];
+        let raw = &mut buffer[..bytes.clamp(SessionId::MIN_BYTES, SessionId::MAX_BYTES)];
+        random.fill(raw)?;
+        let mut text = [0; SessionId::MAX_CHARS];
+        let chars = URL_SAFE_NO_PAD
+            .encode_slice(raw, &mut text)
+            .expect("the buffer holds the text of the longest id");
+        Ok(SessionId { text, chars: chars as u8 })
+    }
+
+    /// The id in this text, if it has an id's form: length and alphabet.
+    ///
+    /// Every length between the bounds will do, so that a changed setting ends no session.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let fits = (SessionId::MIN_CHARS..=SessionId::MAX_CHARS).contains(&text.len());
+        if !fits || !text.bytes().all(allowed) {
+            return None;
+        }
+        let mut copy = [0; SessionId::MAX_CHARS];
+        copy[..text.len()].copy_from_slice(text.as_bytes());
+        Some(SessionId { text: copy, chars: text.len() as u8 })
+    }
+
+    /// The text that the client holds. Keep it out of logs, pages and addresses.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..usize::from(self.chars)]).expect("an id is ASCII")
+    }
+
+    /// The key under which stores keep this session.
+    pub fn key(&self) -> RecordKey {
+        RecordKey::of(self)
+    }
+}
+
+/// The number of base64 characters without padding.
+const fn chars(bytes: usize) -> usize {
+    (bytes * 4).div_ceil(3)
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({})", self.key().fingerprint())
+    }
+}
+
+/// The session ids that one request presents, in order, four at most.
+///
+/// A client may hold several cookies of the same name (for other paths or domains), so each is
+/// tried. What has not an id's form is remembered only as that.
+#[derive(Debug, Default)]
+pub struct PresentedIds {
+    ids: [Option<SessionId>; PresentedIds::MAX],
+    rejected: bool,
+}
+
+impl PresentedIds {
+    /// Most ids that are tried.
+    pub const MAX: usize = 4;
+
+    /// Adds what the client presented as an id.
+    pub fn push(&mut self, text: &str) {
+        match SessionId::parse(text) {
+            None => self.reject(),
+            id => {
+                if let Some(free) = self.ids.iter_mut().find(|slot| slot.is_none()) {
+                    *free = id;
+                }
+            }
+        }
+    }
+
+    /// Notes that something was presented that is no id.
+    pub fn reject(&mut self) {
+        self.rejected = true;
+    }
+
+    /// Whether no more ids are taken.
+    pub fn is_full(&self) -> bool {
+        self.ids.iter().all(Option::is_some)
+    }
+
+    /// Whether nothing at all was presented.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.rejected && self.ids[0].is_none()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &SessionId> {
+        self.ids.iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemRandom;
+
+    #[test]
+    fn an_id_has_the_asked_length_and_parses() {
+        for (bytes, chars) in [(16, 22), (18, 24), (33, 44), (64, 86)] {
+            let id = SessionId::generate(&SystemRandom, bytes).unwrap();
+            assert_eq!(id.as_str().len(), chars);
+            assert_eq!(SessionId::parse(id.as_str()), Some(id));
+        }
+    }
+
+    #[test]
+    fn a_malformed_id_does_not_parse() {
+        let long = "a".repeat(87);
+        let malformed = ["", "short", &long, "aaaaaaaaaaaaaaaaaaaaaaa ", "aaaaaaaaaaaaaaaaaaaaaaa%", "aaaaaaaaaaaaaaaaaaaaaaé"];
+        for text in malformed {
+            assert_eq!(SessionId::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_id() {
+        let id = SessionId::generate(&SystemRandom, 18).unwrap();
+        assert!(!format!("{id:?}").contains(id.as_str()));
+    }
+}

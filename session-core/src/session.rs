@@ -1,0 +1,385 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::attributes::{Attribute, check_size, read};
+use crate::error::Error;
+use crate::id::PresentedIds;
+use crate::new_session::checked_timeout;
+use crate::state::{Phase, State};
+use crate::{AttrName, Attributes, Name, NewSession, Record, RecordKey, SessionId, SessionManager, Time, WriteName};
+
+/// One visitor's session.
+///
+/// Reading and changing attributes never waits: changes are collected and saved together, in a
+/// request when the handler has returned, elsewhere by [`save`](Session::save). Cloning gives
+/// another handle to the same session.
+///
+/// A handle whose session was removed or replaced goes on telling what the session was, and
+/// answers writes with [`Error::Gone`].
+#[derive(Clone)]
+pub struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) generation: u32,
+}
+
+/// The place of a visitor's session during one request.
+///
+/// For authors of integrations, as `session-axum` is one: [`open`](Visit::open) it with the ids
+/// that the request presents, hand [`session`](Visit::session) to the application, and
+/// [`commit`](Visit::commit) when the application has answered and before the answer leaves.
+/// Clones share the place.
+#[derive(Clone)]
+pub struct Visit(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) manager: SessionManager,
+    pub(crate) state: Mutex<State>,
+    opened: OnceCell<()>,
+    /// Held while saving, so that one save is done before the next takes its changes.
+    pub(crate) saving: tokio::sync::Mutex<()>,
+}
+
+impl Visit {
+    pub(crate) fn new(manager: SessionManager, phase: Phase) -> Self {
+        Visit(Arc::new(Shared {
+            manager,
+            state: Mutex::new(State::new(phase)),
+            opened: OnceCell::new(),
+            saving: tokio::sync::Mutex::new(()),
+        }))
+    }
+
+    /// Loads the session of the first presented id that has one; only once, however often called.
+    ///
+    /// An error means that the store failed: there may be a session. The next call tries again.
+    /// May be cancelled.
+    pub async fn open(&self, presented: &PresentedIds) -> Result<(), Error> {
+        self.0.opened.get_or_try_init(|| self.0.manager.open(&self.0, presented)).await?;
+        Ok(())
+    }
+
+    /// The session, if there is one.
+    pub fn session(&self) -> Option<Session> {
+        let state = self.0.state.lock();
+        state.is_present().then(|| Session { shared: Arc::clone(&self.0), generation: state.generation() })
+    }
+
+    /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
+    /// visit is committed.
+    pub fn start(&self, new: NewSession) -> Result<Session, Error> {
+        let (id, record, kept) = self.0.manager.draw_session(new)?;
+        let mut state = self.0.state.lock();
+        if state.phase == Phase::Answered {
+            return Err(Error::HeadSent("started"));
+        }
+        state.start(id, record, kept);
+        Ok(Session { shared: Arc::clone(&self.0), generation: state.generation() })
+    }
+
+    /// Drops all that was collected, now and later: the handler panicked.
+    pub fn abandon(&self) {
+        self.0.state.lock().abandon();
+    }
+}
+
+impl Session {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock()
+    }
+
+    pub(crate) fn writable(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.state();
+        state.check_writable(self.generation)?;
+        Ok(state)
+    }
+
+    fn with_record<T>(&self, read: impl FnOnce(&Record) -> T) -> T {
+        read(self.state().record().expect("a handle is made for a session that is there"))
+    }
+
+    /// The value of an attribute; `None` if there is none.
+    ///
+    /// A value of another type is [`Error::Attribute`], and stays as it is. [`Error::Gone`] if
+    /// another session has taken this one's place in the request.
+    pub fn attr<T: DeserializeOwned>(&self, key: impl AttrName<T>) -> Result<Option<T>, Error> {
+        let state = self.state();
+        if state.generation() != self.generation {
+            return Err(Error::Gone);
+        }
+        let name = key.name();
+        current(&state, name).map(|value| read(name, value)).transpose().map_err(Error::from)
+    }
+
+    /// The value of a constant attribute; `None` if there is none.
+    pub fn constant<T: DeserializeOwned>(&self, key: impl AttrName<T>) -> Result<Option<T>, Error> {
+        // Out of the lock, as constants can't change.
+        let constants = self.constants();
+        let name = key.name();
+        constants.get(name).map(|value| read(name, value)).transpose().map_err(Error::from)
+    }
+
+    /// All constant attributes.
+    pub fn constants(&self) -> Attributes {
+        self.with_record(|record| record.constants.clone())
+    }
+
+    /// A copy of all attributes, with the changes of this request.
+    pub fn attrs(&self) -> Attributes {
+        self.state().view().map(|record| record.attributes).unwrap_or_default()
+    }
+
+    pub(crate) fn attributes(&self) -> Result<Attributes, Error> {
+        let state = self.state();
+        if state.generation() != self.generation {
+            return Err(Error::Gone);
+        }
+        Ok(state.view().map(|record| record.attributes).unwrap_or_default())
+    }
+
+    /// Sets an attribute, to be saved with the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Attribute`] if the value has no JSON form or makes the session too large, and
+    /// [`Error::Gone`] if the session ended; nothing is changed then.
+    pub fn set_attr<V: Serialize + ?Sized>(&self, key: impl WriteName<V>, value: &V) -> Result<(), Error> {
+        let attribute = Attribute::new(key.name(), value)?;
+        let mut state = self.writable()?;
+        check_growth(&state, &attribute)?;
+        state.change(|changes| changes.set(attribute));
+        Ok(())
+    }
+
+    /// Removes an attribute; silent if there is none.
+    pub fn remove_attr(&self, key: impl Name) -> Result<(), Error> {
+        self.writable()?.change(|changes| changes.remove(key.name()));
+        Ok(())
+    }
+
+    /// Reads an attribute and removes it, for messages that are shown once.
+    ///
+    /// A value of another type is an error, and stays.
+    pub fn take_attr<T: DeserializeOwned>(&self, key: impl AttrName<T>) -> Result<Option<T>, Error> {
+        let name = key.name();
+        let mut state = self.writable()?;
+        let Some(value) = current(&state, name) else { return Ok(None) };
+        let value = read(name, value)?;
+        state.change(|changes| changes.remove(name));
+        Ok(Some(value))
+    }
+
+    /// Changes an attribute now and atomically, and gives what was stored.
+    ///
+    /// `update` gets the stored value, or `None`, and returns the new one. If another request or
+    /// process saves the session meanwhile, it runs again on the newer value, so it must have no
+    /// side effects. Changes collected before are saved with it. A session that was started in
+    /// this request is not stored yet: the update happens in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the session ended, [`Error::Store`] if the store failed,
+    /// [`Error::Conflict`] if others were faster at each of many attempts, [`Error::Attribute`]
+    /// if the value has another type. What was collected stays collected.
+    ///
+    /// # Cancel safety
+    ///
+    /// When cancelled, the update is stored as a whole or not at all.
+    ///
+    /// ```
+    /// # use session_core::{AttrKey, Error, Session};
+    /// const COUNT: AttrKey<u32> = AttrKey::new("Count");
+    ///
+    /// async fn count(sess: &Session) -> Result<u32, Error> {
+    ///     sess.update_attr(COUNT, |n| n.unwrap_or(0) + 1).await
+    /// }
+    /// ```
+    pub async fn update_attr<T: Serialize + DeserializeOwned>(
+        &self,
+        key: impl AttrName<T>,
+        mut update: impl FnMut(Option<T>) -> T,
+    ) -> Result<T, Error> {
+        let name = key.name();
+        self.shared
+            .manager
+            .update(self, |record| {
+                let before = record.attributes.get(name).map(|value| read(name, value)).transpose()?;
+                let after = update(before);
+                let attribute = Attribute::new(name, &after)?;
+                record.attributes = record.attributes.with(attribute.clone());
+                check_size(&record.constants, &record.attributes, name)?;
+                Ok((attribute, after))
+            })
+            .await
+    }
+
+    /// Saves now what was collected.
+    ///
+    /// In a request, attributes and settings; starting, renewing and removing wait until the
+    /// handler has returned. After the response head has left, and without a request, everything.
+    ///
+    /// The errors are those of [`update_attr`](Session::update_attr); what was collected stays
+    /// collected. When cancelled, changes are stored together or not at all.
+    pub async fn save(&self) -> Result<(), Error> {
+        self.shared.manager.save(self).await
+    }
+
+    /// Drops what was collected in this request: changes, and a start, renewal or removal.
+    pub fn discard(&self) {
+        self.state().discard();
+    }
+
+    /// Keeps the data under a new id; the old id ends. To be done at any change of privilege.
+    ///
+    /// [`id`](Session::id) tells the new id at once. It is stored in one step when the handler
+    /// has returned: exactly one of the two ids works at any time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`]; [`Error::HeadSent`] when the client can't learn the new id any more;
+    /// [`Error::Random`].
+    pub fn renew_id(&self) -> Result<(), Error> {
+        let id = self.shared.manager.draw_id()?;
+        let mut state = self.writable()?;
+        if state.phase == Phase::Answered {
+            return Err(Error::HeadSent("renewed"));
+        }
+        state.renew(id);
+        Ok(())
+    }
+
+    /// Ends the session: a logout. Other handles of this request then find none.
+    ///
+    /// Once the response head has left, and without a request, [`save`](Session::save) carries
+    /// it out.
+    pub fn remove(&self) {
+        // A handle to a session that another one replaced has nothing left to remove.
+        if let Ok(mut state) = self.writable() {
+            state.remove();
+        }
+    }
+
+    /// Changes how long the session lives on unused, from now on. Whole milliseconds.
+    ///
+    /// [`Error::Config`] if it is zero.
+    pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), Error> {
+        let timeout = checked_timeout(timeout, "idle")?;
+        self.writable()?.change(|changes| changes.idle_timeout = Some(timeout));
+        Ok(())
+    }
+
+    /// Changes whether the client keeps its cookie when it is closed.
+    pub fn set_persistent(&self, persistent: bool) -> Result<(), Error> {
+        self.writable()?.change(|changes| changes.persistent = Some(persistent));
+        Ok(())
+    }
+
+    /// Whether the session was started in this request.
+    pub fn is_new(&self) -> bool {
+        let state = self.state();
+        state.is_new() && state.generation() == self.generation
+    }
+
+    /// The id that the client has, or will have after this request. Keep it secret; to name a
+    /// session, use [`handle`](Session::handle).
+    pub fn id(&self) -> SessionId {
+        self.state().id().expect("a handle is made for a session that is there").clone()
+    }
+
+    /// A name of the session for lists and logs that is of no use as a cookie. It changes when
+    /// the session is renewed.
+    pub fn handle(&self) -> RecordKey {
+        self.with_record(|record| record.key)
+    }
+
+    /// Who is signed in.
+    pub fn principal(&self) -> Option<Arc<str>> {
+        self.with_record(|record| record.principal.clone())
+    }
+
+    /// When the session was started.
+    pub fn created(&self) -> Time {
+        self.with_record(|record| record.created)
+    }
+
+    /// When the session was last used before this request, to within a minute.
+    pub fn accessed(&self) -> Time {
+        self.with_record(|record| record.accessed)
+    }
+
+    /// How long the session lives on unused.
+    pub fn idle_timeout(&self) -> Duration {
+        let state = self.state();
+        let changed = state.pending().iter().find_map(|changes| changes.idle_timeout);
+        changed.unwrap_or_else(|| state.record().map_or(Duration::ZERO, |record| record.idle_timeout))
+    }
+
+    /// Whether the client keeps its cookie when it is closed.
+    pub fn persistent(&self) -> bool {
+        let state = self.state();
+        let changed = state.pending().iter().find_map(|changes| changes.persistent);
+        changed.unwrap_or_else(|| state.record().is_some_and(|record| record.persistent))
+    }
+
+    /// When the session ends if it is not used after this request.
+    pub fn expires_at(&self) -> Time {
+        let now = self.shared.manager.now();
+        let record = self.state().view();
+        let mut record = record.expect("a handle is made for a session that is there");
+        record.accessed = record.accessed.max(now);
+        record.expires_at()
+    }
+}
+
+/// The value of an attribute as the handler sees it: changed, on its way, or stored.
+fn current<'a>(state: &'a State, name: &str) -> Option<&'a Value> {
+    for changes in state.pending() {
+        if let Some(effect) = changes.get(name) {
+            return effect.map(Attribute::value);
+        }
+    }
+    state.record()?.attributes.get(name)
+}
+
+/// Refuses an attribute that makes the session too large.
+fn check_growth(state: &State, new: &Attribute) -> Result<(), Error> {
+    let Some(record) = state.record() else { return Ok(()) };
+    let collected: usize = state.pending().iter().map(|changes| changes.json_bytes()).sum();
+    // What is already there counts in full, changed or not, unless that decides.
+    let at_most = record.constants.json_bytes() + record.attributes.json_bytes() + collected + new.json_bytes();
+    if at_most <= crate::MAX_SESSION_BYTES {
+        return Ok(());
+    }
+    let view = state.view().map(|record| record.attributes).unwrap_or_default();
+    check_size(&record.constants, &view.with(new.clone()), new.name())?;
+    Ok(())
+}
+
+/// Shows the fingerprint of the handle only.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.handle().fingerprint())
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Visit").field(&self.session()).finish()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        if state.phase != Phase::Request && state.has_changes() {
+            let session = state.stored_key().map(|key| key.fingerprint().to_string());
+            tracing::warn!(session, "a session was dropped with changes that were not saved: call `save().await`");
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! What one visitor's request did to its session, as plain data.
+//!
+//! Nothing here waits or calls a store: [`State::next_step`] says what is to be done, the
+//! manager does it, and tells the outcome.
+
+use std::time::Duration;
+
+use crate::changes::Changes;
+use crate::error::Error;
+use crate::{Attributes, Record, RecordKey, SessionId, Time, Version};
+
+/// A session that the store has, as far as we know.
+pub(crate) struct Stored {
+    pub(crate) id: SessionId,
+    pub(crate) record: Record,
+}
+
+/// A session that the store does not have yet.
+pub(crate) struct Started {
+    pub(crate) id: SessionId,
+    pub(crate) record: Record,
+    /// What was carried over from the session that this one replaces.
+    pub(crate) kept: Attributes,
+    /// The session before it was removed first, so that must succeed whatever comes after.
+    after_remove: bool,
+}
+
+enum Intent {
+    Keep,
+    Renew(Box<SessionId>),
+    Start,
+    Remove,
+    /// The store no longer has the session, or the visit is to leave nothing behind.
+    Nothing,
+}
+
+/// Where the session is used, which decides what can still be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// In a request whose response head has not left: all is done when the handler has returned.
+    Request,
+    /// The response head has left.
+    Answered,
+    /// Without a request: all is done by `save`.
+    Direct,
+}
+
+/// One call of the store.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Nothing,
+    Touch { key: RecordKey },
+    Save { record: Record, expected: Version },
+    Create { record: Record },
+    Renew { old: RecordKey, expected: Version, record: Record },
+    Delete { key: RecordKey },
+}
+
+/// What the client must be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tell {
+    #[default]
+    Nothing,
+    Issue,
+    Forget,
+}
+
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    stored: Option<Stored>,
+    started: Option<Box<Started>>,
+    intent: Intent,
+    changes: Changes,
+    /// Changes that are on their way to the store.
+    saving: Changes,
+    /// Counts the sessions of this visit, so that a handle of an earlier one is known as such.
+    generation: u32,
+    tell: Tell,
+}
+
+impl State {
+    pub(crate) fn new(phase: Phase) -> Self {
+        State {
+            phase,
+            stored: None,
+            started: None,
+            intent: Intent::Keep,
+            changes: Changes::default(),
+            saving: Changes::default(),
+            generation: 0,
+            tell: Tell::Nothing,
+        }
+    }
+
+    // What the handler sees.
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whether there is a session now.
+    pub(crate) fn is_present(&self) -> bool {
+        match self.intent {
+            Intent::Keep | Intent::Renew(_) => self.stored.is_some(),
+            Intent::Start => true,
+            Intent::Remove | Intent::Nothing => false,
+        }
+    }
+
+    /// The session as it was loaded or started, removed or not, without the changes since.
+    pub(crate) fn record(&self) -> Option<&Record> {
+        let started = self.started.as_ref().map(|started| &started.record);
+        started.or_else(|| self.stored.as_ref().map(|stored| &stored.record))
+    }
+
+    /// The id that the client will have after this request.
+    pub(crate) fn id(&self) -> Option<&SessionId> {
+        if let Intent::Renew(id) = &self.intent {
+            return Some(id);
+        }
+        let started = self.started.as_ref().map(|started| &started.id);
+        started.or_else(|| self.stored.as_ref().map(|stored| &stored.id))
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self.intent, Intent::Start)
+    }
+
+    pub(crate) fn stored_key(&self) -> Option<RecordKey> {
+        self.stored.as_ref().map(|stored| stored.record.key)
+    }
+
+    /// The changes that reads must look through, newest first.
+    pub(crate) fn pending(&self) -> [&Changes; 2] {
+        [&self.changes, &self.saving]
+    }
+
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changes.is_empty() || !self.saving.is_empty()
+    }
+
+    /// The record with all changes.
+    pub(crate) fn view(&self) -> Option<Record> {
+        let mut record = self.record()?.clone();
+        self.saving.apply(&mut record);
+        self.changes.apply(&mut record);
+        Some(record)
+    }
+
+    // What the handler does.
+
+    pub(crate) fn found(&mut self, id: SessionId, record: Record) {
+        self.stored = Some(Stored { id, record });
+    }
+
+    /// Fails unless the handle of that generation may still be written through.
+    pub(crate) fn check_writable(&self, generation: u32) -> Result<(), Error> {
+        if generation == self.generation && self.is_present() { Ok(()) } else { Err(Error::Gone) }
+    }
+
+    pub(crate) fn change(&mut self, edit: impl FnOnce(&mut Changes)) {
+        match &mut self.started {
+            // Nobody else has it yet, so there is nothing to apply again.
+            Some(started) => {
+                let mut changes = Changes::default();
+                edit(&mut changes);
+                changes.apply(&mut started.record);
+            }
+            None => edit(&mut self.changes),
+        }
+    }
+
+    pub(crate) fn start(&mut self, id: SessionId, record: Record, kept: Attributes) {
+        let after_remove = match self.intent {
+            Intent::Remove => true,
+            Intent::Start => self.started.as_ref().is_some_and(|started| started.after_remove),
+            _ => false,
+        };
+        if matches!(self.intent, Intent::Nothing) {
+            self.stored = None;
+        }
+        self.started = Some(Box::new(Started { id, record, kept, after_remove }));
+        self.intent = Intent::Start;
+        self.changes = Changes::default();
+        self.generation += 1;
+    }
+
+    pub(crate) fn renew(&mut self, id: SessionId) {
+        // A session that was just started has a fresh id.
+        if self.started.is_none() {
+            self.intent = Intent::Renew(Box::new(id));
+        }
+    }
+
+    pub(crate) fn remove(&mut self) {
+        self.intent = Intent::Remove;
+        self.changes = Changes::default();
+    }
+
+    /// Drops all that was collected. A session that was started is none.
+    pub(crate) fn discard(&mut self) {
+        self.changes = Changes::default();
+        match self.intent {
+            Intent::Nothing => {}
+            Intent::Start => {
+                self.generation += 1;
+                self.intent = if self.stored.is_some() { Intent::Keep } else { Intent::Nothing };
+                // Where nothing else is left, handles go on reading what was started.
+                self.started.take_if(|_| self.stored.is_some());
+            }
+            Intent::Keep | Intent::Renew(_) | Intent::Remove => self.intent = Intent::Keep,
+        }
+    }
+
+    /// Leaves nothing behind, whatever comes after: the handler panicked.
+    pub(crate) fn abandon(&mut self) {
+        self.changes = Changes::default();
+        self.intent = Intent::Nothing;
+    }
+
+    // What the manager does.
+
+    /// What is to be done next at the store. `only_changes` leaves starting, renewing and
+    /// removing for later.
+    pub(crate) fn next_step(&mut self, now: Time, mark: u32, only_changes: bool) -> Step {
+        match (&self.intent, &self.stored) {
+            (Intent::Nothing, _) => Step::Nothing,
+            (Intent::Keep | Intent::Renew(_), None) => Step::Nothing,
+            (Intent::Renew(id), Some(stored)) if !only_changes => {
+                let key = id.key();
+                let (old, expected) = (stored.record.key, stored.record.version);
+                let mut record = self.take_changes(now, mark);
+                record.key = key;
+                Step::Renew { old, expected, record }
+            }
+            (Intent::Keep | Intent::Renew(_), Some(stored)) => {
+                let expected = stored.record.version;
+                if self.has_changes() {
+                    return Step::Save { record: self.take_changes(now, mark), expected };
+                }
+                if !only_changes && touch_is_due(&stored.record, now) {
+                    return Step::Touch { key: stored.record.key };
+                }
+                Step::Nothing
+            }
+            _ if only_changes => Step::Nothing,
+            (Intent::Remove, Some(stored)) => Step::Delete { key: stored.record.key },
+            (Intent::Remove, None) => Step::Nothing,
+            (Intent::Start, stored) => {
+                let started = self.started.as_mut().expect("a session was started");
+                started.record.version = Version::first(mark);
+                let record = started.record.clone();
+                match stored {
+                    Some(stored) if started.after_remove => Step::Delete { key: stored.record.key },
+                    Some(Stored { record: old, .. }) => Step::Renew { old: old.key, expected: old.version, record },
+                    None => Step::Create { record },
+                }
+            }
+        }
+    }
+
+    /// The next step where it is one that a store in memory takes without waiting.
+    pub(crate) fn next_step_now(&mut self, now: Time, mark: u32) -> Option<Step> {
+        let only_saves = match (&self.intent, &self.stored) {
+            (Intent::Nothing, _) | (Intent::Keep, None) => true,
+            (Intent::Keep, Some(stored)) => self.has_changes() || !touch_is_due(&stored.record, now),
+            _ => false,
+        };
+        only_saves.then(|| self.next_step(now, mark, false))
+    }
+
+    pub(crate) fn stored_version(&self) -> Option<Version> {
+        self.stored.as_ref().map(|stored| stored.record.version)
+    }
+
+    /// The stored record with all changes, which are now on their way.
+    pub(crate) fn take_changes(&mut self, now: Time, mark: u32) -> Record {
+        let later = std::mem::take(&mut self.changes);
+        self.saving = std::mem::take(&mut self.saving).followed_by(later);
+        let stored = self.stored.as_ref().expect("changes are to a stored session");
+        let mut record = stored.record.clone();
+        if self.saving.concern_the_cookie(&record) {
+            self.tell = Tell::Issue;
+        }
+        self.saving.apply(&mut record);
+        record.version = record.version.next(mark);
+        record.accessed = record.accessed.max(now);
+        record
+    }
+
+    /// Changes did not arrive: they are collected again.
+    pub(crate) fn put_changes_back(&mut self) {
+        if !self.saving.is_empty() {
+            let later = std::mem::take(&mut self.changes);
+            self.changes = std::mem::take(&mut self.saving).followed_by(later);
+        }
+    }
+
+    pub(crate) fn saved(&mut self, record: Record) {
+        self.saving = Changes::default();
+        if let Some(stored) = &mut self.stored {
+            stored.record = record;
+        }
+    }
+
+    pub(crate) fn touched(&mut self, now: Time) {
+        if let Some(stored) = &mut self.stored {
+            stored.record.accessed = now;
+        }
+    }
+
+    /// The store has another version than we knew.
+    pub(crate) fn reloaded(&mut self, record: Record) {
+        if let Some(stored) = &mut self.stored {
+            stored.record = record;
+        }
+    }
+
+    /// A started or renewed session is in the store.
+    pub(crate) fn issued(&mut self, record: Record) {
+        self.saving = Changes::default();
+        let id = match std::mem::replace(&mut self.intent, Intent::Keep) {
+            Intent::Renew(id) => Some(*id),
+            _ => self.started.take().map(|started| started.id),
+        };
+        if let Some(id) = id {
+            self.stored = Some(Stored { id, record });
+        }
+        self.tell = Tell::Issue;
+    }
+
+    /// The session that was to be replaced is gone, and with it what was carried over from it.
+    pub(crate) fn replaced_is_gone(&mut self) {
+        self.stored = None;
+        if let Some(started) = &mut self.started {
+            let kept = std::mem::take(&mut started.kept);
+            started.record.attributes = started.record.attributes.without(&kept);
+        }
+    }
+
+    /// The id that was drawn is taken.
+    pub(crate) fn draw_again(&mut self, id: SessionId) {
+        if let Some(started) = &mut self.started {
+            started.record.key = id.key();
+            started.id = id;
+        } else {
+            self.intent = Intent::Renew(Box::new(id));
+        }
+    }
+
+    pub(crate) fn deleted(&mut self) {
+        if matches!(self.intent, Intent::Start) {
+            self.stored = None;
+        } else {
+            self.intent = Intent::Nothing;
+            self.tell = Tell::Forget;
+        }
+    }
+
+    /// The store no longer has the session.
+    pub(crate) fn lost(&mut self) {
+        self.abandon();
+        self.saving = Changes::default();
+        self.tell = Tell::Nothing;
+    }
+
+    pub(crate) fn take_tell(&mut self) -> Tell {
+        std::mem::take(&mut self.tell)
+    }
+}
+
+/// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most.
+pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
+    (idle_timeout / 30).min(Duration::from_secs(60))
+}
+
+fn touch_is_due(record: &Record, now: Time) -> bool {
+    now > record.accessed && now.since(record.accessed) >= touch_interval(record.idle_timeout)
+}

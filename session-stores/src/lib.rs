@@ -1,0 +1,1 @@
+//! Stores for sessions that outlive a process: one file and one feature per backend.
