@@ -59,5 +59,5 @@ pub use new_session::NewSession;
 pub use random::{RandomSource, SystemRandom};
 pub use record::{Record, Version};
 pub use session::{Session, Visit};
-pub use store::{AnyStore, Capabilities, Purged, Store, Written};
+pub use store::{AnyStore, Capabilities, FastStore, Purged, Store, Written};
 pub use time::Time;

@@ -122,6 +122,19 @@ pub trait Store: Send + Sync + 'static {
     }
 }
 
+/// A store that may stand before a durable one, as the fast tier of a tiered store.
+///
+/// It holds copies that may be missing, but must not be wrong: an older copy never replaces a
+/// newer one, and what was removed is not filled in again by a slow reader.
+pub trait FastStore: Store {
+    /// Puts a copy of a record here, unless one of the same or a later version is there, or the
+    /// key is buried. From `until` on, the copy is not handed out any more.
+    fn fill(&self, record: &Record, now: Time, until: Time) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Removes the record of this key, and refuses copies of it until then.
+    fn bury(&self, key: &RecordKey, now: Time, until: Time) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
 /// How a write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
