@@ -1,1 +1,83 @@
-//! Sessions for axum.
+//! Sessions for axum: declare `sess: Session` in a handler, and everything else is right by
+//! default.
+//!
+//! ```
+//! use axum::{Router, Form, response::Redirect, routing::{get, post}};
+//! use session_axum::{AttrKey, MaybeSession, NewSession, Session, SessionError, SessionLayer};
+//! use session_core::MemoryStore;
+//!
+//! const USER: AttrKey<String> = AttrKey::new("UserName");
+//! const COUNT: AttrKey<u32> = AttrKey::new("Count");
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Login { user: String }
+//!
+//! async fn login(visitor: MaybeSession, Form(form): Form<Login>) -> Result<Redirect, SessionError> {
+//!     visitor.start(NewSession::new().principal(&form.user).constant(USER, &form.user).attr(COUNT, &0))?;
+//!     Ok(Redirect::to("/"))
+//! }
+//!
+//! async fn visit(sess: Session) -> Result<String, SessionError> {
+//!     let user = sess.constant(USER)?.unwrap_or_default();
+//!     let visits = sess.update_attr(COUNT, |n| n.unwrap_or(0) + 1).await?;
+//!     Ok(format!("{user}: visit {visits}"))
+//! }
+//!
+//! async fn logout(sess: Session) -> Redirect {
+//!     sess.remove();
+//!     Redirect::to("/")
+//! }
+//!
+//! # fn app() -> Router {
+//! Router::new()
+//!     .route("/", get(visit)).route("/login", post(login)).route("/logout", post(logout))
+//!     .layer(SessionLayer::new(MemoryStore::new()))
+//! # }
+//! # let _ = app();
+//! ```
+//!
+//! # Layout
+//!
+//! [`SessionLayer`] puts a place for the visitor's session into each request. [`Session`] and
+//! [`MaybeSession`] load it, once, when a handler declares them. When the handler has returned,
+//! the layer saves what was done, and its [`Transport`] tells the client.
+//!
+//! # What the layer does to requests and responses
+//!
+//! - A handler without an extractor costs next to nothing and gets no header.
+//! - A response to a request whose session was looked up carries `Vary`; one that sets or clears
+//!   the cookie carries `Cache-Control: no-store`, whatever the handler said.
+//! - What a handler collected is saved before the response head leaves, whatever its status and
+//!   whether or not the client is still there. If that fails the response is a 503 without a
+//!   cookie. To show a page of your own there, map responses of that status in a layer outside.
+//! - A handler that panics, or is cancelled by a layer outside, changes nothing. A timeout layer
+//!   *inside* looks like a handler that returned: put it outside.
+
+#![forbid(unsafe_code)]
+
+mod cookie;
+mod cookie_header;
+mod error;
+mod extract;
+mod header;
+mod http_headers;
+mod layer;
+mod rejection;
+#[cfg(any(feature = "signed", feature = "private"))]
+mod sealed;
+mod service;
+mod slot;
+mod transport;
+
+pub use cookie::{CookieTransport, SessionCookie};
+pub use error::SessionError;
+pub use extract::{MaybeSession, Session};
+pub use header::HeaderTransport;
+pub use layer::{SessionLayer, SessionLayerBuilder};
+pub use rejection::{NoSession, SessionRejection};
+pub use service::{ResponseFuture, SessionService};
+pub use session_core::{AttrKey, ConfigError, Error, NewSession, SessionManager, Time};
+#[cfg(any(feature = "signed", feature = "private"))]
+pub use tower_cookies::Key;
+pub use tower_cookies::cookie::SameSite;
+pub use transport::{Outgoing, Transport};

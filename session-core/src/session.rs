@@ -65,6 +65,11 @@ impl Visit {
         Ok(())
     }
 
+    /// Whether [`open`](Visit::open) has succeeded.
+    pub fn is_opened(&self) -> bool {
+        self.0.opened.initialized()
+    }
+
     /// The session, if there is one.
     pub fn session(&self) -> Option<Session> {
         let state = self.0.state.lock();

@@ -1,0 +1,367 @@
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, header};
+use session_core::{ConfigError, IssuedId, PresentedIds};
+use tower_cookies::Cookie;
+use tower_cookies::cookie::{SameSite, time};
+
+use crate::cookie_header;
+use crate::transport::{Outgoing, Transport};
+
+const HOST: &str = "__Host-";
+const SECURE: &str = "__Secure-";
+/// Longest time that browsers keep a cookie (RFC 6265bis, 5.5).
+const LONGEST: Duration = Duration::from_secs(400 * 86_400);
+/// Most bytes of name and value together that browsers keep (RFC 6265bis, 5.6).
+const MAX_BYTES: usize = 4096;
+
+/// The settings of the cookie that carries a session's id.
+///
+/// | what | default |
+/// |---|---|
+/// | name | `sessid`, sent as `__Host-sessid`; as `__Secure-sessid` where there is a path or a domain; as it is over HTTP |
+/// | flags | `Secure; HttpOnly; SameSite=Lax; Path=/`, no Domain |
+/// | lifetime | until the browser is closed; sessions started as persistent: the time left to their absolute deadline, 400 days at most |
+///
+/// `HttpOnly` can't be switched off: no script has business with the id.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SessionCookie {
+    name: String,
+    prefix: bool,
+    domain: Option<String>,
+    path: String,
+    same_site: SameSite,
+    secure: bool,
+    partitioned: bool,
+    #[cfg(any(feature = "signed", feature = "private"))]
+    seal: Option<crate::sealed::Seal>,
+}
+
+impl Default for SessionCookie {
+    fn default() -> Self {
+        SessionCookie::new()
+    }
+}
+
+impl SessionCookie {
+    /// The defaults.
+    pub fn new() -> Self {
+        SessionCookie {
+            name: "sessid".to_owned(),
+            prefix: true,
+            domain: None,
+            path: "/".to_owned(),
+            same_site: SameSite::Lax,
+            secure: true,
+            partitioned: false,
+            #[cfg(any(feature = "signed", feature = "private"))]
+            seal: None,
+        }
+    }
+
+    /// Another name. The prefix comes by itself where its rules allow it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sends the name as it is given. Another host of the same domain can then set this cookie.
+    pub fn without_prefix(mut self) -> Self {
+        self.prefix = false;
+        self
+    }
+
+    /// Sends the cookie to the subdomains of this domain too, every one of which can then read
+    /// and replace it.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Sends the cookie to addresses below this path only. Not a protection between
+    /// applications of one host.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Whether requests from other sites carry the cookie.
+    ///
+    /// `Lax`: only when the visitor follows a link. `Strict`: never. `None`: always, which needs
+    /// a protection against cross-site request forgery of your own.
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Keeps a cookie for each site in which this one is embedded (CHIPS).
+    pub fn partitioned(mut self) -> Self {
+        self.partitioned = true;
+        self
+    }
+
+    /// For development: drops `Secure` and the prefix, so that the cookie also travels without
+    /// encryption, where anyone on the way can read it and take over the session.
+    pub fn allow_http(mut self) -> Self {
+        self.secure = false;
+        self
+    }
+
+    /// Signs the id with the first key, and accepts ids signed with any of them: new keys go to
+    /// the front. An id without a right signature never reaches the store.
+    #[cfg(feature = "signed")]
+    pub fn signed(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
+        self.seal = Some(crate::sealed::Seal::signed(keys));
+        self
+    }
+
+    /// Encrypts the id with the first key, and accepts ids encrypted with any of them: new keys
+    /// go to the front.
+    #[cfg(feature = "private")]
+    pub fn private(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
+        self.seal = Some(crate::sealed::Seal::private(keys));
+        self
+    }
+
+    /// A transport with this cookie, if these settings can work.
+    ///
+    /// # Errors
+    ///
+    /// Whatever a browser would refuse, with what to change.
+    pub fn build(self) -> Result<CookieTransport, ConfigError> {
+        self.check()?;
+        let mut template = Cookie::new(self.sent_name(), "");
+        template.set_path(self.path.clone());
+        template.set_http_only(true);
+        template.set_secure(self.secure);
+        template.set_same_site(self.same_site);
+        if self.partitioned {
+            template.set_partitioned(true);
+        }
+        if let Some(domain) = &self.domain {
+            template.set_domain(domain.clone());
+        }
+        let transport = CookieTransport {
+            template,
+            #[cfg(any(feature = "signed", feature = "private"))]
+            seal: self.seal,
+        };
+        let longest = transport.sealed("x".repeat(86));
+        if longest.name().len() + longest.value().len() > MAX_BYTES {
+            return Err(ConfigError::new("name and value of the cookie exceed 4096 bytes; give a shorter name"));
+        }
+        Ok(transport)
+    }
+
+    fn sent_name(&self) -> String {
+        if !self.prefix || !self.secure || self.name.starts_with("__") {
+            return self.name.clone();
+        }
+        let prefix = if self.may_be_host() { HOST } else { SECURE };
+        format!("{prefix}{}", self.name)
+    }
+
+    fn may_be_host(&self) -> bool {
+        self.secure && self.path == "/" && self.domain.is_none()
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |message: String| Err(ConfigError::new(message));
+        let SessionCookie { name, path, .. } = self;
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return refuse(format!("{name:?} is no cookie name; use letters, digits, `-` and `_`"));
+        }
+        let starts_with =
+            |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        if starts_with(HOST) && !self.may_be_host() {
+            return refuse(format!(
+                "browsers refuse {name} unless it is Secure, has Path=/ and no Domain; drop the prefix or those settings"
+            ));
+        }
+        if starts_with(SECURE) && !self.secure {
+            return refuse(format!("browsers refuse {name} over HTTP; drop the prefix or `allow_http`"));
+        }
+        if self.same_site == SameSite::None && !self.secure {
+            return refuse(
+                "browsers refuse SameSite=None without Secure; drop `allow_http`, or use Lax or Strict".into(),
+            );
+        }
+        if self.partitioned && !self.secure {
+            return refuse("browsers refuse Partitioned without Secure; drop `allow_http` or `partitioned`".into());
+        }
+        if !path.starts_with('/') || !path.bytes().all(is_attribute) {
+            return refuse(format!("{path:?} is no cookie path; start it with `/` and leave out `;`"));
+        }
+        match &self.domain {
+            Some(domain) if !is_domain(domain) => {
+                refuse(format!("{domain:?} is no cookie domain; give a host name like `example.com`"))
+            }
+            _ => self.check_seal(),
+        }
+    }
+
+    #[cfg(any(feature = "signed", feature = "private"))]
+    fn check_seal(&self) -> Result<(), ConfigError> {
+        match &self.seal {
+            Some(seal) if seal.has_no_key() => {
+                Err(ConfigError::new("a signed or private cookie needs a key; give at least one"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(any(feature = "signed", feature = "private")))]
+    fn check_seal(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+}
+
+/// A token character of RFC 9110.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_attribute(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && byte != b';'
+}
+
+fn is_domain(domain: &str) -> bool {
+    let labels = domain.strip_prefix('.').unwrap_or(domain).split('.');
+    let fits = |label: &str| {
+        let ends = !label.starts_with('-') && !label.ends_with('-');
+        !label.is_empty() && ends && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    labels.into_iter().all(fits)
+}
+
+/// Carries the session's id in a cookie, as [`SessionCookie`] describes it.
+pub struct CookieTransport {
+    /// The cookie with all but its value, so that the one that removes it has the same name,
+    /// path, domain and flags.
+    template: Cookie<'static>,
+    #[cfg(any(feature = "signed", feature = "private"))]
+    seal: Option<crate::sealed::Seal>,
+}
+
+impl CookieTransport {
+    fn sealed(&self, id: String) -> Cookie<'static> {
+        let mut cookie = self.template.clone();
+        cookie.set_value(id);
+        #[cfg(any(feature = "signed", feature = "private"))]
+        if let Some(seal) = &self.seal {
+            return seal.close(cookie);
+        }
+        cookie
+    }
+
+    fn present(&self, value: &str, presented: &mut PresentedIds) {
+        #[cfg(any(feature = "signed", feature = "private"))]
+        if let Some(seal) = &self.seal {
+            return match seal.open(self.template.name(), value) {
+                Some(id) => presented.push(&id),
+                None => presented.reject(),
+            };
+        }
+        presented.push(value);
+    }
+}
+
+impl Transport for CookieTransport {
+    fn name(&self) -> &str {
+        self.template.name()
+    }
+
+    fn request_header(&self) -> HeaderName {
+        header::COOKIE
+    }
+
+    fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
+        // Four of this name are tried, valid or not, so that a long header is no way to make
+        // the server verify a thousand signatures.
+        for value in cookie_header::values(headers, self.template.name()).take(PresentedIds::MAX) {
+            match std::str::from_utf8(value) {
+                Ok(value) => self.present(value, presented),
+                Err(_) => presented.reject(),
+            }
+        }
+    }
+
+    fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>) {
+        let mut cookie = self.sealed(issued.id.as_str().to_owned());
+        if let Some(keep_for) = issued.keep_for {
+            let seconds = keep_for.min(LONGEST).as_secs();
+            cookie.set_max_age(time::Duration::seconds(seconds as i64));
+        }
+        outgoing.set_cookie(cookie);
+    }
+
+    fn forget(&self, outgoing: &mut Outgoing<'_>) {
+        let mut cookie = self.template.clone();
+        cookie.make_removal();
+        outgoing.set_cookie(cookie);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent_name(cookie: SessionCookie) -> String {
+        cookie.build().unwrap().name().to_owned()
+    }
+
+    #[test]
+    fn the_prefix_follows_its_rules() {
+        assert_eq!(sent_name(SessionCookie::new()), "__Host-sessid");
+        assert_eq!(sent_name(SessionCookie::new().path("/app")), "__Secure-sessid");
+        assert_eq!(sent_name(SessionCookie::new().domain("example.com")), "__Secure-sessid");
+        assert_eq!(sent_name(SessionCookie::new().allow_http()), "sessid");
+        assert_eq!(sent_name(SessionCookie::new().without_prefix()), "sessid");
+        assert_eq!(sent_name(SessionCookie::new().name("__Host-a")), "__Host-a");
+    }
+
+    #[test]
+    fn what_a_browser_refuses_is_refused_here() {
+        let new = SessionCookie::new;
+        let cases = [
+            (new().name("__Host-a").domain("example.com"), "no Domain"),
+            (new().name("__host-a").path("/a"), "Path=/"),
+            (new().name("__Host-a").allow_http(), "Secure"),
+            (new().name("__Secure-a").allow_http(), "over HTTP"),
+            (new().same_site(SameSite::None).allow_http(), "SameSite=None"),
+            (new().partitioned().allow_http(), "Partitioned"),
+            (new().name(""), "cookie name"),
+            (new().name("a b"), "cookie name"),
+            (new().name("a;b"), "cookie name"),
+            (new().name("x".repeat(4096)), "4096"),
+            (new().path("app"), "cookie path"),
+            (new().path("/a; Domain=evil.example"), "cookie path"),
+            (new().domain("exa mple.com"), "cookie domain"),
+            (new().domain("example.com; Secure"), "cookie domain"),
+            (new().domain(""), "cookie domain"),
+        ];
+        for (cookie, says) in cases {
+            let shown = format!("{cookie:?}");
+            let error = cookie.build().err().unwrap_or_else(|| panic!("accepted {shown}"));
+            assert!(error.to_string().contains(says), "{error} does not say {says}");
+        }
+    }
+
+    #[test]
+    fn the_longest_lifetime_is_400_days() {
+        let transport = SessionCookie::new().build().unwrap();
+        let manager = session_core::SessionManager::new(session_core::MemoryStore::new());
+        let visit = manager.visit();
+        let id = visit.start(session_core::NewSession::new()).unwrap().id();
+        for (keep_for, max_age) in
+            [(Duration::MAX, 400 * 86_400), (Duration::ZERO, 0), (Duration::from_millis(1500), 1)]
+        {
+            let mut headers = HeaderMap::new();
+            let issued = IssuedId { id: id.clone(), keep_for: Some(keep_for) };
+            transport.issue(&issued, &mut Outgoing::new(&mut headers, None));
+            let sent = headers[header::SET_COOKIE].to_str().unwrap();
+            assert!(sent.ends_with(&format!("Max-Age={max_age}")), "{sent}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use session_core::Error;
+
+/// Why a handler's use of its session failed: [`session_core::Error`] as a response.
+///
+/// The client sees a status and a few words; the cause goes to the log and stays in
+/// [`source`](std::error::Error::source).
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SessionError(#[from] Error);
+
+impl SessionError {
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        match &self.0 {
+            Error::Gone => StatusCode::UNAUTHORIZED,
+            Error::Store(_) | Error::Conflict { .. } | Error::Random(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The error itself.
+    pub fn into_inner(self) -> Error {
+        self.0
+    }
+}
+
+impl AsRef<Error> for SessionError {
+    fn as_ref(&self) -> &Error {
+        &self.0
+    }
+}
+
+impl IntoResponse for SessionError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status.is_server_error() {
+            log(&self);
+        }
+        let text = match status {
+            StatusCode::UNAUTHORIZED => "Your session has ended.",
+            StatusCode::SERVICE_UNAVAILABLE => "Sessions are not available at the moment. Please try again.",
+            _ => "Internal server error.",
+        };
+        (status, text).into_response()
+    }
+}
+
+fn log(error: &SessionError) {
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    tracing::error!(%error, causes = causes.join(": "), "a session failed");
+}

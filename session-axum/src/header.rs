@@ -1,0 +1,88 @@
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use session_core::{IssuedId, PresentedIds};
+
+use crate::transport::{Outgoing, Transport};
+
+/// Carries the session's id in a header, for clients that keep no cookies.
+///
+/// Responses tell a new id in a header, and an ended session by that header with no value.
+#[derive(Clone, Debug)]
+pub struct HeaderTransport {
+    request: HeaderName,
+    response: HeaderName,
+    bearer: bool,
+}
+
+impl HeaderTransport {
+    /// Requests say `Authorization: Bearer <id>` (RFC 6750); responses tell it in `Session-Id`.
+    pub fn bearer() -> Self {
+        let response = HeaderName::from_static("session-id");
+        HeaderTransport { request: header::AUTHORIZATION, response, bearer: true }
+    }
+
+    /// Requests and responses carry the id in this header.
+    pub fn named(name: HeaderName) -> Self {
+        HeaderTransport { request: name.clone(), response: name, bearer: false }
+    }
+
+    /// Another response header.
+    #[must_use]
+    pub fn response_header(mut self, name: HeaderName) -> Self {
+        self.response = name;
+        self
+    }
+}
+
+/// The token of `Bearer <token>`; the scheme's case does not matter.
+fn bearer_token(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
+impl Transport for HeaderTransport {
+    fn name(&self) -> &str {
+        self.request.as_str()
+    }
+
+    fn request_header(&self) -> HeaderName {
+        self.request.clone()
+    }
+
+    fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
+        for value in headers.get_all(&self.request).iter().take(PresentedIds::MAX) {
+            match value.to_str() {
+                // Another scheme is somebody else's business.
+                Ok(value) if self.bearer => {
+                    if let Some(token) = bearer_token(value) {
+                        presented.push(token);
+                    }
+                }
+                Ok(value) => presented.push(value),
+                Err(_) => presented.reject(),
+            }
+        }
+    }
+
+    fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>) {
+        let mut id = HeaderValue::from_str(issued.id.as_str()).expect("an id is a header value");
+        id.set_sensitive(true);
+        outgoing.headers().insert(&self.response, id);
+    }
+
+    fn forget(&self, outgoing: &mut Outgoing<'_>) {
+        outgoing.headers().insert(&self.response, HeaderValue::from_static(""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_bearer_scheme_is_read() {
+        assert_eq!(bearer_token("Bearer abc"), Some("abc"));
+        assert_eq!(bearer_token("bearer  abc"), Some("abc"));
+        assert_eq!(bearer_token("Basic abc"), None);
+        assert_eq!(bearer_token("Bearer"), None);
+    }
+}

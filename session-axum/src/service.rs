@@ -1,0 +1,136 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum_core::BoxError;
+use axum_core::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use session_core::{Committed, Error, StoreError, Visit};
+use tokio::task::JoinHandle;
+use tower_cookies::Cookies;
+use tower_service::Service;
+
+use crate::layer::Settings;
+use crate::slot::Slot;
+
+/// The service that [`SessionLayer`](crate::SessionLayer) makes of another.
+#[derive(Clone)]
+pub struct SessionService<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+impl<S> SessionService<S> {
+    pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
+        SessionService { inner, settings }
+    }
+
+    /// The place for this request's session; `None` where an outer layer is the same as this.
+    fn slot<B>(&self, request: &Request<B>) -> Option<Slot> {
+        let extensions = request.extensions();
+        if extensions.get::<Slot>().is_some_and(|outer| outer.settings().is_same(&self.settings)) {
+            return None;
+        }
+        Some(Slot::new(&self.settings, extensions.get::<Cookies>().cloned()))
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for SessionService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: http_body::Body<Data = Bytes> + Send + 'static,
+    ResBody::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let slot = self.slot(&request);
+        if let Some(slot) = &slot {
+            request.extensions_mut().insert(slot.clone());
+        }
+        ResponseFuture { handler: self.inner.call(request), slot, commit: None }
+    }
+}
+
+type Outcome = Result<Committed, Error>;
+
+/// A commit that has to wait, and the response that waits for it.
+struct Commit {
+    task: JoinHandle<Outcome>,
+    response: Response<Body>,
+}
+
+pin_project! {
+    /// The response of a [`SessionService`].
+    pub struct ResponseFuture<F> {
+        #[pin]
+        handler: F,
+        slot: Option<Slot>,
+        commit: Option<Commit>,
+    }
+}
+
+impl<F, ResBody, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: http_body::Body<Data = Bytes> + Send + 'static,
+    ResBody::Error: Into<BoxError>,
+{
+    type Output = Result<Response<Body>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.commit.is_none() {
+            let mut response = ready!(this.handler.poll(context))?.map(Body::new);
+            let Some(slot) = this.slot else { return Poll::Ready(Ok(response)) };
+            let Some(visit) = slot.visit() else { return Poll::Ready(Ok(response)) };
+            match commit(visit, context) {
+                Begun::Done(outcome) => {
+                    settle(slot, outcome, &mut response);
+                    return Poll::Ready(Ok(response));
+                }
+                Begun::Waits(task) => *this.commit = Some(Commit { task, response }),
+            }
+        }
+        let (Some(commit), Some(slot)) = (this.commit, this.slot) else { unreachable!("a commit is of a slot") };
+        let outcome = ready!(Pin::new(&mut commit.task).poll(context));
+        let mut response = std::mem::take(&mut commit.response);
+        settle(slot, outcome.unwrap_or_else(|panic| Err(StoreError::refused("commit", panic).into())), &mut response);
+        Poll::Ready(Ok(response))
+    }
+}
+
+enum Begun {
+    Done(Outcome),
+    Waits(JoinHandle<Outcome>),
+}
+
+/// Commits what the handler did. What has to wait becomes a task, because it goes on when the
+/// client hangs up and this future is dropped.
+fn commit(visit: &Visit, context: &mut Context<'_>) -> Begun {
+    if let Some(outcome) = visit.commit_now() {
+        return Begun::Done(outcome);
+    }
+    let visit = visit.clone();
+    let mut commit = Box::pin(async move { visit.commit().await });
+    match commit.as_mut().poll(context) {
+        Poll::Ready(outcome) => Begun::Done(outcome),
+        Poll::Pending => Begun::Waits(tokio::spawn(commit)),
+    }
+}
+
+fn settle(slot: &Slot, outcome: Outcome, response: &mut Response<Body>) {
+    match outcome {
+        Ok(committed) => slot.tell(response.headers_mut(), &committed),
+        Err(error) => *response = slot.failed(error),
+    }
+}
