@@ -20,6 +20,8 @@ mod changes;
 mod clock;
 mod codec;
 mod commit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod envelope;

@@ -1,0 +1,104 @@
+use crate::{NewSession, Session, SessionManager};
+
+use super::*;
+
+/// Text that has not an id's form is no session and no error.
+pub async fn malformed_ids_open_nothing(store: &(impl Store + Clone)) {
+    let sessions = manager(store);
+    let long = "x".repeat(100_000);
+    for text in [
+        "",
+        " ",
+        "short",
+        "with space in it, long enough",
+        "new\r\nline, and long enough",
+        "ünïcödé, and long enough",
+        &long,
+    ] {
+        assert!(sessions.get(text).await.expect("the store works").is_none(), "{text:?}");
+    }
+}
+
+/// The key that the store knows is not the id.
+pub async fn handle_opens_nothing(store: &(impl Store + Clone)) {
+    let sessions = manager(store);
+    let session = sessions.create(NewSession::new()).await.expect("the store works");
+    assert!(is_alive(store, &session.handle(), now()).await);
+    assert!(sessions.get(&session.handle().to_string()).await.expect("the store works").is_none());
+    assert!(!session.handle().to_string().contains(session.id().as_str()));
+}
+
+/// Added then changed, added then removed, changed then removed, removed then added.
+pub async fn effects_on_one_attribute_in_one_save_leave_the_last(store: &(impl Store + Clone)) {
+    let session = manager(store).create(NewSession::new().attr("c", &1).attr("d", &1)).await.expect("the store works");
+    let edit = || {
+        session.set_attr("a", &1)?;
+        session.set_attr("a", &2)?;
+        session.set_attr("b", &1)?;
+        session.remove_attr("b")?;
+        session.set_attr("c", &2)?;
+        session.remove_attr("c")?;
+        session.remove_attr("d")?;
+        session.set_attr("d", &2)
+    };
+    edit().expect("the session is there");
+    session.save().await.expect("the store works");
+    let loaded = load(store, &session.handle(), now()).await.expect("it is alive");
+    assert_eq!(loaded.attributes, attributes([("a", 2.into()), ("d", 2.into())]));
+}
+
+/// Two processes have loaded the same session, and each writes its own attribute.
+pub async fn writers_of_different_attributes_both_survive(store: &(impl Store + Clone)) {
+    let (here, there) = two_handles(store).await;
+    here.set_attr("Here", &1).expect("the session is there");
+    there.set_attr("There", &2).expect("the session is there");
+    here.save().await.expect("the store works");
+    there.save().await.expect("the store works");
+    let loaded = load(store, &here.handle(), now()).await.expect("it is alive");
+    assert_eq!(loaded.attributes, attributes([("Here", 1.into()), ("There", 2.into())]));
+}
+
+/// The later save wins.
+pub async fn writers_of_one_new_attribute_do_not_fail(store: &(impl Store + Clone)) {
+    let (here, there) = two_handles(store).await;
+    here.set_attr("Same", "here").expect("the session is there");
+    there.set_attr("Same", "there").expect("the session is there");
+    here.save().await.expect("the store works");
+    there.save().await.expect("the store works");
+    let loaded = load(store, &here.handle(), now()).await.expect("it is alive");
+    assert_eq!(loaded.attributes, attributes([("Same", "there".into())]));
+}
+
+/// Also when another process wrote in between.
+pub async fn renewed_session_keeps_everything_and_its_old_id_is_dead(store: &(impl Store + Clone)) {
+    let (here, there) = two_handles(store).await;
+    let old = here.id();
+    there.set_attr("There", &2).expect("the session is there");
+    there.save().await.expect("the store works");
+    here.set_attr("Here", &1).expect("the session is there");
+    here.renew_id().expect("the session is there");
+    here.save().await.expect("the store works");
+    let sessions = manager(store);
+    assert!(sessions.get(old.as_str()).await.expect("the store works").is_none());
+    let renewed = sessions.get(here.id().as_str()).await.expect("the store works").expect("it is alive");
+    assert_eq!(renewed.attrs(), attributes([("Here", 1.into()), ("There", 2.into())]));
+}
+
+/// The store is of no use afterwards, so give it one that no other test has.
+pub async fn close_twice_is_safe(store: &impl Store) {
+    store.close().await.expect("the store works");
+    store.close().await.expect("the store works");
+}
+
+/// Managers of one store are like processes: they share nothing else.
+pub(super) fn manager(store: &(impl Store + Clone)) -> SessionManager {
+    let builder = SessionManager::builder(store.clone()).without_background_purge();
+    builder.build().expect("these settings work")
+}
+
+/// One session, as two processes have loaded it.
+async fn two_handles(store: &(impl Store + Clone)) -> (Session, Session) {
+    let here = manager(store).create(NewSession::new()).await.expect("the store works");
+    let there = manager(store).get(here.id().as_str()).await.expect("the store works");
+    (here, there.expect("it was just stored"))
+}

@@ -1,0 +1,74 @@
+use serde_json::json;
+
+use super::*;
+
+/// Nobody made a record of this key.
+pub async fn unknown_key_loads_as_none(store: &impl Store) {
+    assert_eq!(load(store, &fresh_key(), now()).await, None);
+}
+
+/// Times, timeouts, principal, constants and attributes all come back.
+pub async fn created_record_is_loaded_whole(store: &impl Store) {
+    let mut record = fresh_record();
+    record.accessed = record.created.saturating_add(SECOND);
+    record.idle_timeout = HOUR + MILLISECOND;
+    record.persistent = true;
+    record.principal = Some(fresh_principal().into());
+    create(store, &record).await;
+    assert_eq!(load(store, &record.key, now()).await, Some(record));
+}
+
+/// An empty session is a session.
+pub async fn record_without_attributes_is_found(store: &impl Store) {
+    let mut record = fresh_record();
+    record.constants = Attributes::default();
+    record.attributes = Attributes::default();
+    create(store, &record).await;
+    assert_eq!(load(store, &record.key, now()).await, Some(record));
+}
+
+/// Neither text nor numbers are bent on their way.
+pub async fn unusual_names_and_values_come_back(store: &impl Store) {
+    let mut record = fresh_record();
+    record.principal = Some(format!("Zoë 人 🦀 %\"'\\ {}", fresh_key()).into());
+    record.attributes = attributes([
+        ("", json!("")),
+        ("größe 人 🦀", json!("naïve \u{0} \r\n \u{7f} \u{fffd} 🦀")),
+        ("'; \"$.a[0]\\", json!("'; \"\\ %s {} :1")),
+        ("null", json!(null)),
+        ("empty", json!([[], {}])),
+        ("nested", json!({"a": {"b": [{"c": [1, "two", null, true]}]}})),
+        ("integers", json!([i64::MIN, -1, 0, i64::MAX, u64::MAX])),
+        ("floats", json!([f64::MIN, 0.1, f64::EPSILON, f64::MIN_POSITIVE, f64::MAX])),
+    ]);
+    create(store, &record).await;
+    let loaded = load(store, &record.key, now()).await.expect("it was just stored");
+    assert_eq!(loaded.principal, record.principal);
+    assert_eq!(json!(loaded.attributes), json!(record.attributes));
+}
+
+/// As large as a session may be.
+pub async fn large_record_comes_back_or_is_a_clear_error(store: &impl Store) {
+    let mut record = fresh_record();
+    record.constants = Attributes::default();
+    record.attributes = attributes([("Large", "é\n".repeat(crate::MAX_SESSION_BYTES / 4 - 100).into())]);
+    match store.create(&record).await {
+        Ok(written) => {
+            assert_eq!(written, Written::Done);
+            assert_eq!(load(store, &record.key, now()).await, Some(record));
+        }
+        Err(error) => {
+            assert!(!error.is_unavailable(), "trying again would not help: {error}");
+            assert_eq!(load(store, &record.key, now()).await, None);
+        }
+    }
+}
+
+/// The longest timeout that a session can have is no overflow anywhere.
+pub async fn record_of_a_thousand_years_is_found(store: &impl Store) {
+    let mut record = fresh_record();
+    record.idle_timeout = 1000 * 366 * 24 * HOUR;
+    record.absolute_deadline = Some(record.created.saturating_add(record.idle_timeout));
+    create(store, &record).await;
+    assert_eq!(load(store, &record.key, now()).await, Some(record));
+}

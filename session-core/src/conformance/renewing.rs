@@ -1,0 +1,125 @@
+use super::*;
+
+/// With all its data.
+pub async fn renewed_record_is_under_the_new_key_only(store: &impl Store) {
+    let record = created(store).await;
+    let new = renewed(&record);
+    assert_eq!(renew(store, &record, &new).await, Written::Done);
+    assert_eq!(load(store, &record.key, now()).await, None);
+    assert_eq!(load(store, &new.key, now()).await, Some(new));
+}
+
+/// What the request wrote arrives with the new key.
+pub async fn renewing_and_changing_in_one_step(store: &impl Store) {
+    let record = created(store).await;
+    let mut new = edited(&renewed(&record), "Color", "blue");
+    new.accessed = record.accessed.saturating_add(MINUTE);
+    assert_eq!(renew(store, &record, &new).await, Written::Done);
+    assert_eq!(load(store, &new.key, now()).await, Some(new));
+}
+
+/// Neither of the earlier keys is left.
+pub async fn renewing_twice_leaves_the_last(store: &impl Store) {
+    let first = created(store).await;
+    let second = renewed(&first);
+    let third = renewed(&second);
+    assert_eq!(renew(store, &first, &second).await, Written::Done);
+    assert_eq!(renew(store, &second, &third).await, Written::Done);
+    assert_eq!(load(store, &first.key, now()).await, None);
+    assert_eq!(load(store, &second.key, now()).await, None);
+    assert_eq!(load(store, &third.key, now()).await, Some(third));
+}
+
+/// A renewed record is like any other.
+pub async fn renewed_record_can_be_saved_and_deleted(store: &impl Store) {
+    let record = created(store).await;
+    let new = renewed(&record);
+    assert_eq!(renew(store, &record, &new).await, Written::Done);
+    let saved = edited(&new, "Color", "blue");
+    assert_eq!(save(store, &saved, new.version).await, Written::Done);
+    assert_eq!(load(store, &new.key, now()).await, Some(saved));
+    delete(store, &new.key).await;
+    assert_eq!(load(store, &new.key, now()).await, None);
+    assert_eq!(load(store, &record.key, now()).await, None);
+}
+
+/// A slow request under the old id damages nothing.
+pub async fn save_under_the_old_key_after_renewing_reports_missing(store: &impl Store) {
+    let record = created(store).await;
+    let new = renewed(&record);
+    assert_eq!(renew(store, &record, &new).await, Written::Done);
+    assert_eq!(save(store, &edited(&record, "Color", "blue"), record.version).await, Written::Missing);
+    assert_eq!(load(store, &record.key, now()).await, None);
+    assert_eq!(load(store, &new.key, now()).await, Some(new));
+}
+
+/// The old id stays dead.
+pub async fn touch_under_the_old_key_after_renewing_changes_nothing(store: &impl Store) {
+    let record = created(store).await;
+    let new = renewed(&record);
+    assert_eq!(renew(store, &record, &new).await, Written::Done);
+    touch(store, &record.key, record.accessed.saturating_add(MINUTE)).await;
+    assert_eq!(load(store, &record.key, now()).await, None);
+    assert_eq!(load(store, &new.key, now()).await, Some(new));
+}
+
+/// A late logout under the old id ends the old id only.
+pub async fn delete_of_the_old_key_spares_the_new(store: &impl Store) {
+    let record = created(store).await;
+    let new = renewed(&record);
+    assert_eq!(renew(store, &record, &new).await, Written::Done);
+    delete(store, &record.key).await;
+    assert_eq!(load(store, &new.key, now()).await, Some(new));
+}
+
+/// A session has one successor.
+pub async fn old_key_is_not_renewed_again(store: &impl Store) {
+    let record = created(store).await;
+    let (first, second) = (renewed(&record), renewed(&record));
+    assert_eq!(renew(store, &record, &first).await, Written::Done);
+    assert_eq!(renew(store, &record, &second).await, Written::Missing);
+    assert_eq!(load(store, &second.key, now()).await, None);
+    assert_eq!(load(store, &first.key, now()).await, Some(first));
+}
+
+/// A save in between is not lost.
+pub async fn renewing_an_old_version_reports_conflict(store: &impl Store) {
+    let record = created(store).await;
+    let saved = edited(&record, "Color", "blue");
+    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    let new = renewed(&record);
+    assert_eq!(renew(store, &record, &new).await, Written::Conflict);
+    assert_eq!(load(store, &new.key, now()).await, None);
+    assert_eq!(load(store, &record.key, now()).await, Some(saved));
+}
+
+/// A logout is not undone under another id.
+pub async fn renewing_a_deleted_record_reports_missing(store: &impl Store) {
+    let record = created(store).await;
+    delete(store, &record.key).await;
+    let new = renewed(&record);
+    assert_eq!(renew(store, &record, &new).await, Written::Missing);
+    assert_eq!(load(store, &new.key, now()).await, None);
+}
+
+/// Both records stay as they are.
+pub async fn renewing_to_a_taken_key_changes_nothing(store: &impl Store) {
+    let (record, other) = (created(store).await, created(store).await);
+    let new = Record { key: other.key, ..edited(&renewed(&record), "Color", "blue") };
+    assert_eq!(renew(store, &record, &new).await, Written::Exists);
+    assert_eq!(load(store, &record.key, now()).await, Some(record));
+    assert_eq!(load(store, &other.key, now()).await, Some(other));
+}
+
+/// A login takes the place of an anonymous visit.
+pub async fn renewing_may_change_principal_and_constants(store: &impl Store) {
+    let record = created(store).await;
+    let mut new = fresh_record();
+    new.principal = Some(fresh_principal().into());
+    new.constants = attributes([("Role", "admin".into())]);
+    new.absolute_deadline = None;
+    new.persistent = true;
+    assert_eq!(renew(store, &record, &new).await, Written::Done);
+    assert_eq!(load(store, &record.key, now()).await, None);
+    assert_eq!(load(store, &new.key, now()).await, Some(new));
+}
