@@ -1,1 +1,5 @@
 //! What the workspace tests share.
+
+mod proxy;
+
+pub use proxy::{Fault, Proxy};
