@@ -22,7 +22,10 @@ use crate::http_headers::{add_vary, forbid_storing};
 ///     fn request_header(&self) -> HeaderName { HeaderName::from_static("x-device-session") }
 ///     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
 ///         if let Some(value) = headers.get("x-device-session") {
-///             value.to_str().map_or_else(|_| presented.reject(), |id| presented.push(id));
+///             match value.to_str() {
+///                 Ok(id) => presented.push(id),
+///                 Err(_) => presented.reject(),
+///             }
 ///         }
 ///     }
 ///     fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>) {

@@ -74,9 +74,12 @@ impl Changes {
         record.persistent = self.persistent.unwrap_or(record.persistent);
     }
 
-    /// Whether the client's copy of the cookie no longer says what these changes say.
+    /// Whether the client's cookie no longer says what it should: these changes switch it between
+    /// persistent and not, or give a persistent one other timeouts.
     pub(crate) fn concern_the_cookie(&self, before: &Record) -> bool {
-        self.persistent.is_some_and(|persistent| persistent != before.persistent)
+        let persistent = self.persistent.unwrap_or(before.persistent);
+        let timeout = self.idle_timeout.unwrap_or(before.idle_timeout);
+        persistent != before.persistent || (persistent && timeout != before.idle_timeout)
     }
 }
 

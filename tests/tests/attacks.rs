@@ -1,0 +1,488 @@
+//! Published failures of this kind of software (A), and faults (F), over HTTP and in memory. Each
+//! test is named after what must not happen, or what must instead.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use axum::routing::{get, post};
+use session_axum::{MaybeSession, NewSession, Session, SessionError, SessionLayer, SessionManager};
+use session_core::MemoryStore;
+use tokio::sync::Notify;
+use workspace_tests::client::{Client, answer};
+use workspace_tests::unsteady_store::UnsteadyStore;
+
+const COOKIE: &str = "__Host-sessid";
+const FORGED: &str = "AAAAAAAAAAAAAAAAAAAAAAAA";
+
+async fn login(visitor: MaybeSession) -> Result<(), SessionError> {
+    visitor.start(NewSession::new().principal("ann").attr("Count", &0))?;
+    Ok(())
+}
+
+async fn count(sess: Session) -> Result<String, SessionError> {
+    Ok(sess.update_attr("Count", |n: Option<u32>| n.unwrap_or(0) + 1).await?.to_string())
+}
+
+async fn value(sess: Session) -> Result<String, SessionError> {
+    Ok(sess.attr::<u32>("Count")?.unwrap_or_default().to_string())
+}
+
+async fn write(visitor: MaybeSession) -> Result<(), SessionError> {
+    match visitor.session() {
+        Some(sess) => sess.set_attr("x", &1)?,
+        None => drop(visitor.start(NewSession::new().attr("x", &1))?),
+    }
+    Ok(())
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/login", post(login))
+        .route("/count", get(count))
+        .route("/value", get(value))
+        .route("/set", post(async |sess: Session| sess.set_attr("Count", &7).map_err(SessionError::from)))
+        .route("/write", post(write))
+        .route("/renew", post(async |sess: Session| sess.renew_id().map_err(SessionError::from)))
+        .route("/logout", post(async |sess: Session| sess.remove()))
+        .route("/plain", get(async || "plain"))
+}
+
+fn memory() -> (Router, MemoryStore, SessionManager) {
+    let store = MemoryStore::new();
+    let manager = SessionManager::new(store.clone());
+    (routes().layer(SessionLayer::new(manager.clone())), store, manager)
+}
+
+fn unsteady() -> (Router, UnsteadyStore) {
+    let store = UnsteadyStore::default();
+    (routes().layer(SessionLayer::new(store.clone())), store)
+}
+
+async fn signed_in(app: &Router) -> Client {
+    let mut client = Client::new(app);
+    assert_eq!(client.post("/login").await.status, StatusCode::OK);
+    client
+}
+
+/// A route that runs its handler in two halves, so that a test can act in between.
+#[derive(Clone, Default)]
+struct Halves {
+    reached: Arc<Notify>,
+    go_on: Arc<Notify>,
+}
+
+impl Halves {
+    async fn wait(&self) {
+        self.reached.notify_one();
+        self.go_on.notified().await;
+    }
+}
+
+/// What a slow request may do to its session.
+#[derive(Clone, Copy, Debug)]
+enum Slow {
+    Reads,
+    Sets,
+    Updates,
+    Renews,
+    Starts,
+}
+
+fn slow_route(kind: Slow, halves: Halves) -> axum::routing::MethodRouter {
+    get(async move |visitor: MaybeSession| {
+        let sess = visitor.session().expect("signed in");
+        halves.wait().await;
+        match kind {
+            Slow::Reads => drop(sess.attr::<u32>("Count")?),
+            Slow::Sets => sess.set_attr("Count", &99)?,
+            Slow::Updates => drop(sess.update_attr("Count", |_: Option<u32>| 99).await?),
+            Slow::Renews => sess.renew_id()?,
+            Slow::Starts => drop(visitor.start(NewSession::new().keep(&sess))?),
+        }
+        Ok::<_, SessionError>(())
+    })
+}
+
+/// A1, B64, CVE-2025-46336 (rack-session), CVE-2025-32441 (rack).
+#[tokio::test]
+async fn a_slow_request_does_not_bring_a_logged_out_session_back() {
+    for kind in [Slow::Reads, Slow::Sets, Slow::Updates, Slow::Renews] {
+        for by_manager in [false, true] {
+            let store = MemoryStore::new();
+            let manager = SessionManager::new(store.clone());
+            let halves = Halves::default();
+            let slow = slow_route(kind, halves.clone());
+            let app = routes().route("/slow", slow).layer(SessionLayer::new(manager.clone()));
+            let mut client = signed_in(&app).await;
+            let mut slow_client = client.clone();
+            let mut after = client.clone();
+            let slow = tokio::spawn(async move { (slow_client.get("/slow").await, slow_client) });
+            halves.reached.notified().await;
+            if by_manager {
+                manager.remove_all("ann").await.unwrap();
+            } else {
+                assert_eq!(client.post("/logout").await.status, StatusCode::OK);
+            }
+            halves.go_on.notify_one();
+            let (answer, mut slow_client) = slow.await.unwrap();
+            assert_eq!(answer.set_cookies(), Vec::<&str>::new(), "{kind:?}");
+            assert_eq!(after.get("/count").await.status, StatusCode::UNAUTHORIZED, "{kind:?}");
+            assert_eq!(slow_client.get("/count").await.status, StatusCode::UNAUTHORIZED, "{kind:?}");
+            assert!(store.is_empty(), "{kind:?}");
+        }
+    }
+}
+
+/// A login stands on its own feet, but what it carried over is gone with the session.
+#[tokio::test]
+async fn a_slow_login_over_a_logged_out_session_carries_nothing_over() {
+    let halves = Halves::default();
+    let app =
+        routes().route("/slow", slow_route(Slow::Starts, halves.clone())).layer(SessionLayer::new(MemoryStore::new()));
+    let mut client = signed_in(&app).await;
+    client.get("/count").await;
+    let mut slow_client = client.clone();
+    let slow = tokio::spawn(async move { (slow_client.get("/slow").await, slow_client) });
+    halves.reached.notified().await;
+    client.post("/logout").await;
+    halves.go_on.notify_one();
+    let (answer, mut slow_client) = slow.await.unwrap();
+    assert_eq!(answer.set_cookies().len(), 1);
+    assert_eq!(slow_client.get("/value").await.body, "0");
+}
+
+/// R7: a slow request under the old id neither fails the new one nor revives itself.
+#[tokio::test]
+async fn a_slow_request_under_the_old_id_does_not_damage_the_renewed_session() {
+    for kind in [Slow::Sets, Slow::Updates, Slow::Renews] {
+        let store = MemoryStore::new();
+        let halves = Halves::default();
+        let app = routes().route("/slow", slow_route(kind, halves.clone())).layer(SessionLayer::new(store.clone()));
+        let mut client = signed_in(&app).await;
+        let mut slow_client = client.clone();
+        let slow = tokio::spawn(async move { slow_client.get("/slow").await });
+        halves.reached.notified().await;
+        client.post("/renew").await;
+        halves.go_on.notify_one();
+        assert_eq!(slow.await.unwrap().set_cookies(), Vec::<&str>::new(), "{kind:?}");
+        assert_eq!(client.get("/count").await.body, "1", "{kind:?}");
+        assert_eq!(store.len(), 1, "{kind:?}");
+    }
+}
+
+/// A4, B28, spring-session 1270 and 2308.
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_renewals_leave_one_valid_id_and_no_server_error() {
+    let (app, store, _) = memory();
+    for _ in 0..200 {
+        let mut client = signed_in(&app).await;
+        let mut other = client.clone();
+        let renew = async |client: &mut Client| client.post("/renew").await;
+        let (one, two) = tokio::join!(renew(&mut client), renew(&mut other));
+        assert!(!one.status.is_server_error() && !two.status.is_server_error());
+        let alive = async |client: &mut Client| client.get("/value").await.status == StatusCode::OK;
+        assert!(alive(&mut client).await || alive(&mut other).await);
+    }
+    assert_eq!(store.len(), 200);
+}
+
+/// A6, CVE-2023-20862 (Spring Security).
+#[tokio::test]
+async fn removing_every_attribute_is_saved() {
+    let clear = async |sess: Session| sess.remove_attr("Count").map_err(SessionError::from);
+    let all = async |sess: Session| sess.attrs().len().to_string();
+    let app =
+        routes().route("/clear", post(clear)).route("/all", get(all)).layer(SessionLayer::new(MemoryStore::new()));
+    let mut client = signed_in(&app).await;
+    client.post("/clear").await;
+    assert_eq!(client.get("/all").await.body, "0");
+}
+
+/// A8, CVE-2024-38513 (fiber), CVE-2011-4718 (PHP).
+#[tokio::test]
+async fn a_forged_id_never_becomes_a_session() {
+    let (app, store, _) = memory();
+    let mut client = Client::new(&app);
+    client.jar.insert(COOKIE.into(), FORGED.into());
+    assert_eq!(client.post("/write").await.set_cookies().len(), 1);
+    assert_ne!(client.jar[COOKIE], FORGED);
+    let mut forger = Client::new(&app);
+    forger.jar.insert(COOKIE.into(), FORGED.into());
+    assert_eq!(forger.get("/value").await.status, StatusCode::UNAUTHORIZED);
+    // Nor after the id's own session was removed.
+    let mut old = client.clone();
+    client.post("/logout").await;
+    assert_eq!(old.post("/write").await.set_cookies().len(), 1);
+    assert_ne!(Some(&old.jar[COOKIE]), client.jar.get(COOKIE));
+    assert_eq!(store.len(), 1);
+}
+
+/// A9, G14: CVE-2015-5143 and its kin (Django). Size: `CAMPAIGN` times ten thousand.
+#[tokio::test]
+async fn strangers_leave_no_records() {
+    let (app, store, manager) = memory();
+    let requests = 10_000 * campaign();
+    for n in 0..requests {
+        let id = format!("{n:024}");
+        let cookie = [("cookie", format!("{COOKIE}={id}"))];
+        let mut request = Request::builder().uri("/value");
+        if n % 2 == 0 {
+            request = request.header(cookie[0].0, &cookie[0].1);
+        }
+        let answer = answer(&app, request.body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0));
+    }
+    assert!(store.is_empty());
+    assert_eq!(manager.counters().rejected_ids, requests / 2);
+}
+
+/// A11, CVE-2007-5380 and 6077 (Rails).
+#[tokio::test]
+async fn an_id_is_taken_from_the_cookie_only() {
+    let (app, ..) = memory();
+    let client = signed_in(&app).await;
+    let id = client.jar[COOKIE].clone();
+    for (path, name, value) in [
+        (format!("/value?{COOKIE}={id}&sessid={id}"), "x-nothing", String::new()),
+        (format!("/value;{COOKIE}={id}"), "x-nothing", String::new()),
+        ("/value".into(), "authorization", format!("Bearer {id}")),
+        ("/value".into(), "x-session-id", id.clone()),
+        ("/value".into(), "cookie", format!("sessid={id}")),
+        ("/value".into(), "cookie2", format!("{COOKIE}={id}")),
+    ] {
+        for _ in 0..2 {
+            let mut stranger = Client::new(&app);
+            let status = stranger.send(Method::GET, &path, &[(name, &value)]).await.status;
+            assert!(status.is_client_error(), "{path} {name}");
+        }
+    }
+}
+
+/// A12, CVE-2022-25896 (passport).
+#[tokio::test]
+async fn a_login_over_a_session_always_changes_the_id() {
+    let (app, store, _) = memory();
+    let mut client = Client::new(&app);
+    client.post("/write").await;
+    let mut fixed = client.clone();
+    client.post("/login").await;
+    assert_ne!(client.jar, fixed.jar);
+    assert_eq!(fixed.get("/value").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(store.len(), 1);
+}
+
+/// A16, CVE-2020-8184 (rack).
+#[tokio::test]
+async fn an_encoded_cookie_name_is_another_cookie() {
+    let (app, ..) = memory();
+    let client = signed_in(&app).await;
+    let id = &client.jar[COOKIE];
+    let cookie = format!("%5F%5FHost-sessid={id}");
+    let alone = Client::new(&app).send(Method::GET, "/value", &[("cookie", &cookie)]).await;
+    assert_eq!(alone.status, StatusCode::UNAUTHORIZED);
+    let other = signed_in(&app).await.jar[COOKIE].clone();
+    let after = format!("{COOKIE}={id}; %5F%5FHost-sessid={other}");
+    Client::new(&app).send(Method::GET, "/count", &[("cookie", &after)]).await;
+    let mut client = client;
+    assert_eq!(client.get("/value").await.body, "1");
+}
+
+/// F15: junk of any kind hides no valid cookie.
+#[tokio::test]
+async fn junk_does_not_hide_a_valid_cookie() {
+    let (app, ..) = memory();
+    let id = signed_in(&app).await.jar[COOKIE].clone();
+    let long = "x=".repeat(30_000);
+    for junk in
+        ["", ";;; =;", &format!("{COOKIE}=; {COOKIE}=\"\"; {COOKIE}={FORGED}"), &long, "\u{e9}=\u{fc}", "a; b; c"]
+    {
+        let cookie = format!("{junk}; {COOKIE}={id}");
+        let request = Request::builder().uri("/value").header(header::COOKIE, cookie.as_bytes());
+        let answer = answer(&app, request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{junk:.20}");
+    }
+    // Four of the name are tried, and no more.
+    let flood = format!("{}{COOKIE}={id}", format!("{COOKIE}={FORGED}; ").repeat(4));
+    let answer = Client::new(&app).send(Method::GET, "/value", &[("cookie", &flood)]).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+/// A30, B51: a client that follows at once sees what was written.
+#[tokio::test]
+async fn what_was_written_is_stored_before_the_response_leaves() {
+    let (app, store) = unsteady();
+    let mut client = signed_in(&app).await;
+    store.hold_writes();
+    let mut writer = client.clone();
+    let writing = tokio::spawn(async move { writer.post("/set").await.status });
+    let_others_run().await;
+    assert!(!writing.is_finished(), "the response left before the write");
+    store.resume();
+    assert_eq!(writing.await.unwrap(), StatusCode::OK);
+    assert_eq!(client.get("/value").await.body, "7");
+}
+
+/// F1: a store that is down is not an empty session.
+#[tokio::test]
+async fn a_failing_load_is_503_and_leaves_the_cookie_alone() {
+    let (app, store) = unsteady();
+    let mut client = signed_in(&app).await;
+    store.reads_fail.store(true, Ordering::SeqCst);
+    for (method, path) in [(Method::GET, "/value"), (Method::POST, "/write"), (Method::POST, "/logout")] {
+        let answer = client.send(method, path, &[]).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.set_cookies(), Vec::<&str>::new());
+        assert!(
+            !answer.body.contains("secret-internal-detail") && !answer.body.contains("unsteady"),
+            "{}",
+            answer.body
+        );
+    }
+    assert_eq!(client.get("/plain").await.body, "plain");
+    store.reads_fail.store(false, Ordering::SeqCst);
+    assert_eq!(client.get("/value").await.body, "0");
+}
+
+/// F2, B63, R33.
+#[tokio::test]
+async fn a_failing_save_is_503_without_a_cookie_and_visible_nowhere() {
+    let (app, store) = unsteady();
+    let mut client = signed_in(&app).await;
+    store.writes_fail.store(true, Ordering::SeqCst);
+    for (method, path) in [
+        (Method::POST, "/set"),
+        (Method::GET, "/count"),
+        (Method::POST, "/renew"),
+        (Method::POST, "/logout"),
+        (Method::POST, "/login"),
+    ] {
+        let answer = client.send(method, path, &[]).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(answer.set_cookies(), Vec::<&str>::new(), "{path}");
+    }
+    store.writes_fail.store(false, Ordering::SeqCst);
+    assert_eq!(client.get("/value").await.body, "0");
+    assert_eq!(store.inner.len(), 1);
+}
+
+/// F11: a panicking handler changes nothing, whether or not somebody catches the panic.
+#[tokio::test]
+async fn a_panicking_handler_changes_nothing() {
+    let panics = async |visitor: MaybeSession, sess: Option<Session>| {
+        match sess {
+            Some(sess) => {
+                sess.set_attr("Count", &13)?;
+                sess.renew_id()?;
+            }
+            None => drop(visitor.start(NewSession::new())?),
+        }
+        if visitor.session().is_some() {
+            panic!("on purpose");
+        }
+        Ok::<_, SessionError>(())
+    };
+    let store = MemoryStore::new();
+    let app = routes()
+        .route("/panic", get(panics))
+        .layer(tower_http::catch_panic::CatchPanicLayer::new())
+        .layer(SessionLayer::new(store.clone()));
+    let mut stranger = Client::new(&app);
+    let answer = stranger.get("/panic").await;
+    assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::INTERNAL_SERVER_ERROR, 0));
+    assert!(store.is_empty());
+    let mut client = signed_in(&app).await;
+    assert_eq!(client.get("/panic").await.set_cookies(), Vec::<&str>::new());
+    assert_eq!(client.get("/count").await.body, "1");
+
+    let app = routes().route("/panic", get(panics)).layer(SessionLayer::new(store.clone()));
+    let mut client = client.moved_to(&app);
+    let mut crashing = client.clone();
+    assert!(tokio::spawn(async move { crashing.get("/panic").await }).await.unwrap_err().is_panic());
+    assert_eq!(client.get("/count").await.body, "2");
+}
+
+/// F12: before the handler has returned nothing is saved.
+#[tokio::test]
+async fn a_client_that_hangs_up_during_the_handler_leaves_nothing() {
+    let halves = Halves::default();
+    let store = MemoryStore::new();
+    let app = routes().route("/slow", slow_route(Slow::Sets, halves.clone())).layer(SessionLayer::new(store));
+    let mut client = signed_in(&app).await;
+    let mut leaving = client.clone();
+    let request = tokio::spawn(async move { leaving.get("/slow").await });
+    halves.reached.notified().await;
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    assert_eq!(client.get("/value").await.body, "0");
+}
+
+/// F12, guarantee 10: after it, everything is.
+#[tokio::test]
+async fn a_client_that_hangs_up_during_the_commit_finds_it_done() {
+    let (app, store) = unsteady();
+    let mut client = signed_in(&app).await;
+    store.hold_writes();
+    let mut leaving = client.clone();
+    let request = tokio::spawn(async move { leaving.post("/set").await });
+    let_others_run().await;
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    store.resume();
+    let_others_run().await;
+    assert_eq!(client.get("/value").await.body, "7");
+}
+
+/// F13, A22.
+#[tokio::test]
+async fn a_huge_attribute_is_a_clear_error_and_harms_nothing() {
+    let huge = async |sess: Session| match sess.set_attr("huge", &"x".repeat(1 << 20)) {
+        Ok(()) => "accepted".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let app = routes().route("/huge", post(huge)).layer(SessionLayer::new(MemoryStore::new()));
+    let mut client = signed_in(&app).await;
+    let said = client.post("/huge").await.body;
+    assert_eq!(said, "attribute \"huge\" makes the session larger than 1048576 bytes of JSON");
+    assert_eq!(client.get("/count").await.body, "1");
+}
+
+/// B65: a body that is streamed after the head saves by itself, and can't start or renew.
+#[tokio::test]
+async fn a_stream_can_save_later() {
+    let (done, is_done) = tokio::sync::oneshot::channel::<(bool, bool)>();
+    let done = Arc::new(Mutex::new(Some(done)));
+    let go_on = Arc::new(Notify::new());
+    let wait = Arc::clone(&go_on);
+    let stream = async move |sess: Session, visitor: MaybeSession| {
+        tokio::spawn(async move {
+            wait.notified().await;
+            let refused = (sess.renew_id().is_err(), visitor.start(NewSession::new()).is_err());
+            sess.set_attr("Count", &5).expect("the session is there");
+            sess.save().await.expect("the store works");
+            let done = done.lock().unwrap().take();
+            done.expect("the stream runs once").send(refused).expect("the test waits");
+        });
+    };
+    let app = routes().route("/stream", get(stream)).layer(SessionLayer::new(MemoryStore::new()));
+    let mut client = signed_in(&app).await;
+    client.get("/stream").await;
+    go_on.notify_one();
+    assert_eq!(is_done.await.unwrap(), (true, true));
+    assert_eq!(client.get("/value").await.body, "5");
+}
+
+/// Lets every task go as far as it can: on a runtime of one thread, a task that could go on has
+/// had its turn long before these turns are over.
+async fn let_others_run() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What long runs are multiplied by.
+fn campaign() -> u64 {
+    std::env::var("CAMPAIGN").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
