@@ -31,6 +31,7 @@ mod id;
 mod key;
 mod manager;
 mod memory;
+mod memory_cell;
 mod memory_index;
 mod new_session;
 mod patient_store;

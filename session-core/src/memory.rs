@@ -1,7 +1,7 @@
-//! An index of our own answers requests; moka, told of creations, touches and removals only,
-//! knows which session was used longest ago and drops it when there are too many. Two caches,
-//! so that a flood of anonymous sessions finds only anonymous ones to push out. Expired records
-//! are found by sweeping the index shard by shard.
+//! An index of our own answers requests; moka, told of creations, removals and (once in each
+//! touch interval) uses only, knows which session was used longest ago and drops it when there
+//! are too many. Two caches, so that a flood of anonymous sessions finds only anonymous ones to
+//! push out. Expired records are found by sweeping the index shard by shard.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+
 use crate::error::StoreError;
-use crate::memory_index::{Cell, Index, SHARDS};
+use crate::memory_cell::Cell;
+use crate::memory_index::{Index, SHARDS};
 use crate::store::{Capabilities, Purged, Store, Written};
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 
@@ -20,7 +22,7 @@ use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 ///
 /// Of the anonymous sessions and of those with a principal, each kind has its own bound
 /// ([`with_max_sessions`](MemoryStore::with_max_sessions)). Where there are more, the one of
-/// that kind gives way that was touched longest ago.
+/// that kind gives way that was used longest ago, to within a touch interval.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Inner>);
 
@@ -106,8 +108,22 @@ impl Inner {
         if signed_in { &self.signed_in } else { &self.anonymous }
     }
 
+    fn save(&self, record: &Record, expected: Version) -> Written {
+        // The index is not locked while saving: a cell that is removed meanwhile says so.
+        let Some(cell) = self.index.find(&record.key) else { return Written::Missing };
+        let (written, used_again) = cell.save(record, expected);
+        if used_again {
+            self.note_use(&cell);
+        }
+        written
+    }
+
+    fn note_use(&self, cell: &Cell) {
+        self.recency(cell.principal().is_some()).get(cell.key());
+    }
+
     fn forget(&self, cell: &Cell) {
-        self.recency(cell.is_signed_in()).invalidate(cell.key());
+        self.recency(cell.principal().is_some()).invalidate(cell.key());
     }
 }
 
@@ -134,14 +150,14 @@ impl Store for MemoryStore {
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
-        Ok(self.0.index.save(record, expected))
+        Ok(self.0.save(record, expected))
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         if let Some(cell) = self.0.index.find(key)
             && cell.touch(accessed)
         {
-            self.0.recency(cell.is_signed_in()).get(key);
+            self.0.note_use(&cell);
         }
         Ok(())
     }
@@ -180,7 +196,7 @@ impl Store for MemoryStore {
     }
 
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
-        Some(Ok(self.0.index.save(record, expected)))
+        Some(Ok(self.0.save(record, expected)))
     }
 
     fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>> {

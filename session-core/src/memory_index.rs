@@ -2,19 +2,18 @@
 //! one, and the keys of each principal.
 //!
 //! A record lives in a [`Cell`] whose lock guards what changes. Saving happens inside the cell
-//! and never touches the map, so it can't bring back what was removed: whoever removes a cell
-//! marks it gone under its lock, and a writer that still holds it is told so.
+//! and never touches the map, so it can't bring back what was removed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use hashbrown::HashTable;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 
+use crate::memory_cell::Cell;
 use crate::store::Written;
-use crate::{Attributes, PrincipalKey, Record, RecordKey, Time, Version};
+use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 
 /// Enough that sweeping or growing one holds up its readers for less than a millisecond at a
 /// million sessions.
@@ -22,9 +21,11 @@ pub(crate) const SHARDS: usize = 256;
 
 type Table = HashTable<Arc<Cell>>;
 
+type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, Vec<RecordKey>>>;
+
 pub(crate) struct Index {
     shards: Box<[Shard]>,
-    principals: Box<[Mutex<HashMap<PrincipalKey, Vec<RecordKey>>>]>,
+    principals: Box<[KeysOfPrincipals]>,
     evicted: AtomicU64,
 }
 
@@ -32,121 +33,6 @@ pub(crate) struct Index {
 #[repr(align(128))]
 #[derive(Default)]
 struct Shard(RwLock<Table>);
-
-/// One record.
-pub(crate) struct Cell {
-    key: RecordKey,
-    created: Time,
-    absolute_deadline: Time,
-    principal: Option<Arc<str>>,
-    constants: Attributes,
-    state: Mutex<State>,
-}
-
-/// The part of a record that saves and touches change.
-struct State {
-    version: Version,
-    accessed: Time,
-    idle_timeout: Duration,
-    attributes: Attributes,
-    persistent: bool,
-    gone: bool,
-}
-
-impl Cell {
-    fn new(record: &Record) -> Arc<Self> {
-        Arc::new(Cell {
-            key: record.key,
-            created: record.created,
-            absolute_deadline: record.absolute_deadline.unwrap_or(Time::MAX),
-            principal: record.principal.clone(),
-            constants: record.constants.clone(),
-            state: Mutex::new(State {
-                version: record.version,
-                accessed: record.accessed,
-                idle_timeout: record.idle_timeout,
-                attributes: record.attributes.clone(),
-                persistent: record.persistent,
-                gone: false,
-            }),
-        })
-    }
-
-    pub(crate) fn key(&self) -> &RecordKey {
-        &self.key
-    }
-
-    pub(crate) fn is_signed_in(&self) -> bool {
-        self.principal.is_some()
-    }
-
-    fn is_over(&self, state: &State, now: Time) -> bool {
-        let idle_deadline = state.accessed.saturating_add(state.idle_timeout);
-        state.gone || self.absolute_deadline.min(idle_deadline) <= now
-    }
-
-    /// The record, if it is live.
-    fn record(&self, now: Time) -> Option<Record> {
-        let state = self.state.lock();
-        if self.is_over(&state, now) {
-            return None;
-        }
-        Some(Record {
-            key: self.key,
-            version: state.version,
-            created: self.created,
-            accessed: state.accessed,
-            idle_timeout: state.idle_timeout,
-            absolute_deadline: (self.absolute_deadline < Time::MAX).then_some(self.absolute_deadline),
-            persistent: state.persistent,
-            principal: self.principal.clone(),
-            constants: self.constants.clone(),
-            attributes: state.attributes.clone(),
-        })
-    }
-
-    /// Marks the cell gone, if it is live and of that version.
-    fn end(&self, expected: Version, now: Time) -> Written {
-        let mut state = self.state.lock();
-        if self.is_over(&state, now) {
-            return Written::Missing;
-        }
-        if state.version != expected {
-            return Written::Conflict;
-        }
-        state.gone = true;
-        Written::Done
-    }
-
-    fn save(&self, record: &Record, expected: Version) -> Written {
-        let mut state = self.state.lock();
-        if self.is_over(&state, record.accessed) {
-            return Written::Missing;
-        }
-        if state.version != expected {
-            return Written::Conflict;
-        }
-        state.version = record.version;
-        state.accessed = state.accessed.max(record.accessed);
-        state.idle_timeout = record.idle_timeout;
-        state.persistent = record.persistent;
-        let replaced = std::mem::replace(&mut state.attributes, record.attributes.clone());
-        // The old values may take a while to free.
-        drop(state);
-        drop(replaced);
-        Written::Done
-    }
-
-    /// Whether the record was live and is now used later than before.
-    pub(crate) fn touch(&self, accessed: Time) -> bool {
-        let mut state = self.state.lock();
-        let moves = !self.is_over(&state, accessed) && state.accessed < accessed;
-        if moves {
-            state.accessed = accessed;
-        }
-        moves
-    }
-}
 
 /// A key is a SHA-256, so its own bytes are as good as any hash of them.
 fn hash(key: &RecordKey) -> u64 {
@@ -159,15 +45,15 @@ fn shard_of(key: &RecordKey) -> usize {
 }
 
 fn find<'a>(table: &'a Table, key: &RecordKey) -> Option<&'a Arc<Cell>> {
-    table.find(hash(key), |cell| cell.key == *key)
+    table.find(hash(key), |cell| cell.key() == key)
 }
 
 fn insert(table: &mut Table, cell: Arc<Cell>) {
-    table.insert_unique(hash(&cell.key), cell, |cell| hash(&cell.key));
+    table.insert_unique(hash(cell.key()), cell, |cell| hash(cell.key()));
 }
 
 fn take(table: &mut Table, key: &RecordKey) -> Option<Arc<Cell>> {
-    let found = table.find_entry(hash(key), |cell| cell.key == *key).ok()?;
+    let found = table.find_entry(hash(key), |cell| cell.key() == key).ok()?;
     Some(found.remove().0)
 }
 
@@ -197,26 +83,24 @@ impl Index {
         // Before the record, so that the list never names too few.
         let listed = self.list_principal(record);
         let mut table = self.shards[shard_of(&record.key)].0.write();
-        if find(&table, &record.key).is_none() {
+        let Some(holder) = find(&table, &record.key).cloned() else {
             insert(&mut table, Cell::new(record));
             return true;
-        }
+        };
         drop(table);
         if listed {
-            self.unlist_principal(&record.key, record.principal.as_deref());
+            self.unlist_unless_held(record, &holder);
         }
         false
     }
 
-    pub(crate) fn save(&self, record: &Record, expected: Version) -> Written {
-        // The shard's lock is not held while saving: a cell that is removed meanwhile says so.
-        self.find(&record.key).map_or(Written::Missing, |cell| cell.save(record, expected))
-    }
-
     pub(crate) fn remove(&self, key: &RecordKey) -> Option<Arc<Cell>> {
-        let cell = take(&mut self.shards[shard_of(key)].0.write(), key)?;
-        cell.state.lock().gone = true;
-        self.unlist_principal(key, cell.principal.as_deref());
+        let mut table = self.shards[shard_of(key)].0.write();
+        let cell = take(&mut table, key)?;
+        // Before anybody finds it absent, so that no save is done after that.
+        cell.remove();
+        drop(table);
+        self.unlist_principal(key, cell.principal());
         Some(cell)
     }
 
@@ -224,23 +108,25 @@ impl Index {
     pub(crate) fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> (Written, Option<Arc<Cell>>) {
         let listed = self.list_principal(record);
         let mut shards = self.lock_both(old, &record.key);
-        let taken = find(shards.of(&record.key), &record.key).is_some();
+        let holder = find(shards.of(&record.key), &record.key).cloned();
         let written = match find(shards.of(old), old) {
             None => Written::Missing,
-            Some(_) if taken => Written::Exists,
-            Some(cell) => cell.end(expected, record.accessed),
+            Some(_) if holder.is_some() => Written::Exists,
+            Some(cell) => cell.replace(expected, record.accessed),
         };
         if written != Written::Done {
             drop(shards);
-            if listed {
-                self.unlist_principal(&record.key, record.principal.as_deref());
+            match holder {
+                Some(holder) if listed => self.unlist_unless_held(record, &holder),
+                None if listed => self.unlist_principal(&record.key, record.principal.as_deref()),
+                _ => {}
             }
             return (written, None);
         }
         insert(shards.of(&record.key), Cell::new(record));
         let replaced = take(shards.of(old), old);
         drop(shards);
-        self.unlist_principal(old, replaced.as_ref().and_then(|cell| cell.principal.as_deref()));
+        self.unlist_principal(old, replaced.as_ref().and_then(|cell| cell.principal()));
         (written, replaced)
     }
 
@@ -248,19 +134,14 @@ impl Index {
     pub(crate) fn take_expired(&self, shard: usize, now: Time) -> Vec<Arc<Cell>> {
         let shard = &self.shards[shard].0;
         // Readers go on while there is nothing to remove.
-        if !shard.read().iter().any(|cell| cell.is_over(&cell.state.lock(), now)) {
+        if !shard.read().iter().any(|cell| cell.is_expired(now)) {
             return Vec::new();
         }
-        let expire = |cell: &mut Arc<Cell>| {
-            let mut state = cell.state.lock();
-            state.gone = cell.is_over(&state, now);
-            state.gone
-        };
         let mut table = shard.write();
-        let expired: Vec<Arc<Cell>> = table.extract_if(expire).collect();
+        let expired: Vec<Arc<Cell>> = table.extract_if(|cell| cell.expire(now)).collect();
         drop(table);
         for cell in &expired {
-            self.unlist_principal(&cell.key, cell.principal.as_deref());
+            self.unlist_principal(cell.key(), cell.principal());
         }
         expired
     }
@@ -286,7 +167,7 @@ impl Index {
         self.evicted.swap(0, Ordering::Relaxed)
     }
 
-    fn keys(&self, principal: &PrincipalKey) -> &Mutex<HashMap<PrincipalKey, Vec<RecordKey>>> {
+    fn keys(&self, principal: &PrincipalKey) -> &KeysOfPrincipals {
         &self.principals[usize::from(principal.as_bytes()[0]) % self.principals.len()]
     }
 
@@ -310,6 +191,14 @@ impl Index {
             if list.is_empty() {
                 lists.remove(&principal);
             }
+        }
+    }
+
+    /// Undoes [`list_principal`](Self::list_principal) for a record that was not stored, unless
+    /// whoever holds its key is the principal's too.
+    fn unlist_unless_held(&self, record: &Record, holder: &Cell) {
+        if holder.principal() != record.principal.as_deref() {
+            self.unlist_principal(&record.key, record.principal.as_deref());
         }
     }
 

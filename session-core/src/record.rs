@@ -78,6 +78,23 @@ impl Version {
 }
 
 #[cfg(test)]
+pub(crate) fn sample() -> Record {
+    let now = crate::Clock::now(&crate::ManualClock::default());
+    Record {
+        key: crate::SessionId::generate(&crate::SystemRandom, 18).expect("random bytes").key(),
+        version: Version::first(0),
+        created: now,
+        accessed: now,
+        idle_timeout: Duration::from_secs(1800),
+        absolute_deadline: Some(now.saturating_add(Duration::from_secs(86_400))),
+        persistent: false,
+        principal: Some("ann".into()),
+        constants: [("UserName".to_owned(), "ann".into())].into_iter().collect(),
+        attributes: [("Count".to_owned(), 1.into())].into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -105,22 +122,5 @@ mod tests {
         let first = Version::first(u32::MAX);
         assert!(first.next(0) > first);
         assert_eq!(first.next(0).count(), 2);
-    }
-}
-
-#[cfg(test)]
-pub(crate) fn sample() -> Record {
-    let now = crate::Clock::now(&crate::ManualClock::default());
-    Record {
-        key: crate::SessionId::generate(&crate::SystemRandom, 18).expect("random bytes").key(),
-        version: Version::first(0),
-        created: now,
-        accessed: now,
-        idle_timeout: Duration::from_secs(1800),
-        absolute_deadline: Some(now.saturating_add(Duration::from_secs(86_400))),
-        persistent: false,
-        principal: Some("ann".into()),
-        constants: [("UserName".to_owned(), "ann".into())].into_iter().collect(),
-        attributes: [("Count".to_owned(), 1.into())].into_iter().collect(),
     }
 }
