@@ -241,6 +241,7 @@ async fn renewing_survives_an_error_status() {
 async fn persistence_switches_the_cookie_at_run_time() {
     let keep = async |sess: Session| sess.set_persistent(true).map_err(SessionError::from);
     let longer = async |sess: Session| sess.set_idle_timeout(Duration::from_secs(7200)).map_err(SessionError::from);
+    let longest = async |sess: Session| sess.set_idle_timeout(Duration::from_secs(9000)).map_err(SessionError::from);
     let forget = async |sess: Session| sess.set_persistent(false).map_err(SessionError::from);
     let shown = async |sess: Session| format!("{} {:?}", sess.persistent(), sess.idle_timeout());
     let clock = Arc::new(ManualClock::default());
@@ -248,6 +249,7 @@ async fn persistence_switches_the_cookie_at_run_time() {
     let app = routes()
         .route("/keep", post(keep))
         .route("/longer", post(longer))
+        .route("/longest", post(longest))
         .route("/forget", post(forget))
         .route("/shown", get(shown))
         .layer(SessionLayer::new(manager));
@@ -257,12 +259,12 @@ async fn persistence_switches_the_cookie_at_run_time() {
     let kept = client.post("/keep").await;
     assert!(kept.set_cookies()[0].ends_with("Max-Age=85800"), "{:?}", kept.set_cookies());
     assert_eq!(client.get("/shown").await.body, "true 7200s");
-    let longer = client.post("/longer").await;
-    assert!(longer.set_cookies()[0].contains("Max-Age="), "{:?}", longer.set_cookies());
+    let longest = client.post("/longest").await;
+    assert!(longest.set_cookies()[0].contains("Max-Age="), "{:?}", longest.set_cookies());
     assert_no_cookie(&client.get("/count").await);
     let session_only = client.post("/forget").await;
     assert!(!session_only.set_cookies()[0].contains("Max-Age"), "{:?}", session_only.set_cookies());
-    assert_eq!(client.get("/shown").await.body, "false 7200s");
+    assert_eq!(client.get("/shown").await.body, "false 9000s");
 }
 
 #[tokio::test]
