@@ -1,12 +1,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use session_core::{ConfigError, SessionManager};
 use tower_layer::Layer;
 
 use crate::SessionCookie;
 use crate::service::SessionService;
+use crate::settings::Settings;
 use crate::transport::Transport;
 
 /// Gives the handlers of a router their sessions.
@@ -35,20 +36,6 @@ use crate::transport::Transport;
 #[derive(Clone)]
 pub struct SessionLayer {
     settings: Arc<Settings>,
-}
-
-pub(crate) struct Settings {
-    pub(crate) manager: SessionManager,
-    pub(crate) transport: Box<dyn Transport>,
-    pub(crate) vary: HeaderName,
-    pub(crate) redirect: Option<HeaderValue>,
-}
-
-impl Settings {
-    /// Whether two layers with these settings are one.
-    pub(crate) fn is_same(&self, other: &Settings) -> bool {
-        self.manager.is_same(&other.manager) && self.transport.name() == other.transport.name()
-    }
 }
 
 impl SessionLayer {

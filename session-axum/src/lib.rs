@@ -66,6 +66,7 @@ mod rejection;
 #[cfg(any(feature = "signed", feature = "private"))]
 mod sealed;
 mod service;
+mod settings;
 mod slot;
 mod transport;
 

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tower_cookies::Cookies;
 use tower_service::Service;
 
-use crate::layer::Settings;
+use crate::settings::Settings;
 use crate::slot::Slot;
 
 /// The service that [`SessionLayer`](crate::SessionLayer) makes of another.

@@ -7,7 +7,7 @@ use session_core::{Committed, Error, PresentedIds, Visit};
 use tower_cookies::Cookies;
 
 use crate::SessionRejection;
-use crate::layer::Settings;
+use crate::settings::Settings;
 use crate::transport::Outgoing;
 
 /// The place for the visitor's session that a layer puts into a request. It stays empty until

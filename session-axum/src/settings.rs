@@ -1,0 +1,19 @@
+use http::{HeaderName, HeaderValue};
+use session_core::SessionManager;
+
+use crate::Transport;
+
+/// What a layer, its service and its extractors share.
+pub(crate) struct Settings {
+    pub(crate) manager: SessionManager,
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) vary: HeaderName,
+    pub(crate) redirect: Option<HeaderValue>,
+}
+
+impl Settings {
+    /// Whether two layers with these settings are one.
+    pub(crate) fn is_same(&self, other: &Settings) -> bool {
+        self.manager.is_same(&other.manager) && self.transport.name() == other.transport.name()
+    }
+}
