@@ -7,7 +7,7 @@ use crate::error::{Error, StoreError};
 use crate::event::Event;
 use crate::id::PresentedIds;
 use crate::session::Shared;
-use crate::state::{Phase, Step, Tell};
+use crate::state::{Phase, Step, Stored, Tell};
 use crate::store::{Store, Written};
 use crate::{Record, RecordKey, Session, SessionId, SessionManager, Time, Visit};
 
@@ -52,7 +52,9 @@ impl Visit {
     pub fn commit_now(&self) -> Option<Result<Committed, Error>> {
         let shared = &*self.0;
         let _turn = shared.saving.try_lock().ok()?;
-        shared.manager.commit_now(shared)
+        shared.state.lock().answer();
+        let done = shared.manager.run_now(shared).transpose()?;
+        Some(shared.manager.finish(shared, done))
     }
 
     /// Stores what the visit did to its session, and says what the client must be told.
@@ -62,6 +64,7 @@ impl Visit {
         let shared = &*self.0;
         let _turn = shared.saving.lock().await;
         let _under_way = shared.manager.commits().read().await;
+        shared.state.lock().answer();
         let done = shared.manager.run(shared, false).await;
         shared.manager.finish(shared, done)
     }
@@ -153,8 +156,8 @@ impl SessionManager {
                     return Ok(());
                 }
                 Step::Save { record, expected } => self.store().save(record, *expected).await,
-                Step::Create { record } => self.store().create(record).await,
-                Step::Renew { old, expected, record } => self.store().renew(old, *expected, record).await,
+                Step::Create { record, .. } => self.store().create(record).await,
+                Step::Renew { old, expected, record, .. } => self.store().renew(old, *expected, record).await,
                 Step::Delete { key } => self.store().delete(key).await.map(|()| Written::Done),
             };
             match self.checked(written)? {
@@ -169,47 +172,39 @@ impl SessionManager {
         unreachable!("reloading ends with an error")
     }
 
-    /// The same for a session that was only read or changed, at a store that does not wait.
-    fn commit_now(&self, shared: &Shared) -> Option<Result<Committed, Error>> {
+    /// The same for a session that was only read or changed, at a store that does not wait; none
+    /// where that is not so.
+    fn run_now(&self, shared: &Shared) -> Result<Option<()>, Error> {
         let now = self.now();
+        let store = &self.store().store;
         let _in_transit = InTransit(shared);
         for _ in 0..MAX_CONFLICTS {
             let mut state = shared.state.lock();
-            let expected = state.stored_version();
-            match state.next_step_now(now, self.next_mark()) {
-                Some(Step::Nothing) => {
-                    drop(state);
-                    return Some(self.finish(shared, Ok(())));
-                }
-                Some(Step::Save { record, .. }) => {
-                    let written = self.store().store.save_now(&record, expected?)?;
-                    match written {
-                        Ok(Written::Done) => state.saved(record),
-                        Ok(Written::Conflict) => {
-                            self.events().count_conflict();
-                            let stored = self.store().store.load_now(&record.key, now)?;
-                            match stored {
-                                Ok(Some(stored)) => state.reloaded(stored),
-                                Ok(None) => state.lost(),
-                                Err(error) => return Some(Err(self.failed(error))),
-                            }
-                        }
-                        Ok(Written::Missing | Written::Exists) => state.lost(),
-                        Err(error) => return Some(Err(self.failed(error))),
+            let (record, expected) = match state.next_step_now(now, self.next_mark()) {
+                Some(Step::Nothing) => return Ok(Some(())),
+                Some(Step::Save { record, expected }) => (record, expected),
+                _ => return Ok(None),
+            };
+            let Some(written) = store.save_now(&record, expected) else { return Ok(None) };
+            match self.checked(written)? {
+                Written::Done => state.saved(record),
+                Written::Conflict => {
+                    self.events().count_conflict();
+                    let Some(stored) = store.load_now(&record.key, now) else { return Ok(None) };
+                    match self.checked(stored)? {
+                        Some(stored) => state.reloaded(stored)?,
+                        None => state.lost(),
                     }
                 }
-                _ => return None,
+                Written::Missing | Written::Exists => state.lost(),
             }
         }
-        None
+        Ok(None)
     }
 
     /// Ends the visit's part before the response head.
     fn finish(&self, shared: &Shared, done: Result<(), Error>) -> Result<Committed, Error> {
         let mut state = shared.state.lock();
-        if state.phase == Phase::Request {
-            state.phase = Phase::Answered;
-        }
         match done {
             Ok(()) => {}
             // The response leaves as it is: a removal cookie could wipe a newer login's.
@@ -219,8 +214,8 @@ impl SessionManager {
                 return Err(error);
             }
         }
-        match (state.take_tell(), state.id(), state.record()) {
-            (Tell::Issue, Some(id), Some(record)) => {
+        match (state.take_tell(), state.stored()) {
+            (Tell::Issue, Some(Stored { id, record })) => {
                 let left = record.absolute_deadline.map_or(Duration::MAX, |deadline| deadline.since(self.now()));
                 let keep_for = record.persistent.then_some(left);
                 Ok(Committed::Issue(IssuedId { id: id.clone(), keep_for }))
@@ -233,18 +228,18 @@ impl SessionManager {
     async fn done(&self, shared: &Shared, step: Step) {
         match step {
             Step::Save { record, .. } => shared.state.lock().saved(record),
-            Step::Create { record } => {
+            Step::Create { id, record } => {
+                shared.state.lock().issued(id, record.clone());
                 self.events().emit(Event::Created { handle: &record.key, principal: record.principal.as_deref() });
                 self.keep_to_the_limit(&record).await;
-                shared.state.lock().issued(record);
             }
-            Step::Renew { old, record, .. } => {
+            Step::Renew { old, id, record, .. } => {
+                let was_started = shared.state.lock().issued(id, record.clone());
                 let principal = record.principal.as_deref();
                 self.events().emit(Event::Renewed { from: &old, to: &record.key, principal });
-                if shared.state.lock().is_new() {
+                if was_started {
                     self.keep_to_the_limit(&record).await;
                 }
-                shared.state.lock().issued(record);
             }
             Step::Delete { key } => {
                 shared.state.lock().deleted();
@@ -281,10 +276,7 @@ impl SessionManager {
             *queue = Some(self.queue_of(&key).lock().await);
         }
         match self.checked(self.store().load(&key, self.now()).await)? {
-            Some(record) => {
-                shared.state.lock().reloaded(record);
-                Ok(())
-            }
+            Some(record) => Ok(shared.state.lock().reloaded(record)?),
             // The session that a login was to replace is gone; the login goes on without it.
             None if shared.state.lock().is_new() => {
                 shared.state.lock().replaced_is_gone();
@@ -295,7 +287,13 @@ impl SessionManager {
     }
 
     fn lost(&self, shared: &Shared) -> Error {
-        shared.state.lock().lost();
+        let mut state = shared.state.lock();
+        // A session that was started meanwhile is not the one that was lost.
+        if state.is_new() {
+            state.replaced_is_gone()
+        } else {
+            state.lost()
+        }
         Error::Gone
     }
 

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use crate::attributes::check_size;
 use crate::changes::Changes;
-use crate::error::Error;
+use crate::error::{AttributeError, Error};
 use crate::{Attributes, Record, RecordKey, SessionId, Time, Version};
 
 /// A session that the store has, as far as we know.
@@ -23,6 +24,8 @@ pub(crate) struct Started {
     pub(crate) kept: Attributes,
     /// The session before it was removed first, so that must succeed whatever comes after.
     after_remove: bool,
+    /// The record is on its way to the store, so further changes must follow it.
+    sent: bool,
 }
 
 enum Intent {
@@ -51,8 +54,8 @@ pub(crate) enum Step {
     Nothing,
     Touch { key: RecordKey },
     Save { record: Record, expected: Version },
-    Create { record: Record },
-    Renew { old: RecordKey, expected: Version, record: Record },
+    Create { id: SessionId, record: Record },
+    Renew { old: RecordKey, expected: Version, id: SessionId, record: Record },
     Delete { key: RecordKey },
 }
 
@@ -113,6 +116,10 @@ impl State {
         started.or_else(|| self.stored.as_ref().map(|stored| &stored.record))
     }
 
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        self.stored.as_ref()
+    }
+
     /// The id that the client will have after this request.
     pub(crate) fn id(&self) -> Option<&SessionId> {
         if let Intent::Renew(id) = &self.intent {
@@ -161,12 +168,12 @@ impl State {
     pub(crate) fn change(&mut self, edit: impl FnOnce(&mut Changes)) {
         match &mut self.started {
             // Nobody else has it yet, so there is nothing to apply again.
-            Some(started) => {
+            Some(started) if !started.sent => {
                 let mut changes = Changes::default();
                 edit(&mut changes);
                 changes.apply(&mut started.record);
             }
-            None => edit(&mut self.changes),
+            _ => edit(&mut self.changes),
         }
     }
 
@@ -179,9 +186,9 @@ impl State {
         if matches!(self.intent, Intent::Nothing) {
             self.stored = None;
         }
-        self.started = Some(Box::new(Started { id, record, kept, after_remove }));
+        self.started = Some(Box::new(Started { id, record, kept, after_remove, sent: false }));
         self.intent = Intent::Start;
-        self.changes = Changes::default();
+        self.drop_changes();
         self.generation += 1;
     }
 
@@ -194,12 +201,19 @@ impl State {
 
     pub(crate) fn remove(&mut self) {
         self.intent = Intent::Remove;
+        self.drop_changes();
+    }
+
+    /// Those on their way too: if they don't arrive, they must not come back, least of all to the
+    /// session that has taken this one's place.
+    fn drop_changes(&mut self) {
         self.changes = Changes::default();
+        self.saving = Changes::default();
     }
 
     /// Drops all that was collected. A session that was started is none.
     pub(crate) fn discard(&mut self) {
-        self.changes = Changes::default();
+        self.drop_changes();
         match self.intent {
             Intent::Nothing => {}
             Intent::Start => {
@@ -214,11 +228,18 @@ impl State {
 
     /// Leaves nothing behind, whatever comes after: the handler panicked.
     pub(crate) fn abandon(&mut self) {
-        self.changes = Changes::default();
+        self.drop_changes();
         self.intent = Intent::Nothing;
     }
 
     // What the manager does.
+
+    /// From here on nothing can be started or renewed, because the client could not be told.
+    pub(crate) fn answer(&mut self) {
+        if self.phase == Phase::Request {
+            self.phase = Phase::Answered;
+        }
+    }
 
     /// What is to be done next at the store. `only_changes` leaves starting, renewing and
     /// removing for later.
@@ -227,11 +248,10 @@ impl State {
             (Intent::Nothing, _) => Step::Nothing,
             (Intent::Keep | Intent::Renew(_), None) => Step::Nothing,
             (Intent::Renew(id), Some(stored)) if !only_changes => {
-                let key = id.key();
                 let (old, expected) = (stored.record.key, stored.record.version);
-                let mut record = self.take_changes(now, mark);
-                record.key = key;
-                Step::Renew { old, expected, record }
+                let id = SessionId::clone(id);
+                let record = Record { key: id.key(), ..self.take_changes(now, mark) };
+                Step::Renew { old, expected, id, record }
             }
             (Intent::Keep | Intent::Renew(_), Some(stored)) => {
                 let expected = stored.record.version;
@@ -248,12 +268,18 @@ impl State {
             (Intent::Remove, None) => Step::Nothing,
             (Intent::Start, stored) => {
                 let started = self.started.as_mut().expect("a session was started");
+                if let Some(stored) = stored
+                    && started.after_remove
+                {
+                    return Step::Delete { key: stored.record.key };
+                }
+                std::mem::take(&mut self.changes).apply(&mut started.record);
                 started.record.version = Version::first(mark);
-                let record = started.record.clone();
+                started.sent = true;
+                let (id, record) = (started.id.clone(), started.record.clone());
                 match stored {
-                    Some(stored) if started.after_remove => Step::Delete { key: stored.record.key },
-                    Some(Stored { record: old, .. }) => Step::Renew { old: old.key, expected: old.version, record },
-                    None => Step::Create { record },
+                    Some(Stored { record: old, .. }) => Step::Renew { old: old.key, expected: old.version, id, record },
+                    None => Step::Create { id, record },
                 }
             }
         }
@@ -290,6 +316,9 @@ impl State {
 
     /// Changes did not arrive: they are collected again.
     pub(crate) fn put_changes_back(&mut self) {
+        if let Some(started) = &mut self.started {
+            started.sent = false;
+        }
         if !self.saving.is_empty() {
             let later = std::mem::take(&mut self.changes);
             self.changes = std::mem::take(&mut self.saving).followed_by(later);
@@ -309,24 +338,28 @@ impl State {
         }
     }
 
-    /// The store has another version than we knew.
-    pub(crate) fn reloaded(&mut self, record: Record) {
+    /// The store has another version than we knew. Fails if the changes make that one too large.
+    pub(crate) fn reloaded(&mut self, record: Record) -> Result<(), AttributeError> {
         if let Some(stored) = &mut self.stored {
             stored.record = record;
         }
+        let Some(merged) = self.view() else { return Ok(()) };
+        let last = self.pending().iter().find_map(|changes| changes.iter().last());
+        check_size(&merged.constants, &merged.attributes, last.map_or("", |(name, _)| name))
     }
 
-    /// A started or renewed session is in the store.
-    pub(crate) fn issued(&mut self, record: Record) {
+    /// A started or renewed session is in the store; whether it was a started one.
+    pub(crate) fn issued(&mut self, id: SessionId, record: Record) -> bool {
         self.saving = Changes::default();
-        let id = match std::mem::replace(&mut self.intent, Intent::Keep) {
-            Intent::Renew(id) => Some(*id),
-            _ => self.started.take().map(|started| started.id),
-        };
-        if let Some(id) = id {
-            self.stored = Some(Stored { id, record });
+        // A removal or another renewal that came meanwhile is still to be done.
+        match &self.intent {
+            Intent::Renew(wanted) if **wanted == id => self.intent = Intent::Keep,
+            Intent::Start => self.intent = Intent::Keep,
+            _ => {}
         }
+        self.stored = Some(Stored { id, record });
         self.tell = Tell::Issue;
+        self.started.take().is_some()
     }
 
     /// The session that was to be replaced is gone, and with it what was carried over from it.
@@ -343,8 +376,8 @@ impl State {
         if let Some(started) = &mut self.started {
             started.record.key = id.key();
             started.id = id;
-        } else {
-            self.intent = Intent::Renew(Box::new(id));
+        } else if let Intent::Renew(wanted) = &mut self.intent {
+            **wanted = id;
         }
     }
 
@@ -360,7 +393,6 @@ impl State {
     /// The store no longer has the session.
     pub(crate) fn lost(&mut self) {
         self.abandon();
-        self.saving = Changes::default();
         self.tell = Tell::Nothing;
     }
 
