@@ -51,7 +51,7 @@ pub use codec::{Body, Codec, CodecError, JsonCodec};
 pub use commit::{Committed, IssuedId};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
-pub use envelope::{Envelope, InvalidRecord};
+pub use envelope::{Envelope, InvalidRecord, warn_dropped};
 pub use error::{AttributeError, ConfigError, Error, RandomError, StoreError};
 pub use event::{Counters, Event, Observer};
 pub use id::{PresentedIds, SessionId};

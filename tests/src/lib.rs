@@ -3,8 +3,14 @@
 pub mod client;
 pub mod unsteady_store;
 
+#[cfg(feature = "memcached")]
+mod memcached_server;
 mod proxy;
+#[cfg(feature = "memcached")]
+mod server_process;
 
+#[cfg(feature = "memcached")]
+pub use memcached_server::MemcachedServer;
 pub use proxy::{Fault, Proxy};
 
 /// Compiles every example of the README.

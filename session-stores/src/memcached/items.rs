@@ -1,0 +1,174 @@
+use std::sync::Arc;
+
+use async_memcached::{Error, ErrorKind, MetaProtocol, MetaValue, Status};
+use session_core::{Clock, InvalidRecord, RecordKey, StoreError, SystemClock, Time};
+
+use super::NAME;
+use super::item::Item;
+use super::server::Server;
+
+/// Items by the key of their record: reads them, and replaces exactly what was read.
+#[derive(Clone)]
+pub(super) struct Items {
+    pub(super) servers: Arc<[Server]>,
+    pub(super) prefix: Arc<str>,
+    pub(super) max_item_bytes: usize,
+}
+
+/// An item as it was read.
+pub(super) struct Found {
+    /// The error says why the bytes are no item.
+    pub(super) item: Result<Item, InvalidRecord>,
+    pub(super) cas: Cas,
+}
+
+/// Memcached's own number of one state of an item, of use only within one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cas(u64);
+
+/// How replacing or removing an item ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Replaced<T> {
+    Done(T),
+    /// It is not the item any more that was read.
+    Changed,
+    Missing,
+}
+
+impl Items {
+    pub(super) async fn get(&self, key: &RecordKey) -> Result<Option<Found>, StoreError> {
+        let mut connection = self.server_of(key).connect().await?;
+        let got = connection.client().meta_get(self.name_of(key), false, None, Some(&["c", "v"])).await;
+        let value = got.map_err(|error| connection.failed(error))?;
+        Ok(value.map(|value| Found {
+            item: Item::from_bytes(*key, &value.data.unwrap_or_default()),
+            cas: Cas(value.cas.unwrap_or_default()),
+        }))
+    }
+
+    /// Whether the item is still the one that was read.
+    pub(super) async fn is_unchanged(&self, key: &RecordKey, cas: Cas) -> Result<bool, StoreError> {
+        Ok(self.get(key).await?.is_some_and(|found| found.cas == cas))
+    }
+
+    /// `None` if there is an item already.
+    pub(super) async fn add(&self, key: &RecordKey, item: &Item) -> Result<Option<Cas>, StoreError> {
+        let (status, cas) = self.write(key, item, "ME").await?;
+        Ok((status == Status::Stored).then_some(cas))
+    }
+
+    pub(super) async fn replace(&self, key: &RecordKey, cas: Cas, item: &Item) -> Result<Replaced<Cas>, StoreError> {
+        Ok(match self.write(key, item, &format!("C{}", cas.0)).await? {
+            (Status::Stored, cas) => Replaced::Done(cas),
+            (Status::NotFound, _) => Replaced::Missing,
+            _ => Replaced::Changed,
+        })
+    }
+
+    pub(super) async fn remove(&self, key: &RecordKey, cas: Cas) -> Result<Replaced<()>, StoreError> {
+        let mut connection = self.server_of(key).connect().await?;
+        let condition = format!("C{}", cas.0);
+        let removed = connection.client().meta_delete(self.name_of(key), false, None, Some(&[&condition])).await;
+        match removed {
+            Ok(_) => Ok(Replaced::Done(())),
+            Err(Error::Protocol(Status::NotFound)) => Ok(Replaced::Missing),
+            Err(Error::Protocol(Status::Exists)) => Ok(Replaced::Changed),
+            Err(error) => Err(connection.failed(error)),
+        }
+    }
+
+    async fn write(&self, key: &RecordKey, item: &Item, condition: &str) -> Result<(Status, Cas), StoreError> {
+        let (name, bytes) = (self.name_of(key), item.to_bytes());
+        let size = ITEM_OVERHEAD + name.len() + bytes.len();
+        // The server would answer the same, and delete what is there.
+        if size > self.max_item_bytes {
+            return Err(too_large(size, self.max_item_bytes));
+        }
+        let expiry = expiry(item.ends(), SystemClock.now());
+        let mut connection = self.server_of(key).connect().await?;
+        let flags = [condition, &expiry, "c"];
+        match connection.client().meta_set(name, &bytes[..], false, None, Some(&flags)).await {
+            Ok(Some(MetaValue { status: Some(status), cas, .. })) => Ok((status, Cas(cas.unwrap_or_default()))),
+            Err(Error::Protocol(status @ (Status::NotStored | Status::Exists | Status::NotFound))) => {
+                Ok((status, Cas::default()))
+            }
+            Err(Error::Protocol(Status::Error(ErrorKind::Server(cause)))) if cause.contains("too large") => {
+                Err(too_large(size, self.max_item_bytes))
+            }
+            Ok(_) => Err(StoreError::refused(NAME, "the server did not say how a write ended")),
+            Err(error) => Err(connection.failed(error)),
+        }
+    }
+
+    fn server_of(&self, key: &RecordKey) -> &Server {
+        let number = u64::from_be_bytes(*key.as_bytes().first_chunk().expect("a key has 32 bytes"));
+        let chosen = self.servers.iter().max_by_key(|server| server.weight(number));
+        chosen.expect("there is at least one server")
+    }
+
+    /// Harmless in memcached's line protocol, whatever the session's id was: the prefix is checked,
+    /// and the key prints as base64url.
+    fn name_of(&self, key: &RecordKey) -> String {
+        format!("{}{key}", self.prefix)
+    }
+}
+
+/// What memcached adds to an item's key and value, rounded up.
+const ITEM_OVERHEAD: usize = 64;
+
+fn too_large(size: usize, max_item_bytes: usize) -> StoreError {
+    let cause = format!(
+        "the session takes {size} bytes, and an item of memcached holds {max_item_bytes}: start memcached with a \
+         larger `-I`, and tell the store with `with_max_item_bytes`"
+    );
+    StoreError::refused(NAME, cause)
+}
+
+/// From here on memcached takes a number of seconds for a date.
+const LONGEST_RELATIVE: i64 = 30 * 24 * 60 * 60;
+
+/// The flag that makes memcached forget an item when it has ended.
+///
+/// The record itself says when it ends; this frees memory. Memcached counts whole seconds, and up
+/// to one of them has already passed, so an item goes up to two seconds early. That is no more than
+/// the delay with which the use of a session is noted, but for sessions with less than a minute
+/// left: those stay two seconds longer instead.
+fn expiry(ends: Time, now: Time) -> String {
+    let left_ms = ends.unix_millis().saturating_sub(now.unix_millis());
+    let seconds = match left_ms.div_euclid(1000) {
+        _ if left_ms <= 0 => -1,
+        seconds @ ..60 => seconds + 2,
+        seconds @ ..=LONGEST_RELATIVE => seconds,
+        // Memcached's dates end in 2038; what lives longer is left to its eviction.
+        _ => i32::try_from(ends.unix_millis().div_euclid(1000)).map_or(0, i64::from),
+    };
+    format!("T{seconds}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_goes_with_its_session() {
+        let now = Time::from_unix_millis(1_800_000_000_000);
+        let after = |ms: i64| expiry(Time::from_unix_millis(1_800_000_000_000 + ms), now);
+        assert_eq!(after(-1), "T-1");
+        assert_eq!(after(0), "T-1");
+        assert_eq!(after(1), "T2");
+        assert_eq!(after(59_999), "T61");
+        assert_eq!(after(1_800_999), "T1800");
+        assert_eq!(after(30 * 86_400_000), "T2592000");
+    }
+
+    #[test]
+    fn more_than_thirty_days_are_a_date() {
+        let now = Time::from_unix_millis(1_800_000_000_000);
+        let after = |ms: i64| expiry(Time::from_unix_millis(1_800_000_000_000 + ms), now);
+        assert_eq!(after(31 * 86_400_000), format!("T{}", 1_800_000_000 + 31 * 86_400));
+        assert_eq!(after(1000 * 366 * 86_400_000), "T0");
+        assert_eq!(expiry(Time::MAX, now), "T0");
+        assert_eq!(expiry(Time::MAX, Time::from_unix_millis(i64::MIN)), "T0");
+    }
+}

@@ -1,0 +1,160 @@
+use async_memcached::{Client, Error};
+use parking_lot::Mutex;
+use session_core::{ConfigError, StoreError};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::NAME;
+
+/// Connections to one server at a time. One carries some ten thousand calls a second.
+const MAX_CONNECTIONS: usize = 8;
+
+/// One memcached server and the connections to it.
+pub(super) struct Server {
+    address: Address,
+    /// Tells servers apart when a key chooses among them.
+    seed: u64,
+    permits: Semaphore,
+    idle: Mutex<Vec<Client>>,
+}
+
+/// Where a server listens, as `tcp://HOST:PORT` or `unix:///PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address(String);
+
+impl Address {
+    /// From `HOST`, `HOST:PORT` or `unix:///PATH`.
+    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+        let is_path = text.strip_prefix("unix://").is_some_and(|path| path.starts_with('/'));
+        if is_path {
+            return Ok(Address(text.to_owned()));
+        }
+        let (host, port) = text.rsplit_once(':').unwrap_or((text, "11211"));
+        let port = port.parse::<u16>().ok().filter(|port| *port != 0);
+        let is_host =
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+        match port {
+            Some(port) if is_host => Ok(Address(format!("tcp://{host}:{port}"))),
+            _ => Err(ConfigError::new(format!(
+                "{text:?} is not the address of a memcached server: write HOST:PORT or unix:///PATH"
+            ))),
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Server {
+    pub(super) fn new(address: Address) -> Self {
+        let seed = address.0.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash ^ u64::from(byte)));
+        Server { address, seed, permits: Semaphore::new(MAX_CONNECTIONS), idle: Mutex::default() }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// How much a key wants this server. Each key goes to the server that it wants most, so that
+    /// only the keys of a server that is added or taken away change places.
+    pub(super) fn weight(&self, key: u64) -> u64 {
+        mix(self.seed ^ key)
+    }
+
+    /// Fails unless the server is there and speaks the protocol.
+    pub(super) async fn greet(&self) -> Result<(), StoreError> {
+        let mut connection = self.connect().await?;
+        let version = connection.client().version().await.map_err(|error| self.failed(error))?;
+        let mut numbers = version.trim().split('.').map_while(|number| number.parse::<u32>().ok());
+        if (numbers.next(), numbers.next()) < (Some(1), Some(6)) {
+            return Err(StoreError::refused(NAME, format!("{} is not memcached 1.6 or later", self.address.0)));
+        }
+        Ok(())
+    }
+
+    /// A connection for one call at a time.
+    pub(super) async fn connect(&self) -> Result<Connection<'_>, StoreError> {
+        let permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let idle = self.idle.lock().pop();
+        let client = match idle {
+            Some(client) => client,
+            None => Client::new(&self.address.0).await.map_err(|error| self.failed(error))?,
+        };
+        Ok(Connection { server: self, client: Some(client), _permit: permit })
+    }
+
+    pub(super) fn disconnect(&self) {
+        self.idle.lock().clear();
+    }
+
+    pub(super) fn failed(&self, error: Error) -> StoreError {
+        if let Error::Protocol(_) | Error::ParseError(_) = error {
+            return StoreError::refused(NAME, self.said(error));
+        }
+        // One broken connection is a sign that the server was restarted, and that the idle ones
+        // are broken as well.
+        self.disconnect();
+        StoreError::unavailable(NAME, self.said(error))
+    }
+
+    fn said(&self, source: Error) -> ServerError {
+        ServerError { address: self.address.0.clone(), source }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{address}")]
+struct ServerError {
+    address: String,
+    source: Error,
+}
+
+/// A connection that goes back to its server's idle ones, unless a call on it was cancelled or
+/// failed: the reply to that call may still arrive, and must not be taken for another's.
+pub(super) struct Connection<'a> {
+    server: &'a Server,
+    client: Option<Client>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Connection<'_> {
+    pub(super) fn client(&mut self) -> &mut Client {
+        self.client.as_mut().expect("the client is there until the connection is dropped")
+    }
+
+    pub(super) fn failed(&self, error: Error) -> StoreError {
+        self.server.failed(error)
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        // The client closes itself as soon as a call begins and opens again when it is complete.
+        if let Some(client) = self.client.take().filter(|client| !client.is_closed()) {
+            self.server.idle.lock().push(client);
+        }
+    }
+}
+
+/// Spreads the bits of a number (the finalizer of splitmix64).
+fn mix(number: u64) -> u64 {
+    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ number >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked() {
+        let parse = |text| Address::parse(text).map(|address| address.0);
+        assert_eq!(parse("cache.example:11212").unwrap(), "tcp://cache.example:11212");
+        assert_eq!(parse("10.0.0.1").unwrap(), "tcp://10.0.0.1:11211");
+        assert_eq!(parse("unix:///run/memcached.sock").unwrap(), "unix:///run/memcached.sock");
+        for wrong in ["", ":11211", "host:", "host:0", "host:http", "host:99999", "a b", "unix://", "http://host"] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+use std::io::{Read, Seek, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server started by a test, which is killed when this is dropped, and also when the test's
+/// process ends without dropping it, however that ends.
+pub struct ServerProcess {
+    watcher: Child,
+}
+
+/// Runs the server until its own standard input ends, then kills its whole process group.
+const WATCH: &str = r#""$@" & cat > /dev/null; kill -9 0"#;
+
+impl ServerProcess {
+    /// Starts a server, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// If it is not ready within a minute, with what it printed.
+    #[track_caller]
+    pub fn start(command: &[&str], is_ready: impl Fn() -> bool) -> Self {
+        let output = tempfile::tempfile().expect("a temporary file");
+        let printed = || output.try_clone().expect("another handle of the file");
+        let watcher = Command::new("sh")
+            .args(["-c", WATCH, "watcher"])
+            .args(command)
+            .stdin(Stdio::piped())
+            .stdout(printed())
+            .stderr(printed())
+            .process_group(0)
+            .spawn()
+            .expect("there is a shell");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !is_ready() {
+            assert!(Instant::now() < deadline, "{} is not ready: {}", command[0], read(&output));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        ServerProcess { watcher }
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        drop(self.watcher.stdin.take());
+        let _ = self.watcher.wait();
+    }
+}
+
+fn read(mut file: &std::fs::File) -> String {
+    let mut text = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut text)).expect("the file can be read");
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Whether a program is installed. Where it isn't, the test that needs it is skipped, which is
+/// said aloud, and in CI is a failure.
+#[track_caller]
+pub fn is_installed(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
+    if !found {
+        assert!(std::env::var_os("CI").is_none(), "{program} is not installed, and CI skips nothing");
+        // Not `eprintln!`, which the test runner swallows.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not installed");
+    }
+    found
+}
