@@ -6,12 +6,16 @@ pub mod unsteady_store;
 #[cfg(feature = "memcached")]
 mod memcached_server;
 mod proxy;
-#[cfg(feature = "memcached")]
+#[cfg(feature = "redis")]
+mod redis_server;
+#[cfg(any(feature = "memcached", feature = "redis"))]
 mod server_process;
 
 #[cfg(feature = "memcached")]
 pub use memcached_server::MemcachedServer;
 pub use proxy::{Fault, Proxy};
+#[cfg(feature = "redis")]
+pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
 
 /// Compiles every example of the README.
 #[cfg(doctest)]

@@ -1,0 +1,90 @@
+use std::time::Duration;
+
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value};
+
+use super::server::{ANSWER_LIMIT, CONNECT_LIMIT};
+
+/// How often a command is sent that servers send elsewhere.
+const REDIRECTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// A cluster.
+///
+/// The client library is told never to send a command again by itself, as it would after a
+/// broken connection too: a save that took effect would then look like somebody else's, and be
+/// counted twice. What servers redirect has not been done, and is sent again here.
+#[derive(Clone)]
+pub(crate) struct Cluster(ClusterConnection);
+
+/// One of a cluster's servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    host: String,
+    port: u16,
+}
+
+impl Cluster {
+    pub(crate) async fn connect(builder: ClusterClientBuilder) -> RedisResult<Self> {
+        let client: ClusterClient =
+            builder.retries(0).connection_timeout(CONNECT_LIMIT).response_timeout(ANSWER_LIMIT).build()?;
+        Ok(Cluster(client.get_async_connection().await?))
+    }
+
+    pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
+        let mut connection = self.0.clone();
+        for redirect in 0.. {
+            let error = match command.query_async(&mut connection).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            match (error.kind(), error.redirect_node()) {
+                (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) => {
+                    return self.ask(command, address).await;
+                }
+                (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain), _) if redirect < REDIRECTS => {
+                    // The library asks for the new map meanwhile.
+                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(redirect)).await;
+                }
+                _ => return Err(error),
+            }
+        }
+        unreachable!("the last redirect ends the loop")
+    }
+
+    /// The slot is moving, and this key is already at the other server.
+    async fn ask(&self, command: &Cmd, address: &str) -> RedisResult<Value> {
+        let Some(node) = Node::parse(address) else {
+            return Err((ErrorKind::ClusterConnectionNotFound, "a redirection names no server").into());
+        };
+        let mut asking = redis::pipe();
+        asking.cmd("ASKING").add_command(command.clone());
+        let mut answers = self.0.clone().route_pipeline(asking, 1, 1, node.routing()).await?;
+        answers.pop().unwrap_or(Value::Nil).extract_error()
+    }
+
+    /// The same command to every master.
+    pub(crate) async fn query_masters(&self, command: &Cmd) -> RedisResult<Vec<(Node, Value)>> {
+        let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+        let answer = self.0.clone().route_command(command.clone(), masters).await?;
+        let answers: Vec<(String, Value)> = FromRedisValue::from_redis_value(answer)?;
+        Ok(answers.into_iter().filter_map(|(address, answer)| Some((Node::parse(&address)?, answer))).collect())
+    }
+
+    pub(crate) async fn query_node(&self, node: &Node, command: &Cmd) -> RedisResult<Value> {
+        self.0.clone().route_command(command.clone(), RoutingInfo::SingleNode(node.routing())).await?.extract_error()
+    }
+}
+
+impl Node {
+    fn parse(address: &str) -> Option<Self> {
+        let (host, port) = address.rsplit_once(':')?;
+        Some(Node { host: host.to_owned(), port: port.parse().ok()? })
+    }
+
+    fn routing(&self) -> SingleNodeRoutingInfo {
+        SingleNodeRoutingInfo::ByAddress { host: self.host.clone(), port: self.port }
+    }
+}

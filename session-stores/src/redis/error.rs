@@ -1,0 +1,38 @@
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+use session_core::StoreError;
+
+/// The store's name in errors and logs.
+pub(crate) const NAME: &str = "redis";
+
+/// What a caller can do about an error of the client library: try again, or not.
+pub(crate) fn store_error(error: RedisError) -> StoreError {
+    if may_pass(&error) { StoreError::unavailable(NAME, error) } else { StoreError::refused(NAME, error) }
+}
+
+/// An answer that makes no sense here.
+pub(crate) fn unexpected(error: impl Into<RedisError>) -> StoreError {
+    StoreError::refused(NAME, error.into())
+}
+
+fn may_pass(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Io
+        | ErrorKind::Parse
+        | ErrorKind::ClusterConnectionNotFound
+        | ErrorKind::MasterNameNotFoundBySentinel
+        | ErrorKind::NoValidReplicasFoundBySentinel => true,
+        ErrorKind::Server(kind) => matches!(
+            kind,
+            ServerErrorKind::BusyLoading
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::Moved
+                | ServerErrorKind::Ask
+        ),
+        // A script of somebody else is running, too few replicas answer, or too many clients ask.
+        ErrorKind::Extension => matches!(error.code(), Some("BUSY" | "NOREPLICAS")),
+        _ => false,
+    }
+}

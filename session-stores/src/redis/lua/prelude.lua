@@ -1,0 +1,78 @@
+-- What lies under a session's key is laid out in `value.rs`. These scripts read its fixed part:
+-- kind 1, version 2-9, accessed 10-17, idle timeout 18-25, deadline 26-33, until 34-41,
+-- principal 51-82, each number big endian. A pending value has 33 bytes before that.
+local HEAD, NAMES_OLD, MINUTE = 82, 33, 60000
+
+local function number(bytes, at)
+  return (struct.unpack('>i8', bytes, at))
+end
+
+local function head(key)
+  return redis.call('GETRANGE', key, 0, HEAD - 1)
+end
+
+local function ends_at(value, skip)
+  local idle = number(value, skip + 10) + number(value, skip + 18)
+  return math.min(idle, number(value, skip + 26), number(value, skip + 34))
+end
+
+local function is_live(stored, now)
+  return #stored == HEAD and stored:sub(1, 1) == 'S' and ends_at(stored, 0) > now
+end
+
+-- Counted from now, not by the deadline itself, so that a server whose clock is ahead ends
+-- nothing early. Beyond 30,000 years a key needs no expiry, and Redis takes none.
+local function expiry(left)
+  return left < 1e15 and string.format('%.0f', math.max(left, 1)) or nil
+end
+
+local function write(key, value, left)
+  local millis = expiry(left)
+  if millis then
+    redis.call('SET', key, value, 'PX', millis)
+  else
+    redis.call('SET', key, value)
+  end
+end
+
+local function with_field(value, at, field)
+  if value:sub(at, at + 7) == field then return value end
+  return value:sub(1, at - 1) .. field .. value:sub(at + 8)
+end
+
+-- The stored time of use stays where it is the later one.
+local function with_later_use(value, stored)
+  if number(stored, 10) > number(value, 10) then
+    return with_field(value, 10, stored:sub(10, 17))
+  end
+  return value
+end
+
+local function principal(stored, skip)
+  local hash = stored:sub(skip + 51, skip + 82)
+  return hash:find('[^%z]') and hash or ''
+end
+
+-- The index by principal: members scored with the end of their lives by this server's clock, a
+-- minute late, so that no live one is dropped. `left` is empty for a session without an
+-- absolute deadline.
+local function index_add(index, member, left)
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local millis = left ~= '' and expiry(tonumber(left) + MINUTE)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. string.format('%.0f', now))
+  local known = redis.call('EXISTS', index) == 1
+  redis.call('ZADD', index, millis and string.format('%.0f', now + millis) or '+inf', member)
+  local kept = redis.call('PTTL', index)
+  if not millis then
+    redis.call('PERSIST', index)
+  elseif not known or (kept >= 0 and kept < tonumber(millis)) then
+    redis.call('PEXPIRE', index, millis)
+  end
+end
+
+local function index_remove(prefix, hash, member)
+  if prefix == '' or hash == '' then return end
+  local name = hash:gsub('.', function(byte) return string.format('%02x', byte:byte()) end)
+  redis.call('ZREM', prefix .. name, member)
+end

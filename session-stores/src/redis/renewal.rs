@@ -1,0 +1,117 @@
+//! Writing records whose keys and index lie on different servers of a cluster.
+//!
+//! A renewal writes the new record as *pending, naming the old*. Replacing the old record by
+//! *moved to the new* is the commit. Whoever loads a pending record looks at its old key: if that
+//! has moved here, the record is live, and is made so; if not, it is none. So at any moment
+//! exactly one of the two keys works, and what an interrupted renewal leaves behind is no session.
+//!
+//! A record with a principal is created in the same way, pending until the index knows it: then
+//! an entry of the index without a record may be dropped at any time.
+
+use redis::ErrorKind;
+use session_core::{Record, RecordKey, StoreError, Time, Version, Written};
+
+use super::error::unexpected;
+use super::value::{self, Value};
+use super::{RedisStore, outcome, scripts};
+
+impl RedisStore {
+    pub(super) async fn create_across(&self, record: &Record, live: &[u8]) -> Result<Written, StoreError> {
+        let written = self.stage(record, None, live).await?;
+        if written == Written::Done {
+            self.index_add(record).await?;
+            self.promote(&record.key, None).await?;
+        }
+        Ok(written)
+    }
+
+    pub(super) async fn renew_across(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        live: &[u8],
+    ) -> Result<Written, StoreError> {
+        if self.stage(record, Some(old), live).await? == Written::Exists {
+            return Ok(Written::Exists);
+        }
+        self.index_add(record).await?;
+        let (written, principal) = self.commit(old, expected, record).await?;
+        if written == Written::Done {
+            self.promote(&record.key, Some(old)).await?;
+            self.index_forget(&principal, old).await;
+        } else {
+            self.unstage(record, old).await;
+        }
+        Ok(written)
+    }
+
+    /// A pending record's load; `None` unless its renewal was committed.
+    pub(super) async fn load_pending(
+        &self,
+        key: &RecordKey,
+        old: &RecordKey,
+        now: Time,
+    ) -> Result<Option<Record>, StoreError> {
+        let answer = self.query(redis::cmd("GETRANGE").arg(self.keys.record(old)).arg(0).arg(32)).await?;
+        let marker: Vec<u8> = redis::from_redis_value(answer).map_err(unexpected)?;
+        if marker != value::moved(key) {
+            // The renewal may have ended between the two looks.
+            return self.load_promoted(key, now).await;
+        }
+        self.promote(key, Some(old)).await?;
+        self.load_promoted(key, now).await
+    }
+
+    async fn load_promoted(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        match self.get(key).await? {
+            Some(Value::Live(copy)) => Ok(self.open(&copy, now)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn stage(&self, record: &Record, old: Option<&RecordKey>, live: &[u8]) -> Result<Written, StoreError> {
+        let pending = [&value::pending_head(old), live].concat();
+        self.write(&scripts::STAGE, &[&self.keys.record(&record.key)], &[&pending]).await
+    }
+
+    /// The outcome, and whose session it was.
+    async fn commit(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+    ) -> Result<(Written, Vec<u8>), StoreError> {
+        let marker = value::moved(&record.key);
+        // As long as the pending record, which lives no longer from an earlier moment.
+        let kept = record.expires_at().since(record.accessed).as_millis().to_string();
+        let arguments: [&[u8]; 4] =
+            [&value::version(expected), &marker, &value::time(record.accessed), kept.as_bytes()];
+        let answer = self.run(&scripts::COMMIT, &[&self.keys.record(old)], &arguments).await?;
+        let (written, principal): (redis::Value, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
+        match outcome(written)? {
+            Written::Exists => Err(unexpected((ErrorKind::UnexpectedReturnType, "an old record can't exist already"))),
+            written => Ok((written, principal)),
+        }
+    }
+
+    async fn promote(&self, key: &RecordKey, old: Option<&RecordKey>) -> Result<(), StoreError> {
+        let head = value::pending_head(old);
+        // Missing is fine: somebody who loaded it was faster, or it has ended since.
+        let _ = self.write(&scripts::PROMOTE, &[&self.keys.record(key)], &[&head]).await?;
+        Ok(())
+    }
+
+    /// Clears away after a renewal that was refused. What stays for want of a connection is no
+    /// session, and expires.
+    async fn unstage(&self, record: &Record, old: &RecordKey) {
+        let head = value::pending_head(Some(old));
+        let name = self.keys.record(&record.key);
+        if let Ok(Written::Done) = self.write(&scripts::UNSTAGE, &[&name], &[&head]).await
+            && let Some(principal) = &record.principal
+        {
+            let principal = session_core::PrincipalKey::of(principal);
+            self.index_forget(principal.as_bytes(), &record.key).await;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::sentinel::SentinelClient;
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, Value};
+
+/// How long a server may take to answer a command. Three attempts fit in the five seconds that
+/// a session manager gives an operation.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_millis(1500);
+/// How long connecting may take.
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// Finding the master takes a conversation with a sentinel, or with several.
+const SENTINEL_LIMIT: Duration = Duration::from_secs(3);
+/// How long callers share the failure of one attempt to connect.
+const FAILURE_KEPT: Duration = Duration::from_millis(20);
+
+/// One server, or the master that sentinels name: a connection shared by all callers, opened
+/// when it is needed and replaced when it breaks.
+///
+/// Nothing is sent twice here. Whether a command whose reply was lost took effect is for the
+/// caller to find out.
+#[derive(Clone)]
+pub(crate) struct Server(Arc<Inner>);
+
+struct Inner {
+    /// Held while connecting, so that one caller does it for all.
+    source: tokio::sync::Mutex<Source>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    connection: Option<MultiplexedConnection>,
+    /// Counts connections, so that a late error of an old one leaves the new one alone.
+    generation: u64,
+    failure: Option<(Instant, RedisError)>,
+}
+
+/// Where connections come from.
+pub(crate) struct Source {
+    endpoint: Endpoint,
+    /// The same for a server that is too old for RESP3.
+    older: Option<Endpoint>,
+}
+
+enum Endpoint {
+    Server(Client),
+    Sentinels(Box<SentinelClient>),
+}
+
+impl Source {
+    pub(crate) fn server(client: Client) -> Self {
+        Source { endpoint: Endpoint::Server(client), older: None }
+    }
+
+    pub(crate) fn sentinels(client: SentinelClient) -> Self {
+        Source { endpoint: Endpoint::Sentinels(Box::new(client)), older: None }
+    }
+
+    /// Where to turn if the server does not offer RESP3.
+    pub(crate) fn or(mut self, older: Source) -> Self {
+        self.older = Some(older.endpoint);
+        self
+    }
+
+    async fn connect(
+        &mut self,
+        on_push: impl Fn(PushInfo) + Send + Sync + Clone + 'static,
+    ) -> redis::RedisResult<MultiplexedConnection> {
+        match (self.endpoint.connect(on_push.clone()).await, self.older.take()) {
+            (Err(error), Some(older)) if error.kind() == ErrorKind::RESP3NotSupported => {
+                self.endpoint = older;
+                self.endpoint.connect(on_push).await
+            }
+            (answer, older) => {
+                self.older = older;
+                answer
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    async fn connect(
+        &mut self,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> redis::RedisResult<MultiplexedConnection> {
+        let (limit, connecting) = match self {
+            Endpoint::Server(client) => (CONNECT_LIMIT, open(client.clone(), on_push)),
+            Endpoint::Sentinels(sentinels) => {
+                let client = within(SENTINEL_LIMIT, sentinels.async_get_client()).await?;
+                (CONNECT_LIMIT, open(client, on_push))
+            }
+        };
+        within(limit, connecting).await
+    }
+}
+
+async fn open(
+    client: Client,
+    on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+) -> redis::RedisResult<MultiplexedConnection> {
+    let mut config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_LIMIT))
+        .set_response_timeout(Some(ANSWER_LIMIT));
+    if client.get_connection_info().redis_settings().protocol() != ProtocolVersion::RESP2 {
+        config = config.set_push_sender(move |push| {
+            on_push(push);
+            Ok::<(), redis::aio::SendError>(())
+        });
+    }
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = redis::RedisResult<T>>) -> redis::RedisResult<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+    }
+}
+
+impl Server {
+    pub(crate) fn new(source: Source) -> Self {
+        Server(Arc::new(Inner { source: tokio::sync::Mutex::new(source), state: Mutex::default() }))
+    }
+
+    pub(crate) async fn query(&self, command: &Cmd) -> redis::RedisResult<Value> {
+        let (generation, mut connection) = self.connection().await?;
+        let answer = command.query_async(&mut connection).await;
+        if let Err(error) = &answer
+            && is_broken(error)
+        {
+            self.0.drop_connection(generation);
+        }
+        answer
+    }
+
+    /// Ends the connection; another call opens one again.
+    pub(crate) fn disconnect(&self) {
+        self.0.state().connection = None;
+    }
+
+    async fn connection(&self) -> redis::RedisResult<(u64, MultiplexedConnection)> {
+        let asked = Instant::now();
+        if let Some(open) = self.0.state().open() {
+            return Ok(open);
+        }
+        let mut source = self.0.source.lock().await;
+        let generation = {
+            let mut state = self.0.state();
+            if let Some(open) = state.open() {
+                return Ok(open);
+            }
+            // Whoever waited while another failed to connect does not wait once more.
+            if let Some((at, error)) = &state.failure
+                && (*at > asked || at.elapsed() < FAILURE_KEPT)
+            {
+                return Err(error.clone());
+            }
+            state.generation += 1;
+            state.generation
+        };
+        let inner = Arc::downgrade(&self.0);
+        let connected = source.connect(move |push| pushed(&inner, generation, &push)).await;
+        let mut state = self.0.state();
+        match connected {
+            Ok(connection) => {
+                state.failure = None;
+                state.connection = Some(connection.clone());
+                Ok((generation, connection))
+            }
+            Err(error) => {
+                state.failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drop_connection(&self, generation: u64) {
+        let mut state = self.state();
+        if state.generation == generation {
+            state.connection = None;
+        }
+    }
+}
+
+impl State {
+    fn open(&self) -> Option<(u64, MultiplexedConnection)> {
+        Some((self.generation, self.connection.clone()?))
+    }
+}
+
+/// A server that goes away says so on RESP3, so that the next command does not run into it.
+fn pushed(inner: &Weak<Inner>, generation: u64, push: &PushInfo) {
+    if push.kind == PushKind::Disconnection
+        && let Some(inner) = inner.upgrade()
+    {
+        inner.drop_connection(generation);
+    }
+}
+
+/// After these another connection may do better: it is broken, or silent, or leads to a server
+/// that is no master any more.
+fn is_broken(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_unrecoverable_error()
+        || error.kind() == ErrorKind::Server(redis::ServerErrorKind::ReadOnly)
+}

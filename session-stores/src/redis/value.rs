@@ -1,0 +1,135 @@
+use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Version};
+
+/// What lies under a session's key.
+///
+/// The scripts read and write the same bytes, and `lua/prelude.lua` repeats the layout:
+///
+/// | bytes | live record |
+/// |---|---|
+/// | 0 | `S` |
+/// | 1..9 | version |
+/// | 9..17 | accessed |
+/// | 17..25 | idle timeout |
+/// | 25..33 | absolute deadline, the largest number for none |
+/// | 33..41 | until when a copy is trusted, the largest number for ever |
+/// | 41..49 | created |
+/// | 49 | flags |
+/// | 50..82 | principal, zeros for none |
+/// | 82.. | body |
+///
+/// A pending record is `P` and the old key (zeros for a record that is being created) before
+/// that; a moved one is `M` and the new key; a tombstone `T` and its end.
+pub(crate) enum Value {
+    /// A session.
+    Live(Copy),
+    /// The new record of a renewal, which counts if the old key has moved here.
+    Pending {
+        /// The old key; none for a record that is being created.
+        old: Option<RecordKey>,
+    },
+    /// No session: the renewed record's old key, or a tombstone.
+    Gone,
+}
+
+/// A record, and until when it may be handed out without asking a more durable store.
+pub(crate) struct Copy {
+    pub(crate) envelope: Envelope,
+    pub(crate) until: Time,
+}
+
+const LIVE: u8 = b'S';
+const PENDING: u8 = b'P';
+const MOVED: u8 = b'M';
+const BURIED: u8 = b'T';
+
+const HEAD: usize = 82;
+const PERSISTENT: u8 = 1;
+const PRINCIPAL: u8 = 2;
+const NEVER: Time = Time::MAX;
+
+impl Value {
+    pub(crate) fn parse(key: &RecordKey, bytes: &[u8]) -> Result<Self, InvalidRecord> {
+        match bytes.first() {
+            Some(&LIVE) => Copy::parse(*key, bytes).map(Value::Live),
+            Some(&PENDING) => {
+                let old: [u8; 32] = field(bytes, 1)?;
+                Ok(Value::Pending { old: (old != [0; 32]).then(|| RecordKey::from_bytes(old)) })
+            }
+            Some(&MOVED | &BURIED) => Ok(Value::Gone),
+            Some(&kind) => Err(InvalidRecord::Format(kind)),
+            None => Err(InvalidRecord::Truncated),
+        }
+    }
+}
+
+impl Copy {
+    fn parse(key: RecordKey, bytes: &[u8]) -> Result<Self, InvalidRecord> {
+        let time = |at| field(bytes, at).map(|field| Time::from_unix_millis(i64::from_be_bytes(field)));
+        let deadline = time(25)?;
+        let principal: [u8; 32] = field(bytes, 50)?;
+        let flags = bytes[49];
+        let envelope = Envelope {
+            key,
+            version: Version::from_number(u64::from_be_bytes(field(bytes, 1)?)),
+            created: time(41)?,
+            accessed: time(9)?,
+            idle_timeout_ms: i64::from_be_bytes(field(bytes, 17)?),
+            absolute_deadline: (deadline != NEVER).then_some(deadline),
+            persistent: flags & PERSISTENT != 0,
+            principal: (flags & PRINCIPAL != 0).then(|| PrincipalKey::from_bytes(principal)),
+            body: bytes[HEAD..].to_vec(),
+        };
+        Ok(Copy { envelope, until: time(33)? })
+    }
+}
+
+/// The bytes of a live record.
+pub(crate) fn live(envelope: &Envelope, until: Time) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD + envelope.body.len());
+    bytes.push(LIVE);
+    bytes.extend_from_slice(&version(envelope.version));
+    bytes.extend_from_slice(&time(envelope.accessed));
+    bytes.extend_from_slice(&envelope.idle_timeout_ms.to_be_bytes());
+    bytes.extend_from_slice(&time(envelope.absolute_deadline.unwrap_or(NEVER)));
+    bytes.extend_from_slice(&time(until));
+    bytes.extend_from_slice(&time(envelope.created));
+    let flag = |is: bool, flag| if is { flag } else { 0 };
+    bytes.push(flag(envelope.persistent, PERSISTENT) | flag(envelope.principal.is_some(), PRINCIPAL));
+    bytes.extend_from_slice(envelope.principal.as_ref().map_or(&[0; 32], |principal| principal.as_bytes()));
+    bytes.extend_from_slice(&envelope.body);
+    bytes
+}
+
+/// How a pending record begins: that it is one, and which key it is to replace.
+pub(crate) fn pending_head(old: Option<&RecordKey>) -> Vec<u8> {
+    marked(PENDING, old.map_or(&[0; 32], |old| old.as_bytes()))
+}
+
+/// The marker under an old key.
+pub(crate) fn moved(new: &RecordKey) -> Vec<u8> {
+    marked(MOVED, new.as_bytes())
+}
+
+/// The marker of a key that takes no copies until then.
+pub(crate) fn tombstone(until: Time) -> Vec<u8> {
+    marked(BURIED, &time(until))
+}
+
+/// A version as scripts compare it.
+pub(crate) fn version(version: Version) -> [u8; 8] {
+    version.get().to_be_bytes()
+}
+
+/// A time as scripts read it.
+pub(crate) fn time(time: Time) -> [u8; 8] {
+    time.unix_millis().to_be_bytes()
+}
+
+fn marked(kind: u8, rest: &[u8]) -> Vec<u8> {
+    [&[kind], rest].concat()
+}
+
+fn field<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], InvalidRecord> {
+    let field = bytes.get(at..at + N).ok_or(InvalidRecord::Truncated)?;
+    field.try_into().map_err(|_| InvalidRecord::Truncated)
+}

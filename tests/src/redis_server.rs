@@ -1,0 +1,215 @@
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::server_process::{ServerProcess, free_port, is_installed};
+
+/// A Redis server of a test's own, with its files in a folder of its own.
+pub struct RedisServer {
+    addr: SocketAddr,
+    folder: TempDir,
+    options: Vec<String>,
+    process: Option<ServerProcess>,
+}
+
+const FORGETFUL: [&str; 2] = ["--save", ""];
+const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+impl RedisServer {
+    /// A server that is empty after a restart; `None` where Redis is not installed.
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        RedisServer::start_with(&FORGETFUL)
+    }
+
+    /// A server that has on disk whatever it has acknowledged.
+    #[track_caller]
+    pub fn start_durable() -> Option<Self> {
+        RedisServer::start_with(&DURABLE)
+    }
+
+    /// A server with options of the command line.
+    #[track_caller]
+    pub fn start_with(options: &[&str]) -> Option<Self> {
+        if !is_installed("redis-server") {
+            return None;
+        }
+        let addr = (Ipv4Addr::LOCALHOST, free_redis_port()).into();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = options.iter().map(ToString::to_string).collect();
+        let mut server = RedisServer { addr, folder, options, process: None };
+        server.restart();
+        Some(server)
+    }
+
+    /// Where it listens, also after a restart.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What [`RedisStore::connect`](session_stores::RedisStore::connect) takes.
+    pub fn url(&self) -> String {
+        format!("redis://{}/", self.addr)
+    }
+
+    /// Kills it, in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Kills it if it runs, and starts it again with the same files.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.kill();
+        let (port, folder) = (self.addr.port().to_string(), self.folder.path().to_string_lossy());
+        let mut command = vec!["redis-server"];
+        // A sentinel takes its file first.
+        command.extend(self.options.iter().map(String::as_str));
+        command.extend(["--bind", "127.0.0.1", "--port", &port, "--dir", &folder]);
+        let is_ready = || self.try_ask(&["PING"]).is_ok_and(|answer| answer.starts_with("+PONG"));
+        self.process = Some(ServerProcess::start(&command, is_ready));
+    }
+
+    /// Its answer to a command, as it comes over the wire.
+    #[track_caller]
+    pub fn ask(&self, words: &[&str]) -> String {
+        self.try_ask(words).expect("the server answers")
+    }
+
+    /// How many commands of this name it has carried out, those of scripts included.
+    #[track_caller]
+    pub fn calls(&self, command: &str) -> u64 {
+        let stats = self.ask(&["INFO", "commandstats"]);
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.and_then(|line| line.split(',').next()).map_or(0, |calls| calls.parse().expect("a number"))
+    }
+
+    fn try_ask(&self, words: &[&str]) -> std::io::Result<String> {
+        let mut connection = TcpStream::connect(self.addr)?;
+        connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let mut command = format!("*{}\r\n", words.len());
+        for word in words {
+            command += &format!("${}\r\n{word}\r\n", word.len());
+        }
+        connection.write_all(format!("{command}*1\r\n$4\r\nQUIT\r\n").as_bytes())?;
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+}
+
+/// A cluster of three masters.
+pub struct RedisCluster {
+    /// The masters.
+    pub servers: Vec<RedisServer>,
+}
+
+const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
+
+impl RedisCluster {
+    /// A cluster of a test's own; `None` where Redis is not installed.
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        let options = [&FORGETFUL[..], &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat();
+        let servers: Option<Vec<RedisServer>> = SLOTS.iter().map(|_| RedisServer::start_with(&options)).collect();
+        let cluster = RedisCluster { servers: servers? };
+        cluster.join();
+        Some(cluster)
+    }
+
+    /// One that all tests of this process share.
+    #[track_caller]
+    pub fn shared() -> Option<&'static RedisCluster> {
+        static SHARED: OnceLock<Option<RedisCluster>> = OnceLock::new();
+        SHARED.get_or_init(RedisCluster::start).as_ref()
+    }
+
+    /// The URLs of its masters.
+    pub fn urls(&self) -> Vec<String> {
+        self.servers.iter().map(RedisServer::url).collect()
+    }
+
+    /// Waits until every master says that the cluster works.
+    #[track_caller]
+    pub fn wait_until_ready(&self) {
+        wait_until("the cluster works", || {
+            self.servers.iter().all(|server| {
+                let info = server.ask(&["CLUSTER", "INFO"]);
+                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            })
+        });
+    }
+
+    #[track_caller]
+    fn join(&self) {
+        for (epoch, (server, (first, last))) in (1..).zip(self.servers.iter().zip(SLOTS)) {
+            server.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &format!("{epoch}")]);
+            server.ask(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+        }
+        let first = self.servers[0].addr.port().to_string();
+        for server in &self.servers[1..] {
+            server.ask(&["CLUSTER", "MEET", "127.0.0.1", &first]);
+        }
+        self.wait_until_ready();
+    }
+}
+
+/// A master, its replica, and a sentinel that makes the replica master when the master is gone.
+pub struct RedisSentinel {
+    /// The master at first.
+    pub master: RedisServer,
+    /// What takes its place.
+    pub replica: RedisServer,
+    /// Who knows which of them is master.
+    pub sentinel: RedisServer,
+}
+
+impl RedisSentinel {
+    /// The name that the sentinel knows the master by.
+    pub const MASTER: &str = "sessions";
+
+    /// `None` where Redis is not installed.
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        let master = RedisServer::start()?;
+        let port = master.addr.port().to_string();
+        let replica = RedisServer::start_with(&[&FORGETFUL[..], &["--replicaof", "127.0.0.1", &port]].concat())?;
+        let name = RedisSentinel::MASTER;
+        let config = master.folder.path().join("sentinel.conf");
+        let monitor = format!(
+            "sentinel monitor {name} 127.0.0.1 {port} 1\n\
+             sentinel down-after-milliseconds {name} 500\n\
+             sentinel failover-timeout {name} 3000\n"
+        );
+        std::fs::write(&config, monitor).expect("the temporary folder is writable");
+        let sentinel = RedisServer::start_with(&[&config.to_string_lossy(), "--sentinel"])?;
+        wait_until("the sentinel knows the replica", || {
+            replica.ask(&["INFO", "replication"]).contains("master_link_status:up")
+                && sentinel.ask(&["SENTINEL", "MASTER", name]).contains("num-slaves\r\n$1\r\n1")
+        });
+        Some(RedisSentinel { master, replica, sentinel })
+    }
+}
+
+/// A port that nobody listens on, nor on the one 10,000 higher, where a cluster's servers talk to
+/// each other.
+fn free_redis_port() -> u16 {
+    loop {
+        let port = free_port();
+        if port < 55_000 {
+            return port;
+        }
+    }
+}
+
+#[track_caller]
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "not in a minute: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
