@@ -52,7 +52,13 @@ impl Visit {
     pub fn commit_now(&self) -> Option<Result<Committed, Error>> {
         let shared = &*self.0;
         let _turn = shared.saving.try_lock().ok()?;
-        shared.state.lock().answer();
+        {
+            let mut state = shared.state.lock();
+            state.answer();
+            if state.is_settled() {
+                return Some(Ok(Committed::Unchanged));
+            }
+        }
         let done = shared.manager.run_now(shared).transpose()?;
         Some(shared.manager.finish(shared, done))
     }
@@ -78,7 +84,7 @@ impl SessionManager {
         let now = self.now();
         for id in presented.iter() {
             if let Some(record) = self.checked(self.store().load(&id.key(), now).await)? {
-                shared.state.lock().found(id.clone(), record);
+                shared.state.lock().found(id.clone(), record, now);
                 return Ok(());
             }
         }

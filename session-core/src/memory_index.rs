@@ -4,7 +4,7 @@
 //! A record lives in a [`Cell`] whose lock guards what changes. Saving happens inside the cell
 //! and never touches the map, so it can't bring back what was removed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +21,7 @@ pub(crate) const SHARDS: usize = 256;
 
 type Table = HashTable<Arc<Cell>>;
 
-type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, Vec<RecordKey>>>;
+type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, HashSet<RecordKey>>>;
 
 pub(crate) struct Index {
     shards: Box<[Shard]>,
@@ -156,7 +156,7 @@ impl Index {
     }
 
     pub(crate) fn keys_of(&self, principal: &PrincipalKey) -> Vec<RecordKey> {
-        self.keys(principal).lock().get(principal).cloned().unwrap_or_default()
+        self.keys(principal).lock().get(principal).into_iter().flatten().copied().collect()
     }
 
     pub(crate) fn count_evicted(&self) {
@@ -175,19 +175,14 @@ impl Index {
     fn list_principal(&self, record: &Record) -> bool {
         let Some(principal) = record.principal.as_deref().map(PrincipalKey::of) else { return false };
         let mut lists = self.keys(&principal).lock();
-        let list = lists.entry(principal).or_default();
-        let new = !list.contains(&record.key);
-        if new {
-            list.push(record.key);
-        }
-        new
+        lists.entry(principal).or_default().insert(record.key)
     }
 
     fn unlist_principal(&self, key: &RecordKey, principal: Option<&str>) {
         let Some(principal) = principal.map(PrincipalKey::of) else { return };
         let mut lists = self.keys(&principal).lock();
         if let Some(list) = lists.get_mut(&principal) {
-            list.retain(|listed| listed != key);
+            list.remove(key);
             if list.is_empty() {
                 lists.remove(&principal);
             }

@@ -79,6 +79,8 @@ pub(crate) struct State {
     /// Counts the sessions of this visit, so that a handle of an earlier one is known as such.
     generation: u32,
     tell: Tell,
+    /// The session needed no touch when it was loaded.
+    use_is_noted: bool,
 }
 
 impl State {
@@ -92,6 +94,7 @@ impl State {
             saving: Changes::default(),
             generation: 0,
             tell: Tell::Nothing,
+            use_is_noted: true,
         }
     }
 
@@ -156,7 +159,8 @@ impl State {
 
     // What the handler does.
 
-    pub(crate) fn found(&mut self, id: SessionId, record: Record) {
+    pub(crate) fn found(&mut self, id: SessionId, record: Record, now: Time) {
+        self.use_is_noted = !touch_is_due(&record, now);
         self.stored = Some(Stored { id, record });
     }
 
@@ -233,6 +237,13 @@ impl State {
     }
 
     // What the manager does.
+
+    /// Whether there is plainly nothing to do at the store and nothing to tell the client, as
+    /// after a request that only read.
+    pub(crate) fn is_settled(&self) -> bool {
+        let stays = matches!(self.intent, Intent::Keep | Intent::Nothing);
+        stays && self.use_is_noted && !self.has_changes() && self.tell == Tell::Nothing
+    }
 
     /// From here on nothing can be started or renewed, because the client could not be told.
     pub(crate) fn answer(&mut self) {
