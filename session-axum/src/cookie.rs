@@ -147,7 +147,7 @@ impl SessionCookie {
             #[cfg(any(feature = "signed", feature = "private"))]
             seal: self.seal,
         };
-        let longest = transport.sealed("x".repeat(86));
+        let longest = transport.sealed("x".repeat(43));
         if longest.name().len() + longest.value().len() > MAX_BYTES {
             return Err(ConfigError::new("name and value of the cookie exceed 4096 bytes; give a shorter name"));
         }

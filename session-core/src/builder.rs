@@ -66,7 +66,7 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// Random bytes of an id: 18. From 16 to 64.
+    /// Random bytes of an id: 18. From 16 to 32.
     pub fn id_bytes(mut self, bytes: usize) -> Self {
         self.id_bytes = bytes;
         self
@@ -138,7 +138,8 @@ impl SessionManagerBuilder {
 
     fn check(&mut self) -> Result<(), ConfigError> {
         self.idle_timeout = checked_timeout(self.idle_timeout, "idle")?;
-        self.absolute_timeout = self.absolute_timeout.map(|timeout| checked_timeout(timeout, "absolute")).transpose()?;
+        self.absolute_timeout =
+            self.absolute_timeout.map(|timeout| checked_timeout(timeout, "absolute")).transpose()?;
         let (least, most) = (SessionId::MIN_BYTES, SessionId::MAX_BYTES);
         if !(least..=most).contains(&self.id_bytes) {
             return Err(ConfigError::new(format!(

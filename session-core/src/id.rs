@@ -21,7 +21,7 @@ impl SessionId {
     /// Fewest random bytes of an id: 128 bits, the floor of OWASP ASVS 5.0, 7.2.3.
     pub const MIN_BYTES: usize = 16;
     /// Most random bytes of an id.
-    pub const MAX_BYTES: usize = 64;
+    pub const MAX_BYTES: usize = 32;
     /// Random bytes of an id where nothing else is asked for, as in icza/session.
     pub const DEFAULT_BYTES: usize = 18;
 
@@ -34,9 +34,7 @@ impl SessionId {
         let raw = &mut buffer[..bytes.clamp(SessionId::MIN_BYTES, SessionId::MAX_BYTES)];
         random.fill(raw)?;
         let mut text = [0; SessionId::MAX_CHARS];
-        let chars = URL_SAFE_NO_PAD
-            .encode_slice(raw, &mut text)
-            .expect("the buffer holds the text of the longest id");
+        let chars = URL_SAFE_NO_PAD.encode_slice(raw, &mut text).expect("the buffer holds the text of the longest id");
         Ok(SessionId { text, chars: chars as u8 })
     }
 
@@ -129,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_id_has_the_asked_length_and_parses() {
-        for (bytes, chars) in [(16, 22), (18, 24), (33, 44), (64, 86)] {
+        for (bytes, chars) in [(16, 22), (18, 24), (24, 32), (32, 43)] {
             let id = SessionId::generate(&SystemRandom, bytes).unwrap();
             assert_eq!(id.as_str().len(), chars);
             assert_eq!(SessionId::parse(id.as_str()), Some(id));
@@ -138,8 +136,9 @@ mod tests {
 
     #[test]
     fn a_malformed_id_does_not_parse() {
-        let long = "a".repeat(87);
-        let malformed = ["", "short", &long, "aaaaaaaaaaaaaaaaaaaaaaa ", "aaaaaaaaaaaaaaaaaaaaaaa%", "aaaaaaaaaaaaaaaaaaaaaaé"];
+        let long = "a".repeat(44);
+        let malformed =
+            ["", "short", &long, "aaaaaaaaaaaaaaaaaaaaaaa ", "aaaaaaaaaaaaaaaaaaaaaaa%", "aaaaaaaaaaaaaaaaaaaaaaé"];
         for text in malformed {
             assert_eq!(SessionId::parse(text), None, "{text:?}");
         }

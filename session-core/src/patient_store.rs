@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use crate::error::StoreError;
@@ -22,18 +23,18 @@ impl PatientStore {
         if let Some(answer) = self.store.load_now(key, now) {
             return answer;
         }
-        self.within_limit(self.repeat(|| self.store.load(key, now))).await
+        self.patiently(self.repeat(|| self.store.load(key, now))).await
     }
 
     pub(crate) async fn create(&self, record: &Record) -> Result<Written, StoreError> {
-        self.within_limit(self.write(record, || self.store.create(record))).await
+        self.patiently(self.write(record, || self.store.create(record))).await
     }
 
     pub(crate) async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
         if let Some(answer) = self.store.save_now(record, expected) {
             return answer;
         }
-        self.within_limit(self.write(record, || self.store.save(record, expected))).await
+        self.patiently(self.write(record, || self.store.save(record, expected))).await
     }
 
     pub(crate) async fn renew(
@@ -42,15 +43,24 @@ impl PatientStore {
         expected: Version,
         record: &Record,
     ) -> Result<Written, StoreError> {
-        self.within_limit(self.write(record, || self.store.renew(old, expected, record))).await
+        self.patiently(self.write(record, || self.store.renew(old, expected, record))).await
     }
 
     pub(crate) async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        self.within_limit(self.repeat(|| self.store.touch(key, accessed))).await
+        self.patiently(self.repeat(|| self.store.touch(key, accessed))).await
     }
 
     pub(crate) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        self.within_limit(self.repeat(|| self.store.delete(key))).await
+        self.patiently(self.repeat(|| self.store.delete(key))).await
+    }
+
+    /// On the heap, because a handler's future is as large as the largest it may await, and most
+    /// requests never get here.
+    fn patiently<'a, T: Send + 'a>(
+        &'a self,
+        operation: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+    ) -> Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>> {
+        Box::pin(self.within_limit(operation))
     }
 
     /// Bounds all attempts together.
