@@ -167,7 +167,12 @@ impl FromIterator<(String, Value)> for Attributes {
             })
             .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
-        all.dedup_by(|later, earlier| later.name == earlier.name && { std::mem::swap(later, earlier); true });
+        all.dedup_by(|later, earlier| {
+            later.name == earlier.name && {
+                std::mem::swap(later, earlier);
+                true
+            }
+        });
         Attributes(all.into())
     }
 }

@@ -103,9 +103,7 @@ impl Envelope {
 
     /// [`open`](Envelope::open), where a record that doesn't fit counts as none, with one warning.
     pub fn open_or_warn(&self, codec: &dyn Codec, store: &'static str) -> Option<Record> {
-        self.open(codec)
-            .inspect_err(|error| warn_dropped(&self.key, error, store))
-            .ok()
+        self.open(codec).inspect_err(|error| warn_dropped(&self.key, error, store)).ok()
     }
 
     /// When the session ends if it is not used again.

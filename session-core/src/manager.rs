@@ -74,11 +74,7 @@ impl SessionManager {
         // The mark is no secret and its start need not be random for ids to be.
         let _ = getrandom::fill(&mut mark);
         let manager = SessionManager(Arc::new(Inner {
-            store: PatientStore {
-                store: settings.store,
-                time_limit: settings.time_limit,
-                attempts: settings.attempts,
-            },
+            store: PatientStore { store: settings.store, time_limit: settings.time_limit, attempts: settings.attempts },
             clock: settings.clock,
             random: settings.random,
             id_bytes: settings.id_bytes,

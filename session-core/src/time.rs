@@ -57,11 +57,7 @@ impl From<Time> for OffsetDateTime {
     /// A time outside the years that [`OffsetDateTime`] knows becomes its nearest bound.
     fn from(at: Time) -> Self {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000).unwrap_or_else(|_| {
-            let bound = if at.0 < 0 {
-                ::time::PrimitiveDateTime::MIN
-            } else {
-                ::time::PrimitiveDateTime::MAX
-            };
+            let bound = if at.0 < 0 { ::time::PrimitiveDateTime::MIN } else { ::time::PrimitiveDateTime::MAX };
             bound.assume_utc()
         })
     }
