@@ -2,12 +2,26 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "firestore")]
+mod firestore;
 #[cfg(feature = "memcached")]
 mod memcached;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
+#[cfg(feature = "firestore")]
+pub use firestore::FirestoreStore;
 #[cfg(feature = "memcached")]
 pub use memcached::MemcachedStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;

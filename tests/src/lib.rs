@@ -3,14 +3,18 @@
 pub mod client;
 pub mod unsteady_store;
 
+#[cfg(feature = "firestore")]
+mod firestore_emulator;
 #[cfg(feature = "memcached")]
 mod memcached_server;
 mod proxy;
 #[cfg(feature = "redis")]
 mod redis_server;
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "firestore", feature = "memcached", feature = "redis"))]
 mod server_process;
 
+#[cfg(feature = "firestore")]
+pub use firestore_emulator::FirestoreEmulator;
 #[cfg(feature = "memcached")]
 pub use memcached_server::MemcachedServer;
 pub use proxy::{Fault, Proxy};

@@ -1,0 +1,276 @@
+//! Sessions in Firestore.
+//!
+//! Every write has a precondition, that the document is still the one that was read just before;
+//! the record in it has the version that the contract speaks of. Only fields that Firestore indexes
+//! by itself are asked for, so there is no index to set up.
+
+mod document;
+mod documents;
+
+use std::sync::Arc;
+
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::field_filter::Operator;
+use session_core::{
+    Capabilities, Codec, ConfigError, Envelope, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError,
+    Time, Version, Written,
+};
+
+use document::{ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
+use documents::{Committed, Condition, Documents, UpdateTime};
+
+const NAME: &str = "firestore";
+
+/// The name of the environment variable that all clients of Firestore know.
+const EMULATOR_HOST: &str = "FIRESTORE_EMULATOR_HOST";
+
+/// What a document of one MiB has room for beside the fields around the body.
+const MAX_BODY_BYTES: usize = 1024 * 1024 - 1024;
+
+/// Firestore's limit of writes in a batch.
+const MAX_BATCH: usize = 500;
+
+/// A store in Google's Firestore (in Native mode), shared by many processes and machines.
+///
+/// Each session is one document; it may take one MiB with all its fields, and a larger one is an
+/// error. Nothing needs to be set up but the database itself. To write less, exempt the field
+/// `body` from Firestore's automatic indexes.
+///
+/// Loading is one call, saving two. Expired sessions are purged in batches, which reads and deletes
+/// one document each.
+///
+/// `Clone` shares the connection.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use session_core::SessionManager;
+/// use session_stores::FirestoreStore;
+///
+/// let store = FirestoreStore::connect("my-project").await?;
+/// let sessions = SessionManager::new(store);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct FirestoreStore {
+    documents: Documents,
+    codec: Arc<dyn Codec>,
+}
+
+impl FirestoreStore {
+    /// The collection of sessions, unless there is [another](FirestoreStore::with_collection).
+    pub const DEFAULT_COLLECTION: &str = "sess_";
+
+    /// A store in the default database of a project, or in another: `PROJECT/DATABASE`.
+    ///
+    /// It signs in with Google's application default credentials: those of the file that
+    /// `GOOGLE_APPLICATION_CREDENTIALS` names, of `gcloud auth application-default login`, or of the
+    /// machine that it runs on. Where `FIRESTORE_EMULATOR_HOST` is set, it uses the emulator there.
+    ///
+    /// An error if the database can't be read.
+    pub async fn connect(database: &str) -> Result<Self, StoreError> {
+        if let Ok(host) = std::env::var(EMULATOR_HOST) {
+            return FirestoreStore::connect_to_emulator(&host, database).await;
+        }
+        let database = database_name(database).map_err(|error| StoreError::refused(NAME, error))?;
+        FirestoreStore::on(Documents::of_google(database, FirestoreStore::DEFAULT_COLLECTION).await?).await
+    }
+
+    /// A store in Google's emulator at `HOST:PORT`, whatever the environment says.
+    pub async fn connect_to_emulator(host: &str, database: &str) -> Result<Self, StoreError> {
+        let database = database_name(database).map_err(|error| StoreError::refused(NAME, error))?;
+        FirestoreStore::on(Documents::of_emulator(host, database, FirestoreStore::DEFAULT_COLLECTION)?).await
+    }
+
+    async fn on(documents: Documents) -> Result<Self, StoreError> {
+        let nobody = RecordKey::from_bytes([0; 32]);
+        let _none = documents.get(&nobody).await?;
+        Ok(FirestoreStore { documents, codec: Arc::new(JsonCodec) })
+    }
+
+    /// Keeps sessions in this collection.
+    pub fn with_collection(mut self, collection: &str) -> Result<Self, ConfigError> {
+        let is_reserved = collection.starts_with("__") && collection.ends_with("__");
+        if collection.is_empty() || collection.len() > 1500 || collection.contains(['/', '.']) || is_reserved {
+            return Err(ConfigError::new(format!("{collection:?} can't be the name of a collection in Firestore")));
+        }
+        self.documents.collection = collection.into();
+        Ok(self)
+    }
+
+    /// Encodes the values of sessions with this codec, as with an `EncryptedCodec`.
+    #[must_use]
+    pub fn with_codec(mut self, codec: impl Codec) -> Self {
+        self.codec = Arc::new(codec);
+        self
+    }
+
+    fn seal(&self, record: &Record) -> Result<Envelope, StoreError> {
+        let envelope = Envelope::seal(record, &*self.codec).map_err(|error| StoreError::refused(NAME, error))?;
+        if envelope.body.len() > MAX_BODY_BYTES {
+            let size = envelope.body.len();
+            let cause = format!("the session takes {size} bytes, and a document of Firestore holds {MAX_BODY_BYTES}");
+            return Err(StoreError::refused(NAME, cause));
+        }
+        Ok(envelope)
+    }
+
+    fn document_of(&self, envelope: Envelope) -> Document {
+        let name = self.documents.name_of(&envelope.key);
+        document_of(envelope, name)
+    }
+
+    /// The live record of this key, to be replaced as it was read.
+    async fn find(&self, key: &RecordKey, now: Time) -> Result<Option<(Envelope, UpdateTime)>, StoreError> {
+        let Some(mut document) = self.documents.get(key).await? else { return Ok(None) };
+        let read = document.update_time.take();
+        let envelope = envelope_of(*key, document).inspect_err(|error| session_core::warn_dropped(key, error, NAME));
+        Ok(envelope.ok().filter(|envelope| envelope.expires_at() > now).map(|envelope| (envelope, read)))
+    }
+
+    /// The live records of these documents.
+    fn open_all(&self, documents: Vec<Document>, now: Time) -> Vec<Record> {
+        let open = |document: Document| {
+            let key = document::key_of(&document)?;
+            let envelope = envelope_of(key, document);
+            envelope
+                .inspect_err(|error| session_core::warn_dropped(&key, error, NAME))
+                .ok()?
+                .open_or_warn(&*self.codec, NAME)
+        };
+        let records = documents.into_iter().filter_map(open);
+        records.filter(|record| !record.is_expired(now)).collect()
+    }
+}
+
+/// What Firestore calls `PROJECT` or `PROJECT/DATABASE`.
+fn database_name(text: &str) -> Result<String, ConfigError> {
+    let (project, database) = text.split_once('/').unwrap_or((text, "(default)"));
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:_()".contains(&b));
+    if !is_name(project) || !is_name(database) {
+        return Err(ConfigError::new(format!(
+            "{text:?} names no database of Firestore: write PROJECT or PROJECT/DATABASE"
+        )));
+    }
+    Ok(format!("projects/{project}/databases/{database}"))
+}
+
+impl std::fmt::Debug for FirestoreStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Documents { database, collection, .. } = &self.documents;
+        f.debug_struct("FirestoreStore").field("database", database).field("collection", collection).finish()
+    }
+}
+
+impl Store for FirestoreStore {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+        let document = self.document_of(self.seal(record)?);
+        Ok(match self.documents.commit(vec![documents::insert(document)]).await? {
+            Committed::Done => Written::Done,
+            Committed::Exists | Committed::Changed => Written::Exists,
+        })
+    }
+
+    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let found = self.find(key, now).await?;
+        Ok(found.and_then(|(envelope, _)| envelope.open_or_warn(&*self.codec, NAME)))
+    }
+
+    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+        let mut envelope = self.seal(record)?;
+        loop {
+            let Some((stored, read)) = self.find(&record.key, record.accessed).await? else {
+                return Ok(Written::Missing);
+            };
+            if stored.version != expected {
+                return Ok(Written::Conflict);
+            }
+            envelope.accessed = envelope.accessed.max(stored.accessed);
+            let write = documents::replace(self.document_of(envelope.clone()), read);
+            // A touch is no conflict: look again.
+            if self.documents.commit(vec![write]).await? == Committed::Done {
+                return Ok(Written::Done);
+            }
+        }
+    }
+
+    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        loop {
+            let Some((mut envelope, read)) = self.find(key, accessed).await? else { return Ok(()) };
+            if envelope.accessed >= accessed {
+                return Ok(());
+            }
+            envelope.accessed = accessed;
+            let mut document = self.document_of(envelope);
+            document.fields.retain(|name, _| [ACCESSED, EXPIRES_AT].contains(&name.as_str()));
+            if self.documents.commit(vec![documents::replace_fields(document, read)]).await? == Committed::Done {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+        let document = self.document_of(self.seal(record)?);
+        loop {
+            let Some((stored, read)) = self.find(old, record.accessed).await? else { return Ok(Written::Missing) };
+            if stored.version != expected {
+                return Ok(Written::Conflict);
+            }
+            let delete = documents::delete_unchanged(self.documents.name_of(old), read);
+            match self.documents.commit(vec![delete, documents::insert(document.clone())]).await? {
+                Committed::Done => return Ok(Written::Done),
+                Committed::Exists => return Ok(Written::Exists),
+                Committed::Changed => {}
+            }
+        }
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        let _ = self.documents.commit(vec![documents::delete(self.documents.name_of(key))]).await?;
+        Ok(())
+    }
+
+    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        let limit = limit.clamp(1, MAX_BATCH);
+        let condition = Condition(EXPIRES_AT, Operator::LessThanOrEqual, document::time(now));
+        let expired = self.documents.query(condition, limit, true).await?;
+        let more = expired.len() == limit;
+        // One that was touched since is not as it was read, and stays.
+        let deletes = expired.into_iter().map(|found| documents::delete_unchanged(found.name, found.update_time));
+        let expired = self.documents.write_each(deletes.collect()).await?;
+        Ok(Purged { expired, more, ..Purged::default() })
+    }
+
+    async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let condition = Condition(EXPIRES_AT, Operator::GreaterThan, document::time(now));
+        Ok(self.open_all(self.documents.query(condition, limit, false).await?, now))
+    }
+
+    async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
+        let value = document::bytes(principal.as_bytes().to_vec());
+        let condition = Condition(PRINCIPAL, Operator::Equal, value);
+        Ok(self.open_all(self.documents.query(condition, usize::MAX, false).await?, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_checked() {
+        assert_eq!(database_name("shop-1").unwrap(), "projects/shop-1/databases/(default)");
+        assert_eq!(database_name("shop-1/eu").unwrap(), "projects/shop-1/databases/eu");
+        for wrong in ["", "/", "shop/", "/eu", "a/b/c", "a b", "shop\r\n"] {
+            assert!(database_name(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

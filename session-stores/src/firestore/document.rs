@@ -1,0 +1,150 @@
+use std::collections::HashMap;
+
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::value::ValueType;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::{Document, Value};
+use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Version};
+
+pub(super) const ACCESSED: &str = "accessed";
+pub(super) const EXPIRES_AT: &str = "expires_at";
+pub(super) const PRINCIPAL: &str = "principal";
+
+/// An envelope as the document of this name. Times are milliseconds since the Unix epoch, UTC.
+pub(super) fn document_of(envelope: Envelope, name: String) -> Document {
+    let expires_at = envelope.expires_at();
+    let mut fields = HashMap::from([
+        ("version".to_owned(), integer(envelope.version.get() as i64)),
+        ("created".to_owned(), time(envelope.created)),
+        (ACCESSED.to_owned(), time(envelope.accessed)),
+        ("idle_timeout".to_owned(), integer(envelope.idle_timeout_ms)),
+        ("persistent".to_owned(), value(ValueType::BooleanValue(envelope.persistent))),
+        (EXPIRES_AT.to_owned(), time(expires_at)),
+        ("body".to_owned(), bytes(envelope.body)),
+    ]);
+    if let Some(deadline) = envelope.absolute_deadline {
+        fields.insert("absolute_deadline".to_owned(), time(deadline));
+    }
+    if let Some(principal) = envelope.principal {
+        fields.insert(PRINCIPAL.to_owned(), bytes(principal.as_bytes().to_vec()));
+    }
+    Document { name, fields, ..Document::default() }
+}
+
+/// The envelope in the document of this key.
+pub(super) fn envelope_of(key: RecordKey, document: Document) -> Result<Envelope, InvalidRecord> {
+    let mut fields = Fields(document.fields);
+    Ok(Envelope {
+        key,
+        version: Version::from_number(fields.integer("version")? as u64),
+        created: fields.time("created")?,
+        accessed: fields.time(ACCESSED)?,
+        idle_timeout_ms: fields.integer("idle_timeout")?,
+        absolute_deadline: if fields.has("absolute_deadline") { Some(fields.time("absolute_deadline")?) } else { None },
+        persistent: fields.boolean("persistent")?,
+        principal: if fields.has(PRINCIPAL) { Some(fields.principal()?) } else { None },
+        body: fields.bytes("body")?,
+    })
+}
+
+/// The last part of a document's name.
+pub(super) fn key_of(document: &Document) -> Option<RecordKey> {
+    document.name.rsplit('/').next()?.parse().ok()
+}
+
+pub(super) fn time(time: Time) -> Value {
+    integer(time.unix_millis())
+}
+
+pub(super) fn bytes(bytes: Vec<u8>) -> Value {
+    value(ValueType::BytesValue(bytes))
+}
+
+fn integer(number: i64) -> Value {
+    value(ValueType::IntegerValue(number))
+}
+
+fn value(value: ValueType) -> Value {
+    Value { value_type: Some(value) }
+}
+
+/// Fields that must be there, of the right type.
+struct Fields(HashMap<String, Value>);
+
+impl Fields {
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn integer(&mut self, name: &str) -> Result<i64, InvalidRecord> {
+        match self.take(name) {
+            Some(ValueType::IntegerValue(number)) => Ok(number),
+            _ => Err(InvalidRecord::Truncated),
+        }
+    }
+
+    fn time(&mut self, name: &str) -> Result<Time, InvalidRecord> {
+        self.integer(name).map(Time::from_unix_millis)
+    }
+
+    fn boolean(&mut self, name: &str) -> Result<bool, InvalidRecord> {
+        match self.take(name) {
+            Some(ValueType::BooleanValue(is)) => Ok(is),
+            _ => Err(InvalidRecord::Truncated),
+        }
+    }
+
+    fn bytes(&mut self, name: &str) -> Result<Vec<u8>, InvalidRecord> {
+        match self.take(name) {
+            Some(ValueType::BytesValue(bytes)) => Ok(bytes),
+            _ => Err(InvalidRecord::Truncated),
+        }
+    }
+
+    fn principal(&mut self) -> Result<PrincipalKey, InvalidRecord> {
+        let bytes = self.bytes(PRINCIPAL)?.try_into().map_err(|_| InvalidRecord::Truncated)?;
+        Ok(PrincipalKey::from_bytes(bytes))
+    }
+
+    fn take(&mut self, name: &str) -> Option<ValueType> {
+        self.0.remove(name)?.value_type
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope() -> Envelope {
+        Envelope {
+            key: RecordKey::from_bytes([7; 32]),
+            version: Version::from_number(3 << 32 | u64::from(u32::MAX)),
+            created: Time::from_unix_millis(1_700_000_000_000),
+            accessed: Time::from_unix_millis(1_700_000_001_000),
+            idle_timeout_ms: 1_800_000,
+            absolute_deadline: Some(Time::from_unix_millis(1_700_086_400_000)),
+            persistent: true,
+            principal: Some(PrincipalKey::of("ann")),
+            body: b"body".to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let bare = Envelope { absolute_deadline: None, principal: None, ..envelope() };
+        for envelope in [envelope(), bare] {
+            let document = document_of(envelope.clone(), format!("a/b/{}", envelope.key));
+            assert_eq!(key_of(&document), Some(envelope.key));
+            assert_eq!(envelope_of(envelope.key, document).unwrap(), envelope);
+        }
+    }
+
+    #[test]
+    fn a_missing_or_foreign_field_is_refused() {
+        let document = document_of(envelope(), String::new());
+        for name in document.fields.keys().filter(|name| *name != EXPIRES_AT) {
+            let mut altered = document.clone();
+            altered.fields.insert(name.clone(), value(ValueType::StringValue("text".to_owned())));
+            assert!(envelope_of(envelope().key, altered).is_err(), "{name}");
+        }
+        assert!(envelope_of(envelope().key, Document::default()).is_err());
+    }
+}

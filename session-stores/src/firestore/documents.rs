@@ -1,0 +1,244 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use gcp_auth::TokenProvider;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::batch_get_documents_response::Result as Got;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::firestore_client::FirestoreClient;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::precondition::ConditionType;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::run_query_request::QueryType;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::{
+    CollectionSelector, FieldFilter, FieldReference, Filter, Projection, field_filter::Operator, filter::FilterType,
+};
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::write::Operation;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::{
+    BatchGetDocumentsRequest, BatchWriteRequest, CommitRequest, Document, DocumentMask, Precondition, RunQueryRequest,
+    StructuredQuery, Value, Write,
+};
+use prost_types::Timestamp;
+use session_core::{RecordKey, StoreError};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::{Code, Request, Status};
+
+use super::NAME;
+
+const SCOPES: &[&str] = &["https://www.googleapis.com/auth/datastore"];
+
+/// Documents of one collection, by the key of their record.
+#[derive(Clone)]
+pub(super) struct Documents {
+    client: FirestoreClient<Channel>,
+    /// `None` for the emulator, which asks for none.
+    credentials: Option<Arc<dyn TokenProvider>>,
+    /// As in `projects/PROJECT/databases/DATABASE`.
+    pub(super) database: Arc<str>,
+    pub(super) collection: Arc<str>,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Committed {
+    Done,
+    /// A document that was to be made is there already.
+    Exists,
+    /// A document is not there any more, or not as it was read.
+    Changed,
+}
+
+/// When a document was last written, as Firestore says: of use only within one operation.
+pub(super) type UpdateTime = Option<Timestamp>;
+
+/// Which documents a query is for: those whose field compares so to the value.
+pub(super) struct Condition(pub(super) &'static str, pub(super) Operator, pub(super) Value);
+
+impl Documents {
+    pub(super) async fn of_google(database: String, collection: &str) -> Result<Self, StoreError> {
+        let credentials = gcp_auth::provider().await.map_err(|error| StoreError::refused(NAME, error))?;
+        let endpoint = Endpoint::from_static("https://firestore.googleapis.com")
+            .tls_config(ClientTlsConfig::new().with_native_roots())
+            .map_err(|error| StoreError::refused(NAME, error))?;
+        Ok(Documents::new(endpoint, Some(credentials), database, collection))
+    }
+
+    pub(super) fn of_emulator(host: &str, database: String, collection: &str) -> Result<Self, StoreError> {
+        let endpoint =
+            Endpoint::from_shared(format!("http://{host}")).map_err(|error| StoreError::refused(NAME, error))?;
+        Ok(Documents::new(endpoint, None, database, collection))
+    }
+
+    fn new(
+        endpoint: Endpoint,
+        credentials: Option<Arc<dyn TokenProvider>>,
+        database: String,
+        collection: &str,
+    ) -> Self {
+        // All calls share one connection. If the network swallows it, the one under way would wait
+        // until its time limit, and so would the next ones: a ping finds out in time.
+        let endpoint = endpoint
+            .connect_timeout(Duration::from_secs(3))
+            .http2_keep_alive_interval(Duration::from_secs(5))
+            .keep_alive_timeout(Duration::from_secs(3));
+        Documents {
+            client: FirestoreClient::new(endpoint.connect_lazy()),
+            credentials,
+            database: database.into(),
+            collection: collection.into(),
+        }
+    }
+
+    pub(super) async fn get(&self, key: &RecordKey) -> Result<Option<Document>, StoreError> {
+        let request = BatchGetDocumentsRequest {
+            database: self.database.to_string(),
+            documents: vec![self.name_of(key)],
+            ..BatchGetDocumentsRequest::default()
+        };
+        // Not `GetDocument`, which says "not found" also where there is no such database.
+        let answer = self.client.clone().batch_get_documents(self.request(request).await?).await;
+        let mut answers = answer.map_err(failed)?.into_inner();
+        while let Some(answer) = answers.message().await.map_err(failed)? {
+            match answer.result {
+                Some(Got::Found(document)) => return Ok(Some(document)),
+                Some(Got::Missing(_)) => return Ok(None),
+                None => {}
+            }
+        }
+        Err(StoreError::unavailable(NAME, "the answer ended before it said whether there is such a document"))
+    }
+
+    /// Does all of the writes, or none.
+    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
+        let request = CommitRequest { database: self.database.to_string(), writes, ..CommitRequest::default() };
+        let mut attempt = 0;
+        loop {
+            let answer = self.client.clone().commit(self.request(request.clone()).await?).await;
+            let Err(status) = answer else { return Ok(Committed::Done) };
+            match status.code() {
+                Code::AlreadyExists => return Ok(Committed::Exists),
+                Code::FailedPrecondition | Code::NotFound => return Ok(Committed::Changed),
+                // Others write the same document; nothing was written.
+                Code::Aborted if attempt < 6 => tokio::time::sleep(Duration::from_millis(10 << attempt)).await,
+                _ => return Err(failed(status)),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Does each of the writes whose precondition holds; how many did.
+    pub(super) async fn write_each(&self, writes: Vec<Write>) -> Result<u64, StoreError> {
+        let request = BatchWriteRequest { database: self.database.to_string(), writes, ..BatchWriteRequest::default() };
+        let answer = self.client.clone().batch_write(self.request(request).await?).await;
+        let mut done = 0;
+        for status in answer.map_err(failed)?.into_inner().status {
+            match Code::from(status.code) {
+                Code::Ok => done += 1,
+                Code::FailedPrecondition | Code::NotFound => {}
+                code => return Err(failed(Status::new(code, status.message))),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Documents that meet the condition, at most `limit`; without their fields if `names_only`.
+    pub(super) async fn query(
+        &self,
+        Condition(field, operator, value): Condition,
+        limit: usize,
+        names_only: bool,
+    ) -> Result<Vec<Document>, StoreError> {
+        let filter = FieldFilter { field: Some(field_named(field)), op: operator.into(), value: Some(value) };
+        let query = StructuredQuery {
+            select: names_only.then(|| Projection { fields: vec![field_named("__name__")] }),
+            from: vec![CollectionSelector { collection_id: self.collection.to_string(), all_descendants: false }],
+            r#where: Some(Filter { filter_type: Some(FilterType::FieldFilter(filter)) }),
+            limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
+            ..StructuredQuery::default()
+        };
+        let request = RunQueryRequest {
+            parent: format!("{}/documents", self.database),
+            query_type: Some(QueryType::StructuredQuery(query)),
+            ..RunQueryRequest::default()
+        };
+        let answer = self.client.clone().run_query(self.request(request).await?).await;
+        let mut answers = answer.map_err(failed)?.into_inner();
+        let mut documents = Vec::new();
+        while let Some(answer) = answers.message().await.map_err(failed)? {
+            documents.extend(answer.document);
+        }
+        Ok(documents)
+    }
+
+    /// The key prints as base64url, which never makes a name that Firestore reserves.
+    pub(super) fn name_of(&self, key: &RecordKey) -> String {
+        format!("{}/documents/{}/{key}", self.database, self.collection)
+    }
+
+    async fn request<T>(&self, message: T) -> Result<Request<T>, StoreError> {
+        let mut request = Request::new(message);
+        let metadata = request.metadata_mut();
+        // By which Google's front ends find the database.
+        metadata.insert("google-cloud-resource-prefix", header(&self.database)?);
+        if let Some(credentials) = &self.credentials {
+            let token = credentials.token(SCOPES).await.map_err(|error| StoreError::unavailable(NAME, error))?;
+            let mut bearer = header(&format!("Bearer {}", token.as_str()))?;
+            bearer.set_sensitive(true);
+            metadata.insert("authorization", bearer);
+        } else {
+            // The emulator's word for a client that rules don't bind.
+            metadata.insert("authorization", MetadataValue::from_static("Bearer owner"));
+        }
+        Ok(request)
+    }
+}
+
+/// Makes a document that isn't there.
+pub(super) fn insert(document: Document) -> Write {
+    write(Operation::Update(document), Some(ConditionType::Exists(false)))
+}
+
+/// Replaces a document that is still as it was read.
+pub(super) fn replace(document: Document, read: UpdateTime) -> Write {
+    write(Operation::Update(document), read.map(ConditionType::UpdateTime))
+}
+
+/// Replaces these fields of a document that is still as it was read.
+pub(super) fn replace_fields(document: Document, read: UpdateTime) -> Write {
+    let field_paths = document.fields.keys().cloned().collect();
+    Write { update_mask: Some(DocumentMask { field_paths }), ..replace(document, read) }
+}
+
+/// Deletes a document that is still as it was read.
+pub(super) fn delete_unchanged(name: String, read: UpdateTime) -> Write {
+    write(Operation::Delete(name), read.map(ConditionType::UpdateTime))
+}
+
+/// Deletes a document if it is there.
+pub(super) fn delete(name: String) -> Write {
+    write(Operation::Delete(name), None)
+}
+
+fn write(operation: Operation, condition: Option<ConditionType>) -> Write {
+    let current_document = condition.map(|condition| Precondition { condition_type: Some(condition) });
+    Write { operation: Some(operation), current_document, ..Write::default() }
+}
+
+fn field_named(name: &str) -> FieldReference {
+    FieldReference { field_path: name.to_owned() }
+}
+
+fn header(text: &str) -> Result<MetadataValue<Ascii>, StoreError> {
+    text.parse().map_err(|error: tonic::metadata::errors::InvalidMetadataValue| StoreError::refused(NAME, error))
+}
+
+fn failed(status: Status) -> StoreError {
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented => StoreError::refused(NAME, status),
+        _ => StoreError::unavailable(NAME, status),
+    }
+}
