@@ -8,7 +8,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use crate::changes::Changes;
 use crate::error::AttributeError;
 
 /// Most bytes of JSON that the constants and attributes of one session may have: 1 MiB.
@@ -127,30 +126,21 @@ impl Attributes {
 
     /// These attributes with one set.
     pub(crate) fn with(&self, new: Attribute) -> Self {
-        self.with_all(&Changes::from_one(new))
+        match self.position(new.name()) {
+            // One allocation, as nothing moves.
+            Ok(at) => self.0.iter().enumerate().map(|(n, old)| if n == at { &new } else { old }).cloned().collect(),
+            Err(_) => self.entries().iter().cloned().chain([new]).collect(),
+        }
     }
 
-    /// These attributes with all changes applied.
-    pub(crate) fn with_all(&self, changes: &Changes) -> Self {
-        if changes.is_empty() {
-            return self.clone();
-        }
-        if changes.iter().all(|(name, new)| new.is_some() && self.get(name).is_some()) {
-            let updated = |old: &Attribute| changes.get(old.name()).flatten().unwrap_or(old).clone();
-            // One allocation, as nothing moves.
-            return Attributes(self.0.iter().map(updated).collect());
-        }
-        let kept = self.0.iter().filter(|old| changes.get(old.name()).is_none());
-        let set = changes.iter().filter_map(|(_, new)| new);
-        let mut all: Vec<Attribute> = kept.chain(set).cloned().collect();
-        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Attributes(all.into())
+    pub(crate) fn entries(&self) -> &[Attribute] {
+        &self.0
     }
 
     /// These attributes without those that `others` has with the same value.
     pub(crate) fn without(&self, others: &Attributes) -> Self {
         let own = |a: &&Attribute| others.get(a.name()) != Some(&a.value);
-        Attributes(self.0.iter().filter(own).cloned().collect())
+        self.0.iter().filter(own).cloned().collect()
     }
 }
 
@@ -174,6 +164,18 @@ impl FromIterator<(String, Value)> for Attributes {
             }
         });
         Attributes(all.into())
+    }
+}
+
+/// Of attributes with different names.
+impl FromIterator<Attribute> for Attributes {
+    fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
+        let mut all: Arc<[Attribute]> = attributes.into_iter().collect();
+        if !all.is_sorted_by(|a, b| a.name < b.name) {
+            let unshared = Arc::get_mut(&mut all).expect("nobody else has it yet");
+            unshared.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        }
+        Attributes(all)
     }
 }
 

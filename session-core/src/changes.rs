@@ -2,26 +2,21 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 
-use crate::Record;
 use crate::attributes::Attribute;
+use crate::{Attributes, Record};
 
 /// What one request did to a session's data: the last effect on each attribute, and settings.
 ///
 /// Applied again to a newer record after a conflict, it touches nothing else.
 #[derive(Clone, Default)]
 pub(crate) struct Changes {
+    /// In order of the names.
     attributes: Vec<(SmolStr, Option<Attribute>)>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) persistent: Option<bool>,
 }
 
 impl Changes {
-    pub(crate) fn from_one(new: Attribute) -> Self {
-        let mut changes = Changes::default();
-        changes.set(new);
-        changes
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.attributes.is_empty() && self.idle_timeout.is_none() && self.persistent.is_none()
     }
@@ -35,16 +30,20 @@ impl Changes {
     }
 
     fn put(&mut self, name: SmolStr, effect: Option<Attribute>) {
-        match self.attributes.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, last)) => *last = effect,
-            None => self.attributes.push((name, effect)),
+        match self.position(&name) {
+            Ok(at) => self.attributes[at].1 = effect,
+            Err(at) => self.attributes.insert(at, (name, effect)),
         }
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.attributes.binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
     /// The effect on this name: none, removed, or set.
     pub(crate) fn get(&self, name: &str) -> Option<Option<&Attribute>> {
-        let (_, effect) = self.attributes.iter().find(|(known, _)| known == name)?;
-        Some(effect.as_ref())
+        let at = self.position(name).ok()?;
+        Some(self.attributes[at].1.as_ref())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Option<&Attribute>)> {
@@ -65,10 +64,23 @@ impl Changes {
         self
     }
 
+    /// The attributes with these changes.
+    pub(crate) fn applied_to(&self, before: &Attributes) -> Attributes {
+        let before_entries = before.entries();
+        if self.iter().all(|(name, new)| new.is_some() && before.get(name).is_some()) {
+            let updated = |old: &Attribute| self.get(old.name()).flatten().unwrap_or(old).clone();
+            // One allocation, as nothing moves.
+            return before_entries.iter().map(updated).collect();
+        }
+        let kept = before_entries.iter().filter(|old| self.get(old.name()).is_none());
+        let set = self.iter().filter_map(|(_, new)| new);
+        kept.chain(set).cloned().collect()
+    }
+
     /// The record with these changes.
     pub(crate) fn apply(&self, record: &mut Record) {
         if !self.attributes.is_empty() {
-            record.attributes = record.attributes.with_all(self);
+            record.attributes = self.applied_to(&record.attributes);
         }
         record.idle_timeout = self.idle_timeout.unwrap_or(record.idle_timeout);
         record.persistent = self.persistent.unwrap_or(record.persistent);
@@ -86,7 +98,6 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Attributes;
 
     fn attribute(name: &str, value: i32) -> Attribute {
         Attribute::new(name, &value).unwrap()
@@ -94,7 +105,7 @@ mod tests {
 
     fn applied(before: serde_json::Value, changes: &Changes) -> serde_json::Value {
         let before: Attributes = serde_json::from_value(before).unwrap();
-        serde_json::to_value(before.with_all(changes)).unwrap()
+        serde_json::to_value(changes.applied_to(&before)).unwrap()
     }
 
     #[test]
@@ -114,7 +125,8 @@ mod tests {
 
     #[test]
     fn later_changes_win() {
-        let mut first = Changes::from_one(attribute("a", 1));
+        let mut first = Changes::default();
+        first.set(attribute("a", 1));
         first.set(attribute("b", 1));
         let mut second = Changes::default();
         second.remove("a");

@@ -110,8 +110,8 @@ impl NewSession {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
-        let constants = Attributes::default().with_all(&self.constants);
-        let attributes = self.kept.with_all(&self.attributes);
+        let constants = self.constants.applied_to(&Attributes::default());
+        let attributes = self.attributes.applied_to(&self.kept);
         let last = attributes.iter().chain(constants.iter()).last().map_or("", |(name, _)| name);
         check_size(&constants, &attributes, last)?;
         Ok((constants, attributes))
