@@ -1,0 +1,330 @@
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_core::{
+    Capabilities, Codec, ConfigError, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time,
+    Version, Written,
+};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, Error, Executor, PgConnection, PgPool, Postgres};
+
+use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
+
+mod lent;
+
+use lent::Lent;
+
+const NAME: &str = "postgres";
+
+/// Sessions in a table of a PostgreSQL database.
+///
+/// `Clone` shares the store. Each operation is one statement in a transaction of its own, whatever
+/// the isolation level; only a save or a renewal that did not succeed asks again for the reason.
+///
+/// ```no_run
+/// # async fn example(pool: sqlx::PgPool) -> Result<(), Box<dyn std::error::Error>> {
+/// use session_core::SessionManager;
+/// use session_stores::PostgresStore;
+///
+/// // With connections of its own:
+/// let store = PostgresStore::connect("postgres://app:secret@localhost/app").await?;
+///
+/// // Or with the application's:
+/// let store = PostgresStore::from_pool(pool);
+/// store.set_up().await?;
+///
+/// let sessions = SessionManager::new(store);
+/// # Ok(()) }
+/// ```
+///
+/// Connections are encrypted where the application enables one of sqlx's `tls-…` features and
+/// the address asks for it (`?sslmode=verify-full`).
+#[derive(Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+    owns_pool: bool,
+    table: TableName,
+    statements: Arc<Statements>,
+    codec: Arc<dyn Codec>,
+}
+
+const DIALECT: Dialect = Dialect {
+    least: "LEAST",
+    greatest: "GREATEST",
+    // The array is made once. Locking looks at each record again, so one that was just touched
+    // stays; skipping those that others hold, two purges don't wait for each other or for a request.
+    purge: "DELETE FROM {table} WHERE key = ANY (ARRAY( \
+        SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+};
+
+const SCHEMA: &str = include_str!("postgres.sql");
+
+/// Held while the table is made, because `IF NOT EXISTS` is not enough for two at a time.
+const SET_UP_LOCK: i64 = 0x7365_7373_696f_6e73;
+
+/// How long it may take to get a connection: less than a manager waits for an operation.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
+
+/// A connection that was used more recently than this is not checked before it is used again,
+/// which would cost each request a round trip.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How often a statement is tried that the database rolls back in favour of another.
+const MAX_ROLLBACKS: usize = 20;
+
+impl PostgresStore {
+    /// Connects, and makes the table if it isn't there.
+    ///
+    /// The store has up to ten connections, which [`close`](Store::close) closes.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url).map_err(failed)?;
+        let pool = PgPoolOptions::new()
+            .acquire_timeout(ACQUIRE_LIMIT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move { Ok(meta.idle_for < FRESH || lent::works(connection).await) })
+            })
+            .connect_lazy_with(options.clone());
+        let store = PostgresStore { owns_pool: true, ..PostgresStore::from_pool(pool) };
+        // Not through the pool, which goes on trying until its time is over and can't say why.
+        let connecting = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            store.set_up_on(&mut connection).await?;
+            connection.close().await
+        };
+        match tokio::time::timeout(2 * ACQUIRE_LIMIT, connecting).await {
+            Ok(connected) => connected.map_err(failed)?,
+            Err(elapsed) => return Err(StoreError::unavailable(NAME, elapsed)),
+        }
+        Ok(store)
+    }
+
+    /// A store on the application's own pool, which [`close`](Store::close) leaves open.
+    ///
+    /// The table must be there: see [`set_up`](PostgresStore::set_up) and
+    /// [`schema`](PostgresStore::schema). An `acquire_timeout` of the pool below the manager's time
+    /// limit makes errors clearer; with sqlx's `test_before_acquire`, each operation costs a round
+    /// trip more.
+    pub fn from_pool(pool: PgPool) -> Self {
+        let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
+        let statements = Arc::new(Statements::new(&table, &DIALECT));
+        PostgresStore { pool, owns_pool: false, table, statements, codec: Arc::new(JsonCodec) }
+    }
+
+    /// Another table than `session_records`, in a schema if there is a dot. Call
+    /// [`set_up`](PostgresStore::set_up) then.
+    pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
+        self.table = TableName::checked(name)?;
+        self.statements = Arc::new(Statements::new(&self.table, &DIALECT));
+        Ok(self)
+    }
+
+    /// Another codec than JSON.
+    #[must_use]
+    pub fn with_codec(mut self, codec: impl Codec) -> Self {
+        self.codec = Arc::new(codec);
+        self
+    }
+
+    /// Makes the table if it isn't there. Any number of processes may do so at the same time.
+    pub async fn set_up(&self) -> Result<(), StoreError> {
+        let mut lent = self.lend().await.map_err(failed)?;
+        self.set_up_on(lent.connection()).await.map_err(failed)?;
+        lent.give_back();
+        Ok(())
+    }
+
+    /// The SQL that makes the table, for the application's own migrations.
+    pub fn schema(&self) -> String {
+        self.table.fill(SCHEMA)
+    }
+
+    async fn set_up_on(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        // Whoever may not make tables may still use one.
+        let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(self.table.fill("{table}"));
+        if exists.fetch_one(&mut *connection).await? {
+            return Ok(());
+        }
+        // Sent together, so that they are one transaction and the lock ends with it.
+        let schema = format!("SELECT pg_advisory_xact_lock({SET_UP_LOCK});\n{}", self.schema());
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(schema))).await?;
+        Ok(())
+    }
+
+    async fn lend(&self) -> Result<Lent, Error> {
+        Ok(Lent::new(self.pool.acquire().await?))
+    }
+
+    /// How many rows the statement wrote.
+    async fn write(&self, statement: impl Fn() -> Prepared<Postgres> + Send + Sync) -> Result<u64, Error> {
+        repeat(|| async {
+            let mut lent = self.lend().await?;
+            let done = statement().execute(lent.connection()).await?;
+            lent.give_back();
+            Ok(done.rows_affected())
+        })
+        .await
+    }
+
+    /// Why the record of this key was not written.
+    async fn reason(&self, key: &RecordKey, now: Time) -> Result<Written, StoreError> {
+        let query = sqlx::query_scalar::<_, i32>(safe(&self.statements.is_live));
+        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        let mut lent = self.lend().await.map_err(failed)?;
+        let found = query.fetch_optional(lent.connection()).await.map_err(failed)?;
+        lent.give_back();
+        Ok(if found.is_some() { Written::Conflict } else { Written::Missing })
+    }
+
+    async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
+        let mut lent = self.lend().await.map_err(failed)?;
+        let rows = query.fetch_all(lent.connection()).await.map_err(failed)?;
+        lent.give_back();
+        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, NAME, now)).collect())
+    }
+}
+
+type Query = sqlx::query::QueryAs<'static, Postgres, Columns, PgArguments>;
+
+impl Store for PostgresStore {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+        let envelope = sql::seal(record, &*self.codec, NAME)?;
+        let insert = || bind_record(sqlx::query(safe(&self.statements.create)), &envelope);
+        let rows = self.write(insert).await.map_err(failed)?;
+        Ok(if rows > 0 { Written::Done } else { Written::Exists })
+    }
+
+    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let query = sqlx::query_as(safe(&self.statements.load)).bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        Ok(self.records(query, now).await?.pop())
+    }
+
+    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+        let envelope = sql::seal(record, &*self.codec, NAME)?;
+        let update = || bind_record(sqlx::query(safe(&self.statements.save)), &envelope).bind(number(expected));
+        match self.write(update).await.map_err(failed)? {
+            0 => self.reason(&record.key, record.accessed).await,
+            _ => Ok(Written::Done),
+        }
+    }
+
+    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        let update =
+            || sqlx::query(safe(&self.statements.touch)).bind(key.as_bytes().to_vec()).bind(accessed.unix_millis());
+        self.write(update).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+        let envelope = sql::seal(record, &*self.codec, NAME)?;
+        let update = || {
+            bind_record(sqlx::query(safe(&self.statements.renew)), &envelope)
+                .bind(number(expected))
+                .bind(old.as_bytes().to_vec())
+        };
+        match self.write(update).await {
+            Ok(0) => self.reason(old, record.accessed).await,
+            Ok(_) => Ok(Written::Done),
+            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Written::Exists),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        let delete = || sqlx::query(safe(&self.statements.delete)).bind(key.as_bytes().to_vec());
+        self.write(delete).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        let limit = sql::limit(limit);
+        let delete = || sqlx::query(safe(&self.statements.purge)).bind(now.unix_millis()).bind(limit);
+        let expired = self.write(delete).await.map_err(failed)?;
+        Ok(Purged { expired, more: expired >= limit.unsigned_abs(), ..Purged::default() })
+    }
+
+    async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let query = sqlx::query_as(safe(&self.statements.list)).bind(now.unix_millis()).bind(sql::limit(limit));
+        self.records(query, now).await
+    }
+
+    async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
+        let query = sqlx::query_as(safe(&self.statements.of_principal));
+        self.records(query.bind(principal.as_bytes().to_vec()).bind(now.unix_millis()), now).await
+    }
+
+    async fn delete_of_principal(
+        &self,
+        principal: &PrincipalKey,
+        except: Option<&RecordKey>,
+        now: Time,
+    ) -> Result<usize, StoreError> {
+        let deleted = repeat(|| async {
+            let query = sqlx::query_scalar(safe(&self.statements.delete_of_principal))
+                .bind(principal.as_bytes().to_vec())
+                .bind(except.map_or_else(Vec::new, |key| key.as_bytes().to_vec()))
+                .bind(now.unix_millis());
+            let mut lent = self.lend().await?;
+            let deleted = query.fetch_all(lent.connection()).await?;
+            lent.give_back();
+            Ok(deleted)
+        });
+        let were_live: Vec<bool> = deleted.await.map_err(failed)?;
+        Ok(were_live.into_iter().filter(|was_live| *was_live).count())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        if self.owns_pool {
+            self.pool.close().await;
+        }
+        Ok(())
+    }
+}
+
+/// Repeats what the database rolls back in favour of others, as it does where the application
+/// asks for stricter isolation than PostgreSQL's default.
+async fn repeat<T, F>(operation: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    for _ in 0..MAX_ROLLBACKS {
+        match operation().await {
+            Err(Error::Database(error)) if is_rollback(error.code().as_deref()) => {}
+            done => return done,
+        }
+    }
+    operation().await
+}
+
+/// Serialization failures and deadlocks: class 40 of the SQL standard.
+fn is_rollback(code: Option<&str>) -> bool {
+    code.is_some_and(|code| code.starts_with("40"))
+}
+
+fn failed(error: Error) -> StoreError {
+    let may_pass = match &error {
+        Error::Database(error) => may_pass(error.code().as_deref().unwrap_or_default()),
+        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::BeginFailed => true,
+        Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
+        _ => false,
+    };
+    if may_pass { StoreError::unavailable(NAME, error) } else { StoreError::refused(NAME, error) }
+}
+
+/// Whether what the server says is about its state rather than about the statement.
+fn may_pass(code: &str) -> bool {
+    // Connection lost, rolled back, intervention by an operator: starting, stopping, cancelled.
+    let classes = ["08", "40", "57"];
+    // A standby that is not yet the primary, too many connections, a lock that is held too long.
+    let codes = ["25006", "53300", "55P03"];
+    classes.iter().any(|class| code.starts_with(class)) || codes.contains(&code)
+}

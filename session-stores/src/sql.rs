@@ -1,0 +1,227 @@
+//! What the stores on SQL databases share: one table, and statements that both databases
+//! understand.
+//!
+//! Each operation is one statement, so that none is ever half done, and no transaction stays open
+//! when a caller gives up. Times are numbers: the database's clock and time zone play no part.
+//! `expires_at` repeats what the other times say, for an index and for conditions.
+
+use std::sync::Arc;
+
+use session_core::{Codec, ConfigError, Envelope, PrincipalKey, Record, RecordKey, StoreError, Time, Version};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Database, Encode, Type};
+
+/// The columns that are read, in the order of [`Statements`].
+pub(crate) type Columns = (Vec<u8>, i64, i64, i64, i64, Option<i64>, bool, Option<Vec<u8>>, Vec<u8>);
+
+pub(crate) type Prepared<DB> = Query<'static, DB, <DB as Database>::Arguments>;
+
+/// So long that it never ends, and short enough to be added to any time.
+const FOREVER_MS: i64 = i64::MAX / 2;
+
+/// A name for a table that is safe to be written into a statement.
+#[derive(Clone, Debug)]
+pub(crate) struct TableName(String);
+
+impl TableName {
+    pub(crate) const DEFAULT: &'static str = "session_records";
+
+    /// Leaves room for the names of indexes, and for 63 bytes in all, where PostgreSQL cuts names.
+    const MAX_BYTES: usize = 40;
+
+    /// A table, or a schema and a table with a dot between.
+    pub(crate) fn checked(name: &str) -> Result<Self, ConfigError> {
+        let is_word = |word: &str| {
+            let starts_well = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            let goes_on_well = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            starts_well && goes_on_well && word.len() <= TableName::MAX_BYTES
+        };
+        if name.split('.').count() <= 2 && name.split('.').all(is_word) {
+            return Ok(TableName(name.to_owned()));
+        }
+        Err(ConfigError::new(format!(
+            "{name:?} can't name a table of sessions; give up to {} ASCII letters, digits and underscores, \
+             or a schema, a dot and a table",
+            TableName::MAX_BYTES
+        )))
+    }
+
+    /// Writes the table into the text of statements: `{table}` whole, `{name}` without a schema.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        let name = self.0.rsplit('.').next().unwrap_or(&self.0);
+        let quoted = self.0.replace('.', "\".\"");
+        text.replace("{table}", &format!("\"{quoted}\"")).replace("{name}", name)
+    }
+}
+
+/// The statements on one table, in the words of one database.
+pub(crate) struct Statements {
+    pub(crate) create: Arc<str>,
+    pub(crate) load: Arc<str>,
+    pub(crate) save: Arc<str>,
+    pub(crate) touch: Arc<str>,
+    pub(crate) renew: Arc<str>,
+    pub(crate) delete: Arc<str>,
+    pub(crate) purge: Arc<str>,
+    pub(crate) list: Arc<str>,
+    pub(crate) of_principal: Arc<str>,
+    pub(crate) delete_of_principal: Arc<str>,
+    /// Whether a record that was not written is there at all.
+    pub(crate) is_live: Arc<str>,
+}
+
+const COLUMNS: &str =
+    "key, version, created, accessed, idle_timeout_ms, absolute_deadline, persistent, principal, body";
+
+// The parameters 1 to 9 are the columns of the record that is written: see `bind_record`.
+
+const CREATE: &str = "INSERT INTO {table} ({columns}, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, {least}(COALESCE($6, {never}), $4 + $5)) \
+    ON CONFLICT DO NOTHING";
+
+const LOAD: &str = "SELECT {columns} FROM {table} WHERE key = $1 AND expires_at > $2";
+
+// Neither deadline moves back where the record was used later than this writer knows.
+const SAVE: &str = "UPDATE {table} SET version = $2, created = $3, accessed = {greatest}(accessed, $4), \
+    idle_timeout_ms = $5, absolute_deadline = $6, persistent = $7, principal = $8, body = $9, \
+    expires_at = {least}(COALESCE($6, {never}), {greatest}(accessed, $4) + $5) \
+    WHERE key = $1 AND version = $10 AND expires_at > $4";
+
+const TOUCH: &str = "UPDATE {table} SET accessed = $2, \
+    expires_at = {least}(COALESCE(absolute_deadline, {never}), $2 + idle_timeout_ms) \
+    WHERE key = $1 AND accessed < $2 AND expires_at > $2";
+
+// The row gets another key: whoever waits for it, to save, renew or delete it, finds it there.
+const RENEW: &str = "UPDATE {table} SET key = $1, version = $2, created = $3, accessed = $4, \
+    idle_timeout_ms = $5, absolute_deadline = $6, persistent = $7, principal = $8, body = $9, \
+    expires_at = {least}(COALESCE($6, {never}), $4 + $5) \
+    WHERE key = $11 AND version = $10 AND expires_at > $4";
+
+const DELETE: &str = "DELETE FROM {table} WHERE key = $1";
+
+const LIST: &str = "SELECT {columns} FROM {table} WHERE expires_at > $1 LIMIT $2";
+
+const OF_PRINCIPAL: &str = "SELECT {columns} FROM {table} WHERE principal = $1 AND expires_at > $2";
+
+const DELETE_OF_PRINCIPAL: &str = "DELETE FROM {table} WHERE principal = $1 AND key <> $2 RETURNING expires_at > $3";
+
+const IS_LIVE: &str = "SELECT 1 FROM {table} WHERE key = $1 AND expires_at > $2";
+
+/// The words in which the databases differ.
+pub(crate) struct Dialect {
+    pub(crate) least: &'static str,
+    pub(crate) greatest: &'static str,
+    /// Deletes records that have expired by `$1`, at most `$2`.
+    pub(crate) purge: &'static str,
+}
+
+impl Statements {
+    pub(crate) fn new(table: &TableName, dialect: &Dialect) -> Self {
+        let text = |statement: &str| {
+            let statement = statement
+                .replace("{columns}", COLUMNS)
+                .replace("{least}", dialect.least)
+                .replace("{greatest}", dialect.greatest)
+                .replace("{never}", &i64::MAX.to_string());
+            Arc::from(table.fill(&statement))
+        };
+        Statements {
+            create: text(CREATE),
+            load: text(LOAD),
+            save: text(SAVE),
+            touch: text(TOUCH),
+            renew: text(RENEW),
+            delete: text(DELETE),
+            purge: text(dialect.purge),
+            list: text(LIST),
+            of_principal: text(OF_PRINCIPAL),
+            delete_of_principal: text(DELETE_OF_PRINCIPAL),
+            is_live: text(IS_LIVE),
+        }
+    }
+}
+
+/// A statement of ours; values only ever enter it as parameters.
+pub(crate) fn safe(statement: &Arc<str>) -> AssertSqlSafe<Arc<str>> {
+    AssertSqlSafe(Arc::clone(statement))
+}
+
+pub(crate) fn seal(record: &Record, codec: &dyn Codec, store: &'static str) -> Result<Envelope, StoreError> {
+    let mut envelope = Envelope::seal(record, codec).map_err(|error| StoreError::refused(store, error))?;
+    envelope.idle_timeout_ms = envelope.idle_timeout_ms.min(FOREVER_MS);
+    Ok(envelope)
+}
+
+/// Binds the parameters 1 to 9 of a statement that writes a record.
+pub(crate) fn bind_record<DB: Database>(query: Prepared<DB>, envelope: &Envelope) -> Prepared<DB>
+where
+    i64: Encode<'static, DB> + Type<DB>,
+    Option<i64>: Encode<'static, DB> + Type<DB>,
+    bool: Encode<'static, DB> + Type<DB>,
+    Vec<u8>: Encode<'static, DB> + Type<DB>,
+    Option<Vec<u8>>: Encode<'static, DB> + Type<DB>,
+{
+    query
+        .bind(envelope.key.as_bytes().to_vec())
+        .bind(number(envelope.version))
+        .bind(envelope.created.unix_millis())
+        .bind(envelope.accessed.unix_millis())
+        .bind(envelope.idle_timeout_ms)
+        .bind(envelope.absolute_deadline.map(Time::unix_millis))
+        .bind(envelope.persistent)
+        .bind(envelope.principal.map(|principal| principal.as_bytes().to_vec()))
+        .bind(envelope.body.clone())
+}
+
+/// The version as databases have numbers.
+pub(crate) fn number(version: Version) -> i64 {
+    version.get().cast_signed()
+}
+
+/// A limit as databases have numbers.
+pub(crate) fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// The record in a row; `None`, with a warning, for a row that holds none of ours.
+pub(crate) fn open(columns: Columns, codec: &dyn Codec, store: &'static str, now: Time) -> Option<Record> {
+    let (key, version, created, accessed, idle_timeout_ms, absolute_deadline, persistent, principal, body) = columns;
+    let Ok(key) = key.try_into() else {
+        tracing::warn!(store, "dropped a row whose key is not that of a session");
+        return None;
+    };
+    let envelope = Envelope {
+        key: RecordKey::from_bytes(key),
+        version: Version::from_number(version.cast_unsigned()),
+        created: Time::from_unix_millis(created),
+        accessed: Time::from_unix_millis(accessed),
+        idle_timeout_ms,
+        absolute_deadline: absolute_deadline.map(Time::from_unix_millis),
+        persistent,
+        // One that is no hash of ours is none, which does not fit the body.
+        principal: principal.and_then(|bytes| bytes.try_into().ok()).map(PrincipalKey::from_bytes),
+        body,
+    };
+    let record = envelope.open_or_warn(codec, store)?;
+    // Whatever the column for the index says.
+    (!record.is_expired(now)).then_some(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_quoted_and_an_index_has_no_schema() {
+        let table = TableName::checked("app.Visits_2").unwrap();
+        assert_eq!(table.fill("{table} {name}_idx"), "\"app\".\"Visits_2\" Visits_2_idx");
+    }
+
+    #[test]
+    fn a_name_that_would_need_escaping_is_refused() {
+        let long = "a".repeat(TableName::MAX_BYTES + 1);
+        for name in ["", ".", "a.", "a.b.c", "1a", "a b", "a\"b", "a;b", "ä", &long] {
+            assert!(TableName::checked(name).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,312 @@
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_core::{
+    Capabilities, Codec, ConfigError, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time,
+    Version, Written,
+};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection, Error, Executor, Sqlite, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
+
+use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
+
+const NAME: &str = "sqlite";
+
+/// Sessions in a table of an SQLite database: they survive a restart, with no server to run.
+///
+/// `Clone` shares the store. Several processes of one machine may use the same file. What was
+/// acknowledged is on disk, also after a power failure; each write waits for the disk.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), session_core::StoreError> {
+/// use session_core::SessionManager;
+/// use session_stores::SqliteStore;
+///
+/// let sessions = SessionManager::new(SqliteStore::open("/var/lib/app/sessions.db").await?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+    owns_pool: bool,
+    table: TableName,
+    statements: Arc<Statements>,
+    codec: Arc<dyn Codec>,
+    /// SQLite has one writer at a time. Waiting here is fair; waiting there is polling.
+    writing: Arc<Mutex<()>>,
+}
+
+const DIALECT: Dialect = Dialect {
+    least: "MIN",
+    greatest: "MAX",
+    purge: "DELETE FROM {table} WHERE key IN \
+        (SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+};
+
+const SCHEMA: &str = include_str!("sqlite.sql");
+
+/// How long to wait for other processes that write; less than a manager waits for an operation.
+const BUSY_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long it may take to get a connection.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Connections of a pool of our own: one that writes, and some that read meanwhile.
+const MAX_CONNECTIONS: u32 = 8;
+
+impl SqliteStore {
+    /// Opens a file, and makes it if it isn't there, readable by its owner only.
+    ///
+    /// The folder must exist. The store has connections of its own, which
+    /// [`close`](Store::close) closes. They write to a log first (`-wal`, and `-shm` beside it, with
+    /// the permissions of the file) and wait until it is on disk.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        make_private(path).map_err(|error| {
+            let message = format!("can't open {}: {error}", path.display());
+            StoreError::unavailable(NAME, io::Error::new(error.kind(), message))
+        })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_LIMIT);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_LIMIT)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        let store = SqliteStore { owns_pool: true, ..SqliteStore::from_pool(pool) };
+        let mut connection = connect_first(&options).await.map_err(failed)?;
+        store.set_up_on(&mut connection).await.map_err(failed)?;
+        connection.close().await.map_err(failed)?;
+        Ok(store)
+    }
+
+    /// A store on the application's own pool, which [`close`](Store::close) leaves open.
+    ///
+    /// The table must be there: see [`set_up`](SqliteStore::set_up) and
+    /// [`schema`](SqliteStore::schema). How safe the data are is for the pool's options to say:
+    /// [`open`](SqliteStore::open) uses WAL, `synchronous` full, and a busy timeout of 4 seconds.
+    pub fn from_pool(pool: SqlitePool) -> Self {
+        let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
+        let statements = Arc::new(Statements::new(&table, &DIALECT));
+        let codec = Arc::new(JsonCodec);
+        SqliteStore { pool, owns_pool: false, table, statements, codec, writing: Arc::default() }
+    }
+
+    /// Another table than `session_records`. Call [`set_up`](SqliteStore::set_up) then.
+    pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
+        self.table = TableName::checked(name)?;
+        self.statements = Arc::new(Statements::new(&self.table, &DIALECT));
+        Ok(self)
+    }
+
+    /// Another codec than JSON.
+    #[must_use]
+    pub fn with_codec(mut self, codec: impl Codec) -> Self {
+        self.codec = Arc::new(codec);
+        self
+    }
+
+    /// Makes the table if it isn't there. Any number of processes may do so at the same time.
+    pub async fn set_up(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(failed)?;
+        self.set_up_on(&mut connection).await.map_err(failed)
+    }
+
+    /// The SQL that makes the table, for the application's own migrations.
+    pub fn schema(&self) -> String {
+        self.table.fill(SCHEMA)
+    }
+
+    async fn set_up_on(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(self.schema()))).await?;
+        Ok(())
+    }
+
+    /// How many rows the statement wrote.
+    async fn write(&self, statement: Prepared<Sqlite>) -> Result<u64, Error> {
+        let _turn = self.writing.lock().await;
+        Ok(statement.execute(&self.pool).await?.rows_affected())
+    }
+
+    /// Why the record of this key was not written.
+    async fn reason(&self, key: &RecordKey, now: Time) -> Result<Written, StoreError> {
+        let query = sqlx::query_scalar::<_, i64>(safe(&self.statements.is_live));
+        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        let found = query.fetch_optional(&self.pool).await.map_err(failed)?;
+        Ok(if found.is_some() { Written::Conflict } else { Written::Missing })
+    }
+
+    async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
+        let rows = query.fetch_all(&self.pool).await.map_err(failed)?;
+        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, NAME, now)).collect())
+    }
+}
+
+type Query = sqlx::query::QueryAs<'static, Sqlite, Columns, SqliteArguments>;
+
+impl Store for SqliteStore {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+        let envelope = sql::seal(record, &*self.codec, NAME)?;
+        let insert = bind_record(sqlx::query(safe(&self.statements.create)), &envelope);
+        let rows = self.write(insert).await.map_err(failed)?;
+        Ok(if rows > 0 { Written::Done } else { Written::Exists })
+    }
+
+    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let query = sqlx::query_as(safe(&self.statements.load)).bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        Ok(self.records(query, now).await?.pop())
+    }
+
+    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+        let envelope = sql::seal(record, &*self.codec, NAME)?;
+        let update = bind_record(sqlx::query(safe(&self.statements.save)), &envelope).bind(number(expected));
+        match self.write(update).await.map_err(failed)? {
+            0 => self.reason(&record.key, record.accessed).await,
+            _ => Ok(Written::Done),
+        }
+    }
+
+    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        let update =
+            sqlx::query(safe(&self.statements.touch)).bind(key.as_bytes().to_vec()).bind(accessed.unix_millis());
+        self.write(update).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+        let envelope = sql::seal(record, &*self.codec, NAME)?;
+        let update = bind_record(sqlx::query(safe(&self.statements.renew)), &envelope)
+            .bind(number(expected))
+            .bind(old.as_bytes().to_vec());
+        match self.write(update).await {
+            Ok(0) => self.reason(old, record.accessed).await,
+            Ok(_) => Ok(Written::Done),
+            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Written::Exists),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        let delete = sqlx::query(safe(&self.statements.delete)).bind(key.as_bytes().to_vec());
+        self.write(delete).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        let limit = sql::limit(limit);
+        let delete = sqlx::query(safe(&self.statements.purge)).bind(now.unix_millis()).bind(limit);
+        let expired = self.write(delete).await.map_err(failed)?;
+        Ok(Purged { expired, more: expired >= limit.unsigned_abs(), ..Purged::default() })
+    }
+
+    async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let query = sqlx::query_as(safe(&self.statements.list)).bind(now.unix_millis()).bind(sql::limit(limit));
+        self.records(query, now).await
+    }
+
+    async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
+        let query = sqlx::query_as(safe(&self.statements.of_principal));
+        self.records(query.bind(principal.as_bytes().to_vec()).bind(now.unix_millis()), now).await
+    }
+
+    async fn delete_of_principal(
+        &self,
+        principal: &PrincipalKey,
+        except: Option<&RecordKey>,
+        now: Time,
+    ) -> Result<usize, StoreError> {
+        let query = sqlx::query_scalar(safe(&self.statements.delete_of_principal))
+            .bind(principal.as_bytes().to_vec())
+            .bind(except.map_or_else(Vec::new, |key| key.as_bytes().to_vec()))
+            .bind(now.unix_millis());
+        let _turn = self.writing.lock().await;
+        // All rows, as the statement is committed only after the last.
+        let were_live: Vec<bool> = query.fetch_all(&self.pool).await.map_err(failed)?;
+        Ok(were_live.into_iter().filter(|was_live| *was_live).count())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        if self.owns_pool {
+            self.pool.close().await;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the file before SQLite does, which would let everybody read it.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    warn_if_readable(&options.open(path)?, path)
+}
+
+#[cfg(unix)]
+fn warn_if_readable(file: &File, path: &Path) -> io::Result<()> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions());
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        tracing::warn!(%path, mode = format_args!("{:o}", mode & 0o777), "sessions are readable by other users");
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn warn_if_readable(_: &File, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// The connection that turns the log on, which SQLite does only while nobody else has the file
+/// open, and without waiting for that.
+async fn connect_first(options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
+    let deadline = tokio::time::Instant::now() + BUSY_LIMIT;
+    loop {
+        match SqliteConnection::connect_with(options).await {
+            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+fn is_busy(error: &Error) -> bool {
+    primary_code(error).is_some_and(|code| [SQLITE_BUSY, SQLITE_LOCKED].contains(&code))
+}
+
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+const SQLITE_IOERR: i32 = 10;
+const SQLITE_CANTOPEN: i32 = 14;
+
+/// The result code without what SQLite adds to it.
+fn primary_code(error: &Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+fn failed(error: Error) -> StoreError {
+    let may_pass = match &error {
+        Error::Database(_) => primary_code(&error)
+            .is_some_and(|code| [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_CANTOPEN].contains(&code)),
+        Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
+        _ => false,
+    };
+    if may_pass { StoreError::unavailable(NAME, error) } else { StoreError::refused(NAME, error) }
+}
