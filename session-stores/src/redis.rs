@@ -14,7 +14,7 @@ use error::{NAME, store_error, unexpected};
 use keys::Keys;
 use link::Link;
 use scripts::Script;
-use server::{Server, Source};
+use server::{Server, Source, may_lack_resp3};
 use sweep::Sweep;
 use value::Value;
 
@@ -92,9 +92,7 @@ impl RedisStore {
         let servers: Vec<&str> = servers.into_iter().collect();
         let builder = |protocol| ClusterClientBuilder::new(servers.clone()).use_protocol(protocol);
         match Cluster::connect(builder(ProtocolVersion::RESP3)).await {
-            Err(error) if error.kind() == ErrorKind::RESP3NotSupported => {
-                RedisStore::from_cluster(builder(ProtocolVersion::RESP2)).await
-            }
+            Err(error) if may_lack_resp3(&error) => RedisStore::from_cluster(builder(ProtocolVersion::RESP2)).await,
             answer => Ok(RedisStore::over(Link::Cluster(answer.map_err(store_error)?))),
         }
     }

@@ -1,5 +1,5 @@
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -69,7 +69,8 @@ impl RedisServer {
         // A sentinel takes its file first.
         command.extend(self.options.iter().map(String::as_str));
         command.extend(["--bind", "127.0.0.1", "--port", &port, "--dir", &folder]);
-        let is_ready = || self.try_ask(&["PING"]).is_ok_and(|answer| answer.starts_with("+PONG"));
+        let is_ready =
+            || self.try_ask(&["PING"]).is_ok_and(|answer| answer.starts_with("+PONG") || answer.starts_with("-NOAUTH"));
         self.process = Some(ServerProcess::start(&command, is_ready));
     }
 
@@ -94,7 +95,9 @@ impl RedisServer {
         for word in words {
             command += &format!("${}\r\n{word}\r\n", word.len());
         }
-        connection.write_all(format!("{command}*1\r\n$4\r\nQUIT\r\n").as_bytes())?;
+        connection.write_all(command.as_bytes())?;
+        // The server answers what it has got, and then hangs up as well.
+        connection.shutdown(Shutdown::Write)?;
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::SentinelClient;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult,
+    ServerErrorKind, Value,
+};
 
 /// How long a server may take to answer a command. Three attempts fit in the five seconds that
 /// a session manager gives an operation.
@@ -68,25 +71,30 @@ impl Source {
     async fn connect(
         &mut self,
         on_push: impl Fn(PushInfo) + Send + Sync + Clone + 'static,
-    ) -> redis::RedisResult<MultiplexedConnection> {
-        match (self.endpoint.connect(on_push.clone()).await, self.older.take()) {
-            (Err(error), Some(older)) if error.kind() == ErrorKind::RESP3NotSupported => {
-                self.endpoint = older;
-                self.endpoint.connect(on_push).await
+    ) -> RedisResult<MultiplexedConnection> {
+        let answer = self.endpoint.connect(on_push.clone()).await;
+        match (answer, &mut self.older) {
+            (Err(error), Some(older)) if may_lack_resp3(&error) => {
+                let connection = older.connect(on_push).await.map_err(|_| error)?;
+                self.endpoint = self.older.take().expect("it has just connected");
+                Ok(connection)
             }
-            (answer, older) => {
-                self.older = older;
-                answer
-            }
+            (answer, _) => answer,
         }
     }
+}
+
+/// Servers, and proxies before them, say so in different words.
+pub(crate) fn may_lack_resp3(error: &RedisError) -> bool {
+    let kinds = [ErrorKind::RESP3NotSupported, ErrorKind::Extension, ErrorKind::Server(ServerErrorKind::ResponseError)];
+    kinds.contains(&error.kind())
 }
 
 impl Endpoint {
     async fn connect(
         &mut self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> redis::RedisResult<MultiplexedConnection> {
+    ) -> RedisResult<MultiplexedConnection> {
         let (limit, connecting) = match self {
             Endpoint::Server(client) => (CONNECT_LIMIT, open(client.clone(), on_push)),
             Endpoint::Sentinels(sentinels) => {
@@ -101,7 +109,7 @@ impl Endpoint {
 async fn open(
     client: Client,
     on_push: impl Fn(PushInfo) + Send + Sync + 'static,
-) -> redis::RedisResult<MultiplexedConnection> {
+) -> RedisResult<MultiplexedConnection> {
     let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_LIMIT))
         .set_response_timeout(Some(ANSWER_LIMIT));
@@ -114,7 +122,7 @@ async fn open(
     client.get_multiplexed_async_connection_with_config(&config).await
 }
 
-async fn within<T>(limit: Duration, work: impl Future<Output = redis::RedisResult<T>>) -> redis::RedisResult<T> {
+async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match tokio::time::timeout(limit, work).await {
         Ok(answer) => answer,
         Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
@@ -126,7 +134,7 @@ impl Server {
         Server(Arc::new(Inner { source: tokio::sync::Mutex::new(source), state: Mutex::default() }))
     }
 
-    pub(crate) async fn query(&self, command: &Cmd) -> redis::RedisResult<Value> {
+    pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
         let (generation, mut connection) = self.connection().await?;
         let answer = command.query_async(&mut connection).await;
         if let Err(error) = &answer
@@ -142,7 +150,7 @@ impl Server {
         self.0.state().connection = None;
     }
 
-    async fn connection(&self) -> redis::RedisResult<(u64, MultiplexedConnection)> {
+    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
         let asked = Instant::now();
         if let Some(open) = self.0.state().open() {
             return Ok(open);
@@ -212,5 +220,5 @@ fn pushed(inner: &Weak<Inner>, generation: u64, push: &PushInfo) {
 fn is_broken(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()
-        || error.kind() == ErrorKind::Server(redis::ServerErrorKind::ReadOnly)
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
 }

@@ -1,0 +1,271 @@
+//! A cluster: keys of two sessions are on two servers, servers fail one by one, slots move.
+
+use std::time::{Duration, Instant};
+
+use redis::cluster::{ClusterClientBuilder, NodeAddress};
+use session_core::{NewSession, PrincipalKey, Record, Store, Written};
+use session_stores::RedisStore;
+use workspace_tests::{Fault, Proxy, RedisCluster, RedisServer};
+
+use crate::support::*;
+
+/// A cluster, and a store that reaches each of its servers through a proxy.
+async fn behind_proxies() -> Option<(Vec<Proxy>, RedisStore)> {
+    let cluster = RedisCluster::shared()?;
+    let mut proxies = Vec::new();
+    for server in &cluster.servers {
+        proxies.push(Proxy::start(server.addr()).await.unwrap());
+    }
+    let address = |addr: std::net::SocketAddr| NodeAddress::new(addr.ip().to_string(), addr.port());
+    let servers = cluster.servers.iter().map(|server| address(server.addr()));
+    let map = servers.zip(proxies.iter().map(|proxy| address(proxy.addr()))).collect();
+    let urls = proxies.iter().map(|proxy| format!("redis://{}/", proxy.addr()));
+    let store = RedisStore::from_cluster(ClusterClientBuilder::new(urls).node_address_map(map)).await.unwrap();
+    Some((proxies, store))
+}
+
+/// F8, A26, guarantee 3: a renewal that ends anywhere leaves one of both keys, with all data.
+///
+/// Dropping the call leaves the servers with every prefix of its commands, the last of them
+/// sent and unanswered, as a killed process would.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_that_is_interrupted_anywhere_leaves_exactly_one_key() {
+    let Some((proxies, store)) = behind_proxies().await else { return };
+    let other = cluster().await.expect("it runs");
+    for proxy in &proxies {
+        proxy.set(Fault::Delay(Duration::from_micros(100)));
+    }
+    let (mut olds, mut news) = (0, 0);
+    for round in 0..campaign(400) as u64 {
+        let old = created(&other, signed_in(&format!("ann {round}"))).await;
+        let new = Record { attributes: [("Count".to_owned(), 2.into())].into_iter().collect(), ..renewed(&old) };
+        let patience = Duration::from_micros(round * 7919 % 30_000);
+        let interrupted = tokio::time::timeout(patience, store.renew(&old.key, old.version, &new)).await.is_err();
+        if interrupted {
+            // What is under way to a server arrives before what the same connection sends next.
+            let _ = (store.load(&old.key, now()).await.unwrap(), store.load(&new.key, now()).await.unwrap());
+        }
+        match (load(&other, &old.key).await, load(&other, &new.key).await) {
+            (Some(stored), None) => {
+                assert_eq!(stored, old);
+                olds += 1;
+            }
+            (None, Some(stored)) => {
+                assert_eq!(stored, new);
+                news += 1;
+            }
+            (stored_old, stored_new) => panic!("round {round}: old {stored_old:?}, new {stored_new:?}"),
+        }
+        let principal = PrincipalKey::of(&format!("ann {round}"));
+        assert_eq!(other.of_principal(&principal, now()).await.unwrap().len(), 1, "the index names the one");
+        assert_eq!(
+            other.list(now(), 1_000_000).await.unwrap().iter().filter(|r| [old.key, new.key].contains(&r.key)).count(),
+            1
+        );
+        other.delete(&old.key).await.unwrap();
+        other.delete(&new.key).await.unwrap();
+        assert_eq!(load(&other, &new.key).await, None);
+        assert_eq!(load(&other, &old.key).await, None);
+    }
+    assert!(olds > 0 && news > 0, "both sides of the commit were seen: {olds} and {news}");
+}
+
+/// Whoever tries again ends what was begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_renewal_can_be_repeated() {
+    let Some((proxies, store)) = behind_proxies().await else { return };
+    for proxy in &proxies {
+        proxy.set(Fault::Delay(Duration::from_micros(100)));
+    }
+    for round in 0..campaign(200) as u64 {
+        let old = created(&store, fresh_record()).await;
+        let new = renewed(&old);
+        let patience = Duration::from_micros(round * 7919 % 30_000);
+        let _ = tokio::time::timeout(patience, store.renew(&old.key, old.version, &new)).await;
+        let again = store.renew(&old.key, old.version, &new).await.unwrap();
+        // Exists, if all of the first attempt had arrived: the new record is this very one.
+        assert!(matches!(again, Written::Done | Written::Exists), "round {round}: {again:?}");
+        assert_eq!(load(&store, &old.key).await, None);
+        assert_eq!(load(&store, &new.key).await, Some(new));
+    }
+}
+
+/// Never too few: whoever has a session is found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_creation_is_in_the_index_if_it_is_anywhere() {
+    let Some((proxies, store)) = behind_proxies().await else { return };
+    for proxy in &proxies {
+        proxy.set(Fault::Delay(Duration::from_micros(100)));
+    }
+    let mut found = 0;
+    for round in 0..campaign(200) as u64 {
+        let record = signed_in(&format!("bob {round}"));
+        let patience = Duration::from_micros(round * 7919 % 20_000);
+        let _ = tokio::time::timeout(patience, store.create(&record)).await;
+        let alive = load(&store, &record.key).await;
+        let named = store.of_principal(&PrincipalKey::of(&format!("bob {round}")), now()).await.unwrap();
+        assert_eq!(named, Vec::from_iter(alive));
+        found += named.len();
+    }
+    assert!((1..campaign(200)).contains(&found), "both were seen: {found}");
+}
+
+/// F4 on a cluster, whose client library would like to repeat commands by itself.
+#[tokio::test]
+async fn a_connection_cut_anywhere_counts_no_update_twice() {
+    let Some((proxies, store)) = behind_proxies().await else { return };
+    let sessions = manager(&store);
+    let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    let (mut acknowledged, mut attempted) = (0, 0);
+    for round in 0..campaign(200) as u64 {
+        let session = loop {
+            if let Ok(session) = sessions.get(session.id().as_str()).await {
+                break session.expect("it is alive");
+            }
+        };
+        let fault = if round % 2 == 0 { Fault::CutRequestAfter(round % 331) } else { Fault::CutReplyAfter(round % 17) };
+        proxies.iter().for_each(|proxy| proxy.set(fault));
+        let counted = session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await;
+        proxies.iter().for_each(|proxy| proxy.set(Fault::None));
+        attempted += 1;
+        match counted {
+            Ok(count) => {
+                acknowledged += 1;
+                assert!((acknowledged..=attempted).contains(&count), "{acknowledged} <= {count} <= {attempted}");
+            }
+            Err(error) => assert!(matches!(error, session_core::Error::Store(_)), "{error}"),
+        }
+    }
+    let stored = sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    let count = stored.attr::<u64>("Count").unwrap().unwrap();
+    assert!((acknowledged..=attempted).contains(&count), "{acknowledged} <= {count} <= {attempted}");
+    assert!(acknowledged > attempted / 2, "{acknowledged} of {attempted}");
+}
+
+/// A server that is gone takes its slots with it, and nobody else's.
+#[tokio::test]
+async fn a_server_that_is_down_fails_its_own_keys_only_and_recovers() {
+    let Some(mut cluster) = RedisCluster::start() else { return };
+    for server in &cluster.servers {
+        server.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let store = connect_cluster(&cluster).await;
+    let mut records = Vec::new();
+    for _ in 0..60 {
+        records.push(created(&store, fresh_record()).await);
+    }
+    cluster.servers[1].kill();
+    let (mut up, mut down) = (0, 0);
+    for record in &records {
+        let start = Instant::now();
+        match store.load(&record.key, now()).await {
+            Ok(loaded) => {
+                assert_eq!(loaded.as_ref(), Some(record));
+                up += 1;
+            }
+            Err(error) => {
+                assert!(error.is_unavailable(), "{error}");
+                down += 1;
+            }
+        }
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+    assert!(up >= 20 && down >= 5, "{up} up, {down} down");
+    cluster.servers[1].restart();
+    cluster.wait_until_ready();
+    let ready = Instant::now();
+    for record in &records {
+        // That server kept nothing over its restart.
+        while let Err(error) = store.load(&record.key, now()).await {
+            assert!(ready.elapsed() < Duration::from_secs(1), "after {:?}: {error:?}", ready.elapsed());
+        }
+    }
+    for _ in 0..20 {
+        created(&store, fresh_record()).await;
+    }
+}
+
+/// MOVED, ASK and TRYAGAIN while slots go to another server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_is_wrong_while_slots_move() {
+    let Some(cluster) = RedisCluster::start() else { return };
+    let store = connect_cluster(&cluster).await;
+    let mut records = Vec::new();
+    while records.len() < 30 {
+        records.push(created(&store, signed_in("ann")).await);
+    }
+    let reader = tokio::spawn({
+        let (store, mut records) = (store.clone(), records.clone());
+        async move {
+            let mut rounds = 0;
+            // Each is saved again and again, by one writer, so that no version is unexpected.
+            loop {
+                for record in &mut records {
+                    let saved = next(record);
+                    match store.save(&saved, record.version).await {
+                        Ok(written) => assert_eq!(written, Written::Done),
+                        Err(error) => panic!("{error:?}"),
+                    }
+                    *record = saved;
+                    assert_eq!(load(&store, &record.key).await.as_ref(), Some(&*record));
+                }
+                assert_eq!(store.of_principal(&PrincipalKey::of("ann"), now()).await.unwrap().len(), records.len());
+                rounds += 1;
+                if rounds >= 5 && MOVED.load(std::sync::atomic::Ordering::SeqCst) {
+                    return records;
+                }
+            }
+        }
+    });
+    let moving = tokio::task::spawn_blocking({
+        let names: Vec<String> = records.iter().map(|record| format!("session:{}", record.key)).collect();
+        move || {
+            for name in &names {
+                move_slot(&cluster.servers, name);
+            }
+            MOVED.store(true, std::sync::atomic::Ordering::SeqCst);
+            cluster
+        }
+    });
+    let records = reader.await.unwrap();
+    let cluster = moving.await.unwrap();
+    let fresh = connect_cluster(&cluster).await;
+    for record in records {
+        assert_eq!(load(&fresh, &record.key).await, Some(record));
+    }
+}
+
+static MOVED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Moves the slot of a key to the server that comes after its present one, as `redis-cli --cluster
+/// reshard` does.
+fn move_slot(servers: &[RedisServer], name: &str) {
+    let number = |reply: String| reply.trim_start_matches(':').trim().parse::<u16>().expect("a number");
+    let slot = number(servers[0].ask(&["CLUSTER", "KEYSLOT", name]).lines().next().unwrap().to_owned()).to_string();
+    let id = |server: &RedisServer| server.ask(&["CLUSTER", "MYID"]).lines().nth(1).unwrap().to_owned();
+    let holds = |server: &&RedisServer| !server.ask(&["EXISTS", name]).starts_with("-MOVED");
+    let source = servers.iter().find(holds).expect("somebody holds it");
+    let target = servers.iter().find(|server| server.addr() != source.addr()).expect("there are three");
+    let (source_id, target_id) = (id(source), id(target));
+    target.ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]);
+    source.ask(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]);
+    std::thread::sleep(Duration::from_millis(20));
+    loop {
+        let keys = source.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "10"]);
+        let keys: Vec<&str> = keys.lines().filter(|line| line.starts_with("session:")).collect();
+        if keys.is_empty() {
+            break;
+        }
+        for key in keys {
+            let port = target.addr().port().to_string();
+            let reply = source.ask(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);
+            assert!(reply.starts_with("+OK") || reply.starts_with("+NOKEY"), "{reply}");
+        }
+    }
+    // Nothing but ASK leads to the keys now.
+    std::thread::sleep(Duration::from_millis(20));
+    for server in [target, source] {
+        let reply = server.ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &target_id]);
+        assert!(reply.starts_with("+OK"), "{reply}");
+    }
+}

@@ -1,0 +1,33 @@
+use session_core::conformance_tests;
+
+mod single {
+    super::conformance_tests!({
+        let Some(store) = crate::support::single().await else { return };
+        store
+    });
+}
+
+mod cluster {
+    super::conformance_tests!({
+        let Some(store) = crate::support::cluster().await else { return };
+        store
+    });
+}
+
+/// A prefix with a hash tag keeps all keys in one slot, and every step one script.
+mod one_slot {
+    super::conformance_tests!({
+        let Some(store) = crate::support::cluster().await else { return };
+        store.with_prefix("{one slot}:")
+    });
+}
+
+/// The application's own connection.
+mod manager {
+    super::conformance_tests!({
+        let Some(server) = crate::support::shared_server() else { return };
+        let client = redis::Client::open(server.url()).expect("it is a URL");
+        let manager = client.get_connection_manager().await.expect("the server runs");
+        session_stores::RedisStore::from_manager(manager).with_prefix("managed:")
+    });
+}

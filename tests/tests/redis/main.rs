@@ -1,0 +1,10 @@
+//! Redis: every behaviour on one server and on a cluster, and what takes a hold on the servers.
+#![cfg(feature = "redis")]
+
+mod at_the_server;
+mod cluster;
+mod conformance;
+mod fast_tier;
+mod faults;
+mod sentinel;
+mod support;
