@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use session_core::{ConfigError, SessionManager};
+use session_core::{ConfigError, IntoSessionManager, SessionManager};
 use tower_layer::Layer;
 
 use crate::SessionCookie;
@@ -40,13 +40,18 @@ pub struct SessionLayer {
 
 impl SessionLayer {
     /// A layer with every default, which always works, for a store or a shared manager.
-    pub fn new(sessions: impl Into<SessionManager>) -> Self {
+    pub fn new(sessions: impl IntoSessionManager) -> Self {
         SessionLayer::builder(sessions).build().expect("the defaults work")
     }
 
     /// A layer with settings.
-    pub fn builder(sessions: impl Into<SessionManager>) -> SessionLayerBuilder {
-        SessionLayerBuilder { manager: sessions.into(), cookie: SessionCookie::new(), transport: None, redirect: None }
+    pub fn builder(sessions: impl IntoSessionManager) -> SessionLayerBuilder {
+        SessionLayerBuilder {
+            manager: sessions.into_session_manager(),
+            cookie: SessionCookie::new(),
+            transport: None,
+            redirect: None,
+        }
     }
 
     /// The manager of the sessions, for what needs no request.

@@ -77,7 +77,7 @@ pub use header::HeaderTransport;
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use rejection::{NoSession, SessionRejection};
 pub use service::{ResponseFuture, SessionService};
-pub use session_core::{AttrKey, ConfigError, Error, NewSession, SessionManager, Time};
+pub use session_core::{AttrKey, ConfigError, NewSession, SessionManager};
 #[cfg(any(feature = "signed", feature = "private"))]
 pub use tower_cookies::Key;
 pub use tower_cookies::cookie::SameSite;

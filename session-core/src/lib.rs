@@ -56,7 +56,7 @@ pub use error::{AttributeError, ConfigError, Error, RandomError, StoreError};
 pub use event::{Counters, Event, Observer};
 pub use id::{PresentedIds, SessionId};
 pub use key::{InvalidRecordKey, PrincipalKey, RecordKey};
-pub use manager::SessionManager;
+pub use manager::{IntoSessionManager, SessionManager};
 pub use memory::MemoryStore;
 pub use new_session::NewSession;
 pub use random::{RandomSource, SystemRandom};

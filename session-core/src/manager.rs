@@ -317,9 +317,26 @@ impl fmt::Debug for SessionManager {
     }
 }
 
-/// A manager with every default.
-impl<S: Store> From<S> for SessionManager {
-    fn from(store: S) -> Self {
-        SessionManager::new(store)
+/// What a web layer can be made for: a [`Store`], which then gets a manager with every default,
+/// or a [`SessionManager`] that is shared with it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a session store nor a `SessionManager`",
+    note = "implement `session_core::Store` for it, or use `session_core::MemoryStore`",
+    note = "a `Result` from a builder's `build()` needs a `?` first"
+)]
+pub trait IntoSessionManager {
+    /// The manager.
+    fn into_session_manager(self) -> SessionManager;
+}
+
+impl<S: Store> IntoSessionManager for S {
+    fn into_session_manager(self) -> SessionManager {
+        SessionManager::new(self)
+    }
+}
+
+impl IntoSessionManager for SessionManager {
+    fn into_session_manager(self) -> SessionManager {
+        self
     }
 }
