@@ -1,0 +1,99 @@
+use std::future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use session_axum::SessionLayer;
+use session_core::{ConfigError, SessionManager};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::options::{AbsoluteTimeout, Options};
+use crate::pages::Site;
+use crate::{routes, store};
+
+/// How long requests under way may take to end when the server stops.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The demo, ready to serve.
+pub struct Server {
+    listener: TcpListener,
+    routes: Router,
+    sessions: SessionManager,
+}
+
+impl Server {
+    /// Opens the store and the port.
+    pub async fn start(options: Options) -> anyhow::Result<Server> {
+        let sessions = sessions(&options).await?;
+        let listener =
+            TcpListener::bind(&options.listen).await.with_context(|| format!("can't listen on {}", options.listen))?;
+        let site = Site::new(&options);
+        let routes = routes::all(session_layer(&options, &sessions)?, site, options.admin_token);
+        Ok(Server { listener, routes, sessions })
+    }
+
+    /// Serves until the process is asked to stop, then lets requests end and closes the store.
+    pub async fn run(self) -> anyhow::Result<()> {
+        announce(self.listener.local_addr()?)?;
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(async move {
+            asked_to_stop().await;
+            stop.send_replace(true);
+        });
+        let stopped = |mut stopping: watch::Receiver<bool>| async move {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        };
+        let serving = axum::serve(self.listener, self.routes).with_graceful_shutdown(stopped(stopping.clone()));
+        tokio::select! {
+            served = serving => served?,
+            // A client that keeps its connection busy does not keep the server.
+            () = async { stopped(stopping).await; tokio::time::sleep(PATIENCE).await } => {}
+        }
+        self.sessions.close().await.context("can't close the session store")
+    }
+}
+
+async fn sessions(options: &Options) -> anyhow::Result<SessionManager> {
+    let sessions = SessionManager::builder(store::open(options).await?).idle_timeout(options.idle_timeout);
+    let sessions = match options.absolute_timeout {
+        AbsoluteTimeout::After(timeout) => sessions.absolute_timeout(timeout),
+        AbsoluteTimeout::Off => sessions.without_absolute_timeout(),
+    };
+    Ok(sessions.build()?)
+}
+
+fn session_layer(options: &Options, sessions: &SessionManager) -> Result<SessionLayer, ConfigError> {
+    let layer = SessionLayer::builder(sessions.clone());
+    if options.allow_http { layer.allow_http().build() } else { layer.build() }
+}
+
+fn announce(address: SocketAddr) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "Listening on http://{address}/demo")?;
+    stdout.flush()
+}
+
+/// Returns at Ctrl-C, and where there are such signals at SIGTERM.
+async fn asked_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            future::pending().await
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        _ = terminated => {}
+    }
+}
