@@ -382,7 +382,7 @@ impl fmt::Debug for Visit {
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        if state.phase != Phase::Request && state.has_changes() {
+        if state.phase != Phase::Request && state.is_unsaved() {
             let session = state.stored_key().map(|key| key.fingerprint().to_string());
             tracing::warn!(session, "a session was dropped with changes that were not saved: call `save().await`");
         }

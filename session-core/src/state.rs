@@ -76,8 +76,10 @@ pub(crate) struct State {
     changes: Changes,
     /// Changes that are on their way to the store.
     saving: Changes,
-    /// Counts the sessions of this visit, so that a handle of an earlier one is known as such.
+    /// The number of the session that there is now, by which a handle of another is known.
     generation: u32,
+    stored_generation: u32,
+    last_generation: u32,
     tell: Tell,
     /// The session needed no touch when it was loaded.
     use_is_noted: bool,
@@ -93,6 +95,8 @@ impl State {
             changes: Changes::default(),
             saving: Changes::default(),
             generation: 0,
+            stored_generation: 0,
+            last_generation: 0,
             tell: Tell::Nothing,
             use_is_noted: true,
         }
@@ -149,6 +153,12 @@ impl State {
         !self.changes.is_empty() || !self.saving.is_empty()
     }
 
+    /// Whether anything is lost if nothing is saved any more.
+    pub(crate) fn is_unsaved(&self) -> bool {
+        let undone = matches!(self.intent, Intent::Renew(_) | Intent::Remove) && self.stored.is_some();
+        self.has_changes() || undone
+    }
+
     /// The record with all changes.
     pub(crate) fn view(&self) -> Option<Record> {
         let mut record = self.record()?.clone();
@@ -193,7 +203,12 @@ impl State {
         self.started = Some(Box::new(Started { id, record, kept, after_remove, sent: false }));
         self.intent = Intent::Start;
         self.drop_changes();
-        self.generation += 1;
+        self.next_generation();
+    }
+
+    fn next_generation(&mut self) {
+        self.last_generation += 1;
+        self.generation = self.last_generation;
     }
 
     pub(crate) fn renew(&mut self, id: SessionId) {
@@ -220,11 +235,15 @@ impl State {
         self.drop_changes();
         match self.intent {
             Intent::Nothing => {}
+            Intent::Start if self.stored.is_some() => {
+                self.intent = Intent::Keep;
+                self.started = None;
+                self.generation = self.stored_generation;
+            }
+            // Handles go on telling what was started, as nothing else is left.
             Intent::Start => {
-                self.generation += 1;
-                self.intent = if self.stored.is_some() { Intent::Keep } else { Intent::Nothing };
-                // Where nothing else is left, handles go on reading what was started.
-                self.started.take_if(|_| self.stored.is_some());
+                self.intent = Intent::Nothing;
+                self.next_generation();
             }
             Intent::Keep | Intent::Renew(_) | Intent::Remove => self.intent = Intent::Keep,
         }
@@ -369,6 +388,7 @@ impl State {
             _ => {}
         }
         self.stored = Some(Stored { id, record });
+        self.stored_generation = self.generation;
         self.tell = Tell::Issue;
         self.started.take().is_some()
     }

@@ -1,0 +1,194 @@
+use std::io;
+
+use parking_lot::Mutex;
+use session_core::{Counters, Event};
+use tracing::Level;
+use tracing::subscriber::DefaultGuard;
+
+use super::*;
+
+/// What is logged on this thread, from most to least.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn capture() -> (Log, DefaultGuard) {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_ansi(false);
+        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8_lossy(&self.0.lock()).lines().map(str::to_owned).collect()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.lines().into_iter().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn observed(observer: impl session_core::Observer) -> (SessionManager, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::default());
+    (build(SessionManager::builder(MemoryStore::new()).clock(Arc::clone(&clock)).observer(observer)), clock)
+}
+
+/// A life with one event of each kind.
+async fn live_a_life(sessions: &SessionManager, clock: &ManualClock) -> Vec<SessionId> {
+    let session = created(sessions, NewSession::new().principal("ann")).await;
+    let first = session.id();
+    session.renew_id().unwrap();
+    session.save().await.unwrap();
+    let second = session.id();
+    session.remove();
+    session.save().await.unwrap();
+    assert!(!is_alive(sessions, &first).await);
+    assert!(sessions.get("malformed").await.unwrap().is_none());
+    let third = created(sessions, NewSession::new().principal("ann")).await.id();
+    sessions.remove_all("ann").await.unwrap();
+    let fourth = created(sessions, NewSession::new()).await.id();
+    clock.advance(HOUR);
+    sessions.purge_expired(HOUR).await.unwrap();
+    vec![first, second, third, fourth]
+}
+
+fn kind(event: Event<'_>) -> &'static str {
+    match event {
+        Event::Created { .. } => "created",
+        Event::Renewed { .. } => "renewed",
+        Event::Removed { .. } => "removed",
+        Event::RemovedAll { .. } => "removed all",
+        Event::Expired { .. } => "expired",
+        Event::Evicted { .. } => "evicted",
+        Event::RejectedId => "rejected",
+        _ => "unknown",
+    }
+}
+
+#[tokio::test]
+async fn observers_are_told_of_every_event() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let (sessions, clock) = observed(move |event: Event<'_>| telling.lock().push(kind(event)));
+    live_a_life(&sessions, &clock).await;
+    let expected =
+        ["created", "renewed", "removed", "rejected", "rejected", "created", "removed all", "created", "expired"];
+    assert_eq!(*told.lock(), expected);
+}
+
+#[tokio::test]
+async fn counters_say_how_often_things_happened() {
+    let (sessions, clock) = managed(MemoryStore::new());
+    live_a_life(&sessions, &clock).await;
+    let Counters { created, renewed, removed, expired, evicted, rejected_ids, conflicts, store_errors, .. } =
+        sessions.counters();
+    assert_eq!((created, renewed, removed, expired, evicted), (3, 1, 2, 1, 0));
+    assert_eq!((rejected_ids, conflicts, store_errors), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn junk_beside_a_valid_id_is_not_counted_and_no_id_at_all_neither() {
+    let sessions = sessions();
+    let id = created(&sessions, NewSession::new()).await.id();
+    let mut presented = PresentedIds::default();
+    presented.push("junk");
+    presented.push(id.as_str());
+    sessions.visit().open(&presented).await.unwrap();
+    sessions.visit().open(&PresentedIds::default()).await.unwrap();
+    assert_eq!(sessions.counters().rejected_ids, 0);
+}
+
+/// CVE-2021-34428.
+#[tokio::test]
+async fn an_observer_that_panics_changes_nothing() {
+    let (log, _guard) = Log::capture();
+    let (sessions, clock) = observed(|_: Event<'_>| panic!("the observer fails"));
+    for id in live_a_life(&sessions, &clock).await {
+        assert!(!is_alive(&sessions, &id).await);
+    }
+    assert!(log.warnings().iter().any(|line| line.contains("observer")));
+}
+
+#[tokio::test]
+async fn no_id_is_in_any_log_or_debug_output() {
+    let (log, _guard) = Log::capture();
+    let (sessions, clock) = managed(MemoryStore::new());
+    let ids = live_a_life(&sessions, &clock).await;
+    let session = created(&sessions, NewSession::new()).await;
+    let visit = request(&sessions, &session.id()).await;
+    session.set_attr("Color", "red").unwrap();
+    let mut printed = log.lines().join("\n");
+    printed += &format!("{session:?} {visit:?} {sessions:?} {:?} {:?}", session.id(), session.handle());
+    session.renew_id().unwrap();
+    printed += &format!("{session:?} {:?}", sessions.list(10).await.unwrap());
+    drop(session);
+    printed += &log.lines().join("\n");
+    assert!(printed.contains("session created"), "something was logged");
+    for id in ids.iter().chain([&visit.session().unwrap().id()]) {
+        assert!(!printed.contains(id.as_str()));
+        // Nor enough of the handle to end a session by it.
+        assert!(!printed.contains(&id.key().to_string()[..12]));
+    }
+}
+
+#[tokio::test]
+async fn a_handle_dropped_with_unsaved_changes_leaves_one_warning() {
+    let (log, _guard) = Log::capture();
+    let sessions = sessions();
+    let id = created(&sessions, NewSession::new()).await.id();
+    let visit = request(&sessions, &id).await;
+    let session = visit.session().unwrap();
+    assert_unchanged(answer(&visit).await);
+    drop(visit);
+    session.set_attr("Color", "red").unwrap();
+    let clone = session.clone();
+    drop(session);
+    assert!(log.warnings().is_empty());
+    drop(clone);
+    assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
+    assert!(log.warnings()[0].contains("save()"));
+}
+
+#[tokio::test]
+async fn a_handle_dropped_with_an_unsaved_removal_leaves_one_warning() {
+    let (log, _guard) = Log::capture();
+    let sessions = sessions();
+    let session = created(&sessions, NewSession::new()).await;
+    session.remove();
+    drop(session);
+    assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
+}
+
+#[tokio::test]
+async fn nothing_is_warned_of_where_nothing_is_lost() {
+    let (log, _guard) = Log::capture();
+    let sessions = sessions();
+    let session = created(&sessions, NewSession::new()).await;
+    session.set_attr("Color", "red").unwrap();
+    session.save().await.unwrap();
+    drop(session.clone());
+    session.set_attr("Color", "blue").unwrap();
+    session.discard();
+    let id = session.id();
+    drop(session);
+    // A cancelled or panicked handler.
+    let visit = request(&sessions, &id).await;
+    visit.session().unwrap().set_attr("Color", "blue").unwrap();
+    drop(visit);
+    let visit = request(&sessions, &id).await;
+    visit.session().unwrap().remove();
+    answer(&visit).await.unwrap();
+    drop(visit);
+    assert_eq!(log.warnings(), Vec::<String>::new());
+}
