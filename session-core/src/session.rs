@@ -105,8 +105,10 @@ impl Session {
         Ok(state)
     }
 
-    fn with_record<T>(&self, read: impl FnOnce(&Record) -> T) -> T {
-        read(self.state().record().expect("a handle is made for a session that is there"))
+    fn tell<T>(&self, tell: impl FnOnce(&SessionId, &Record) -> T) -> T {
+        let state = self.state();
+        let (id, record) = state.told_to(self.generation).expect("a handle is made for a session that is there");
+        tell(id, record)
     }
 
     /// The value of an attribute; `None` if there is none.
@@ -132,12 +134,13 @@ impl Session {
 
     /// All constant attributes.
     pub fn constants(&self) -> Attributes {
-        self.with_record(|record| record.constants.clone())
+        self.tell(|_, record| record.constants.clone())
     }
 
-    /// A copy of all attributes, with the changes of this request.
+    /// A copy of all attributes, with the changes of this request. None where another session
+    /// has taken this one's place.
     pub fn attrs(&self) -> Attributes {
-        self.state().view().map(|record| record.attributes).unwrap_or_default()
+        self.attributes().unwrap_or_default()
     }
 
     pub(crate) fn attributes(&self) -> Result<Attributes, Error> {
@@ -294,28 +297,28 @@ impl Session {
     /// The id that the client has, or will have after this request. Keep it secret; to name a
     /// session, use [`handle`](Session::handle).
     pub fn id(&self) -> SessionId {
-        self.state().id().expect("a handle is made for a session that is there").clone()
+        self.tell(|id, _| id.clone())
     }
 
     /// A name of the session for lists and logs that is of no use as a cookie. It changes when
     /// the session is renewed.
     pub fn handle(&self) -> RecordKey {
-        self.with_record(|record| record.key)
+        self.tell(|_, record| record.key)
     }
 
     /// Who is signed in.
     pub fn principal(&self) -> Option<Arc<str>> {
-        self.with_record(|record| record.principal.clone())
+        self.tell(|_, record| record.principal.clone())
     }
 
     /// When the session was started.
     pub fn created(&self) -> Time {
-        self.with_record(|record| record.created)
+        self.tell(|_, record| record.created)
     }
 
     /// When the session was last used before this request, to within a minute.
     pub fn accessed(&self) -> Time {
-        self.with_record(|record| record.accessed)
+        self.tell(|_, record| record.accessed)
     }
 
     /// How long the session lives on unused.

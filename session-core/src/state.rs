@@ -128,12 +128,22 @@ impl State {
     }
 
     /// The id that the client will have after this request.
-    pub(crate) fn id(&self) -> Option<&SessionId> {
+    fn id(&self) -> Option<&SessionId> {
         if let Intent::Renew(id) = &self.intent {
             return Some(id);
         }
         let started = self.started.as_ref().map(|started| &started.id);
         started.or_else(|| self.stored.as_ref().map(|stored| &stored.id))
+    }
+
+    /// What a handle tells: of its own session while that is known, else of the present one.
+    pub(crate) fn told_to(&self, generation: u32) -> Option<(&SessionId, &Record)> {
+        match &self.stored {
+            Some(Stored { id, record }) if self.started.is_some() && generation == self.stored_generation => {
+                Some((id, record))
+            }
+            _ => self.id().zip(self.record()),
+        }
     }
 
     pub(crate) fn is_new(&self) -> bool {

@@ -122,6 +122,24 @@ async fn a_login_replaces_an_anonymous_session_and_keeps_its_cart() {
 }
 
 #[tokio::test]
+async fn a_replaced_handle_tells_of_its_own_session_and_not_of_the_new_one() {
+    let sessions = sessions();
+    let guest = created(&sessions, NewSession::new().principal("guest").attr("Cart", &[1])).await;
+    let visit = request(&sessions, &guest.id()).await;
+    let old = visit.session().unwrap();
+    visit.start(NewSession::new().principal("ann").attr("Secret", &1)).unwrap();
+    assert_eq!((old.id(), old.handle()), (guest.id(), guest.handle()));
+    assert_eq!(old.principal().as_deref(), Some("guest"));
+    assert!(!old.is_new());
+    assert_gone(old.attr::<u32>("Secret"));
+    assert!(old.attrs().is_empty());
+    old.remove();
+    let id = issued(answer(&visit).await);
+    assert!(old.attrs().is_empty());
+    assert!(is_alive(&sessions, &id).await);
+}
+
+#[tokio::test]
 async fn a_login_goes_on_without_the_cart_of_a_session_that_ended_meanwhile() {
     let sessions = sessions();
     let anonymous = created(&sessions, NewSession::new().attr("Cart", &[1])).await;
