@@ -450,3 +450,6 @@ pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
 fn touch_is_due(record: &Record, now: Time) -> bool {
     now > record.accessed && now.since(record.accessed) >= touch_interval(record.idle_timeout)
 }
+
+#[cfg(test)]
+mod tests;
