@@ -22,6 +22,6 @@ pub use memcached::MemcachedStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
-pub use redis::RedisStore;
+pub use redis::{RedisStore, TrackedRedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

@@ -30,7 +30,9 @@ impl Cluster {
     pub(crate) async fn connect(builder: ClusterClientBuilder) -> RedisResult<Self> {
         let client: ClusterClient =
             builder.retries(0).connection_timeout(CONNECT_LIMIT).response_timeout(ANSWER_LIMIT).build()?;
-        Ok(Cluster(client.get_async_connection().await?))
+        // Boxed, for the library's futures nest so deeply that the compiler would give up on those of
+        // applications.
+        Ok(Cluster(Box::pin(client.get_async_connection()).await?))
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
@@ -42,7 +44,7 @@ impl Cluster {
             };
             match (error.kind(), error.redirect_node()) {
                 (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) => {
-                    return self.ask(command, address).await;
+                    return Box::pin(self.ask(command, address)).await;
                 }
                 (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain), _) if redirect < REDIRECTS => {
                     // The library asks for the new map meanwhile.

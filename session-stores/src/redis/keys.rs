@@ -3,6 +3,9 @@ use std::sync::Arc;
 
 use session_core::{PrincipalKey, RecordKey};
 
+/// Characters of a record key.
+const TEXT_LENGTH: usize = 43;
+
 /// The names under which records and indexes lie.
 #[derive(Clone)]
 pub(crate) struct Keys {
@@ -34,6 +37,12 @@ impl Keys {
     /// The record key in a name, if it is the name of a record.
     pub(crate) fn parse_record(&self, name: &[u8]) -> Option<RecordKey> {
         let key = name.strip_prefix(self.prefix.as_bytes())?;
+        std::str::from_utf8(key).ok()?.parse().ok()
+    }
+
+    /// The record key that a name ends with, whatever the prefix.
+    pub(crate) fn parse_any_record(name: &[u8]) -> Option<RecordKey> {
+        let key = name.get(name.len().checked_sub(TEXT_LENGTH)?..)?;
         std::str::from_utf8(key).ok()?.parse().ok()
     }
 

@@ -12,8 +12,9 @@ use redis::ErrorKind;
 use session_core::{Record, RecordKey, StoreError, Time, Version, Written};
 
 use super::error::unexpected;
+use super::operations::outcome;
 use super::value::{self, Value};
-use super::{RedisStore, outcome, scripts};
+use super::{RedisStore, scripts};
 
 impl RedisStore {
     pub(super) async fn create_across(&self, record: &Record, live: &[u8]) -> Result<Written, StoreError> {

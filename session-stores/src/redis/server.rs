@@ -31,6 +31,19 @@ struct Inner {
     /// Held while connecting, so that one caller does it for all.
     source: tokio::sync::Mutex<Source>,
     state: Mutex<State>,
+    watch: Option<Arc<dyn Watch>>,
+}
+
+/// Who must know what happens to the connection.
+pub(crate) trait Watch: Send + Sync {
+    /// What to tell the server on each new connection before anything else.
+    fn greeting(&self) -> Cmd;
+    /// The connection is gone: what the server wanted to tell may be lost.
+    fn lost(&self);
+    /// The server has answered a command that was sent then.
+    fn answered(&self, sent: Instant);
+    /// The server says something by itself.
+    fn pushed(&self, push: &PushInfo);
 }
 
 #[derive(Default)]
@@ -95,14 +108,11 @@ impl Endpoint {
         &mut self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> RedisResult<MultiplexedConnection> {
-        let (limit, connecting) = match self {
-            Endpoint::Server(client) => (CONNECT_LIMIT, open(client.clone(), on_push)),
-            Endpoint::Sentinels(sentinels) => {
-                let client = within(SENTINEL_LIMIT, sentinels.async_get_client()).await?;
-                (CONNECT_LIMIT, open(client, on_push))
-            }
+        let client = match self {
+            Endpoint::Server(client) => client.clone(),
+            Endpoint::Sentinels(sentinels) => within(SENTINEL_LIMIT, sentinels.async_get_client()).await?,
         };
-        within(limit, connecting).await
+        within(CONNECT_LIMIT, open(client, on_push)).await
     }
 }
 
@@ -131,30 +141,50 @@ async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) 
 
 impl Server {
     pub(crate) fn new(source: Source) -> Self {
-        Server(Arc::new(Inner { source: tokio::sync::Mutex::new(source), state: Mutex::default() }))
+        Server::with(source, None)
+    }
+
+    pub(crate) fn watched(source: Source, watch: Arc<dyn Watch>) -> Self {
+        Server::with(source, Some(watch))
+    }
+
+    fn with(source: Source, watch: Option<Arc<dyn Watch>>) -> Self {
+        Server(Arc::new(Inner { source: tokio::sync::Mutex::new(source), state: Mutex::default(), watch }))
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
         let (generation, mut connection) = self.connection().await?;
+        let sent = Instant::now();
         let answer = command.query_async(&mut connection).await;
-        if let Err(error) = &answer
-            && is_broken(error)
-        {
-            self.0.drop_connection(generation);
+        match &answer {
+            Err(error) if is_broken(error) => self.0.drop_connection(generation),
+            _ => self.0.answered(generation, sent),
         }
         answer
     }
 
     /// Ends the connection; another call opens one again.
     pub(crate) fn disconnect(&self) {
-        self.0.state().connection = None;
+        let generation = self.0.state().generation;
+        self.0.drop_connection(generation);
+    }
+
+    pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Server> + Send + use<> {
+        let inner = Arc::downgrade(&self.0);
+        move || inner.upgrade().map(Server)
     }
 
     async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
-        let asked = Instant::now();
         if let Some(open) = self.0.state().open() {
             return Ok(open);
         }
+        // Boxed, for the library's futures nest so deeply that the compiler would give up on those
+        // of applications.
+        Box::pin(self.connect()).await
+    }
+
+    async fn connect(&self) -> RedisResult<(u64, MultiplexedConnection)> {
+        let asked = Instant::now();
         let mut source = self.0.source.lock().await;
         let generation = {
             let mut state = self.0.state();
@@ -172,6 +202,7 @@ impl Server {
         };
         let inner = Arc::downgrade(&self.0);
         let connected = source.connect(move |push| pushed(&inner, generation, &push)).await;
+        let connected = self.0.greet(connected).await;
         let mut state = self.0.state();
         match connected {
             Ok(connection) => {
@@ -196,6 +227,25 @@ impl Inner {
         let mut state = self.state();
         if state.generation == generation {
             state.connection = None;
+            if let Some(watch) = &self.watch {
+                watch.lost();
+            }
+        }
+    }
+
+    async fn greet(&self, connected: RedisResult<MultiplexedConnection>) -> RedisResult<MultiplexedConnection> {
+        let mut connection = connected?;
+        if let Some(watch) = &self.watch {
+            watch.greeting().exec_async(&mut connection).await?;
+        }
+        Ok(connection)
+    }
+
+    fn answered(&self, generation: u64, sent: Instant) {
+        let Some(watch) = &self.watch else { return };
+        let state = self.state();
+        if state.generation == generation && state.connection.is_some() {
+            watch.answered(sent);
         }
     }
 }
@@ -208,10 +258,11 @@ impl State {
 
 /// A server that goes away says so on RESP3, so that the next command does not run into it.
 fn pushed(inner: &Weak<Inner>, generation: u64, push: &PushInfo) {
-    if push.kind == PushKind::Disconnection
-        && let Some(inner) = inner.upgrade()
-    {
+    let Some(inner) = inner.upgrade() else { return };
+    if push.kind == PushKind::Disconnection {
         inner.drop_connection(generation);
+    } else if let Some(watch) = &inner.watch {
+        watch.pushed(push);
     }
 }
 

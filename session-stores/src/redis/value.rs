@@ -42,7 +42,8 @@ const PENDING: u8 = b'P';
 const MOVED: u8 = b'M';
 const BURIED: u8 = b'T';
 
-const HEAD: usize = 82;
+/// Bytes before the body.
+pub(crate) const HEAD: usize = 82;
 const PERSISTENT: u8 = 1;
 const PRINCIPAL: u8 = 2;
 const NEVER: Time = Time::MAX;
@@ -123,6 +124,11 @@ pub(crate) fn version(version: Version) -> [u8; 8] {
 /// A time as scripts read it.
 pub(crate) fn time(time: Time) -> [u8; 8] {
     time.unix_millis().to_be_bytes()
+}
+
+/// A time that a script gave back.
+pub(crate) fn parse_time(bytes: &[u8]) -> Option<Time> {
+    Some(Time::from_unix_millis(i64::from_be_bytes(bytes.try_into().ok()?)))
 }
 
 fn marked(kind: u8, rest: &[u8]) -> Vec<u8> {

@@ -31,3 +31,21 @@ mod manager {
         session_stores::RedisStore::from_manager(manager).with_prefix("managed:")
     });
 }
+
+/// Copies in memory.
+mod tracked {
+    super::conformance_tests!({
+        let Some(server) = crate::support::shared_server() else { return };
+        let store = session_stores::TrackedRedisStore::connect(&server.url()).await.expect("the server runs");
+        store.with_prefix("tracked:")
+    });
+}
+
+/// Copies in memory, compared at each load.
+mod strict {
+    super::conformance_tests!({
+        let Some(server) = crate::support::shared_server() else { return };
+        let store = session_stores::TrackedRedisStore::connect(&server.url()).await.expect("the server runs");
+        store.with_prefix("strict:").strict()
+    });
+}

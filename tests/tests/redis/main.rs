@@ -8,3 +8,4 @@ mod fast_tier;
 mod faults;
 mod sentinel;
 mod support;
+mod tracked;

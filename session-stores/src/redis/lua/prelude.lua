@@ -26,6 +26,12 @@ local function expiry(left)
   return left < 1e15 and string.format('%.0f', math.max(left, 1)) or nil
 end
 
+-- A change makes the server forget who has read a key and wants to know of its changes. Whoever
+-- makes it knows the new value, and is to hear of the next change too.
+local function read_again(key)
+  redis.call('GETRANGE', key, 0, 0)
+end
+
 local function write(key, value, left)
   local millis = expiry(left)
   if millis then
@@ -33,6 +39,7 @@ local function write(key, value, left)
   else
     redis.call('SET', key, value)
   end
+  read_again(key)
 end
 
 local function with_field(value, at, field)

@@ -8,4 +8,5 @@ if millis then
 else
   redis.call('PERSIST', KEYS[1])
 end
+read_again(KEYS[1])
 return 'done'

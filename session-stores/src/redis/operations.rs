@@ -1,0 +1,250 @@
+//! What each operation asks of the server.
+
+use redis::ErrorKind;
+use session_core::{
+    Capabilities, Envelope, FastStore, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version,
+    Written,
+};
+
+use super::error::{NAME, store_error, unexpected};
+use super::link::Link;
+use super::scripts::Script;
+use super::value::{self, Value};
+use super::{RedisStore, index, scripts};
+
+impl Store for RedisStore {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+        let value = self.seal(record)?;
+        let name = self.keys.record(&record.key);
+        match self.index_of(record) {
+            None => self.write(&scripts::CREATE, &[&name], &[&value]).await,
+            Some(index) if self.is_in_one_place() => {
+                let arguments: [&[u8]; 3] = [&value, record.key.as_bytes(), &index::time_left(record)];
+                self.write(&scripts::CREATE, &[&name, &index], &arguments).await
+            }
+            Some(_) => self.create_across(record, &value).await,
+        }
+    }
+
+    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        match self.get(key).await? {
+            Some(Value::Live(copy)) => Ok(self.open(&copy, now)),
+            Some(Value::Pending { old: Some(old) }) => self.load_pending(key, &old, now).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+        Ok(self.save_and_see(record, expected).await?.0)
+    }
+
+    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        self.run(&scripts::TOUCH, &[&self.keys.record(key)], &[&value::time(accessed)]).await?;
+        Ok(())
+    }
+
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+        Ok(self.renew_and_see(old, expected, record).await?.0)
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        self.remove(key, None).await?;
+        Ok(())
+    }
+
+    /// Redis drops expired records itself. This sweeps all keys, at most once an hour, for what it
+    /// can't know: entries of the index that name nothing, and records that have expired by a
+    /// clock which is not its own.
+    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        self.sweep_on(now, limit).await
+    }
+
+    async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.scan_records(now, limit).await
+    }
+
+    async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
+        self.records_of(principal, now).await
+    }
+
+    async fn delete_of_principal(
+        &self,
+        principal: &PrincipalKey,
+        except: Option<&RecordKey>,
+        now: Time,
+    ) -> Result<usize, StoreError> {
+        self.delete_records_of(principal, except, now).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        if let Link::Server(server) = &self.link {
+            server.disconnect();
+        }
+        Ok(())
+    }
+}
+
+impl FastStore for RedisStore {
+    async fn fill(&self, record: &Record, now: Time, until: Time) -> Result<(), StoreError> {
+        let value = self.seal_until(record, until)?;
+        self.run(&scripts::FILL, &[&self.keys.record(&record.key)], &[&value, &value::time(now)]).await?;
+        Ok(())
+    }
+
+    async fn bury(&self, key: &RecordKey, now: Time, until: Time) -> Result<(), StoreError> {
+        let arguments: [&[u8]; 2] = [&value::tombstone(until), &value::time(now)];
+        self.run(&scripts::BURY, &[&self.keys.record(key)], &arguments).await?;
+        Ok(())
+    }
+}
+
+impl RedisStore {
+    /// Whether one script may touch the keys of several sessions.
+    pub(super) fn is_in_one_place(&self) -> bool {
+        !matches!(self.link, Link::Cluster(_)) || self.keys.have_hash_tag()
+    }
+
+    /// For scripts: where indexes are, if the script may touch them.
+    pub(super) fn index_prefix(&self) -> &[u8] {
+        if self.is_in_one_place() { self.keys.index_prefix().as_bytes() } else { b"" }
+    }
+
+    pub(super) async fn query(&self, command: &redis::Cmd) -> Result<redis::Value, StoreError> {
+        self.link.query(command).await.map_err(store_error)
+    }
+
+    pub(super) async fn run(
+        &self,
+        script: &Script,
+        keys: &[&str],
+        arguments: &[&[u8]],
+    ) -> Result<redis::Value, StoreError> {
+        self.link.run(script, keys, arguments).await.map_err(store_error)
+    }
+
+    pub(super) async fn write(
+        &self,
+        script: &Script,
+        keys: &[&str],
+        arguments: &[&[u8]],
+    ) -> Result<Written, StoreError> {
+        outcome(self.run(script, keys, arguments).await?)
+    }
+
+    pub(super) fn seal(&self, record: &Record) -> Result<Vec<u8>, StoreError> {
+        self.seal_until(record, Time::MAX)
+    }
+
+    pub(super) fn seal_until(&self, record: &Record, until: Time) -> Result<Vec<u8>, StoreError> {
+        let envelope = Envelope::seal(record, &*self.codec).map_err(|error| StoreError::refused(NAME, error))?;
+        Ok(value::live(&envelope, until))
+    }
+
+    pub(super) async fn get(&self, key: &RecordKey) -> Result<Option<Value>, StoreError> {
+        let answer = self.link.query(redis::cmd("GET").arg(self.keys.record(key))).await;
+        let bytes: Option<Vec<u8>> = match answer {
+            Ok(answer) => redis::from_redis_value(answer).map_err(unexpected)?,
+            // Something that is no string, and so none of ours.
+            Err(error) if error.code() == Some("WRONGTYPE") => Some(Vec::new()),
+            Err(error) => return Err(store_error(error)),
+        };
+        let Some(bytes) = bytes else { return Ok(None) };
+        match Value::parse(key, &bytes) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                session_core::warn_dropped(key, &error, NAME);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The version and the last use of a live record, without its values.
+    pub(super) async fn peek(&self, key: &RecordKey) -> Result<Option<Envelope>, StoreError> {
+        let last = value::HEAD - 1;
+        let answer = self.query(redis::cmd("GETRANGE").arg(self.keys.record(key)).arg(0).arg(last)).await?;
+        let head: Vec<u8> = redis::from_redis_value(answer).map_err(unexpected)?;
+        match Value::parse(key, &head) {
+            Ok(Value::Live(copy)) => Ok(Some(copy.envelope)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn open(&self, copy: &value::Copy, now: Time) -> Option<Record> {
+        let ends = copy.envelope.expires_at().min(copy.until);
+        (now < ends).then(|| copy.envelope.open_or_warn(&*self.codec, NAME)).flatten()
+    }
+
+    /// Saves. If that is done, the last use of the record, as it is stored.
+    pub(super) async fn save_and_see(
+        &self,
+        record: &Record,
+        expected: Version,
+    ) -> Result<(Written, Option<Time>), StoreError> {
+        let value = self.seal(record)?;
+        let arguments: [&[u8]; 2] = [&value::version(expected), &value];
+        seen(self.run(&scripts::SAVE, &[&self.keys.record(&record.key)], &arguments).await?)
+    }
+
+    /// Renews. If that is done, the last use of the new record, as it is stored.
+    pub(super) async fn renew_and_see(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+    ) -> Result<(Written, Option<Time>), StoreError> {
+        let value = self.seal(record)?;
+        if !self.is_in_one_place() {
+            let written = self.renew_across(old, expected, record, &value).await?;
+            return Ok((written, (written == Written::Done).then_some(record.accessed)));
+        }
+        let index = self.index_of(record);
+        let (old_name, new_name) = (self.keys.record(old), self.keys.record(&record.key));
+        let names: Vec<&str> =
+            [Some(&old_name), Some(&new_name), index.as_ref()].into_iter().flatten().map(String::as_str).collect();
+        let (expected, left) = (value::version(expected), index::time_left(record));
+        let arguments: [&[u8]; 6] =
+            [&expected, &value, record.key.as_bytes(), &left, old.as_bytes(), self.index_prefix()];
+        seen(self.run(&scripts::RENEW, &names, &arguments).await?)
+    }
+
+    pub(super) async fn remove(&self, key: &RecordKey, expired_by: Option<Time>) -> Result<bool, StoreError> {
+        let expired_by = expired_by.map(value::time);
+        let expired_by: &[u8] = expired_by.as_ref().map_or(&[], |time| time);
+        let arguments: [&[u8]; 3] = [key.as_bytes(), self.index_prefix(), expired_by];
+        let answer = self.run(&scripts::REMOVE, &[&self.keys.record(key)], &arguments).await?;
+        let (removed, principal): (u64, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
+        if !self.is_in_one_place() {
+            self.index_forget(&principal, key).await;
+        }
+        Ok(removed > 0)
+    }
+}
+
+/// How a script says that a write ended.
+pub(super) fn outcome(answer: redis::Value) -> Result<Written, StoreError> {
+    let word: String = redis::from_redis_value(answer).map_err(unexpected)?;
+    match word.as_str() {
+        "done" => Ok(Written::Done),
+        "conflict" => Ok(Written::Conflict),
+        "missing" => Ok(Written::Missing),
+        "exists" => Ok(Written::Exists),
+        _ => Err(unexpected((ErrorKind::UnexpectedReturnType, "a script gave an unknown answer"))),
+    }
+}
+
+/// The same, and when the record was last used, if it was written.
+fn seen(answer: redis::Value) -> Result<(Written, Option<Time>), StoreError> {
+    if !matches!(answer, redis::Value::Array(_)) {
+        return Ok((outcome(answer)?, None));
+    }
+    let (word, accessed): (redis::Value, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
+    Ok((outcome(word)?, value::parse_time(&accessed)))
+}

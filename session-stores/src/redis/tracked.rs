@@ -1,0 +1,226 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Client, ProtocolVersion};
+use session_core::{
+    Capabilities, Codec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version, Written,
+};
+
+use super::copies::Copies;
+use super::error::store_error;
+use super::link::Link;
+use super::server::{Server, Source};
+use super::{RedisStore, sentinel_client, with_protocol};
+
+/// A [`RedisStore`] with copies of records in this process's memory, which the server invalidates.
+///
+/// A load takes no round trip while the session is unchanged elsewhere. The server remembers
+/// which records this process has read, and tells it of each change (RESP3, `CLIENT TRACKING`);
+/// that usually takes less than a millisecond. What this process writes, it knows by itself.
+///
+/// # How stale a load can be
+///
+/// A copy is handed out only while the server has answered something that was asked in the last
+/// second ([`STALE_FOR`](TrackedRedisStore::STALE_FOR)), and an answer comes after all news from
+/// before the question. So a logout on another machine is seen here within that second, even if
+/// the network between this process and Redis fails in the moment of the logout. When the
+/// connection is lost, all copies are dropped; until it is back, every load goes to the server,
+/// which is to say, fails. A writer is never misled: saving compares versions at the server.
+///
+/// Where a second is too long, [`strict`](TrackedRedisStore::strict) asks the server at each load
+/// whether the copy is the present version.
+///
+/// `Clone` shares the copies. For a single server or the master that sentinels name; each of
+/// them must know RESP3 (Redis 6, any Valkey).
+#[derive(Clone)]
+pub struct TrackedRedisStore {
+    store: RedisStore,
+    copies: Arc<Copies>,
+    strict: bool,
+}
+
+impl TrackedRedisStore {
+    /// How long a change elsewhere may stay unseen at most.
+    pub const STALE_FOR: Duration = Duration::from_secs(1);
+    /// How many copies are kept. Where there are more, any of them gives way.
+    pub const MAX_COPIES: usize = 100_000;
+
+    /// Connects to one server, as [`RedisStore::connect`] does.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let client = with_protocol(url, ProtocolVersion::RESP3).and_then(Client::open).map_err(store_error)?;
+        TrackedRedisStore::over(Source::server(client)).await
+    }
+
+    /// Connects to the master of this name, as [`RedisStore::sentinel`] does.
+    pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
+        let sentinels: Vec<&str> = sentinels.into_iter().collect();
+        let client = sentinel_client(&sentinels, master, ProtocolVersion::RESP3).map_err(store_error)?;
+        TrackedRedisStore::over(Source::sentinels(client)).await
+    }
+
+    async fn over(source: Source) -> Result<Self, StoreError> {
+        let copies = Arc::new(Copies::new(TrackedRedisStore::MAX_COPIES, TrackedRedisStore::STALE_FOR));
+        let server = Server::watched(source, copies.clone());
+        let heartbeat = heartbeat(server.downgrade());
+        let store = RedisStore::over(Link::Server(server)).checked().await?;
+        tokio::spawn(heartbeat);
+        Ok(TrackedRedisStore { store, copies, strict: false })
+    }
+
+    /// Compares versions at the server at each load: one round trip, a few bytes, and never stale.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// See [`RedisStore::with_prefix`].
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: &str) -> Self {
+        self.store = self.store.with_prefix(prefix);
+        self
+    }
+
+    /// See [`RedisStore::with_codec`].
+    #[must_use]
+    pub fn with_codec(mut self, codec: impl Codec) -> Self {
+        self.store = self.store.with_codec(codec);
+        self
+    }
+
+    /// How many copies there are now.
+    pub fn copies(&self) -> usize {
+        self.copies.len()
+    }
+
+    /// The copy of a record, if the server says that it is the present version.
+    async fn load_compared(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let Some(copy) = self.copies.untrusted(key) else { return Ok(None) };
+        let present = self.store.peek(key).await?;
+        let present = present.filter(|present| present.version == copy.version);
+        let record = present.map(|present| Record { accessed: present.accessed, ..copy });
+        Ok(record.filter(|record| !record.is_expired(now)))
+    }
+}
+
+impl Store for TrackedRedisStore {
+    fn name(&self) -> &'static str {
+        self.store.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+
+    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+        let change = self.copies.change(record.key);
+        let written = self.store.create(record).await?;
+        if written == Written::Done {
+            change.done(record);
+        }
+        Ok(written)
+    }
+
+    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let found = if self.strict { self.load_compared(key, now).await? } else { self.copies.get(key, now) };
+        if found.is_some() {
+            return Ok(found);
+        }
+        let ticket = self.copies.expect(*key);
+        let loaded = self.store.load(key, now).await?;
+        if let Some(record) = &loaded {
+            ticket.fill(record);
+        }
+        Ok(loaded)
+    }
+
+    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+        let change = self.copies.change(record.key);
+        let (written, accessed) = self.store.save_and_see(record, expected).await?;
+        if let Some(accessed) = accessed {
+            change.done(&Record { accessed, ..record.clone() });
+        }
+        Ok(written)
+    }
+
+    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        self.store.touch(key, accessed).await?;
+        self.copies.touch(key, accessed);
+        Ok(())
+    }
+
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+        let (_ended, change) = (self.copies.change(*old), self.copies.change(record.key));
+        let (written, accessed) = self.store.renew_and_see(old, expected, record).await?;
+        if let Some(accessed) = accessed {
+            change.done(&Record { accessed, ..record.clone() });
+        }
+        Ok(written)
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        let _ended = self.copies.change(*key);
+        self.store.delete(key).await
+    }
+
+    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        let purged = self.store.purge_expired(now, limit).await?;
+        if purged.expired > 0 {
+            self.copies.forget_expired(now);
+        }
+        Ok(purged)
+    }
+
+    async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.store.list(now, limit).await
+    }
+
+    async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
+        self.store.of_principal(principal, now).await
+    }
+
+    async fn delete_of_principal(
+        &self,
+        principal: &PrincipalKey,
+        except: Option<&RecordKey>,
+        now: Time,
+    ) -> Result<usize, StoreError> {
+        // Afterwards, and also if it is cancelled, as the server does not say which they were.
+        let _forgetting = Forgetting(&self.copies);
+        self.store.delete_of_principal(principal, except, now).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+
+    fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
+        let trusted = if self.strict { None } else { self.copies.get(key, now) };
+        trusted.map(|record| Ok(Some(record)))
+    }
+}
+
+/// Drops all copies when it is dropped.
+struct Forgetting<'a>(&'a Copies);
+
+impl Drop for Forgetting<'_> {
+    fn drop(&mut self) {
+        self.0.forget_all();
+    }
+}
+
+impl std::fmt::Debug for TrackedRedisStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrackedRedisStore").field("copies", &self.copies()).field("strict", &self.strict).finish()
+    }
+}
+
+/// Asks the server often enough that copies stay trusted, and brings the connection back when it
+/// is lost. Ends with the store.
+async fn heartbeat(server: impl Fn() -> Option<Server>) {
+    while let Some(server) = server() {
+        let _ = server.query(&redis::cmd("PING")).await;
+        drop(server);
+        tokio::time::sleep(TrackedRedisStore::STALE_FOR / 4).await;
+    }
+}

@@ -1,0 +1,269 @@
+//! Memory before Redis, with invalidation pushed by the server.
+
+use std::time::{Duration, Instant};
+
+use session_core::{NewSession, Record, SessionManager, Store, Version, Written};
+use session_stores::TrackedRedisStore;
+use tokio::task::JoinSet;
+use workspace_tests::{Fault, Proxy, RedisServer};
+
+use crate::support::*;
+
+async fn tracked(server: &RedisServer) -> TrackedRedisStore {
+    TrackedRedisStore::connect(&server.url()).await.expect("the server runs")
+}
+
+/// Waits until a load gives this, and says how long that took.
+#[track_caller]
+fn seen_within<'a>(
+    store: &'a TrackedRedisStore,
+    key: &'a session_core::RecordKey,
+    expected: Option<&'a Record>,
+) -> impl Future<Output = Duration> + 'a {
+    let caller = std::panic::Location::caller();
+    async move {
+        let start = Instant::now();
+        loop {
+            let loaded = load(store, key).await;
+            if loaded.as_ref() == expected {
+                return start.elapsed();
+            }
+            assert!(start.elapsed() < TrackedRedisStore::STALE_FOR, "at {caller}: {loaded:?}, not {expected:?}");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_session_is_read_without_a_round_trip() {
+    let Some(server) = RedisServer::start() else { return };
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let store = TrackedRedisStore::connect(&format!("redis://{}/", proxy.addr())).await.unwrap();
+    let sessions = SessionManager::builder(store).without_background_purge().build().unwrap();
+    let session = sessions.create(NewSession::new().attr("Color", "red")).await.unwrap();
+    let gets = server.calls("get");
+    for _ in 0..1000 {
+        let visit = sessions.get(session.id().as_str()).await.unwrap().unwrap();
+        assert_eq!(visit.attr::<String>("Color").unwrap().unwrap(), "red");
+    }
+    assert_eq!(server.calls("get"), gets);
+    // A request that changes it costs the save alone.
+    let scripts = server.calls("evalsha") + server.calls("eval");
+    for color in ["blue", "green"] {
+        let visit = sessions.get(session.id().as_str()).await.unwrap().unwrap();
+        visit.set_attr("Color", color).unwrap();
+        visit.save().await.unwrap();
+    }
+    assert_eq!(server.calls("get"), gets);
+    assert!(server.calls("evalsha") + server.calls("eval") - scripts <= 3, "one of them was new to the server");
+}
+
+#[tokio::test]
+async fn changes_elsewhere_are_seen() {
+    let Some(server) = RedisServer::start() else { return };
+    let (here, there) = (tracked(&server).await, connect(&server).await);
+    let mut longest = Duration::ZERO;
+    for _ in 0..campaign(100) {
+        let record = created(&there, signed_in("ann")).await;
+        assert_eq!(load(&here, &record.key).await, Some(record.clone()));
+        let saved = next(&record);
+        assert_eq!(there.save(&saved, record.version).await.unwrap(), Written::Done);
+        longest = longest.max(seen_within(&here, &record.key, Some(&saved)).await);
+        let used = Record { accessed: saved.accessed.saturating_add(MINUTE), ..saved };
+        there.touch(&record.key, used.accessed).await.unwrap();
+        longest = longest.max(seen_within(&here, &record.key, Some(&used)).await);
+        there.delete(&record.key).await.unwrap();
+        longest = longest.max(seen_within(&here, &record.key, None).await);
+        assert_eq!(load(&here, &record.key).await, None, "and it stays away");
+    }
+    eprintln!("the longest a change elsewhere stayed unseen: {longest:?}");
+}
+
+/// What one's own connection changes, the server does not tell; it must tell of the next change.
+#[tokio::test]
+async fn changes_elsewhere_are_seen_after_own_ones() {
+    let Some(server) = RedisServer::start() else { return };
+    let (here, there) = (tracked(&server).await, connect(&server).await);
+    for _ in 0..campaign(50) {
+        let record = created(&here, fresh_record()).await;
+        let first = next(&record);
+        assert_eq!(there.save(&first, record.version).await.unwrap(), Written::Done);
+        seen_within(&here, &record.key, Some(&first)).await;
+        let second = next(&first);
+        assert_eq!(here.save(&second, first.version).await.unwrap(), Written::Done);
+        let third = next(&second);
+        assert_eq!(there.save(&third, second.version).await.unwrap(), Written::Done);
+        seen_within(&here, &record.key, Some(&third)).await;
+        let used = Record { accessed: third.accessed.saturating_add(MINUTE), ..third.clone() };
+        here.touch(&record.key, used.accessed).await.unwrap();
+        assert_eq!(load(&here, &record.key).await, Some(used.clone()));
+        let fourth = next(&used);
+        assert_eq!(there.save(&fourth, used.version).await.unwrap(), Written::Done);
+        seen_within(&here, &record.key, Some(&fourth)).await;
+        let new = renewed(&fourth);
+        assert_eq!(here.renew(&record.key, fourth.version, &new).await.unwrap(), Written::Done);
+        assert_eq!(load(&here, &record.key).await, None);
+        there.delete(&new.key).await.unwrap();
+        seen_within(&here, &new.key, None).await;
+    }
+}
+
+#[tokio::test]
+async fn ending_all_of_a_principals_sessions_ends_the_copies_too() {
+    let Some(server) = RedisServer::start() else { return };
+    let (here, there) = (tracked(&server).await, tracked(&server).await);
+    let records = [created(&here, signed_in("ann")).await, created(&here, signed_in("ann")).await];
+    for record in &records {
+        assert!(load(&there, &record.key).await.is_some());
+    }
+    let principal = session_core::PrincipalKey::of("ann");
+    assert_eq!(here.delete_of_principal(&principal, None, now()).await.unwrap(), 2);
+    for record in &records {
+        assert_eq!(load(&here, &record.key).await, None);
+        seen_within(&there, &record.key, None).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wiped_server_wipes_the_copies() {
+    let Some(server) = RedisServer::start() else { return };
+    let store = tracked(&server).await;
+    let record = created(&store, fresh_record()).await;
+    assert!(load(&store, &record.key).await.is_some());
+    server.ask(&["FLUSHALL"]);
+    seen_within(&store, &record.key, None).await;
+}
+
+/// No news is no good news.
+#[tokio::test]
+async fn without_its_connection_nothing_is_served_from_memory() {
+    let Some(server) = RedisServer::start() else { return };
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let (here, there) =
+        (TrackedRedisStore::connect(&format!("redis://{}/", proxy.addr())).await.unwrap(), connect(&server).await);
+    let record = created(&here, fresh_record()).await;
+    assert_eq!(here.copies(), 1);
+    proxy.set(Fault::Refuse);
+    // The connection's end is known as soon as the system says so.
+    while here.copies() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(here.load(&record.key, now()).await.unwrap_err().is_unavailable());
+    there.delete(&record.key).await.unwrap();
+    let other = created(&there, fresh_record()).await;
+    proxy.set(Fault::None);
+    let back = Instant::now();
+    while here.load(&other.key, now()).await.is_err() {}
+    assert!(back.elapsed() < Duration::from_secs(1), "{:?}", back.elapsed());
+    assert_eq!(load(&here, &record.key).await, None);
+    assert_eq!(here.copies(), 1);
+}
+
+/// The worst case of the stated bound: the network fails in the moment of a logout elsewhere, and
+/// the connection does not break.
+#[tokio::test]
+async fn a_silent_connection_hides_a_logout_for_no_longer_than_stated() {
+    let Some(server) = RedisServer::start() else { return };
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let (here, there) =
+        (TrackedRedisStore::connect(&format!("redis://{}/", proxy.addr())).await.unwrap(), connect(&server).await);
+    let record = created(&here, fresh_record()).await;
+    assert!(load(&here, &record.key).await.is_some());
+    proxy.set(Fault::BlackHole);
+    there.delete(&record.key).await.unwrap();
+    let logout = Instant::now();
+    let stale_for = loop {
+        // Only what needs no waiting comes from memory.
+        match here.load_now(&record.key, now()) {
+            Some(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+            None => break logout.elapsed(),
+        }
+    };
+    eprintln!("stale for {stale_for:?}");
+    assert!(stale_for <= TrackedRedisStore::STALE_FOR + Duration::from_millis(50), "{stale_for:?}");
+    assert!(here.load(&record.key, now()).await.is_err());
+    proxy.set(Fault::None);
+    let healed = Instant::now();
+    let loaded = loop {
+        if let Ok(loaded) = here.load(&record.key, now()).await {
+            break loaded;
+        }
+    };
+    assert_eq!(loaded, None);
+    assert!(healed.elapsed() < Duration::from_secs(1), "{:?}", healed.elapsed());
+}
+
+#[tokio::test]
+async fn strict_is_never_stale_and_reads_a_few_bytes() {
+    let Some(server) = RedisServer::start() else { return };
+    let (here, there) = (tracked(&server).await.strict(), connect(&server).await);
+    for _ in 0..campaign(200) {
+        let record = created(&here, fresh_record()).await;
+        assert_eq!(load(&here, &record.key).await, Some(record.clone()));
+        let saved = Record { accessed: record.accessed.saturating_add(MINUTE), ..next(&record) };
+        assert_eq!(there.save(&saved, record.version).await.unwrap(), Written::Done);
+        assert_eq!(load(&here, &record.key).await, Some(saved.clone()));
+        let used = Record { accessed: saved.accessed.saturating_add(MINUTE), ..saved };
+        there.touch(&record.key, used.accessed).await.unwrap();
+        assert_eq!(load(&here, &record.key).await, Some(used));
+        there.delete(&record.key).await.unwrap();
+        assert_eq!(load(&here, &record.key).await, None);
+    }
+    let large = [("Text".to_owned(), "x".repeat(500_000).into())].into_iter().collect();
+    let record = created(&here, Record { attributes: large, ..fresh_record() }).await;
+    let gets = server.calls("get");
+    assert!(load(&here, &record.key).await.is_some());
+    assert_eq!(server.calls("get"), gets, "the half megabyte was not read again");
+}
+
+/// Whatever readers and writers here, and writers there, do at the same time: once it is quiet,
+/// memory has what the server has, and a removed session stays away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_race_leaves_a_stale_copy() {
+    let Some(server) = RedisServer::start() else { return };
+    let stores = [tracked(&server).await, tracked(&server).await];
+    let plain = connect(&server).await;
+    for round in 0..campaign(300) {
+        let record = created(&stores[0], fresh_record()).await;
+        let mut tasks = JoinSet::new();
+        for worker in 0..6 {
+            let (store, key) = (stores[worker % 2].clone(), record.key);
+            tasks.spawn(async move {
+                for step in 0..10 {
+                    let Some(loaded) = load(&store, &key).await else { return };
+                    match (worker + step) % 3 {
+                        0 => {
+                            let mark = (worker * 100 + step) as u64;
+                            let version = Version::from_number(next(&loaded).version.get() & !0xffff_ffff | mark);
+                            let saved = Record { version, ..loaded.clone() };
+                            let _ = store.save(&saved, loaded.version).await.unwrap();
+                        }
+                        1 => store.touch(&key, now().saturating_add(MINUTE)).await.unwrap(),
+                        _ => {}
+                    }
+                    // Some are cancelled anywhere.
+                    let patience = Duration::from_micros(((worker * 37 + step * 11) % 300) as u64);
+                    let _ = tokio::time::timeout(patience, store.save(&next(&loaded), loaded.version)).await;
+                }
+            });
+        }
+        if round % 3 == 0 {
+            tokio::task::yield_now().await;
+            plain.delete(&record.key).await.unwrap();
+        }
+        tasks.join_all().await;
+        let stored = load(&plain, &record.key).await;
+        if round % 3 == 0 {
+            assert_eq!(stored, None);
+        }
+        for store in &stores {
+            // What was used meanwhile need not be known by everybody.
+            let version = |record: Option<Record>| record.map(|record| record.version);
+            let start = Instant::now();
+            while version(load(store, &record.key).await) != version(stored.clone()) {
+                assert!(start.elapsed() < TrackedRedisStore::STALE_FOR, "stale in round {round}");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
