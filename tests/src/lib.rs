@@ -1,6 +1,8 @@
 //! What the workspace tests share.
 
 pub mod client;
+pub mod records;
+pub mod store_faults;
 pub mod unsteady_store;
 
 #[cfg(feature = "firestore")]
@@ -18,6 +20,8 @@ pub use firestore_emulator::FirestoreEmulator;
 #[cfg(feature = "memcached")]
 pub use memcached_server::MemcachedServer;
 pub use proxy::{Fault, Proxy};
+#[cfg(any(feature = "firestore", feature = "memcached", feature = "redis"))]
+pub use server_process::{ServerProcess, free_port};
 #[cfg(feature = "redis")]
 pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
 

@@ -1,5 +1,6 @@
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use crate::server_process::{ServerProcess, free_port, is_installed};
 
@@ -30,6 +31,13 @@ impl MemcachedServer {
         Some(server)
     }
 
+    /// On a Unix socket.
+    #[track_caller]
+    pub fn start_on_socket(path: &str) -> Option<ServerProcess> {
+        let command = ["memcached", "-s", path, "-a", "0777", "-u", "root"];
+        is_installed("memcached").then(|| ServerProcess::start(&command, || UnixStream::connect(path).is_ok()))
+    }
+
     /// Where it listens, also after a restart.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -55,12 +63,35 @@ impl MemcachedServer {
         self.process = Some(ServerProcess::start(&command, || TcpStream::connect(self.addr).is_ok()));
     }
 
+    /// The keys of all items.
+    pub fn keys(&self) -> Vec<String> {
+        let mut connection = TcpStream::connect(self.addr).expect("the server runs");
+        connection.write_all(b"lru_crawler metadump all\r\n").expect("the server listens");
+        let lines = BufReader::new(connection).lines().map(|line| line.expect("the server answers"));
+        // It does not hear a `quit` meanwhile.
+        let dump = lines.take_while(|line| line != "END");
+        dump.map(|line| line["key=".len()..].split(' ').next().expect("there is a first word").to_owned()).collect()
+    }
+
+    /// Copies an item, whatever is in it, to another key.
+    pub fn copy(&self, from: &str, to: &str) {
+        let got = self.ask_for_bytes(format!("get {from}\r\n").as_bytes());
+        let head = got.iter().position(|byte| *byte == b'\n').expect("there is such an item") + 1;
+        let value = &got[head..got.len() - b"\r\nEND\r\n".len()];
+        let set = [format!("set {to} 0 0 {}\r\n", value.len()).as_bytes(), value, b"\r\n"].concat();
+        assert_eq!(self.ask_for_bytes(&set), b"STORED\r\n");
+    }
+
     /// What it answers to a command of its line protocol.
     pub fn ask(&self, command: &str) -> String {
+        String::from_utf8_lossy(&self.ask_for_bytes(format!("{command}\r\n").as_bytes())).into_owned()
+    }
+
+    fn ask_for_bytes(&self, command: &[u8]) -> Vec<u8> {
         let mut connection = TcpStream::connect(self.addr).expect("the server runs");
-        write!(connection, "{command}\r\nquit\r\n").expect("the server listens");
+        connection.write_all(&[command, b"quit\r\n"].concat()).expect("the server listens");
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).expect("the server answers");
-        String::from_utf8_lossy(&answer).into_owned()
+        answer
     }
 }

@@ -38,10 +38,13 @@ pub(super) enum Replaced<T> {
 
 impl Items {
     pub(super) async fn get(&self, key: &RecordKey) -> Result<Option<Found>, StoreError> {
-        let mut connection = self.server_of(key).connect().await?;
-        let got = connection.client().meta_get(self.name_of(key), false, None, Some(&["c", "v"])).await;
-        let value = got.map_err(|error| connection.failed(error))?;
-        Ok(value.map(|value| Found {
+        let server = self.server_of(key);
+        let value = server.within_limit(async {
+            let mut connection = server.connect().await?;
+            let got = connection.client().meta_get(self.name_of(key), false, None, Some(&["c", "v"])).await;
+            got.map_err(|error| server.failed(error))
+        });
+        Ok(value.await?.map(|value| Found {
             item: Item::from_bytes(*key, &value.data.unwrap_or_default()),
             cas: Cas(value.cas.unwrap_or_default()),
         }))
@@ -67,15 +70,18 @@ impl Items {
     }
 
     pub(super) async fn remove(&self, key: &RecordKey, cas: Cas) -> Result<Replaced<()>, StoreError> {
-        let mut connection = self.server_of(key).connect().await?;
+        let server = self.server_of(key);
         let condition = format!("C{}", cas.0);
-        let removed = connection.client().meta_delete(self.name_of(key), false, None, Some(&[&condition])).await;
-        match removed {
-            Ok(_) => Ok(Replaced::Done(())),
-            Err(Error::Protocol(Status::NotFound)) => Ok(Replaced::Missing),
-            Err(Error::Protocol(Status::Exists)) => Ok(Replaced::Changed),
-            Err(error) => Err(connection.failed(error)),
-        }
+        let removed = server.within_limit(async {
+            let mut connection = server.connect().await?;
+            match connection.client().meta_delete(self.name_of(key), false, None, Some(&[&condition])).await {
+                Ok(_) => Ok(Replaced::Done(())),
+                Err(Error::Protocol(Status::NotFound)) => Ok(Replaced::Missing),
+                Err(Error::Protocol(Status::Exists)) => Ok(Replaced::Changed),
+                Err(error) => Err(server.failed(error)),
+            }
+        });
+        removed.await
     }
 
     async fn write(&self, key: &RecordKey, item: &Item, condition: &str) -> Result<(Status, Cas), StoreError> {
@@ -85,20 +91,24 @@ impl Items {
         if size > self.max_item_bytes {
             return Err(too_large(size, self.max_item_bytes));
         }
+        let server = self.server_of(key);
         let expiry = expiry(item.ends(), SystemClock.now());
-        let mut connection = self.server_of(key).connect().await?;
-        let flags = [condition, &expiry, "c"];
-        match connection.client().meta_set(name, &bytes[..], false, None, Some(&flags)).await {
-            Ok(Some(MetaValue { status: Some(status), cas, .. })) => Ok((status, Cas(cas.unwrap_or_default()))),
-            Err(Error::Protocol(status @ (Status::NotStored | Status::Exists | Status::NotFound))) => {
-                Ok((status, Cas::default()))
+        let written = server.within_limit(async {
+            let mut connection = server.connect().await?;
+            let flags = [condition, &expiry, "c"];
+            match connection.client().meta_set(name, &bytes[..], false, None, Some(&flags)).await {
+                Ok(Some(MetaValue { status: Some(status), cas, .. })) => Ok((status, Cas(cas.unwrap_or_default()))),
+                Ok(_) => Err(StoreError::refused(NAME, "the server did not say how a write ended")),
+                Err(Error::Protocol(status @ (Status::NotStored | Status::Exists | Status::NotFound))) => {
+                    Ok((status, Cas::default()))
+                }
+                Err(Error::Protocol(Status::Error(ErrorKind::Server(cause)))) if cause.contains("too large") => {
+                    Err(too_large(size, self.max_item_bytes))
+                }
+                Err(error) => Err(server.failed(error)),
             }
-            Err(Error::Protocol(Status::Error(ErrorKind::Server(cause)))) if cause.contains("too large") => {
-                Err(too_large(size, self.max_item_bytes))
-            }
-            Ok(_) => Err(StoreError::refused(NAME, "the server did not say how a write ended")),
-            Err(error) => Err(connection.failed(error)),
-        }
+        });
+        written.await
     }
 
     fn server_of(&self, key: &RecordKey) -> &Server {

@@ -1,3 +1,7 @@
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
 use async_memcached::{Client, Error};
 use parking_lot::Mutex;
 use session_core::{ConfigError, StoreError};
@@ -7,6 +11,10 @@ use super::NAME;
 
 /// Connections to one server at a time. One carries some ten thousand calls a second.
 const MAX_CONNECTIONS: usize = 8;
+
+/// What a server takes that is no more there, short enough to try again, or to use the durable tier
+/// behind this one, while a request waits.
+const TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// One memcached server and the connections to it.
 pub(super) struct Server {
@@ -63,8 +71,11 @@ impl Server {
 
     /// Fails unless the server is there and speaks the protocol.
     pub(super) async fn greet(&self) -> Result<(), StoreError> {
-        let mut connection = self.connect().await?;
-        let version = connection.client().version().await.map_err(|error| self.failed(error))?;
+        let version = self.within_limit(async {
+            let mut connection = self.connect().await?;
+            connection.client().version().await.map_err(|error| self.failed(error))
+        });
+        let version = version.await?;
         let mut numbers = version.trim().split('.').map_while(|number| number.parse::<u32>().ok());
         if (numbers.next(), numbers.next()) < (Some(1), Some(6)) {
             return Err(StoreError::refused(NAME, format!("{} is not memcached 1.6 or later", self.address.0)));
@@ -81,6 +92,15 @@ impl Server {
             None => Client::new(&self.address.0).await.map_err(|error| self.failed(error))?,
         };
         Ok(Connection { server: self, client: Some(client), _permit: permit })
+    }
+
+    /// Bounds a call, and the wait for a connection to make it on.
+    pub(super) async fn within_limit<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = tokio::time::timeout(TIME_LIMIT, call).await;
+        answer.unwrap_or_else(|_| Err(self.failed(Error::Io(io::ErrorKind::TimedOut.into()))))
     }
 
     pub(super) fn disconnect(&self) {
@@ -120,10 +140,6 @@ pub(super) struct Connection<'a> {
 impl Connection<'_> {
     pub(super) fn client(&mut self) -> &mut Client {
         self.client.as_mut().expect("the client is there until the connection is dropped")
-    }
-
-    pub(super) fn failed(&self, error: Error) -> StoreError {
-        self.server.failed(error)
     }
 }
 

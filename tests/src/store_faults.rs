@@ -1,0 +1,277 @@
+//! What every store must do when the network or the server fails, or a caller gives up: one function
+//! per behaviour, for a store that reaches its server through a [`Proxy`].
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use session_core::{Error, NewSession, Record, SessionManager, Store, Written};
+use tokio::task::JoinSet;
+
+use crate::records::*;
+use crate::{Fault, Proxy};
+
+/// F1, B34: an error, not an anonymous visitor; and no restart is needed.
+pub async fn down_is_an_error_at_once_and_recovers(store: &impl Store, proxy: &Proxy) {
+    let record = created(store, fresh_record()).await;
+    for _ in 0..3 {
+        proxy.set(Fault::Refuse);
+        let down = Instant::now();
+        for _ in 0..10 {
+            assert!(store.load(&record.key, now()).await.unwrap_err().is_unavailable());
+        }
+        assert!(down.elapsed() < SECOND, "{:?}", down.elapsed());
+        proxy.set(Fault::None);
+        let up = Instant::now();
+        while store.load(&record.key, now()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(up.elapsed() < SECOND, "recovered after {:?}", up.elapsed());
+        assert_eq!(load(store, &record.key).await.as_ref(), Some(&record));
+    }
+}
+
+/// F2: what was not saved is visible nowhere.
+pub async fn save_while_down_changes_nothing(store: &(impl Store + Clone), proxy: &Proxy) {
+    let sessions = manager(store);
+    let session = sessions.create(NewSession::new().attr("Color", "red")).await.unwrap();
+    let again = sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    again.set_attr("Color", "blue").unwrap();
+    proxy.set(Fault::Refuse);
+    assert!(matches!(again.save().await, Err(Error::Store(_))));
+    proxy.set(Fault::None);
+    let stored = sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(stored.attr::<String>("Color").unwrap().unwrap(), "red");
+}
+
+/// F3: a server that is silent is an error in time, and is used again when it speaks.
+pub async fn silence_is_an_error_within_the_time_limit(store: &(impl Store + Clone), proxy: &Proxy) {
+    let record = created(store, fresh_record()).await;
+    let limit = Duration::from_millis(300);
+    let hasty = SessionManager::builder(store.clone()).without_background_purge().time_limit(limit).build().unwrap();
+    proxy.set(Fault::BlackHole);
+    for _ in 0..5 {
+        let start = Instant::now();
+        assert!(matches!(hasty.create(NewSession::new()).await, Err(Error::Store(_))));
+        assert!(start.elapsed() < limit * 2, "{:?}", start.elapsed());
+    }
+    proxy.set(Fault::None);
+    let up = Instant::now();
+    while store.load(&record.key, now()).await.is_err() {}
+    assert!(up.elapsed() < SECOND, "recovered after {:?}", up.elapsed());
+}
+
+/// A connection through which nothing comes any more is given up, even if it never breaks.
+pub async fn silence_ends_without_a_manager(store: &impl Store, proxy: &Proxy, limit: Duration) {
+    let record = created(store, fresh_record()).await;
+    proxy.set(Fault::BlackHole);
+    let start = Instant::now();
+    assert!(store.load(&record.key, now()).await.unwrap_err().is_unavailable());
+    assert!(start.elapsed() < limit, "{:?}", start.elapsed());
+    proxy.set(Fault::None);
+    assert_eq!(load(store, &record.key).await, Some(record));
+}
+
+/// F4: the request arrives or not, the reply arrives or not; the count is never wrong.
+///
+/// `request` and `reply` are about how many bytes there are to cut in a request that counts.
+pub async fn cut_connection_counts_no_update_twice(
+    store: &(impl Store + Clone),
+    proxy: &Proxy,
+    rounds: usize,
+    [request, reply]: [u64; 2],
+) {
+    let sessions = manager(store);
+    let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    for round in 1..=rounds as u64 {
+        let session = sessions.get(session.id().as_str()).await.unwrap().unwrap();
+        proxy.set(cut(round, [request, reply]));
+        let counted = session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await;
+        proxy.set(Fault::None);
+        assert_eq!(counted.unwrap(), round);
+    }
+    let stored = sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(stored.attr::<usize>("Count").unwrap(), Some(rounds));
+}
+
+/// F4: a record of half a megabyte is there as before or as after, whole.
+pub async fn cut_large_save_is_old_or_new(store: &impl Store, proxy: &Proxy, rounds: usize) {
+    let text = |letter: &str| attributes("Text", letter.repeat(500_000));
+    let mut stored = created(store, Record { attributes: text("a"), ..fresh_record() }).await;
+    for round in 0..rounds as u64 {
+        let saved = Record { attributes: text(["b", "c"][round as usize % 2]), ..next(&stored) };
+        proxy.set(Fault::CutRequestAfter(round * 15_485 % 510_000));
+        let answer = store.save(&saved, stored.version).await;
+        proxy.set(Fault::None);
+        let loaded = settled(store, &stored).await;
+        assert!(loaded == stored || loaded == saved, "mixed in round {round}");
+        assert!(loaded == saved || !matches!(answer, Ok(Written::Done)), "acknowledged and lost in round {round}");
+        stored = loaded;
+    }
+}
+
+/// F8, guarantee 3: whatever is cut, exactly one of the two keys has everything; and who asks again,
+/// as the manager does, gets it renewed.
+pub async fn cut_renewal_leaves_exactly_one(
+    store: &(impl Store + Clone),
+    proxy: &Proxy,
+    rounds: usize,
+    bytes: [u64; 2],
+) {
+    let sessions = manager(store);
+    for round in 0..rounds as u64 {
+        let old = created(store, Record { attributes: attributes("Round", round), ..fresh_record() }).await;
+        let new = renewed(&old);
+        proxy.set(cut(round, bytes));
+        let answer = store.renew(&old.key, old.version, &new).await;
+        proxy.set(Fault::None);
+        assert_exactly_one(store, &old, &new, answer.is_ok_and(|written| written == Written::Done)).await;
+
+        let session = sessions.create(NewSession::new().attr("Round", &round)).await.unwrap();
+        let old_id = session.id();
+        session.renew_id().unwrap();
+        proxy.set(cut(round, bytes));
+        session.save().await.unwrap();
+        proxy.set(Fault::None);
+        assert!(sessions.get(old_id.as_str()).await.unwrap().is_none());
+        let session = sessions.get(session.id().as_str()).await.unwrap().expect("it was renewed");
+        assert_eq!(session.attr::<u64>("Round").unwrap(), Some(round));
+    }
+}
+
+/// The same where the caller gives up at any point.
+pub async fn cancelled_renewal_leaves_exactly_one(store: &impl Store, rounds: usize) {
+    let mut cancelled = 0;
+    for round in 0..rounds {
+        let old = created(store, Record { attributes: attributes("Round", round), ..fresh_record() }).await;
+        let new = renewed(&old);
+        let answer = within_waits(round % 16, store.renew(&old.key, old.version, &new)).await;
+        cancelled += usize::from(answer.is_none());
+        let is_done = answer.is_some_and(|answer| answer.expect("the store works") == Written::Done);
+        assert_exactly_one(store, &old, &new, is_done).await;
+        // Whatever was left behind is in nobody's way.
+        let (current, next) = match load(store, &new.key).await {
+            Some(_) => (new.clone(), renewed(&new)),
+            None => (old.clone(), renewed(&old)),
+        };
+        assert_eq!(store.renew(&current.key, current.version, &next).await.unwrap(), Written::Done);
+        assert_exactly_one(store, &current, &next, true).await;
+    }
+    assert!(cancelled > rounds / 8, "only {cancelled} were cancelled");
+}
+
+/// A26: whoever waits gets the reply to their own question, whoever gave up before.
+///
+/// Readers ask for marked records, writers save and touch them; most of them give up.
+pub async fn cancelled_calls_leave_nobody_anothers_reply(
+    store: &(impl Store + Clone),
+    proxy: &Proxy,
+    cancellations: usize,
+) {
+    let mut marked = Vec::new();
+    for mark in 0..32 {
+        marked.push(created(store, Record { attributes: attributes("Mark", mark), ..fresh_record() }).await);
+    }
+    let marked = Arc::new(marked);
+    proxy.set(Fault::Delay(Duration::from_micros(500)));
+    let (left, answered) = (Arc::new(AtomicUsize::new(cancellations)), Arc::new(AtomicUsize::new(0)));
+    let mut clients = JoinSet::new();
+    for client in 0..16 {
+        let (store, marked, left, answered) = (store.clone(), marked.clone(), left.clone(), answered.clone());
+        clients.spawn(async move {
+            let mut random = Random(client);
+            while left.load(Ordering::Relaxed) > 0 {
+                let record = &marked[random.below(32) as usize];
+                // From before it is sent to after it is answered.
+                let patience = Duration::from_micros(random.below(20_000));
+                let visiting = visit(&store, record, random.below(3));
+                if tokio::time::timeout(patience, visiting).await.is_ok() {
+                    answered.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+                }
+            }
+        });
+    }
+    clients.join_all().await;
+    assert!(answered.load(Ordering::Relaxed) > cancellations / 20, "enough were answered");
+    proxy.set(Fault::None);
+    for record in marked.iter() {
+        assert_eq!(load(store, &record.key).await.expect("it is alive").attributes, record.attributes);
+    }
+}
+
+async fn visit(store: &impl Store, record: &Record, kind: u64) {
+    let loaded = load(store, &record.key).await.expect("it is alive");
+    assert_eq!((loaded.key, &loaded.attributes), (record.key, &record.attributes), "another's reply");
+    match kind {
+        0 => {}
+        1 => store.touch(&record.key, now()).await.expect("the store works"),
+        _ => {
+            let saved = Record { accessed: now(), ..next(&loaded) };
+            let written = store.save(&saved, loaded.version).await.expect("the store works");
+            assert!(matches!(written, Written::Done | Written::Conflict), "{written:?}");
+        }
+    }
+}
+
+fn cut(round: u64, [request, reply]: [u64; 2]) -> Fault {
+    // Both are coprime to most lengths, so that rounds differ.
+    if round.is_multiple_of(2) {
+        Fault::CutRequestAfter(round * 7919 % request)
+    } else {
+        Fault::CutReplyAfter(round * 104_729 % reply)
+    }
+}
+
+/// The record of this one's key once the server is reached again.
+async fn settled(store: &impl Store, record: &Record) -> Record {
+    loop {
+        if let Ok(loaded) = store.load(&record.key, now()).await {
+            return loaded.expect("it is alive");
+        }
+    }
+}
+
+async fn assert_exactly_one(store: &impl Store, old: &Record, new: &Record, is_done: bool) {
+    let mut found = (load(store, &old.key).await, load(store, &new.key).await);
+    if let (Some(_), Some(_)) = found {
+        // The renewal took effect between the two looks.
+        found = (load(store, &old.key).await, load(store, &new.key).await);
+    }
+    match found {
+        (Some(found), None) => {
+            assert!(!is_done, "renewed, and then not");
+            assert_eq!(found, *old);
+        }
+        (None, Some(found)) => assert_eq!(found, *new),
+        neither_or_both => panic!("not exactly one: {neither_or_both:?}"),
+    }
+}
+
+/// The future's output, unless it has to wait more often than that: then it is dropped.
+async fn within_waits<F: Future>(mut waits: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let polling = poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if waits == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            waits -= 1;
+            Poll::Pending
+        }
+    });
+    polling.await
+}
+
+/// Numbers without a pattern, the same in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}

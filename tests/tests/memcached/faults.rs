@@ -1,0 +1,132 @@
+//! Servers that are down or silent, connections that break, and callers that give up.
+
+use std::time::{Duration, Instant};
+
+use session_core::{NewSession, Store, Written};
+use workspace_tests::MemcachedServer;
+use workspace_tests::records::*;
+use workspace_tests::store_faults;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_server_that_is_down_is_an_error_at_once_and_recovers() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::down_is_an_error_at_once_and_recovers(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn a_save_while_the_server_is_down_changes_nothing() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::save_while_down_changes_nothing(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn a_silent_server_is_an_error_within_the_time_limit() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::silence_is_an_error_within_the_time_limit(&store, &proxy).await;
+    store_faults::silence_ends_without_a_manager(&store, &proxy, 2 * SECOND).await;
+}
+
+#[tokio::test]
+async fn a_connection_cut_anywhere_counts_no_update_twice() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::cut_connection_counts_no_update_twice(&store, &proxy, campaign(400), [400, 300]).await;
+}
+
+#[tokio::test]
+async fn a_large_save_that_is_cut_is_old_or_new_and_never_mixed() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::cut_large_save_is_old_or_new(&store, &proxy, campaign(40)).await;
+}
+
+/// Each of the five steps of a renewal is cut, in the request and in the reply.
+#[tokio::test]
+async fn a_renewal_cut_anywhere_leaves_exactly_one() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::cut_renewal_leaves_exactly_one(&store, &proxy, campaign(400), [1100, 400]).await;
+}
+
+#[tokio::test]
+async fn a_renewal_cancelled_anywhere_leaves_exactly_one() {
+    let Some((_server, _proxy, store)) = behind_proxy().await else { return };
+    store_faults::cancelled_renewal_leaves_exactly_one(&store, campaign(400)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_calls_leave_nobody_anothers_reply() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::cancelled_calls_leave_nobody_anothers_reply(&store, &proxy, campaign(4000)).await;
+}
+
+/// With its sessions: they are gone, which is none and no error; and new ones start within a second.
+#[tokio::test]
+async fn a_server_that_was_restarted_is_used_again() {
+    let Some(mut server) = MemcachedServer::start() else { return };
+    let sessions = manager(&connect(&server).await);
+    for _ in 0..3 {
+        let session = sessions.create(NewSession::new()).await.unwrap();
+        // As many connections as there can be, all of which break.
+        let ids = session.id();
+        let visits = (0..20).map(|_| {
+            tokio::spawn({
+                let (sessions, id) = (sessions.clone(), ids.clone());
+                async move { sessions.get(id.as_str()).await.unwrap().unwrap() }
+            })
+        });
+        for visit in visits.collect::<Vec<_>>() {
+            visit.await.unwrap();
+        }
+        server.kill();
+        assert!(sessions.get(ids.as_str()).await.is_err(), "it is down");
+        server.restart();
+        let up = Instant::now();
+        assert!(sessions.get(ids.as_str()).await.unwrap().is_none(), "it was only in memory");
+        sessions.create(NewSession::new()).await.unwrap();
+        assert!(up.elapsed() < Duration::from_secs(1), "recovered after {:?}", up.elapsed());
+    }
+}
+
+/// Whatever memcached drops is gone as a whole, and nothing is made of it.
+#[tokio::test]
+async fn sessions_that_memcached_dropped_are_gone() {
+    let Some(server) = MemcachedServer::start() else { return };
+    let store = connect(&server).await;
+    let record = created(&store, fresh_record()).await;
+    assert!(server.ask("flush_all").starts_with("OK"));
+    assert_eq!(load(&store, &record.key).await, None);
+    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Written::Missing);
+    store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap();
+    let new = renewed(&record);
+    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Written::Missing);
+    store.delete(&record.key).await.unwrap();
+    for key in [&record.key, &new.key] {
+        assert_eq!(load(&store, key).await, None);
+    }
+    assert!(server.ask("stats").contains("STAT curr_items 0\r\n"), "nothing is left behind");
+}
+
+/// Dropped at every step of a renewal: one key or none, and never what was not renewed.
+#[tokio::test]
+async fn eviction_during_a_renewal_is_a_loss_at_worst() {
+    let Some((server, proxy, store)) = behind_proxy().await else { return };
+    for step in 0..6 {
+        let old = created(&store, fresh_record()).await;
+        let new = renewed(&old);
+        let (before, renewing) = (proxy.round_trips(), {
+            let (store, old, new) = (store.clone(), old.clone(), new.clone());
+            proxy.set(workspace_tests::Fault::Delay(Duration::from_millis(5)));
+            tokio::spawn(async move { store.renew(&old.key, old.version, &new).await })
+        });
+        while proxy.round_trips() < before + step && !renewing.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        server.ask("flush_all");
+        let written = renewing.await.unwrap().unwrap();
+        proxy.set(workspace_tests::Fault::None);
+        assert!(matches!(written, Written::Done | Written::Missing), "{written:?}");
+        assert_eq!(load(&store, &old.key).await, None);
+        let found = load(&store, &new.key).await;
+        assert!(found.is_none() || (written == Written::Done && found == Some(new)), "{found:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! Memcached: every behaviour, and what takes a hold on the server.
+#![cfg(feature = "memcached")]
+
+mod at_the_server;
+mod conformance;
+mod fast_tier;
+mod faults;
+mod several_servers;
+mod support;
