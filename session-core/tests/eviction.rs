@@ -1,0 +1,134 @@
+//! A full [`MemoryStore`]: who gives way.
+//!
+//! `SESSION_ROUNDS=100000 cargo test -p session-core --release --test eviction` floods a store of
+//! 100,000 sessions with ten million.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_core::conformance::rounds;
+use session_core::{ManualClock, MemoryStore, NewSession, Session, SessionId, SessionManager, Store};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Sessions that moka has taken note of but not yet made room for.
+const LAG: usize = 1000;
+
+fn managed(store: &MemoryStore) -> (SessionManager, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::default());
+    let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
+    (builder.build().expect("these settings work"), clock)
+}
+
+async fn created(sessions: &SessionManager, new: NewSession) -> Session {
+    sessions.create(new).await.expect("the store works")
+}
+
+async fn is_alive(sessions: &SessionManager, id: &SessionId) -> bool {
+    sessions.get(id.as_str()).await.expect("the store works").is_some()
+}
+
+#[tokio::test]
+async fn a_flood_of_anonymous_sessions_ends_no_signed_in_one() {
+    let bound = rounds();
+    let store = MemoryStore::with_max_sessions(bound as u64);
+    let (sessions, _) = managed(&store);
+    let mut signed_in = Vec::new();
+    for user in 0..bound.div_ceil(100) {
+        let new = NewSession::new().principal(user.to_string()).attr("Count", &user);
+        signed_in.push(created(&sessions, new).await.id());
+    }
+    let mut early = None;
+    for flood in 0..100 {
+        for _ in 0..bound {
+            created(&sessions, NewSession::new().attr("Count", &flood)).await;
+        }
+        assert!(store.len() <= bound + signed_in.len() + LAG, "{} sessions at a bound of {bound}", store.len());
+        if flood == 10 {
+            early = resident_bytes();
+        }
+    }
+    if let (Some(early), Some(late)) = (early, resident_bytes()) {
+        assert!(late < early + early / 5 + (10 << 20), "memory grew from {early} to {late} bytes");
+    }
+    for id in &signed_in {
+        assert!(is_alive(&sessions, id).await);
+    }
+    sessions.purge_expired(MINUTE).await.expect("the store works");
+    let evicted = sessions.counters().evicted as usize;
+    assert!(evicted >= 99 * bound - LAG, "only {evicted} evictions are counted");
+}
+
+fn resident_bytes() -> Option<usize> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(pages.split_whitespace().nth(1)?.parse::<usize>().ok()? * 4096)
+}
+
+/// Lets others come in until a store of this bound has been replaced several times over; the one
+/// session is used now and then in between.
+async fn crowd_out(bound: usize, clock: &ManualClock, sessions: &SessionManager, mut used: impl AsyncFnMut()) {
+    for round in 0..10 * (bound + LAG) {
+        if round % (bound / 4) == 0 {
+            clock.advance(2 * MINUTE);
+            used().await;
+        }
+        created(sessions, lasting()).await;
+    }
+}
+
+fn lasting() -> NewSession {
+    NewSession::new().without_absolute_timeout().idle_timeout(10_000 * MINUTE)
+}
+
+#[tokio::test]
+async fn a_session_that_only_reads_outlives_unused_ones() {
+    let store = MemoryStore::with_max_sessions(400);
+    let (sessions, clock) = managed(&store);
+    let id = created(&sessions, lasting()).await.id();
+    crowd_out(400, &clock, &sessions, async || assert!(is_alive(&sessions, &id).await)).await;
+}
+
+#[tokio::test]
+async fn a_session_that_saves_at_each_use_outlives_unused_ones() {
+    let store = MemoryStore::with_max_sessions(400);
+    let (sessions, clock) = managed(&store);
+    let session = created(&sessions, lasting()).await;
+    let count = async || {
+        session.update_attr("Count", |count: Option<u32>| count.unwrap_or(0) + 1).await.expect("it is alive");
+    };
+    crowd_out(400, &clock, &sessions, count).await;
+}
+
+#[tokio::test]
+async fn an_unused_session_gives_way() {
+    let store = MemoryStore::with_max_sessions(400);
+    let (sessions, clock) = managed(&store);
+    let session = created(&sessions, lasting()).await;
+    crowd_out(400, &clock, &sessions, async || {}).await;
+    assert!(!is_alive(&sessions, &session.id()).await);
+    // It is as gone as one that was removed.
+    session.set_attr("Count", &1).expect("its handle does not know yet");
+    assert!(session.save().await.is_err());
+}
+
+#[tokio::test]
+async fn signed_in_sessions_are_bounded_too_and_their_index_with_them() {
+    let store = MemoryStore::with_max_sessions(100);
+    let (sessions, _) = managed(&store);
+    for _ in 0..100 + 10 * LAG {
+        created(&sessions, NewSession::new().principal("ann")).await;
+    }
+    assert!(store.len() <= 100 + LAG);
+    assert!(sessions.sessions_of("ann").await.expect("the store works").len() <= 100 + LAG);
+    assert_eq!(sessions.remove_all("ann").await.expect("the store works"), sessions.counters().removed as usize);
+    assert!(store.is_empty());
+}
+
+#[tokio::test]
+async fn a_bound_of_zero_still_keeps_a_session() {
+    let store = MemoryStore::with_max_sessions(0);
+    let (sessions, _) = managed(&store);
+    let session = created(&sessions, NewSession::new()).await;
+    assert!(is_alive(&sessions, &session.id()).await);
+    assert_eq!(store.list(sessions.now(), 10).await.expect("the store works").len(), 1);
+}
