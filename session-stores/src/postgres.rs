@@ -6,14 +6,15 @@ use session_core::{
     Capabilities, Codec, ConfigError, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time,
     Version, Written,
 };
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, Error, Executor, PgConnection, PgPool, Postgres};
+use sqlx::postgres::{PgArguments, PgConnectOptions};
+use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres};
 
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
 
+mod connections;
 mod lent;
 
-use lent::Lent;
+use connections::{Connections, OwnPool};
 
 const NAME: &str = "postgres";
 
@@ -42,8 +43,7 @@ const NAME: &str = "postgres";
 /// the address asks for it (`?sslmode=verify-full`).
 #[derive(Clone)]
 pub struct PostgresStore {
-    pool: PgPool,
-    owns_pool: bool,
+    connections: Connections,
     table: TableName,
     statements: Arc<Statements>,
     codec: Arc<dyn Codec>,
@@ -63,15 +63,8 @@ const SCHEMA: &str = include_str!("postgres.sql");
 /// Held while the table is made, because `IF NOT EXISTS` is not enough for two at a time.
 const SET_UP_LOCK: i64 = 0x7365_7373_696f_6e73;
 
-/// How long it may take to get a connection: less than a manager waits for an operation.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(2);
-
-/// A connection that was used more recently than this is not checked before it is used again,
-/// which would cost each request a round trip.
-const FRESH: Duration = Duration::from_secs(1);
-
 /// How often a statement is tried that the database rolls back in favour of another.
-const MAX_ROLLBACKS: usize = 20;
+const MAX_ROLLBACKS: u64 = 50;
 
 impl PostgresStore {
     /// Connects, and makes the table if it isn't there.
@@ -79,37 +72,26 @@ impl PostgresStore {
     /// The store has up to ten connections, which [`close`](Store::close) closes.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
-        let pool = PgPoolOptions::new()
-            .acquire_timeout(ACQUIRE_LIMIT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move { Ok(meta.idle_for < FRESH || lent::works(connection).await) })
-            })
-            .connect_lazy_with(options.clone());
-        let store = PostgresStore { owns_pool: true, ..PostgresStore::from_pool(pool) };
-        // Not through the pool, which goes on trying until its time is over and can't say why.
-        let connecting = async {
-            let mut connection = PgConnection::connect_with(&options).await?;
-            store.set_up_on(&mut connection).await?;
-            connection.close().await
-        };
-        match tokio::time::timeout(2 * ACQUIRE_LIMIT, connecting).await {
-            Ok(connected) => connected.map_err(failed)?,
-            Err(elapsed) => return Err(StoreError::unavailable(NAME, elapsed)),
-        }
+        let store = PostgresStore::on(Connections::Own(OwnPool::new(options)));
+        store.set_up().await?;
         Ok(store)
     }
 
     /// A store on the application's own pool, which [`close`](Store::close) leaves open.
     ///
     /// The table must be there: see [`set_up`](PostgresStore::set_up) and
-    /// [`schema`](PostgresStore::schema). An `acquire_timeout` of the pool below the manager's time
-    /// limit makes errors clearer; with sqlx's `test_before_acquire`, each operation costs a round
-    /// trip more.
+    /// [`schema`](PostgresStore::schema). Give the pool an `acquire_timeout` below the manager's time
+    /// limit of 5 seconds: sqlx goes on for so long to connect to a server that is down. Its pools
+    /// also check connections, which the server sees as a round trip after each operation, and
+    /// another before it unless `test_before_acquire` is off.
     pub fn from_pool(pool: PgPool) -> Self {
+        PostgresStore::on(Connections::Shared(pool))
+    }
+
+    fn on(connections: Connections) -> Self {
         let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
         let statements = Arc::new(Statements::new(&table, &DIALECT));
-        PostgresStore { pool, owns_pool: false, table, statements, codec: Arc::new(JsonCodec) }
+        PostgresStore { connections, table, statements, codec: Arc::new(JsonCodec) }
     }
 
     /// Another table than `session_records`, in a schema if there is a dot. Call
@@ -129,7 +111,7 @@ impl PostgresStore {
 
     /// Makes the table if it isn't there. Any number of processes may do so at the same time.
     pub async fn set_up(&self) -> Result<(), StoreError> {
-        let mut lent = self.lend().await.map_err(failed)?;
+        let mut lent = self.connections.lend().await.map_err(failed)?;
         self.set_up_on(lent.connection()).await.map_err(failed)?;
         lent.give_back();
         Ok(())
@@ -152,14 +134,10 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn lend(&self) -> Result<Lent, Error> {
-        Ok(Lent::new(self.pool.acquire().await?))
-    }
-
     /// How many rows the statement wrote.
     async fn write(&self, statement: impl Fn() -> Prepared<Postgres> + Send + Sync) -> Result<u64, Error> {
         repeat(|| async {
-            let mut lent = self.lend().await?;
+            let mut lent = self.connections.lend().await?;
             let done = statement().execute(lent.connection()).await?;
             lent.give_back();
             Ok(done.rows_affected())
@@ -171,14 +149,14 @@ impl PostgresStore {
     async fn reason(&self, key: &RecordKey, now: Time) -> Result<Written, StoreError> {
         let query = sqlx::query_scalar::<_, i32>(safe(&self.statements.is_live));
         let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
-        let mut lent = self.lend().await.map_err(failed)?;
+        let mut lent = self.connections.lend().await.map_err(failed)?;
         let found = query.fetch_optional(lent.connection()).await.map_err(failed)?;
         lent.give_back();
         Ok(if found.is_some() { Written::Conflict } else { Written::Missing })
     }
 
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
-        let mut lent = self.lend().await.map_err(failed)?;
+        let mut lent = self.connections.lend().await.map_err(failed)?;
         let rows = query.fetch_all(lent.connection()).await.map_err(failed)?;
         lent.give_back();
         Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, NAME, now)).collect())
@@ -273,7 +251,7 @@ impl Store for PostgresStore {
                 .bind(principal.as_bytes().to_vec())
                 .bind(except.map_or_else(Vec::new, |key| key.as_bytes().to_vec()))
                 .bind(now.unix_millis());
-            let mut lent = self.lend().await?;
+            let mut lent = self.connections.lend().await?;
             let deleted = query.fetch_all(lent.connection()).await?;
             lent.give_back();
             Ok(deleted)
@@ -283,9 +261,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        if self.owns_pool {
-            self.pool.close().await;
-        }
+        self.connections.close().await;
         Ok(())
     }
 }
@@ -296,9 +272,11 @@ async fn repeat<T, F>(operation: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    for _ in 0..MAX_ROLLBACKS {
+    for attempt in 1..MAX_ROLLBACKS {
         match operation().await {
-            Err(Error::Database(error)) if is_rollback(error.code().as_deref()) => {}
+            Err(Error::Database(error)) if is_rollback(error.code().as_deref()) => {
+                tokio::time::sleep(Duration::from_millis(attempt)).await;
+            }
             done => return done,
         }
     }

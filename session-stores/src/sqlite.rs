@@ -14,6 +14,10 @@ use tokio::sync::Mutex;
 
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
 
+mod contention;
+
+use contention::Contention;
+
 const NAME: &str = "sqlite";
 
 /// Sessions in a table of an SQLite database: they survive a restart, with no server to run.
@@ -38,6 +42,7 @@ pub struct SqliteStore {
     codec: Arc<dyn Codec>,
     /// SQLite has one writer at a time. Waiting here is fair; waiting there is polling.
     writing: Arc<Mutex<()>>,
+    contention: Arc<Contention>,
 }
 
 const DIALECT: Dialect = Dialect {
@@ -96,7 +101,8 @@ impl SqliteStore {
         let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
         let statements = Arc::new(Statements::new(&table, &DIALECT));
         let codec = Arc::new(JsonCodec);
-        SqliteStore { pool, owns_pool: false, table, statements, codec, writing: Arc::default() }
+        let contention = Arc::new(Contention::new());
+        SqliteStore { pool, owns_pool: false, table, statements, codec, writing: Arc::default(), contention }
     }
 
     /// Another table than `session_records`. Call [`set_up`](SqliteStore::set_up) then.
@@ -175,10 +181,17 @@ impl Store for SqliteStore {
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let update = bind_record(sqlx::query(safe(&self.statements.save)), &envelope).bind(number(expected));
-        match self.write(update).await.map_err(failed)? {
-            0 => self.reason(&record.key, record.accessed).await,
-            _ => Ok(Written::Done),
+        if self.write(update).await.map_err(failed)? > 0 {
+            if let Some(pause) = self.contention.pause(&record.key, record.version) {
+                tokio::time::sleep(pause).await;
+            }
+            return Ok(Written::Done);
         }
+        let reason = self.reason(&record.key, record.accessed).await?;
+        if reason == Written::Conflict {
+            self.contention.note(&record.key);
+        }
+        Ok(reason)
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {

@@ -5,23 +5,33 @@ pub mod records;
 pub mod store_faults;
 pub mod unsteady_store;
 
+#[cfg(feature = "browser")]
+pub mod browser;
 #[cfg(feature = "firestore")]
 mod firestore_emulator;
 #[cfg(feature = "memcached")]
 mod memcached_server;
+mod open_store;
+#[cfg(feature = "postgres")]
+mod postgres_server;
+mod processes;
 mod proxy;
 #[cfg(feature = "redis")]
 mod redis_server;
-#[cfg(any(feature = "firestore", feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 mod server_process;
 
 #[cfg(feature = "firestore")]
 pub use firestore_emulator::FirestoreEmulator;
 #[cfg(feature = "memcached")]
 pub use memcached_server::MemcachedServer;
+pub use open_store::open_store;
+#[cfg(feature = "postgres")]
+pub use postgres_server::PostgresServer;
+pub use processes::{Worker, count_in_processes};
 pub use proxy::{Fault, Proxy};
-#[cfg(any(feature = "firestore", feature = "memcached", feature = "redis"))]
-pub use server_process::{ServerProcess, free_port};
+#[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
+pub use server_process::{ServerProcess, free_port, is_installed};
 #[cfg(feature = "redis")]
 pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
 

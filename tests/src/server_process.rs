@@ -67,9 +67,15 @@ pub fn is_installed(program: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
     if !found {
-        assert!(std::env::var_os("CI").is_none(), "{program} is not installed, and CI skips nothing");
-        // Not `eprintln!`, which the test runner swallows.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not installed");
+        skip(program);
     }
     found
+}
+
+/// Says aloud that a test is skipped for want of a program.
+#[track_caller]
+pub fn skip(program: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{program} is not installed, and CI skips nothing");
+    // Not `eprintln!`, which the test runner swallows.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not installed");
 }

@@ -1,0 +1,164 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::server_process::{ServerProcess, free_port, skip};
+
+/// A PostgreSQL server of a test's own, with its files in a folder of its own.
+///
+/// What it has acknowledged survives its being killed, but not a power failure.
+pub struct PostgresServer {
+    addr: SocketAddr,
+    programs: PathBuf,
+    folder: PathBuf,
+    process: Option<ServerProcess>,
+    _cleaner: Child,
+}
+
+impl PostgresServer {
+    /// An empty server; `None` where PostgreSQL is not installed.
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        let Some(programs) = installed() else {
+            skip("postgres");
+            return None;
+        };
+        let addr = (Ipv4Addr::LOCALHOST, free_port()).into();
+        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        let cleaner = remove_at_the_end(&folder);
+        let mut server = PostgresServer { addr, programs, folder, process: None, _cleaner: cleaner };
+        server.initialise();
+        server.restart();
+        Some(server)
+    }
+
+    /// Where it listens, also after a restart.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What [`PostgresStore::connect`](session_stores::PostgresStore::connect) takes.
+    pub fn url(&self) -> String {
+        PostgresServer::url_at(self.addr)
+    }
+
+    /// The URL of the server as it is reached through another address.
+    pub fn url_at(addr: SocketAddr) -> String {
+        format!("postgres://postgres@{addr}/postgres")
+    }
+
+    /// Kills every process of it, in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        let Some(postmaster) = self.postmaster() else { return };
+        let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
+        let children = children.unwrap_or_default();
+        let all: Vec<&str> = [postmaster.as_str()].into_iter().chain(children.split_whitespace()).collect();
+        // One may have ended by itself in between.
+        let _ = Command::new("kill").arg("-9").args(all).output();
+        self.process = None;
+    }
+
+    /// Stops it as an operator does, ending all connections.
+    pub fn stop(&mut self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-m", "fast", "-w", "stop"]);
+        self.process = None;
+    }
+
+    /// Kills it if it runs, and starts it again with the same files.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.kill();
+        // The lock of a server that was killed names a process id that may be anybody's by now.
+        let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
+        let (port, data) = (self.addr.port().to_string(), self.data());
+        let mut command = self.command("postgres");
+        command.extend(["-D", &data, "-h", "127.0.0.1", "-p", &port, "-k", ""].map(str::to_owned));
+        for setting in ["fsync=off", "max_connections=200", "listen_addresses=127.0.0.1"] {
+            command.extend(["-c".to_owned(), setting.to_owned()]);
+        }
+        let is_ready = || {
+            let mut ask = Command::new(self.programs.join("pg_isready"));
+            ask.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().is_ok_and(|status| status.success())
+        };
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        self.process = Some(ServerProcess::start(&command, is_ready));
+    }
+
+    /// Everything in the database, as text.
+    pub fn dump(&self) -> String {
+        let port = self.addr.port().to_string();
+        self.run("pg_dump", &["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "postgres"])
+    }
+
+    #[track_caller]
+    fn initialise(&self) {
+        if is_root() {
+            let chowned = Command::new("chown").arg("postgres").arg(&self.folder).status();
+            assert!(chowned.expect("there is chown").success(), "the server's user exists");
+        }
+        self.run("initdb", &["-D", &self.data(), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "-N"]);
+    }
+
+    fn data(&self) -> String {
+        self.folder.join("data").to_string_lossy().into_owned()
+    }
+
+    fn postmaster(&self) -> Option<String> {
+        self.process.as_ref()?;
+        let lock = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
+        lock.lines().next().map(str::to_owned)
+    }
+
+    /// A program of PostgreSQL's, which refuses to run as root.
+    fn command(&self, program: &str) -> Vec<String> {
+        let program = self.programs.join(program).to_string_lossy().into_owned();
+        let mut command: Vec<String> = Vec::new();
+        if is_root() {
+            command.extend(["runuser", "-u", "postgres", "--"].map(str::to_owned));
+        }
+        command.push(program);
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, program: &str, arguments: &[&str]) -> String {
+        let command = self.command(program);
+        let output = Command::new(&command[0]).args(&command[1..]).args(arguments).current_dir("/").output();
+        let output = output.expect("the program can be run");
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Removes the folder when this process ends, because nobody drops what a static holds.
+fn remove_at_the_end(folder: &Path) -> Child {
+    // The server, which is killed at the same moment, may still write a last file.
+    let script = r#"cat > /dev/null; sleep 1; rm -rf "$1""#;
+    let mut cleaner = Command::new("sh");
+    cleaner.args(["-c", script, "cleaner"]).arg(folder).stdin(Stdio::piped()).process_group(0);
+    cleaner.spawn().expect("there is a shell")
+}
+
+const PROGRAMS: [&str; 5] = ["initdb", "pg_ctl", "pg_dump", "pg_isready", "postgres"];
+
+/// The folder of PostgreSQL's programs: on the path, or where Debian puts the newest.
+fn installed() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
+    versions.sort();
+    let mut folders = std::env::split_paths(&path).chain(versions.into_iter().rev());
+    folders.find(|folder| PROGRAMS.iter().all(|program| folder.join(program).is_file()))
+}
+
+fn is_root() -> bool {
+    Path::new("/proc/self").metadata().is_ok_and(|process| process.uid() == 0)
+}

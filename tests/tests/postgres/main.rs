@@ -1,0 +1,10 @@
+//! Sessions in a real PostgreSQL server.
+
+#![cfg(feature = "postgres")]
+
+mod at_the_server;
+mod conformance;
+mod faults;
+mod processes;
+mod schema;
+mod support;

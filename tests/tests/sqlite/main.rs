@@ -1,0 +1,8 @@
+//! Sessions in an SQLite file.
+
+#![cfg(feature = "sqlite")]
+
+mod conformance;
+mod file;
+mod processes;
+mod support;
