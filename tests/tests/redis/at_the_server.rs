@@ -2,6 +2,7 @@
 
 use session_core::{NewSession, PrincipalKey, Store, Written};
 use session_stores::RedisStore;
+use workspace_tests::records::*;
 use workspace_tests::{Proxy, RedisServer};
 
 use crate::support::*;

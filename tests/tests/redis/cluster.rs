@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use redis::cluster::{ClusterClientBuilder, NodeAddress};
 use session_core::{NewSession, PrincipalKey, Record, Store, Written};
 use session_stores::RedisStore;
+use workspace_tests::records::*;
+use workspace_tests::store_faults;
 use workspace_tests::{Fault, Proxy, RedisCluster, RedisServer};
 
 use crate::support::*;
@@ -64,6 +66,12 @@ async fn a_renewal_that_is_interrupted_anywhere_leaves_exactly_one_key() {
         assert_eq!(load(&other, &old.key).await, None);
     }
     assert!(olds > 0 && news > 0, "both sides of the commit were seen: {olds} and {news}");
+}
+
+#[tokio::test]
+async fn a_renewal_cancelled_anywhere_leaves_exactly_one() {
+    let Some(store) = cluster().await else { return };
+    store_faults::cancelled_renewal_leaves_exactly_one(&store, campaign(400)).await;
 }
 
 /// Whoever tries again ends what was begun.
@@ -153,7 +161,7 @@ async fn reached<T, E, F: Future<Output = Result<T, E>>>(ask: impl Fn() -> F) ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelled_calls_leave_nobody_anothers_reply() {
     let Some((proxies, store)) = behind_proxies().await else { return };
-    crate::faults::cancel_many(&store, &proxies).await;
+    store_faults::cancelled_calls_leave_nobody_anothers_reply(&store, &proxies[0], campaign(4000)).await;
 }
 
 /// A server that is gone takes its slots with it, and nobody else's.

@@ -1,6 +1,7 @@
 //! Redis before a more durable store.
 
 use session_core::{FastStore, Record, Store, Written};
+use workspace_tests::records::*;
 
 use crate::support::*;
 

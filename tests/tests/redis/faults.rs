@@ -1,12 +1,14 @@
-//! Servers that are down, slow or silent, and connections that break.
+//! Servers that are down, slow or silent, connections that break, and callers that give up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use session_core::{Error, NewSession, Session, SessionManager, Store, Written};
+use session_core::{NewSession, Session, SessionManager, Store};
 use session_stores::RedisStore;
 use tokio::task::JoinSet;
+use workspace_tests::records::*;
+use workspace_tests::store_faults;
 use workspace_tests::{Fault, Proxy, RedisServer};
 
 use crate::support::*;
@@ -19,64 +21,47 @@ async fn behind_proxy() -> Option<(RedisServer, Proxy, RedisStore)> {
     Some((server, proxy, store))
 }
 
-/// F1, B34: an error, not an anonymous visitor; and no restart is needed.
 #[tokio::test]
-async fn a_store_that_is_down_is_an_error_at_once_and_recovers() {
+async fn a_server_that_is_down_is_an_error_at_once_and_recovers() {
     let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    let record = created(&store, fresh_record()).await;
-    for _ in 0..3 {
-        proxy.set(Fault::Refuse);
-        let start = Instant::now();
-        for _ in 0..10 {
-            assert!(store.load(&record.key, now()).await.unwrap_err().is_unavailable());
-        }
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-        proxy.set(Fault::None);
-        let down = Instant::now();
-        while store.load(&record.key, now()).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        assert!(down.elapsed() < Duration::from_secs(1), "{:?}", down.elapsed());
-        assert_eq!(load(&store, &record.key).await, Some(record.clone()));
-    }
+    store_faults::down_is_an_error_at_once_and_recovers(&store, &proxy).await;
 }
 
-/// F2: what was not saved is visible nowhere.
 #[tokio::test]
-async fn a_save_while_the_store_is_down_changes_nothing() {
+async fn a_save_while_the_server_is_down_changes_nothing() {
     let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    let sessions = manager(&store);
-    let session = sessions.create(NewSession::new().attr("Color", "red")).await.unwrap();
-    let again = sessions.get(session.id().as_str()).await.unwrap().unwrap();
-    again.set_attr("Color", "blue").unwrap();
-    proxy.set(Fault::Refuse);
-    assert!(matches!(again.save().await, Err(Error::Store(_))));
-    proxy.set(Fault::None);
-    let stored = sessions.get(session.id().as_str()).await.unwrap().unwrap();
-    assert_eq!(stored.attr::<String>("Color").unwrap().unwrap(), "red");
+    store_faults::save_while_down_changes_nothing(&store, &proxy).await;
 }
 
-/// F3: each attempt has a limit, and so have all together.
 #[tokio::test]
 async fn a_silent_server_is_an_error_within_the_time_limit() {
     let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    let record = created(&store, fresh_record()).await;
-    proxy.set(Fault::BlackHole);
-    let start = Instant::now();
-    assert!(store.load(&record.key, now()).await.unwrap_err().is_unavailable());
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    store_faults::silence_is_an_error_within_the_time_limit(&store, &proxy).await;
+    store_faults::silence_ends_without_a_manager(&store, &proxy, 2 * SECOND).await;
+}
 
-    let limit = Duration::from_millis(300);
-    let builder = SessionManager::builder(store.clone()).without_background_purge();
-    let hasty = builder.time_limit(limit).build().unwrap();
-    let start = Instant::now();
-    assert!(hasty.create(NewSession::new()).await.is_err());
-    assert!(start.elapsed() < limit * 2, "{:?}", start.elapsed());
+#[tokio::test]
+async fn a_connection_cut_anywhere_counts_no_update_twice() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::cut_connection_counts_no_update_twice(&store, &proxy, campaign(400), [400, 300]).await;
+}
 
-    proxy.set(Fault::None);
-    let healed = Instant::now();
-    while store.load(&record.key, now()).await.is_err() {}
-    assert!(healed.elapsed() < Duration::from_secs(1), "{:?}", healed.elapsed());
+#[tokio::test]
+async fn a_large_save_that_is_cut_is_old_or_new_and_never_mixed() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::cut_large_save_is_old_or_new(&store, &proxy, campaign(40)).await;
+}
+
+#[tokio::test]
+async fn a_renewal_cut_anywhere_leaves_exactly_one() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::cut_renewal_leaves_exactly_one(&store, &proxy, campaign(400), [600, 50]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_calls_leave_nobody_anothers_reply() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    store_faults::cancelled_calls_leave_nobody_anothers_reply(&store, &proxy, campaign(4000)).await;
 }
 
 /// A connection through which nothing comes any more is replaced, even if it never breaks.
@@ -91,51 +76,6 @@ async fn a_connection_that_stays_silent_is_replaced() {
     proxy.set(Fault::None);
     while store.load(&fresh_key(), now()).await.is_err() {}
     assert!(!server.ask(&["CLIENT", "LIST"]).contains(&format!("id={first} ")), "the first connection is gone");
-}
-
-/// F4: the first attempt arrives or not, the reply arrives or not; the count is never wrong.
-#[tokio::test]
-async fn a_connection_cut_anywhere_counts_no_update_twice() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    let sessions = manager(&store);
-    let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
-    let mut acknowledged = 0;
-    for round in 0..campaign(300) as u64 {
-        let session = sessions.get(session.id().as_str()).await.unwrap().unwrap();
-        proxy.set(if round % 2 == 0 { Fault::CutRequestAfter(round % 331) } else { Fault::CutReplyAfter(round % 17) });
-        let counted = session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await;
-        proxy.set(Fault::None);
-        acknowledged += 1;
-        assert_eq!(counted.unwrap(), acknowledged, "in round {round}");
-    }
-    let stored = sessions.get(session.id().as_str()).await.unwrap().unwrap();
-    assert_eq!(stored.attr::<u64>("Count").unwrap(), Some(acknowledged));
-}
-
-/// F4: a record of half a megabyte is there as before or as after, whole.
-#[tokio::test]
-async fn a_large_save_that_is_cut_is_old_or_new_and_never_mixed() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    let text = |letter: &str| letter.repeat(500_000);
-    let of = |letter: &str| [("Text".to_owned(), text(letter).into())].into_iter().collect();
-    let mut stored = created(&store, session_core::Record { attributes: of("a"), ..fresh_record() }).await;
-    for round in 0..campaign(40) as u64 {
-        let letter = if round % 2 == 0 { "b" } else { "c" };
-        let saved = session_core::Record { attributes: of(letter), ..next(&stored) };
-        proxy.set(Fault::CutRequestAfter(round * 15_000 % 510_000));
-        let answer = store.save(&saved, stored.version).await;
-        proxy.set(Fault::None);
-        let loaded = loop {
-            if let Ok(loaded) = store.load(&stored.key, now()).await {
-                break loaded.expect("it is alive");
-            }
-        };
-        assert!(loaded == stored || loaded == saved, "mixed in round {round}");
-        if let Ok(Written::Done) = answer {
-            assert!(loaded == saved, "acknowledged and lost in round {round}");
-        }
-        stored = loaded;
-    }
 }
 
 /// F1, F8, G12: nothing that was acknowledged is lost, no answer is wrong, and it recovers.
@@ -180,53 +120,4 @@ async fn count_until(stop: Arc<AtomicBool>, sessions: SessionManager, session: S
         }
     }
     (session, acknowledged, attempted)
-}
-
-/// A26: whoever waits gets the reply to their own question.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cancelled_calls_leave_nobody_anothers_reply() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    cancel_many(&store, &[proxy]).await;
-}
-
-/// Most calls are given up, from before they are sent to after they are answered.
-pub async fn cancel_many(store: &RedisStore, proxies: &[Proxy]) {
-    let mut records = Vec::new();
-    for mark in 0..32 {
-        let attributes = [("Mark".to_owned(), mark.into())].into_iter().collect();
-        records.push(created(store, session_core::Record { attributes, ..fresh_record() }).await);
-    }
-    let records = Arc::new(records);
-    proxies.iter().for_each(|proxy| proxy.set(Fault::Delay(Duration::from_micros(500))));
-    let cancellations = campaign(4000);
-    let (left, answered) = (Arc::new(AtomicUsize::new(cancellations)), Arc::new(AtomicUsize::new(0)));
-    let mut clients = JoinSet::new();
-    for client in 0..32 {
-        let (store, records, left, answered) = (store.clone(), records.clone(), left.clone(), answered.clone());
-        clients.spawn(async move {
-            let mut round: usize = client;
-            while left.load(Ordering::Relaxed) > 0 {
-                round = round.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let record = &records[(round >> 33) % records.len()];
-                let patience = Duration::from_micros((round >> 20) as u64 % 12_000);
-                let loading = store.load(&record.key, now());
-                match tokio::time::timeout(patience, loading).await {
-                    Ok(loaded) => {
-                        let loaded = loaded.expect("the store works").expect("it is alive");
-                        assert_eq!(loaded.attributes, record.attributes, "another's reply");
-                        answered.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(_) => {
-                        let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-                    }
-                }
-            }
-        });
-    }
-    clients.join_all().await;
-    assert!(answered.load(Ordering::Relaxed) > cancellations / 10, "many were answered");
-    proxies.iter().for_each(|proxy| proxy.set(Fault::None));
-    for record in records.iter() {
-        assert_eq!(load(store, &record.key).await.as_ref(), Some(record));
-    }
 }

@@ -6,6 +6,7 @@ mod cluster;
 mod conformance;
 mod fast_tier;
 mod faults;
+mod processes;
 mod sentinel;
 mod support;
 mod tracked;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use session_core::Store;
 use session_stores::RedisStore;
 use workspace_tests::RedisSentinel;
+use workspace_tests::records::*;
 
 use crate::support::*;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use session_core::{NewSession, Record, SessionManager, Store, Version, Written};
 use session_stores::TrackedRedisStore;
 use tokio::task::JoinSet;
+use workspace_tests::records::*;
 use workspace_tests::{Fault, Proxy, RedisServer};
 
 use crate::support::*;
