@@ -41,6 +41,7 @@ mod record;
 mod session;
 mod state;
 mod store;
+mod tiered;
 mod time;
 
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
@@ -63,4 +64,5 @@ pub use random::{RandomSource, SystemRandom};
 pub use record::{Record, Version};
 pub use session::{Session, Visit};
 pub use store::{AnyStore, Capabilities, FastStore, Purged, Store, Written};
+pub use tiered::{TierCounters, TieredStore, TieredStoreBuilder, WriteBehind};
 pub use time::Time;

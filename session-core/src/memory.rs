@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use crate::error::StoreError;
 use crate::memory_cell::Cell;
 use crate::memory_index::{Index, SHARDS};
-use crate::store::{Capabilities, Purged, Store, Written};
+use crate::store::{Capabilities, FastStore, Purged, Store, Written};
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 
 /// A store in this process's memory, bounded, and gone with the process.
@@ -201,5 +201,21 @@ impl Store for MemoryStore {
 
     fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>> {
         Some(Ok(self.0.purge(now, limit)))
+    }
+}
+
+impl FastStore for MemoryStore {
+    async fn fill(&self, record: &Record, now: Time, until: Time) -> Result<(), StoreError> {
+        if self.0.index.fill(record, now, until) {
+            self.0.recency(record.principal.is_some()).insert(record.key, ());
+        }
+        Ok(())
+    }
+
+    async fn bury(&self, key: &RecordKey, _: Time, until: Time) -> Result<(), StoreError> {
+        if let Some(cell) = self.0.index.bury(key, until) {
+            self.0.forget(&cell);
+        }
+        Ok(())
     }
 }

@@ -25,7 +25,9 @@ pub(crate) struct Cell {
 struct State {
     version: Version,
     accessed: Time,
-    idle_timeout: Duration,
+    idle_timeout_ms: u64,
+    /// From then on a copy of another store's record is not handed out.
+    until: Time,
     attributes: Attributes,
     persistent: bool,
     gone: bool,
@@ -33,6 +35,10 @@ struct State {
 
 impl Cell {
     pub(crate) fn new(record: &Record) -> Arc<Self> {
+        Cell::copy(record, Time::MAX)
+    }
+
+    pub(crate) fn copy(record: &Record, until: Time) -> Arc<Self> {
         Arc::new(Cell {
             key: record.key,
             created: record.created,
@@ -42,7 +48,8 @@ impl Cell {
             state: Mutex::new(State {
                 version: record.version,
                 accessed: record.accessed,
-                idle_timeout: record.idle_timeout,
+                idle_timeout_ms: millis(record.idle_timeout),
+                until,
                 attributes: record.attributes.clone(),
                 persistent: record.persistent,
                 gone: false,
@@ -59,8 +66,8 @@ impl Cell {
     }
 
     fn is_over(&self, state: &State, now: Time) -> bool {
-        let idle_deadline = state.accessed.saturating_add(state.idle_timeout);
-        state.gone || self.absolute_deadline.min(idle_deadline) <= now
+        let idle_deadline = state.accessed.saturating_add(state.idle_timeout());
+        state.gone || self.absolute_deadline.min(idle_deadline).min(state.until) <= now
     }
 
     pub(crate) fn is_expired(&self, now: Time) -> bool {
@@ -78,7 +85,7 @@ impl Cell {
             version: state.version,
             created: self.created,
             accessed: state.accessed,
-            idle_timeout: state.idle_timeout,
+            idle_timeout: state.idle_timeout(),
             absolute_deadline: (self.absolute_deadline < Time::MAX).then_some(self.absolute_deadline),
             persistent: state.persistent,
             principal: self.principal.clone(),
@@ -97,16 +104,24 @@ impl Cell {
             return (Written::Conflict, false);
         }
         let used_before = state.accessed;
-        state.version = record.version;
-        state.accessed = used_before.max(record.accessed);
-        state.idle_timeout = record.idle_timeout;
-        state.persistent = record.persistent;
-        let used_again = is_used_again(used_before, state.accessed, state.idle_timeout);
-        let replaced = std::mem::replace(&mut state.attributes, record.attributes.clone());
+        let replaced = state.take_from(record);
+        let used_again = is_used_again(used_before, state.accessed, record.idle_timeout);
         // The old values may take a while to free.
         drop(state);
         drop(replaced);
         (Written::Done, used_again)
+    }
+
+    /// Takes a copy's content, unless that of the same or a later version is here.
+    pub(crate) fn refill(&self, record: &Record, now: Time, until: Time) {
+        let mut state = self.state.lock();
+        let is_newer = record.version > state.version;
+        if is_newer || record.version == state.version && self.is_over(&state, now) {
+            state.until = until;
+            let replaced = state.take_from(record);
+            drop(state);
+            drop(replaced);
+        }
     }
 
     /// Whether the record was live and is now used later than before.
@@ -143,6 +158,25 @@ impl Cell {
         state.gone = true;
         Written::Done
     }
+}
+
+impl State {
+    fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    /// Gives the values that were replaced.
+    fn take_from(&mut self, record: &Record) -> Attributes {
+        self.version = record.version;
+        self.accessed = self.accessed.max(record.accessed);
+        self.idle_timeout_ms = millis(record.idle_timeout);
+        self.persistent = record.persistent;
+        std::mem::replace(&mut self.attributes, record.attributes.clone())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    crate::time::millis(duration).unsigned_abs()
 }
 
 /// Once in each touch interval, so that saving costs no more than a touch does.

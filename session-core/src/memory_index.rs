@@ -32,7 +32,19 @@ pub(crate) struct Index {
 /// A shard on cache lines of its own, so that the lock of one does not slow its neighbours.
 #[repr(align(128))]
 #[derive(Default)]
-struct Shard(RwLock<Table>);
+struct Shard(RwLock<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    cells: Table,
+    graves: HashTable<Grave>,
+}
+
+/// A key that takes no copies until then.
+struct Grave {
+    key: RecordKey,
+    until: Time,
+}
 
 /// A key is a SHA-256, so its own bytes are as good as any hash of them.
 fn hash(key: &RecordKey) -> u64 {
@@ -52,6 +64,25 @@ fn insert(table: &mut Table, cell: Arc<Cell>) {
     table.insert_unique(hash(cell.key()), cell, |cell| hash(cell.key()));
 }
 
+impl Entries {
+    fn has_expired(&self, now: Time) -> bool {
+        self.cells.iter().any(|cell| cell.is_expired(now)) || self.graves.iter().any(|grave| grave.until <= now)
+    }
+
+    fn is_buried(&self, key: &RecordKey, now: Time) -> bool {
+        self.graves.find(hash(key), |grave| grave.key == *key).is_some_and(|grave| now < grave.until)
+    }
+
+    fn bury(&mut self, key: &RecordKey, until: Time) {
+        match self.graves.find_mut(hash(key), |grave| grave.key == *key) {
+            Some(grave) => grave.until = grave.until.max(until),
+            None => {
+                self.graves.insert_unique(hash(key), Grave { key: *key, until }, |grave| hash(&grave.key));
+            }
+        }
+    }
+}
+
 fn take(table: &mut Table, key: &RecordKey) -> Option<Arc<Cell>> {
     let found = table.find_entry(hash(key), |cell| cell.key() == key).ok()?;
     Some(found.remove().0)
@@ -67,39 +98,74 @@ impl Index {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.0.read().len()).sum()
+        self.shards.iter().map(|shard| shard.0.read().cells.len()).sum()
     }
 
     pub(crate) fn find(&self, key: &RecordKey) -> Option<Arc<Cell>> {
-        find(&self.shards[shard_of(key)].0.read(), key).cloned()
+        find(&self.shards[shard_of(key)].0.read().cells, key).cloned()
     }
 
     pub(crate) fn load(&self, key: &RecordKey, now: Time) -> Option<Record> {
-        find(&self.shards[shard_of(key)].0.read(), key)?.record(now)
+        find(&self.shards[shard_of(key)].0.read().cells, key)?.record(now)
     }
 
     /// Whether the key was free.
     pub(crate) fn insert(&self, record: &Record) -> bool {
         // Before the record, so that the list never names too few.
         let listed = self.list_principal(record);
-        let mut table = self.shards[shard_of(&record.key)].0.write();
-        let Some(holder) = find(&table, &record.key).cloned() else {
-            insert(&mut table, Cell::new(record));
+        let mut entries = self.shards[shard_of(&record.key)].0.write();
+        let Some(holder) = find(&entries.cells, &record.key).cloned() else {
+            insert(&mut entries.cells, Cell::new(record));
             return true;
         };
-        drop(table);
+        drop(entries);
         if listed {
             self.unlist_unless_held(record, &holder);
         }
         false
     }
 
+    /// Whether the copy is here for the first time.
+    pub(crate) fn fill(&self, record: &Record, now: Time, until: Time) -> bool {
+        let listed = self.list_principal(record);
+        let mut entries = self.shards[shard_of(&record.key)].0.write();
+        let is_buried = entries.is_buried(&record.key, now);
+        let holder = find(&entries.cells, &record.key).cloned();
+        if holder.is_none() && !is_buried {
+            insert(&mut entries.cells, Cell::copy(record, until));
+            return true;
+        }
+        drop(entries);
+        match holder {
+            // What is removed meanwhile is no longer in the index, whatever is in the cell.
+            Some(holder) => {
+                holder.refill(record, now, until);
+                if listed {
+                    self.unlist_unless_held(record, &holder);
+                }
+            }
+            None if listed => self.unlist_principal(&record.key, record.principal.as_deref()),
+            None => {}
+        }
+        false
+    }
+
+    /// Removes the record of this key and refuses copies of it.
+    pub(crate) fn bury(&self, key: &RecordKey, until: Time) -> Option<Arc<Cell>> {
+        let mut entries = self.shards[shard_of(key)].0.write();
+        entries.bury(key, until);
+        self.remove_from(entries, key)
+    }
+
     pub(crate) fn remove(&self, key: &RecordKey) -> Option<Arc<Cell>> {
-        let mut table = self.shards[shard_of(key)].0.write();
-        let cell = take(&mut table, key)?;
+        self.remove_from(self.shards[shard_of(key)].0.write(), key)
+    }
+
+    fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey) -> Option<Arc<Cell>> {
+        let cell = take(&mut entries.cells, key)?;
         // Before anybody finds it absent, so that no save is done after that.
         cell.remove();
-        drop(table);
+        drop(entries);
         self.unlist_principal(key, cell.principal());
         Some(cell)
     }
@@ -134,12 +200,13 @@ impl Index {
     pub(crate) fn take_expired(&self, shard: usize, now: Time) -> Vec<Arc<Cell>> {
         let shard = &self.shards[shard].0;
         // Readers go on while there is nothing to remove.
-        if !shard.read().iter().any(|cell| cell.is_expired(now)) {
+        if !shard.read().has_expired(now) {
             return Vec::new();
         }
-        let mut table = shard.write();
-        let expired: Vec<Arc<Cell>> = table.extract_if(|cell| cell.expire(now)).collect();
-        drop(table);
+        let mut entries = shard.write();
+        let expired: Vec<Arc<Cell>> = entries.cells.extract_if(|cell| cell.expire(now)).collect();
+        entries.graves.retain(|grave| now < grave.until);
+        drop(entries);
         for cell in &expired {
             self.unlist_principal(cell.key(), cell.principal());
         }
@@ -149,8 +216,8 @@ impl Index {
     pub(crate) fn live(&self, now: Time, limit: usize) -> Vec<Record> {
         let mut records = Vec::new();
         for shard in &self.shards {
-            let table = shard.0.read();
-            records.extend(table.iter().filter_map(|cell| cell.record(now)).take(limit - records.len()));
+            let entries = shard.0.read();
+            records.extend(entries.cells.iter().filter_map(|cell| cell.record(now)).take(limit - records.len()));
         }
         records
     }
@@ -209,15 +276,15 @@ impl Index {
 
 struct TwoShards<'a> {
     low: usize,
-    first: RwLockWriteGuard<'a, Table>,
-    second: Option<RwLockWriteGuard<'a, Table>>,
+    first: RwLockWriteGuard<'a, Entries>,
+    second: Option<RwLockWriteGuard<'a, Entries>>,
 }
 
 impl TwoShards<'_> {
     fn of(&mut self, key: &RecordKey) -> &mut Table {
         match &mut self.second {
-            Some(second) if shard_of(key) != self.low => second,
-            _ => &mut self.first,
+            Some(second) if shard_of(key) != self.low => &mut second.cells,
+            _ => &mut self.first.cells,
         }
     }
 }

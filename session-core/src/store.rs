@@ -36,6 +36,18 @@ pub trait Store: Send + Sync + 'static {
     /// Looks up a record: `None` for one that is unknown, removed, or expired by `now`.
     fn load(&self, key: &RecordKey, now: Time) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 
+    /// The version that [`load`](Store::load) would give.
+    ///
+    /// For a store before this one, to tell whether its copy is still right: worth doing without
+    /// fetching the whole record where that is possible.
+    fn version(
+        &self,
+        key: &RecordKey,
+        now: Time,
+    ) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send {
+        async move { Ok(self.load(key, now).await?.map(|record| record.version)) }
+    }
+
     /// Replaces the record of the same key if it still has the expected version.
     ///
     /// Of the stored `accessed` and the new one, the later stays.
@@ -128,10 +140,12 @@ pub trait Store: Send + Sync + 'static {
 /// newer one, and what was removed is not filled in again by a slow reader.
 pub trait FastStore: Store {
     /// Puts a copy of a record here, unless one of the same or a later version is there, or the
-    /// key is buried. From `until` on, the copy is not handed out any more.
+    /// key is buried. From `until` on, the copy is not handed out any more, saved or touched
+    /// meanwhile or not; then one of the same version may take its place.
     fn fill(&self, record: &Record, now: Time, until: Time) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes the record of this key, and refuses copies of it until then.
+    /// Removes the record of this key, and refuses copies of it until then. Neither a shorter
+    /// burial nor [`delete`](Store::delete) ends one.
     fn bury(&self, key: &RecordKey, now: Time, until: Time) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
@@ -203,6 +217,9 @@ impl Store for AnyStore {
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         self.0.load(key, now).await
     }
+    async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
+        self.0.version(key, now).await
+    }
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
         self.0.save(record, expected).await
     }
@@ -252,6 +269,7 @@ trait DynStore: Send + Sync {
     fn capabilities(&self) -> Capabilities;
     fn create<'a>(&'a self, record: &'a Record) -> Answer<'a, Written>;
     fn load<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<Record>>;
+    fn version<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<Version>>;
     fn save<'a>(&'a self, record: &'a Record, expected: Version) -> Answer<'a, Written>;
     fn touch<'a>(&'a self, key: &'a RecordKey, accessed: Time) -> Answer<'a, ()>;
     fn renew<'a>(&'a self, old: &'a RecordKey, expected: Version, record: &'a Record) -> Answer<'a, Written>;
@@ -283,6 +301,9 @@ impl<S: Store> DynStore for S {
     }
     fn load<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<Record>> {
         Box::pin(Store::load(self, key, now))
+    }
+    fn version<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<Version>> {
+        Box::pin(Store::version(self, key, now))
     }
     fn save<'a>(&'a self, record: &'a Record, expected: Version) -> Answer<'a, Written> {
         Box::pin(Store::save(self, record, expected))

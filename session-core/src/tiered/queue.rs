@@ -1,0 +1,268 @@
+use std::collections::{BTreeMap, HashMap};
+
+use tokio::time::Instant;
+
+use crate::{Record, RecordKey, Time, Version};
+
+/// What the durable tier is still to be told: for each session its latest state, in the order
+/// in which the sessions came.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: HashMap<RecordKey, Waiting>,
+    /// The sessions that nobody is writing just now.
+    line: BTreeMap<u64, (Instant, RecordKey)>,
+    next_place: u64,
+    pub(super) workers: usize,
+    pub(super) is_closed: bool,
+    pub(super) is_abandoned: bool,
+    /// Whether the last attempt to write failed.
+    pub(super) is_failing: bool,
+}
+
+struct Waiting {
+    save: Option<Save>,
+    accessed: Time,
+    place: Option<u64>,
+}
+
+struct Save {
+    record: Record,
+    /// What the durable tier has, as far as is known here.
+    durable: Version,
+}
+
+/// What is to be written of one session.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Work {
+    Save { record: Record, durable: Version },
+    Touch { accessed: Time },
+}
+
+/// What a worker is to do.
+#[derive(Debug, PartialEq)]
+pub(super) enum Next {
+    Write {
+        key: RecordKey,
+        more: bool,
+    },
+    Wait(Instant),
+    /// The worker is no longer counted.
+    Leave,
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn keys(&self) -> Vec<RecordKey> {
+        self.waiting.keys().copied().collect()
+    }
+
+    /// Who has waited longest, or anybody if all of them are being written.
+    pub(super) fn first(&self) -> Option<RecordKey> {
+        let first = self.line.first_key_value().map(|(_, (_, key))| key);
+        first.or_else(|| self.waiting.keys().next()).copied()
+    }
+
+    pub(super) fn contains(&self, key: &RecordKey) -> bool {
+        self.waiting.contains_key(key)
+    }
+
+    pub(super) fn put_save(&mut self, record: &Record, expected: Version, due: Instant) {
+        let waiting = self.enter(record.key, record.accessed, due);
+        match &mut waiting.save {
+            Some(save) if save.record.version >= record.version => {}
+            Some(save) => save.record = record.clone(),
+            None => waiting.save = Some(Save { record: record.clone(), durable: expected }),
+        }
+    }
+
+    pub(super) fn put_touch(&mut self, key: &RecordKey, accessed: Time, due: Instant) {
+        self.enter(*key, accessed, due);
+    }
+
+    fn enter(&mut self, key: RecordKey, accessed: Time, due: Instant) -> &mut Waiting {
+        let (line, next_place) = (&mut self.line, &mut self.next_place);
+        let waiting = self.waiting.entry(key).or_insert_with(|| {
+            let place = Some(line_up(line, next_place, due, key));
+            Waiting { save: None, accessed, place }
+        });
+        waiting.accessed = waiting.accessed.max(accessed);
+        waiting
+    }
+
+    /// The state of a session that waits with a later version than that.
+    pub(super) fn is_ahead_of(&self, key: &RecordKey, version: Version) -> bool {
+        let save = self.waiting.get(key).and_then(|waiting| waiting.save.as_ref());
+        save.is_some_and(|save| save.record.version > version)
+    }
+
+    /// A record of the durable tier as it will be when all that waits is written.
+    pub(super) fn over(&self, mut record: Record) -> Record {
+        let Some(waiting) = self.waiting.get(&record.key) else { return record };
+        let accessed = record.accessed.max(waiting.accessed);
+        if let Some(save) = &waiting.save
+            && save.record.version > record.version
+        {
+            record = save.record.clone();
+        }
+        record.accessed = accessed;
+        record
+    }
+
+    /// The earliest use of a session that waits to be noted.
+    pub(super) fn earliest_use(&self) -> Option<Time> {
+        self.waiting.values().map(|waiting| waiting.accessed).min()
+    }
+
+    pub(super) fn work(&self, key: &RecordKey) -> Option<Work> {
+        let Waiting { save, accessed, .. } = self.waiting.get(key)?;
+        Some(match save {
+            Some(Save { record, durable }) => {
+                Work::Save { record: Record { accessed: *accessed, ..record.clone() }, durable: *durable }
+            }
+            None => Work::Touch { accessed: *accessed },
+        })
+    }
+
+    /// This was written. What came meanwhile stays.
+    pub(super) fn written(&mut self, key: &RecordKey, work: &Work) {
+        let Some(waiting) = self.waiting.get_mut(key) else { return };
+        let noted = match work {
+            Work::Touch { accessed } => *accessed,
+            Work::Save { record, .. } => {
+                match &mut waiting.save {
+                    Some(save) if save.record.version > record.version => save.durable = record.version,
+                    _ => waiting.save = None,
+                }
+                record.accessed
+            }
+        };
+        if waiting.save.is_none() && waiting.accessed <= noted {
+            self.cancel(key);
+        }
+    }
+
+    pub(super) fn cancel(&mut self, key: &RecordKey) {
+        if let Some(Waiting { place: Some(place), .. }) = self.waiting.remove(key) {
+            self.line.remove(&place);
+        }
+    }
+
+    pub(super) fn next(&mut self, now: Instant) -> Next {
+        let Some(first) = self.line.first_entry() else { return self.leave() };
+        let (due, key) = *first.get();
+        if due > now {
+            // One is enough to wait.
+            return if self.workers > 1 { self.leave() } else { Next::Wait(due) };
+        }
+        first.remove();
+        if let Some(waiting) = self.waiting.get_mut(&key) {
+            waiting.place = None;
+        }
+        let more = self.line.first_key_value().is_some_and(|(_, (due, _))| *due <= now);
+        Next::Write { key, more }
+    }
+
+    fn leave(&mut self) -> Next {
+        self.workers -= 1;
+        Next::Leave
+    }
+
+    /// A worker is done with this session: if something waits still, it goes to the end.
+    pub(super) fn put_back(&mut self, key: &RecordKey, due: Instant) {
+        if let Some(waiting) = self.waiting.get_mut(key)
+            && waiting.place.is_none()
+        {
+            waiting.place = Some(line_up(&mut self.line, &mut self.next_place, due, *key));
+        }
+    }
+}
+
+fn line_up(line: &mut BTreeMap<u64, (Instant, RecordKey)>, next: &mut u64, due: Instant, key: RecordKey) -> u64 {
+    let place = *next;
+    *next += 1;
+    line.insert(place, (due, key));
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn next(record: &Record) -> Record {
+        Record { version: record.version.next(0), ..record.clone() }
+    }
+
+    fn queue() -> Queue {
+        Queue { workers: 1, ..Queue::default() }
+    }
+
+    #[test]
+    fn saves_of_one_session_become_one_against_the_version_that_is_durable() {
+        let (mut queue, now) = (queue(), Instant::now());
+        let first = crate::record::sample();
+        let second = next(&first);
+        let third = next(&second);
+        queue.put_save(&second, first.version, now);
+        queue.put_save(&third, second.version, now);
+        // One that was answered late does not replace a later one.
+        queue.put_save(&second, first.version, now);
+        assert_eq!(queue.len(), 1);
+        let work = queue.work(&first.key).unwrap();
+        assert_eq!(work, Work::Save { record: third, durable: first.version });
+    }
+
+    #[test]
+    fn what_came_while_writing_is_written_next() {
+        let (mut queue, now) = (queue(), Instant::now());
+        let first = crate::record::sample();
+        let second = next(&first);
+        let third = next(&second);
+        queue.put_save(&second, first.version, now);
+        assert_eq!(queue.next(now), Next::Write { key: first.key, more: false });
+        let work = queue.work(&first.key).unwrap();
+        queue.put_save(&third, second.version, now);
+        assert_eq!(queue.next(now), Next::Leave, "only one writes a session at a time");
+        queue.workers = 1;
+        queue.written(&first.key, &work);
+        queue.put_back(&first.key, now);
+        assert_eq!(queue.next(now), Next::Write { key: first.key, more: false });
+        let work = queue.work(&first.key).unwrap();
+        assert_eq!(work, Work::Save { record: third, durable: second.version });
+        queue.written(&first.key, &work);
+        queue.put_back(&first.key, now);
+        assert_eq!((queue.len(), queue.next(now)), (0, Next::Leave));
+    }
+
+    #[test]
+    fn a_use_noted_later_than_the_save_remains_a_touch() {
+        let (mut queue, now) = (queue(), Instant::now());
+        let first = crate::record::sample();
+        queue.put_save(&next(&first), first.version, now);
+        let work = queue.work(&first.key).unwrap();
+        let accessed = first.accessed.saturating_add(Duration::from_secs(1));
+        queue.put_touch(&first.key, accessed, now);
+        queue.written(&first.key, &work);
+        assert_eq!(queue.work(&first.key), Some(Work::Touch { accessed }));
+    }
+
+    #[test]
+    fn sessions_are_written_in_order_once_they_are_due() {
+        let (mut queue, now) = (queue(), Instant::now());
+        let (a, b) = (crate::record::sample(), crate::record::sample());
+        let due = now + Duration::from_secs(1);
+        queue.put_touch(&a.key, a.accessed, due);
+        queue.put_touch(&b.key, b.accessed, due);
+        assert_eq!(queue.next(now), Next::Wait(due));
+        assert_eq!(queue.next(due), Next::Write { key: a.key, more: true });
+        queue.put_back(&a.key, due);
+        assert_eq!(queue.next(due), Next::Write { key: b.key, more: true });
+        queue.cancel(&a.key);
+        queue.cancel(&b.key);
+        assert_eq!(queue.next(due), Next::Leave);
+    }
+}
