@@ -49,8 +49,10 @@ mod value;
 /// - Redis drops a key when its session has ended by Redis' own clock. Give Redis memory enough,
 ///   or the policy `noeviction`: other policies end sessions early, and may forget the index by
 ///   principal.
-/// - A replica that has not yet heard of a save or a removal may be made master. Redis'
-///   `min-replicas-to-write` narrows that window; nothing closes it.
+/// - What Redis has acknowledged survives a crash of its own only with `appendfsync always`; the
+///   usual `everysec` may lose the last second.
+/// - A replica that has not yet heard of a save, a removal or a renewal may be made master, and
+///   that is then undone. Redis' `min-replicas-to-write` narrows that window; nothing closes it.
 #[derive(Clone)]
 pub struct RedisStore {
     link: Link,

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
@@ -30,9 +31,9 @@ impl Cluster {
     pub(crate) async fn connect(builder: ClusterClientBuilder) -> RedisResult<Self> {
         let client: ClusterClient =
             builder.retries(0).connection_timeout(CONNECT_LIMIT).response_timeout(ANSWER_LIMIT).build()?;
-        // Boxed, for the library's futures nest so deeply that the compiler would give up on those of
-        // applications.
-        Ok(Cluster(Box::pin(client.get_async_connection()).await?))
+        // Without its type, as in `Server::connection`.
+        let connecting: BoxFuture<'_, _> = Box::pin(client.get_async_connection());
+        Ok(Cluster(connecting.await?))
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
@@ -44,7 +45,7 @@ impl Cluster {
             };
             match (error.kind(), error.redirect_node()) {
                 (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) => {
-                    return Box::pin(self.ask(command, address)).await;
+                    return self.ask(command, address).await;
                 }
                 (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain), _) if redirect < REDIRECTS => {
                     // The library asks for the new map meanwhile.

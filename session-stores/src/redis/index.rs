@@ -16,6 +16,12 @@ const BATCH: usize = 100;
 /// How often the sessions of a principal are looked for when all are to end.
 const ROUNDS: usize = 5;
 
+/// What an index led to.
+struct Found {
+    records: Vec<Record>,
+    is_all_that_was_named: bool,
+}
+
 /// How long the index is to know a record, in milliseconds as text; empty for as long as it exists.
 pub(super) fn time_left(record: &Record) -> Vec<u8> {
     let left = record.absolute_deadline.map(|deadline| deadline.since(record.accessed).as_millis());
@@ -44,21 +50,11 @@ impl RedisStore {
     }
 
     pub(super) async fn records_of(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
-        let index = self.keys.index(principal);
-        let members = self.members(&index).await?;
-        let mut records = Vec::with_capacity(members.len());
-        for keys in members.chunks(BATCH) {
-            let loaded = try_join_all(keys.iter().map(|key| self.load(key, now))).await?;
-            records.extend(loaded.into_iter().flatten().filter(|record| is_of(record, principal)));
-        }
-        if records.len() < members.len() {
-            // What can't be dropped now is dropped later.
-            let _ = self.clean_index(&index).await;
-        }
-        Ok(records)
+        Ok(self.look_up(principal, now).await?.records)
     }
 
-    /// Looks again until there is none, so that a session which is renewed meanwhile ends too.
+    /// Looks again until all that were named were found, and ended: a session that is renewed
+    /// meanwhile ends too.
     pub(super) async fn delete_records_of(
         &self,
         principal: &PrincipalKey,
@@ -67,9 +63,9 @@ impl RedisStore {
     ) -> Result<usize, StoreError> {
         let mut deleted = 0;
         for _ in 0..ROUNDS {
-            let mut records = self.records_of(principal, now).await?;
+            let Found { mut records, is_all_that_was_named } = self.look_up(principal, now).await?;
             records.retain(|record| Some(&record.key) != except);
-            if records.is_empty() {
+            if records.is_empty() && is_all_that_was_named {
                 break;
             }
             for records in records.chunks(BATCH) {
@@ -78,6 +74,22 @@ impl RedisStore {
             }
         }
         Ok(deleted)
+    }
+
+    async fn look_up(&self, principal: &PrincipalKey, now: Time) -> Result<Found, StoreError> {
+        let index = self.keys.index(principal);
+        let members = self.members(&index).await?;
+        let mut records = Vec::with_capacity(members.len());
+        for keys in members.chunks(BATCH) {
+            let loaded = try_join_all(keys.iter().map(|key| self.load(key, now))).await?;
+            records.extend(loaded.into_iter().flatten().filter(|record| is_of(record, principal)));
+        }
+        let is_all_that_was_named = records.len() == members.len();
+        if !is_all_that_was_named {
+            // What can't be dropped now is dropped later.
+            let _ = self.clean_index(&index).await;
+        }
+        Ok(Found { records, is_all_that_was_named })
     }
 
     /// Drops the entries of an index whose records are gone.

@@ -2,6 +2,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::SentinelClient;
 use redis::{
@@ -178,9 +179,10 @@ impl Server {
         if let Some(open) = self.0.state().open() {
             return Ok(open);
         }
-        // Boxed, for the library's futures nest so deeply that the compiler would give up on those
-        // of applications.
-        Box::pin(self.connect()).await
+        // The library's futures nest so deeply that, with their type, the compiler would give up on
+        // those of applications.
+        let connecting: BoxFuture<'_, _> = Box::pin(self.connect());
+        connecting.await
     }
 
     async fn connect(&self) -> RedisResult<(u64, MultiplexedConnection)> {

@@ -302,6 +302,26 @@ async fn scripts_come_back_after_a_flush_and_records_do_not() {
     assert_eq!(words(&server.ask(&["KEYS", "*"])), [""; 0]);
 }
 
+/// The compiler gives up on futures that nest too deeply, which is for an application to see only
+/// if we don't.
+#[tokio::test]
+async fn tasks_of_applications_compile() {
+    let Some(server) = RedisServer::start() else { return };
+    let url = server.url();
+    let using = async move {
+        let _ = RedisStore::cluster(["redis://127.0.0.1:1/"]).await.is_err();
+        let _ = RedisStore::sentinel(["redis://127.0.0.1:1/"], "nobody").await.is_err();
+        let _ = session_stores::TrackedRedisStore::connect("redis://127.0.0.1:1/").await.is_err();
+        let store = RedisStore::connect(&url).await.unwrap();
+        let record = created(&store, signed_in("ann")).await;
+        store.purge_expired(now(), 10).await.unwrap();
+        let found = store.of_principal(&PrincipalKey::of("ann"), now()).await.unwrap().len();
+        found + store.list(now(), 10).await.unwrap().len() + usize::from(load(&store, &record.key).await.is_some())
+    };
+    let task = tokio::spawn(async move { using.await + 1 });
+    assert_eq!(task.await.unwrap(), 4);
+}
+
 /// A9: strangers leave nothing.
 #[tokio::test]
 async fn unknown_ids_make_no_records() {

@@ -94,6 +94,31 @@ async fn an_interrupted_renewal_can_be_repeated() {
     }
 }
 
+/// "Log out everywhere" ends a session under whatever key it is found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ending_all_sessions_of_a_principal_ends_those_that_are_being_renewed() {
+    let (Some(cluster), Some(single)) = (cluster().await, single().await) else { return };
+    for round in 0..campaign(300) {
+        for store in [&cluster, &single] {
+            let principal = PrincipalKey::of(&format!("eve {round}"));
+            let old = created(store, signed_in(&format!("eve {round}"))).await;
+            let new = renewed(&old);
+            let renewing = tokio::spawn({
+                let (store, new) = (store.clone(), new.clone());
+                async move { store.renew(&old.key, old.version, &new).await.unwrap() }
+            });
+            for _ in 0..round % 20 {
+                tokio::task::yield_now().await;
+            }
+            let deleted = store.delete_of_principal(&principal, None, now()).await.unwrap();
+            assert_eq!(deleted, 1);
+            let _ = renewing.await.unwrap();
+            assert_eq!(load(store, &old.key).await, None);
+            assert_eq!(load(store, &new.key).await, None);
+        }
+    }
+}
+
 /// Never too few: whoever has a session is found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_creation_is_in_the_index_if_it_is_anywhere() {
