@@ -185,26 +185,32 @@ pub(crate) fn limit(limit: usize) -> i64 {
 
 /// The record in a row; `None`, with a warning, for a row that holds none of ours.
 pub(crate) fn open(columns: Columns, codec: &dyn Codec, store: &'static str, now: Time) -> Option<Record> {
-    let (key, version, created, accessed, idle_timeout_ms, absolute_deadline, persistent, principal, body) = columns;
-    let Ok(key) = key.try_into() else {
-        tracing::warn!(store, "dropped a row whose key is not that of a session");
+    let Some(envelope) = envelope(columns) else {
+        tracing::warn!(store, "dropped a row whose keys are not of 32 bytes");
         return None;
     };
-    let envelope = Envelope {
-        key: RecordKey::from_bytes(key),
+    let record = envelope.open_or_warn(codec, store)?;
+    // Whatever the column for the index says.
+    (!record.is_expired(now)).then_some(record)
+}
+
+fn envelope(columns: Columns) -> Option<Envelope> {
+    let (key, version, created, accessed, idle_timeout_ms, absolute_deadline, persistent, principal, body) = columns;
+    let principal = match principal {
+        Some(bytes) => Some(PrincipalKey::from_bytes(bytes.try_into().ok()?)),
+        None => None,
+    };
+    Some(Envelope {
+        key: RecordKey::from_bytes(key.try_into().ok()?),
         version: Version::from_number(version.cast_unsigned()),
         created: Time::from_unix_millis(created),
         accessed: Time::from_unix_millis(accessed),
         idle_timeout_ms,
         absolute_deadline: absolute_deadline.map(Time::from_unix_millis),
         persistent,
-        // One that is no hash of ours is none, which does not fit the body.
-        principal: principal.and_then(|bytes| bytes.try_into().ok()).map(PrincipalKey::from_bytes),
+        principal,
         body,
-    };
-    let record = envelope.open_or_warn(codec, store)?;
-    // Whatever the column for the index says.
-    (!record.is_expired(now)).then_some(record)
+    })
 }
 
 #[cfg(test)]

@@ -44,6 +44,11 @@ impl PostgresServer {
         PostgresServer::url_at(self.addr)
     }
 
+    /// The URL of a database other than the first.
+    pub fn database_url(&self, database: &str) -> String {
+        format!("postgres://postgres@{}/{database}", self.addr)
+    }
+
     /// The URL of the server as it is reached through another address.
     pub fn url_at(addr: SocketAddr) -> String {
         format!("postgres://postgres@{addr}/postgres")

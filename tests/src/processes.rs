@@ -33,6 +33,13 @@ impl Worker {
         answers
     }
 
+    /// Waits until it ends, however that is; the answers that it had got and printed.
+    pub fn rest(mut self) -> Vec<u64> {
+        let answers = self.answers();
+        self.0.wait().expect("it ends");
+        answers
+    }
+
     /// Waits until it is done; all its answers.
     ///
     /// # Panics

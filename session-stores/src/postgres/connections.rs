@@ -51,7 +51,7 @@ struct Idle {
 const MAX_CONNECTIONS: usize = 10;
 
 /// How long it may take to get a connection: less than a manager waits for an operation.
-const LEND_LIMIT: Duration = Duration::from_secs(2);
+const LEND_LIMIT: Duration = Duration::from_secs(4);
 
 /// A connection that was used more recently than this is used again without being checked.
 const FRESH: Duration = Duration::from_secs(1);
@@ -66,15 +66,25 @@ impl OwnPool {
 
     async fn lend(self: &Arc<Self>) -> Result<Lent, Error> {
         let lending = async {
-            let permits = Arc::clone(&self.permits);
-            let permit = permits.acquire_owned().await.map_err(|_| Error::PoolClosed)?;
-            let connection = match self.take_idle().await {
-                Some(connection) => connection,
-                None => PgConnection::connect_with(&self.options).await?,
-            };
-            Ok(Lent::own(connection, Arc::clone(self), permit))
+            let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::PoolClosed)?;
+            match self.take_idle().await {
+                Some(connection) => Ok(Lent::own(connection, Arc::clone(self), permit)),
+                None => self.connect(permit).await,
+            }
         };
         timeout(LEND_LIMIT, lending).await.unwrap_or(Err(Error::PoolTimedOut))
+    }
+
+    /// Connecting goes on when the caller gives up. Else, if no caller has enough patience, nobody
+    /// would ever be connected.
+    async fn connect(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Result<Lent, Error> {
+        let pool = Arc::clone(self);
+        let connecting = tokio::spawn(async move {
+            let connection = timeout(LEND_LIMIT, PgConnection::connect_with(&pool.options)).await;
+            let connection = connection.unwrap_or(Err(Error::PoolTimedOut))?;
+            Ok(Lent::own(connection, pool, permit))
+        });
+        connecting.await.unwrap_or(Err(Error::WorkerCrashed))
     }
 
     /// The connection that was used last, as it is the most likely to work.

@@ -5,6 +5,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::connections::OwnPool;
 
@@ -14,8 +15,8 @@ const CHECK_LIMIT: Duration = Duration::from_secs(1);
 /// A connection for one piece of work.
 ///
 /// Where the work failed, or nobody waits for it any more, the connection goes back only after it
-/// has shown, within a limit, that it still works. A pool of sqlx's would wait for a silent server
-/// for ever, and have one connection less each time.
+/// has shown that it still works. A silent server must not keep it from others for ever, so that
+/// is given a limit.
 pub(super) struct Lent(Option<Source>);
 
 enum Source {
@@ -33,55 +34,53 @@ impl Lent {
     }
 
     pub(super) fn connection(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect("only giving it back takes it").connection()
-    }
-
-    /// The work is done.
-    pub(super) fn give_back(mut self) {
-        self.0.take().expect("this is the only time").give_back();
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let Some(mut source) = self.0.take() else { return };
-        let Ok(runtime) = Handle::try_current() else {
-            source.discard();
-            return;
-        };
-        runtime.spawn(async move {
-            if works(source.connection()).await {
-                source.give_back();
-            } else {
-                source.discard();
-            }
-        });
-    }
-}
-
-impl Source {
-    fn connection(&mut self) -> &mut PgConnection {
-        match self {
+        match self.0.as_mut().expect("only giving it back takes it") {
             Source::Shared(connection) => connection,
             Source::Own { connection, .. } => connection,
         }
     }
 
-    fn give_back(self) {
-        match self {
-            Source::Shared(connection) => drop(connection),
-            Source::Own { connection, pool, permit } => pool.take_back(connection, permit),
+    /// The work is done.
+    pub(super) fn give_back(mut self) {
+        // An application's pool checks each connection.
+        if let Some(Source::Own { connection, pool, permit }) = self.0.take_if(|source| !source.is_shared()) {
+            pool.take_back(connection, permit);
         }
     }
+}
 
-    fn discard(self) {
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(source) = self.0.take() else { return };
+        // Without a runtime there is nobody left to lend it to.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(source.check());
+        }
+    }
+}
+
+impl Source {
+    fn is_shared(&self) -> bool {
+        matches!(self, Source::Shared(_))
+    }
+
+    async fn check(self) {
         match self {
-            Source::Shared(connection) => drop(connection.detach()),
-            Source::Own { pool, .. } => pool.forget_idle(),
+            Source::Shared(mut connection) => {
+                // Dropping it would do the same, and wait without a limit.
+                let _ = timeout(CHECK_LIMIT, connection.return_to_pool()).await;
+            }
+            Source::Own { mut connection, pool, permit } => {
+                if works(&mut connection).await {
+                    pool.take_back(connection, permit);
+                } else {
+                    pool.forget_idle();
+                }
+            }
         }
     }
 }
 
 pub(super) async fn works(connection: &mut PgConnection) -> bool {
-    tokio::time::timeout(CHECK_LIMIT, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+    timeout(CHECK_LIMIT, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
 }

@@ -1,1 +1,187 @@
+//! Servers that are down, slow or silent, and connections that break.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use session_core::{NewSession, Session, SessionManager, Store};
+use session_stores::PostgresStore;
+use sqlx::postgres::PgPoolOptions;
+use tokio::task::JoinSet;
+use workspace_tests::records::*;
+use workspace_tests::store_faults::*;
+use workspace_tests::{Fault, PostgresServer, Proxy};
+
+use crate::support::*;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// Bytes of a request that counts, and of its reply, about.
+const BYTES: [u64; 2] = [900, 60];
+
+async fn behind_proxy() -> Option<(Proxy, PostgresStore)> {
+    let proxy = Proxy::start(shared_server()?.addr()).await.unwrap();
+    let store = connect(&PostgresServer::url_at(proxy.addr())).await;
+    Some((proxy, store))
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_an_error_at_once_and_recovers() {
+    let Some((proxy, store)) = behind_proxy().await else { return };
+    down_is_an_error_at_once_and_recovers(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn a_save_while_the_store_is_down_changes_nothing() {
+    let Some((proxy, store)) = behind_proxy().await else { return };
+    save_while_down_changes_nothing(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn a_silent_server_is_an_error_within_the_time_limit() {
+    let Some((proxy, store)) = behind_proxy().await else { return };
+    silence_is_an_error_within_the_time_limit(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn a_connection_cut_anywhere_counts_no_update_twice() {
+    let Some((proxy, store)) = behind_proxy().await else { return };
+    cut_connection_counts_no_update_twice(&store, &proxy, campaign(300), BYTES).await;
+}
+
+#[tokio::test]
+async fn a_large_save_that_is_cut_is_old_or_new_and_never_mixed() {
+    let Some((proxy, store)) = behind_proxy().await else { return };
+    cut_large_save_is_old_or_new(&store, &proxy, campaign(30)).await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_is_cut_leaves_exactly_one() {
+    let Some((proxy, store)) = behind_proxy().await else { return };
+    cut_renewal_leaves_exactly_one(&store, &proxy, campaign(200), BYTES).await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_is_cancelled_leaves_exactly_one() {
+    let Some(store) = shared().await else { return };
+    cancelled_renewal_leaves_exactly_one(&store, campaign(200)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_calls_leave_nobody_anothers_reply() {
+    let Some((proxy, store)) = behind_proxy().await else { return };
+    cancelled_calls_of(8, 20 * MILLISECOND, &store, &proxy, campaign(1000)).await;
+}
+
+/// The same on a pool of the application's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancelled_calls_leave_the_applications_pool_in_order() {
+    let Some(server) = shared_server() else { return };
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(4).min_connections(4).test_before_acquire(false);
+    let pool = pool.connect(&PostgresServer::url_at(proxy.addr())).await.unwrap();
+    let store = PostgresStore::from_pool(pool);
+    store.set_up().await.unwrap();
+    cancelled_calls_of(8, 20 * MILLISECOND, &store, &proxy, campaign(1000)).await;
+}
+
+/// Whoever gives up on a silent server gives the application its connection back.
+#[tokio::test]
+async fn a_silent_server_does_not_use_up_the_applications_pool() {
+    let Some(server) = shared_server() else { return };
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(2).test_before_acquire(false);
+    let pool = pool.connect(&PostgresServer::url_at(proxy.addr())).await.unwrap();
+    let store = PostgresStore::from_pool(pool.clone());
+    store.set_up().await.unwrap();
+    let limit = 100 * MILLISECOND;
+    let builder = SessionManager::builder(store.clone()).without_background_purge();
+    let hasty = builder.time_limit(limit).build().unwrap();
+    proxy.set(Fault::BlackHole);
+    for _ in 0..3 {
+        assert!(hasty.create(NewSession::new()).await.is_err());
+    }
+    // The connections that were in use stay silent for ever; others are for the server as it is now.
+    let silent_until = Instant::now() + 2 * SECOND;
+    while pool.size() > 0 {
+        assert!(Instant::now() < silent_until, "{} connections wait for a silent server", pool.size());
+        tokio::time::sleep(limit).await;
+    }
+}
+
+/// F1, G12: nothing that was acknowledged is lost, no answer is wrong, and it recovers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_or_stopped_under_load_loses_nothing_acknowledged() {
+    let Some(mut server) = PostgresServer::start() else { return };
+    let sessions = manager(&connect(&server.url()).await);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for _ in 0..8 {
+        let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        clients.spawn(count_until(stop.clone(), sessions.clone(), session));
+    }
+    for round in 0..campaign(4) {
+        tokio::time::sleep(SECOND / 4).await;
+        if round % 2 == 0 {
+            server.kill()
+        } else {
+            server.stop()
+        }
+        assert!(sessions.create(NewSession::new()).await.is_err(), "it is down");
+        server.restart();
+        let up = Instant::now();
+        while sessions.create(NewSession::new()).await.is_err() {}
+        assert!(up.elapsed() < SECOND, "recovered after {:?}", up.elapsed());
+    }
+    stop.store(true, Ordering::SeqCst);
+    for (session, acknowledged, attempted) in clients.join_all().await {
+        let session = sessions.get(session.id().as_str()).await.unwrap().expect("it was acknowledged");
+        let stored = session.attr::<u64>("Count").unwrap().unwrap();
+        assert!((acknowledged..=attempted).contains(&stored), "{acknowledged} <= {stored} <= {attempted}");
+        assert!(acknowledged > 0);
+    }
+}
+
+/// Each acknowledged number is larger than the one before: none was lost in between.
+async fn count_until(stop: Arc<AtomicBool>, sessions: SessionManager, session: Session) -> (Session, u64, u64) {
+    let (mut acknowledged, mut attempted, mut last) = (0, 0, 0);
+    while !stop.load(Ordering::SeqCst) {
+        let Ok(Some(visit)) = sessions.get(session.id().as_str()).await else { continue };
+        attempted += 1;
+        if let Ok(count) = visit.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await {
+            assert!(count > last, "{count} after {last}");
+            last = count;
+            acknowledged += 1;
+        }
+    }
+    (session, acknowledged, attempted)
+}
+
+/// B37: with work under way, too.
+#[tokio::test]
+async fn a_closed_store_is_an_error_and_leaves_the_applications_pool_open() {
+    let Some(server) = shared_server() else { return };
+    let own = connect(&server.url()).await;
+    own.close().await.unwrap();
+    own.close().await.unwrap();
+    assert!(own.load(&fresh_key(), now()).await.is_err());
+
+    let pool = PgPoolOptions::new().connect(&server.url()).await.unwrap();
+    let shared = PostgresStore::from_pool(pool);
+    shared.close().await.unwrap();
+    assert!(shared.load(&fresh_key(), now()).await.unwrap().is_none());
+}
+
+/// The one line at start that tells what is wrong.
+#[tokio::test]
+async fn a_wrong_address_is_said_at_once() {
+    let nobody_listens = workspace_tests::free_port();
+    let addresses = [format!("postgres://127.0.0.1:{nobody_listens}/app"), "postgres://127.0.0.1:x/app".to_owned()];
+    for (address, cause) in addresses.iter().zip(["refused", "port"]) {
+        let start = Instant::now();
+        let Err(error) = PostgresStore::connect(address).await else { panic!("nobody is there") };
+        let said = std::error::Error::source(&error).expect("a cause").to_string();
+        assert!(said.contains(cause), "{said}");
+        assert!(start.elapsed() < SECOND, "after {:?}", start.elapsed());
+    }
+}

@@ -1,1 +1,59 @@
+//! Several processes on one session.
 
+use session_core::NewSession;
+use workspace_tests::records::*;
+use workspace_tests::{PostgresServer, Worker, count_in_processes};
+
+use crate::support::*;
+
+const WORKER: &str = env!("CARGO_BIN_EXE_worker");
+
+/// G7, F9. `CAMPAIGN=1000` for the full size.
+#[tokio::test]
+async fn updates_of_four_processes_add_up() {
+    let Some(server) = shared_server() else { return };
+    let sessions = manager(&connect(&server.url()).await);
+    count_in_processes(WORKER, &server.url(), &sessions, [4, 16, campaign(20)]).await;
+}
+
+/// F8, G8: the other half of killing the server.
+#[tokio::test]
+async fn a_client_killed_in_the_middle_loses_nothing_acknowledged() {
+    let Some(server) = shared_server() else { return };
+    let sessions = manager(&connect(&server.url()).await);
+    let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    let mut stored = 0;
+    for round in 0..campaign(5) {
+        let mut worker = Worker::start(WORKER, &server.url(), session.id().as_str(), 4, usize::MAX);
+        for _ in 0..1 + round % 7 {
+            worker.answer().expect("it works until it is killed");
+        }
+        let last = worker.kill().into_iter().max().unwrap_or(stored);
+        let found = sessions.get(session.id().as_str()).await.unwrap().expect("it is alive");
+        let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
+        assert!(count >= last && count > stored, "{count} is stored after {last} was acknowledged");
+        stored = count;
+    }
+}
+
+/// G8 at the server. `CAMPAIGN=300` for the full size.
+#[tokio::test]
+async fn a_server_killed_under_several_processes_loses_nothing_acknowledged() {
+    let Some(mut server) = PostgresServer::start() else { return };
+    let sessions = manager(&connect(&server.url()).await);
+    let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    for round in 0..campaign(3) {
+        let mut worker = Worker::start(WORKER, &server.url(), session.id().as_str(), 4, usize::MAX);
+        let mut last = worker.answer();
+        for _ in 0..round % 23 {
+            last = worker.answer();
+        }
+        server.kill();
+        let last = worker.rest().into_iter().max().max(last).expect("there was an answer");
+        server.restart();
+        let found = sessions.get(session.id().as_str()).await.unwrap().expect("it is alive");
+        let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
+        // Of those that were under way, one for each client may have arrived.
+        assert!((last..=last + 4).contains(&count), "{count} is stored after {last} was acknowledged");
+    }
+}
