@@ -1,1 +1,87 @@
+//! Several processes on one file.
 
+use session_core::NewSession;
+use tokio::task::JoinSet;
+use workspace_tests::records::*;
+use workspace_tests::{Worker, count_in_processes};
+
+use crate::support::*;
+
+const WORKER: &str = env!("CARGO_BIN_EXE_worker");
+
+/// G7, F9. `CAMPAIGN=1000` for the full size.
+#[tokio::test]
+async fn updates_of_four_processes_add_up() {
+    let file = File::new();
+    let sessions = manager(&file.open().await);
+    count_in_processes(WORKER, &file.url(), &sessions, [4, 16, campaign(20)]).await;
+}
+
+/// The same where each process has nobody to queue behind.
+#[tokio::test]
+async fn updates_of_lone_clients_of_four_processes_add_up() {
+    let file = File::new();
+    let sessions = manager(&file.open().await);
+    count_in_processes(WORKER, &file.url(), &sessions, [4, 1, campaign(100)]).await;
+}
+
+/// F8, G8. `CAMPAIGN=1000` for the full size.
+#[tokio::test]
+async fn a_process_killed_in_the_middle_loses_nothing_acknowledged() {
+    let file = File::new();
+    let sessions = manager(&file.open().await);
+    let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    for round in 0..campaign(5) {
+        let mut worker = Worker::start(WORKER, &file.url(), session.id().as_str(), 4, usize::MAX);
+        let mut last = worker.answer();
+        for _ in 0..round % 23 {
+            last = worker.answer();
+        }
+        let last = worker.kill().into_iter().max().max(last).expect("there was an answer");
+        let found = sessions.get(session.id().as_str()).await.unwrap().expect("it is alive");
+        let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
+        // Of those that were under way, one for each client may have arrived.
+        assert!((last..=last + 4).contains(&count), "{count} is stored after {last} was acknowledged");
+    }
+}
+
+/// The same for whoever opens the file after all others have died.
+#[tokio::test]
+async fn a_file_whose_only_process_was_killed_opens_whole() {
+    let file = File::new();
+    let sessions = manager(&file.open().await);
+    let id = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap().id();
+    sessions.close().await.unwrap();
+    for round in 0..campaign(5) {
+        let mut worker = Worker::start(WORKER, &file.url(), id.as_str(), 4, usize::MAX);
+        let mut last = worker.answer();
+        for _ in 0..round % 23 {
+            last = worker.answer();
+        }
+        let last = worker.kill().into_iter().max().max(last).expect("there was an answer");
+        let sessions = manager(&file.open().await);
+        let found = sessions.get(id.as_str()).await.unwrap().expect("it is alive");
+        let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
+        assert!((last..=last + 4).contains(&count), "{count} is stored after {last} was acknowledged");
+        sessions.close().await.unwrap();
+    }
+}
+
+/// B36: eight connections at a time, to a file that nobody has made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn eight_at_a_time_make_one_table() {
+    for _ in 0..campaign(5) {
+        let file = std::sync::Arc::new(File::new());
+        let mut openers = JoinSet::new();
+        for _ in 0..8 {
+            let file = file.clone();
+            openers.spawn(async move { file.open().await });
+        }
+        let stores = openers.join_all().await;
+        let record = created(&stores[0], fresh_record()).await;
+        for store in &stores {
+            store.set_up().await.unwrap();
+            assert_eq!(load(store, &record.key).await.as_ref(), Some(&record));
+        }
+    }
+}
