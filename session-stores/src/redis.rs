@@ -124,6 +124,7 @@ impl RedisStore {
     #[must_use]
     pub fn with_prefix(mut self, prefix: &str) -> Self {
         self.keys = Keys::new(prefix);
+        self.sweep = Arc::default();
         self
     }
 

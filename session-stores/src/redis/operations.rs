@@ -42,6 +42,14 @@ impl Store for RedisStore {
         }
     }
 
+    async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
+        match self.peek(key).await? {
+            Some(Value::Live(copy)) => Ok(copy.is_valid(now).then_some(copy.envelope.version)),
+            Some(Value::Pending { .. }) => Ok(self.load(key, now).await?.map(|record| record.version)),
+            _ => Ok(None),
+        }
+    }
+
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
         Ok(self.save_and_see(record, expected).await?.0)
     }
@@ -166,20 +174,16 @@ impl RedisStore {
         }
     }
 
-    /// The version and the last use of a live record, without its values.
-    pub(super) async fn peek(&self, key: &RecordKey) -> Result<Option<Envelope>, StoreError> {
+    /// A record without its values.
+    pub(super) async fn peek(&self, key: &RecordKey) -> Result<Option<Value>, StoreError> {
         let last = value::HEAD - 1;
         let answer = self.query(redis::cmd("GETRANGE").arg(self.keys.record(key)).arg(0).arg(last)).await?;
         let head: Vec<u8> = redis::from_redis_value(answer).map_err(unexpected)?;
-        match Value::parse(key, &head) {
-            Ok(Value::Live(copy)) => Ok(Some(copy.envelope)),
-            _ => Ok(None),
-        }
+        Ok(Value::parse(key, &head).ok())
     }
 
     pub(super) fn open(&self, copy: &value::Copy, now: Time) -> Option<Record> {
-        let ends = copy.envelope.expires_at().min(copy.until);
-        (now < ends).then(|| copy.envelope.open_or_warn(&*self.codec, NAME)).flatten()
+        copy.is_valid(now).then(|| copy.envelope.open_or_warn(&*self.codec, NAME)).flatten()
     }
 
     /// Saves. If that is done, the last use of the record, as it is stored.

@@ -10,6 +10,7 @@ use super::copies::Copies;
 use super::error::store_error;
 use super::link::Link;
 use super::server::{Server, Source};
+use super::value::Value;
 use super::{RedisStore, sentinel_client, with_protocol};
 
 /// A [`RedisStore`] with copies of records in this process's memory, which the server invalidates.
@@ -96,10 +97,9 @@ impl TrackedRedisStore {
     /// The copy of a record, if the server says that it is the present version.
     async fn load_compared(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let Some(copy) = self.copies.untrusted(key) else { return Ok(None) };
-        let present = self.store.peek(key).await?;
-        let present = present.filter(|present| present.version == copy.version);
-        let record = present.map(|present| Record { accessed: present.accessed, ..copy });
-        Ok(record.filter(|record| !record.is_expired(now)))
+        let Some(Value::Live(present)) = self.store.peek(key).await? else { return Ok(None) };
+        let is_present = present.envelope.version == copy.version && present.is_valid(now);
+        Ok(is_present.then_some(Record { accessed: present.envelope.accessed, ..copy }))
     }
 }
 
@@ -132,6 +132,10 @@ impl Store for TrackedRedisStore {
             ticket.fill(record);
         }
         Ok(loaded)
+    }
+
+    async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
+        self.store.version(key, now).await
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {

@@ -64,6 +64,11 @@ impl Value {
 }
 
 impl Copy {
+    /// Whether the session lives, and the copy may still be handed out.
+    pub(crate) fn is_valid(&self, now: Time) -> bool {
+        now < self.envelope.expires_at().min(self.until)
+    }
+
     fn parse(key: RecordKey, bytes: &[u8]) -> Result<Self, InvalidRecord> {
         let time = |at| field(bytes, at).map(|field| Time::from_unix_millis(i64::from_be_bytes(field)));
         let deadline = time(25)?;

@@ -165,6 +165,25 @@ async fn what_is_no_record_is_none_and_stays_as_it_is() {
     assert_eq!(store.list(now(), 100).await.unwrap(), [live]);
 }
 
+#[tokio::test]
+async fn a_version_is_what_a_load_would_give() {
+    let (Some(single), Some(cluster)) = (single().await, cluster().await) else { return };
+    for store in [single, cluster] {
+        let record = created(&store, signed_in("ann")).await;
+        let (saved, end) = (next(&record), record.expires_at());
+        let just_before = end.saturating_sub(std::time::Duration::from_millis(1));
+        assert_eq!(store.version(&record.key, just_before).await.unwrap(), Some(record.version));
+        assert_eq!(store.version(&record.key, end).await.unwrap(), None);
+        assert_eq!(store.save(&saved, record.version).await.unwrap(), Written::Done);
+        assert_eq!(store.version(&record.key, now()).await.unwrap(), Some(saved.version));
+        let new = renewed(&saved);
+        assert_eq!(store.renew(&record.key, saved.version, &new).await.unwrap(), Written::Done);
+        assert_eq!(store.version(&record.key, now()).await.unwrap(), None);
+        assert_eq!(store.version(&new.key, now()).await.unwrap(), Some(new.version));
+        assert_eq!(store.version(&fresh_key(), now()).await.unwrap(), None);
+    }
+}
+
 /// An index names nobody once its last session is gone, however that went.
 #[tokio::test]
 async fn the_index_leaves_nothing_behind() {

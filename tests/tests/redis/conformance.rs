@@ -49,3 +49,24 @@ mod strict {
         store.with_prefix("strict:").strict()
     });
 }
+
+/// Redis as the fast tier. The suite moves time back and forth by minutes, and wants to see each use
+/// at once.
+mod tiered {
+    super::conformance_tests!({
+        let Some(store) = crate::support::single().await else { return };
+        let (fast, durable) = (store.clone().with_prefix("fast:"), store.with_prefix("durable:"));
+        let builder = session_core::TieredStore::builder(fast, durable);
+        builder.trust(std::time::Duration::from_secs(1_000_000)).build().expect("these settings work")
+    });
+}
+
+/// Redis as the fast tier that is written first.
+mod write_behind {
+    super::conformance_tests!({
+        let Some(store) = crate::support::single().await else { return };
+        let (fast, durable) = (store.clone().with_prefix("before:"), store.with_prefix("behind:"));
+        let builder = session_core::TieredStore::builder(fast, durable).write_behind(Default::default());
+        builder.build().expect("these settings work")
+    });
+}

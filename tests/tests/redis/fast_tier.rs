@@ -42,6 +42,17 @@ async fn an_older_copy_never_replaces_a_newer_one() {
 }
 
 #[tokio::test]
+async fn a_newer_copy_keeps_the_later_use() {
+    let Some(store) = single().await else { return };
+    let record = fresh_record();
+    let (until, used) = (now().saturating_add(60 * MINUTE), now().saturating_add(MINUTE));
+    store.fill(&record, now(), until).await.unwrap();
+    store.touch(&record.key, used).await.unwrap();
+    store.fill(&next(&record), now(), until).await.unwrap();
+    assert_eq!(load(&store, &record.key).await, Some(Record { accessed: used, ..next(&record) }));
+}
+
+#[tokio::test]
 async fn the_same_version_again_is_trusted_anew_once_it_was_not() {
     let Some(store) = single().await else { return };
     let record = fresh_record();

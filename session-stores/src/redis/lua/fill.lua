@@ -8,6 +8,7 @@ elseif kind == 'S' and #stored == HEAD then
   local new_high, new_low = struct.unpack('>I4I4', value, 2)
   if high > new_high or (high == new_high and low > new_low) then return 'exists' end
   if high == new_high and low == new_low and is_live(stored, now) then return 'exists' end
+  value = with_later_use(value, stored)
 elseif kind ~= '' then
   return 'exists'
 end
