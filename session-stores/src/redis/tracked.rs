@@ -6,6 +6,8 @@ use session_core::{
     Capabilities, Codec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version, Written,
 };
 
+use tokio::task::AbortHandle;
+
 use super::copies::Copies;
 use super::error::store_error;
 use super::link::Link;
@@ -38,6 +40,7 @@ pub struct TrackedRedisStore {
     store: RedisStore,
     copies: Arc<Copies>,
     strict: bool,
+    heartbeat: AbortHandle,
 }
 
 impl TrackedRedisStore {
@@ -64,8 +67,8 @@ impl TrackedRedisStore {
         let server = Server::watched(source, copies.clone());
         let heartbeat = heartbeat(server.downgrade());
         let store = RedisStore::over(Link::Server(server)).checked().await?;
-        tokio::spawn(heartbeat);
-        Ok(TrackedRedisStore { store, copies, strict: false })
+        let heartbeat = tokio::spawn(heartbeat).abort_handle();
+        Ok(TrackedRedisStore { store, copies, strict: false, heartbeat })
     }
 
     /// Compares versions at the server at each load: one round trip, a few bytes, and never stale.
@@ -195,6 +198,7 @@ impl Store for TrackedRedisStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
+        self.heartbeat.abort();
         self.store.close().await
     }
 

@@ -272,6 +272,21 @@ async fn resp3_where_offered_and_resp2_elsewhere() {
 }
 
 #[tokio::test]
+async fn the_applications_own_client_connects_when_it_is_used() {
+    let Some(mut server) = RedisServer::start() else { return };
+    let client = redis::Client::open(server.url()).unwrap();
+    server.kill();
+    let store = RedisStore::from_client(client);
+    assert!(store.load(&fresh_key(), now()).await.unwrap_err().is_unavailable());
+    server.restart();
+    let up = std::time::Instant::now();
+    while store.load(&fresh_key(), now()).await.is_err() {
+        assert!(up.elapsed() < SECOND);
+    }
+    assert!(server.ask(&["CLIENT", "LIST"]).contains("resp=2"), "as the client was told");
+}
+
+#[tokio::test]
 async fn a_wrong_address_is_one_error_at_once() {
     let error = RedisStore::connect("redis://127.0.0.1:1/").await.unwrap_err();
     assert!(error.is_unavailable(), "{error}");

@@ -126,6 +126,25 @@ async fn ending_all_of_a_principals_sessions_ends_the_copies_too() {
 }
 
 #[tokio::test]
+async fn a_closed_store_leaves_no_connection() {
+    let Some(server) = RedisServer::start() else { return };
+    let connections = || server.ask(&["CLIENT", "LIST"]).lines().filter(|line| line.contains("id=")).count();
+    let store = tracked(&server).await;
+    let record = created(&store, fresh_record()).await;
+    assert_eq!(connections(), 2, "the store's and this one");
+    store.close().await.unwrap();
+    // Longer than the store is silent at most while it is open.
+    let closed = Instant::now();
+    while closed.elapsed() < TrackedRedisStore::STALE_FOR / 2 || connections() > 1 {
+        assert!(closed.elapsed() < Duration::from_secs(10), "still connected");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Nothing that was known is believed any more.
+    assert_eq!(store.copies(), 0);
+    assert_eq!(load(&store, &record.key).await, Some(record));
+}
+
+#[tokio::test]
 async fn a_wiped_server_wipes_the_copies() {
     let Some(server) = RedisServer::start() else { return };
     let store = tracked(&server).await;
