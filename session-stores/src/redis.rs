@@ -10,7 +10,8 @@ use cluster::Cluster;
 use error::store_error;
 use keys::Keys;
 use link::Link;
-use server::{Server, Source, may_lack_resp3};
+use server::Server;
+use source::{Source, may_lack_resp3};
 use sweep::Sweep;
 
 pub use tracked::TrackedRedisStore;
@@ -25,6 +26,7 @@ mod operations;
 mod renewal;
 mod scripts;
 mod server;
+mod source;
 mod sweep;
 mod tracked;
 mod value;

@@ -6,7 +6,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value};
 
-use super::server::{ANSWER_LIMIT, CONNECT_LIMIT};
+use super::source::{ANSWER_LIMIT, CONNECT_LIMIT};
 
 /// How often a command is sent that servers send elsewhere.
 const REDIRECTS: u32 = 5;

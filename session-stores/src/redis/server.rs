@@ -1,22 +1,12 @@
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
-use redis::sentinel::SentinelClient;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult,
-    ServerErrorKind, Value,
-};
+use redis::{Cmd, ErrorKind, PushInfo, PushKind, RedisError, RedisResult, ServerErrorKind, Value};
 
-/// How long a server may take to answer a command. Three attempts fit in the five seconds that
-/// a session manager gives an operation.
-pub(crate) const ANSWER_LIMIT: Duration = Duration::from_millis(1500);
-/// How long connecting may take.
-pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(1);
-/// Finding the master takes a conversation with a sentinel, or with several.
-const SENTINEL_LIMIT: Duration = Duration::from_secs(3);
+use super::source::Source;
+
 /// How long callers share the failure of one attempt to connect.
 const FAILURE_KEPT: Duration = Duration::from_millis(20);
 
@@ -53,91 +43,6 @@ struct State {
     /// Counts connections, so that a late error of an old one leaves the new one alone.
     generation: u64,
     failure: Option<(Instant, RedisError)>,
-}
-
-/// Where connections come from.
-pub(crate) struct Source {
-    endpoint: Endpoint,
-    /// The same for a server that is too old for RESP3.
-    older: Option<Endpoint>,
-}
-
-enum Endpoint {
-    Server(Client),
-    Sentinels(Box<SentinelClient>),
-}
-
-impl Source {
-    pub(crate) fn server(client: Client) -> Self {
-        Source { endpoint: Endpoint::Server(client), older: None }
-    }
-
-    pub(crate) fn sentinels(client: SentinelClient) -> Self {
-        Source { endpoint: Endpoint::Sentinels(Box::new(client)), older: None }
-    }
-
-    /// Where to turn if the server does not offer RESP3.
-    pub(crate) fn or(mut self, older: Source) -> Self {
-        self.older = Some(older.endpoint);
-        self
-    }
-
-    async fn connect(
-        &mut self,
-        on_push: impl Fn(PushInfo) + Send + Sync + Clone + 'static,
-    ) -> RedisResult<MultiplexedConnection> {
-        let answer = self.endpoint.connect(on_push.clone()).await;
-        match (answer, &mut self.older) {
-            (Err(error), Some(older)) if may_lack_resp3(&error) => {
-                let connection = older.connect(on_push).await.map_err(|_| error)?;
-                self.endpoint = self.older.take().expect("it has just connected");
-                Ok(connection)
-            }
-            (answer, _) => answer,
-        }
-    }
-}
-
-/// Servers, and proxies before them, say so in different words.
-pub(crate) fn may_lack_resp3(error: &RedisError) -> bool {
-    let kinds = [ErrorKind::RESP3NotSupported, ErrorKind::Extension, ErrorKind::Server(ServerErrorKind::ResponseError)];
-    kinds.contains(&error.kind())
-}
-
-impl Endpoint {
-    async fn connect(
-        &mut self,
-        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> RedisResult<MultiplexedConnection> {
-        let client = match self {
-            Endpoint::Server(client) => client.clone(),
-            Endpoint::Sentinels(sentinels) => within(SENTINEL_LIMIT, sentinels.async_get_client()).await?,
-        };
-        within(CONNECT_LIMIT, open(client, on_push)).await
-    }
-}
-
-async fn open(
-    client: Client,
-    on_push: impl Fn(PushInfo) + Send + Sync + 'static,
-) -> RedisResult<MultiplexedConnection> {
-    let mut config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_LIMIT))
-        .set_response_timeout(Some(ANSWER_LIMIT));
-    if client.get_connection_info().redis_settings().protocol() != ProtocolVersion::RESP2 {
-        config = config.set_push_sender(move |push| {
-            on_push(push);
-            Ok::<(), redis::aio::SendError>(())
-        });
-    }
-    client.get_multiplexed_async_connection_with_config(&config).await
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(answer) => answer,
-        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-    }
 }
 
 impl Server {

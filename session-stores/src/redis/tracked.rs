@@ -11,7 +11,8 @@ use tokio::task::AbortHandle;
 use super::copies::Copies;
 use super::error::store_error;
 use super::link::Link;
-use super::server::{Server, Source};
+use super::server::Server;
+use super::source::Source;
 use super::value::Value;
 use super::{RedisStore, sentinel_client, with_protocol};
 
