@@ -1,0 +1,241 @@
+//! The demo in real browsers, driven through WebDriver.
+
+use std::env;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use fantoccini::cookies::Cookie;
+use fantoccini::elements::Element;
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::server_process::{ServerProcess, free_port, is_installed};
+
+/// What Chromium needs to run without a screen, and to leave the network alone.
+const CHROMIUM_OPTIONS: [&str; 8] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/// The demo as a process of its own; killed when dropped.
+pub struct Demo {
+    address: String,
+    _process: ServerProcess,
+}
+
+impl Demo {
+    /// Starts the demo on a free port, built if need be.
+    ///
+    /// # Panics
+    ///
+    /// If it can't be built, or does not listen.
+    pub fn start(options: &[&str]) -> Self {
+        Demo::start_on(free_port(), options)
+    }
+
+    /// Starts it on this port: again, after a first one was dropped.
+    pub fn start_on(port: u16, options: &[&str]) -> Self {
+        let address = format!("127.0.0.1:{port}");
+        let command = [demo_binary(), "--listen", &address].into_iter().chain(options.iter().copied());
+        let command: Vec<&str> = command.collect();
+        let process = ServerProcess::start(&command, || TcpStream::connect(&address).is_ok());
+        Demo { address, _process: process }
+    }
+
+    /// The address of its page.
+    pub fn url(&self) -> String {
+        format!("http://{}/demo", self.address)
+    }
+}
+
+/// Built by the cargo that builds the tests, which knows where it is.
+fn demo_binary() -> &'static str {
+    static BINARY: OnceLock<String> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let cargo = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package=demo-app", "--message-format=json"])
+            .current_dir(workspace())
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo runs");
+        assert!(cargo.status.success(), "the demo can't be built");
+        let messages = String::from_utf8(cargo.stdout).expect("cargo writes UTF-8");
+        let executables = messages.lines().filter_map(|line| {
+            let message: Value = serde_json::from_str(line).ok()?;
+            Some(message.get("executable")?.as_str()?.to_owned())
+        });
+        executables.last().expect("cargo names the binary that it built")
+    })
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of a workspace")
+}
+
+/// Starts browsers; ends them, and itself, when dropped.
+pub struct ChromeDriver {
+    port: u16,
+    _process: ServerProcess,
+}
+
+impl ChromeDriver {
+    /// `None` where ChromeDriver is not installed, which is said aloud, and in CI is a failure.
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        if !is_installed("chromedriver") {
+            return None;
+        }
+        let port = free_port();
+        let is_ready = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let process = ServerProcess::start(&["chromedriver", &format!("--port={port}")], is_ready);
+        Some(ChromeDriver { port, _process: process })
+    }
+
+    /// A browser nobody has used yet, as large as a laptop's.
+    pub async fn open_browser(&self) -> Browser {
+        self.open_browser_of_size(1280, 800).await
+    }
+
+    /// A browser of this size, in CSS pixels.
+    pub async fn open_browser_of_size(&self, width: u32, height: u32) -> Browser {
+        let profile = TempDir::new().expect("a folder for the profile");
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(profile.path(), width, height))
+            .connect(&format!("http://127.0.0.1:{}", self.port))
+            .await
+            .expect("the browser starts");
+        Browser { client, _profile: profile }
+    }
+}
+
+impl Drop for ChromeDriver {
+    /// Browsers are in process groups of their own, so killing their driver would leave them.
+    fn drop(&mut self) {
+        let Ok(mut connection) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return };
+        let request = format!("GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port);
+        if connection.write_all(request.as_bytes()).is_ok() {
+            let _ = connection.read_to_end(&mut Vec::new());
+        }
+    }
+}
+
+fn capabilities(profile: &Path, width: u32, height: u32) -> Capabilities {
+    let mut options: Vec<String> = CHROMIUM_OPTIONS.iter().map(ToString::to_string).collect();
+    options.push(format!("--user-data-dir={}", profile.display()));
+    // Chromium's window is never narrower than 500 pixels; an emulated device is.
+    let device =
+        json!({ "deviceMetrics": { "width": width, "height": height, "pixelRatio": 2.0, "mobile": width < 500 } });
+    let options = json!({ "goog:chromeOptions": { "args": options, "mobileEmulation": device } });
+    serde_json::from_value(options).expect("an object of capabilities")
+}
+
+/// A person's browser, with its own cookies.
+pub struct Browser {
+    client: Client,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Opens an address.
+    pub async fn open(&self, url: &str) {
+        self.client.goto(url).await.expect("the page opens");
+    }
+
+    /// Goes one page back.
+    pub async fn go_back(&self) {
+        self.client.back().await.expect("there is a page to go back to");
+    }
+
+    /// Types into the field of this name, in place of what was there.
+    pub async fn fill_in(&self, field: &str, text: &str) {
+        let field = self.find(&format!("[name={field}]")).await;
+        field.clear().await.expect("the field can be cleared");
+        field.send_keys(text).await.expect("the field takes text");
+    }
+
+    /// Fills in the login form and sends it.
+    pub async fn log_in(&self, user: &str, password: &str) {
+        self.fill_in("UserName", user).await;
+        self.fill_in("Password", password).await;
+        self.press("Login").await;
+    }
+
+    /// Presses the button of this name, and waits for the page that answers.
+    pub async fn press(&self, button: &str) {
+        self.click(&format!("button[name={button}]")).await;
+    }
+
+    /// Clicks what a CSS selector finds, and waits for the page that it leads to.
+    pub async fn click(&self, selector: &str) {
+        let page = self.find("html").await;
+        self.find(selector).await.click().await.expect("it can be clicked");
+        // The driver may return before the browser has left the page.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while page.tag_name().await.is_ok() {
+            assert!(Instant::now() < deadline, "{selector} leads to no other page");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.find("body").await;
+    }
+
+    /// What the page says.
+    pub async fn text(&self) -> String {
+        self.find("body").await.text().await.expect("a page has text")
+    }
+
+    /// Whether a CSS selector finds anything.
+    pub async fn shows(&self, selector: &str) -> bool {
+        !self.client.find_all(Locator::Css(selector)).await.expect("a selector").is_empty()
+    }
+
+    /// The value that CSS gives a property of what a selector finds.
+    pub async fn style(&self, selector: &str, property: &str) -> String {
+        self.find(selector).await.css_value(property).await.expect("a property")
+    }
+
+    /// What a script in the page returns.
+    pub async fn evaluate(&self, expression: &str) -> Value {
+        self.client.execute(&format!("return {expression}"), Vec::new()).await.expect("the script runs")
+    }
+
+    /// The cookies of the page's site.
+    pub async fn cookies(&self) -> Vec<Cookie<'static>> {
+        self.client.get_all_cookies().await.expect("the browser tells its cookies")
+    }
+
+    /// Puts a cookie into the browser.
+    pub async fn add_cookie(&self, cookie: Cookie<'static>) {
+        self.client.add_cookie(cookie).await.expect("the browser takes the cookie");
+    }
+
+    /// Keeps a picture of the page, for people to look at, in `SCREENSHOTS` or in the target
+    /// folder's `screenshots`.
+    pub async fn take_screenshot(&self, name: &str) {
+        let folder = screenshots();
+        fs::create_dir_all(&folder).expect("a folder for screenshots");
+        let picture = self.client.screenshot().await.expect("the browser makes a picture");
+        fs::write(folder.join(format!("{name}.png")), picture).expect("the picture can be written");
+    }
+
+    async fn find(&self, selector: &str) -> Element {
+        self.client.wait().for_element(Locator::Css(selector)).await.expect("the element is on the page")
+    }
+}
+
+fn screenshots() -> PathBuf {
+    env::var_os("SCREENSHOTS").map_or_else(|| workspace().join("target/screenshots"), PathBuf::from)
+}
