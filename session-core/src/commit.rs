@@ -37,16 +37,6 @@ pub struct IssuedId {
     pub keep_for: Option<Duration>,
 }
 
-/// Changes that were taken to be saved go back to the collected ones unless they arrived, also
-/// when the save is cancelled.
-struct InTransit<'a>(&'a Shared);
-
-impl Drop for InTransit<'_> {
-    fn drop(&mut self) {
-        self.0.state.lock().put_changes_back();
-    }
-}
-
 impl Visit {
     /// [`commit`](Visit::commit) where that needs no waiting: `None` if it does.
     pub fn commit_now(&self) -> Option<Result<Committed, Error>> {
@@ -117,7 +107,6 @@ impl SessionManager {
     ) -> Result<T, Error> {
         let shared = &*session.shared;
         let _turn = shared.saving.lock().await;
-        let _in_transit = InTransit(shared);
         let mut queue = None;
         for attempt in 1.. {
             let (mut record, expected) = {
@@ -150,7 +139,6 @@ impl SessionManager {
 
     /// Takes steps until there is nothing left to do.
     async fn run(&self, shared: &Shared, only_changes: bool) -> Result<(), Error> {
-        let _in_transit = InTransit(shared);
         let now = self.now();
         let mut queue = None;
         for attempt in 1.. {
@@ -183,7 +171,6 @@ impl SessionManager {
     fn run_now(&self, shared: &Shared) -> Result<Option<()>, Error> {
         let now = self.now();
         let store = &self.store().store;
-        let _in_transit = InTransit(shared);
         for _ in 0..MAX_CONFLICTS {
             let mut state = shared.state.lock();
             let (record, expected) = match state.next_step_now(now, self.next_mark()) {

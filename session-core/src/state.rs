@@ -24,7 +24,7 @@ pub(crate) struct Started {
     pub(crate) kept: Attributes,
     /// The session before it was removed first, so that must succeed whatever comes after.
     after_remove: bool,
-    /// The record is on its way to the store, so further changes must follow it.
+    /// The record is on its way to the store, or was, so further changes must follow it.
     sent: bool,
 }
 
@@ -74,7 +74,8 @@ pub(crate) struct State {
     started: Option<Box<Started>>,
     intent: Intent,
     changes: Changes,
-    /// Changes that are on their way to the store.
+    /// Changes that are on their way to the store, or did not arrive, also because saving was
+    /// cancelled: they go with the next attempt.
     saving: Changes,
     /// The number of the session that there is now, by which a handle of another is known.
     generation: u32,
@@ -352,17 +353,6 @@ impl State {
         record.version = record.version.next(mark);
         record.accessed = record.accessed.max(now);
         record
-    }
-
-    /// Changes did not arrive: they are collected again.
-    pub(crate) fn put_changes_back(&mut self) {
-        if let Some(started) = &mut self.started {
-            started.sent = false;
-        }
-        if !self.saving.is_empty() {
-            let later = std::mem::take(&mut self.changes);
-            self.changes = std::mem::take(&mut self.saving).followed_by(later);
-        }
     }
 
     pub(crate) fn saved(&mut self, record: Record) {

@@ -128,7 +128,6 @@ fn changes_that_did_not_arrive_are_saved_again_with_those_since() {
     set(&mut state, "b", 2);
     set(&mut state, "c", 2);
     assert_eq!(value(&state.view().unwrap().attributes, "b"), Some(2));
-    state.put_changes_back();
     let saved = saved_record(step(&mut state, &record)).attributes;
     assert_eq!(["a", "b", "c"].map(|name| value(&saved, name)), [Some(1), Some(2), Some(2)]);
 }
@@ -190,7 +189,6 @@ fn a_change_during_a_creation_that_failed_goes_into_the_next_attempt() {
     let (mut state, record) = started();
     step(&mut state, &record);
     set(&mut state, "Late", 1);
-    state.put_changes_back();
     let Step::Create { record: created, .. } = step(&mut state, &record) else { panic!("not a creation") };
     assert_eq!(value(&created.attributes, "Late"), Some(1));
 }
@@ -333,7 +331,6 @@ fn an_abandoned_visit_leaves_nothing_to_do() {
     saved_record(step(&mut state, &record));
     set(&mut state, "b", 1);
     state.abandon();
-    state.put_changes_back();
     assert!(!state.is_unsaved());
     assert_nothing(step(&mut state, &record));
 }
@@ -347,7 +344,6 @@ fn changes_under_way_do_not_come_back_after_they_were_discarded() {
         set(&mut state, "a", 1);
         saved_record(step(&mut state, &record));
         drop_changes(&mut state);
-        state.put_changes_back();
         assert!(!state.has_changes());
     }
 }
