@@ -168,5 +168,5 @@ fn with_protocol(url: &str, protocol: ProtocolVersion) -> RedisResult<redis::Con
 fn sentinel_client(sentinels: &[&str], master: &str, protocol: ProtocolVersion) -> RedisResult<SentinelClient> {
     let settings = RedisConnectionInfo::default().set_protocol(protocol);
     let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
-    SentinelClient::build(sentinels.to_vec(), master.to_owned(), Some(node), SentinelServerType::Master)
+    SentinelClient::build(sentinels.to_vec(), master, Some(node), SentinelServerType::Master)
 }

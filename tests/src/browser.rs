@@ -74,11 +74,11 @@ fn demo_binary() -> &'static str {
             .expect("cargo runs");
         assert!(cargo.status.success(), "the demo can't be built");
         let messages = String::from_utf8(cargo.stdout).expect("cargo writes UTF-8");
-        let executables = messages.lines().filter_map(|line| {
+        let mut executables = messages.lines().filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             Some(message.get("executable")?.as_str()?.to_owned())
         });
-        executables.last().expect("cargo names the binary that it built")
+        executables.next_back().expect("cargo names the binary that it built")
     })
 }
 

@@ -30,10 +30,16 @@ pub use open_store::open_store;
 pub use postgres_server::PostgresServer;
 pub use processes::{Worker, count_in_processes};
 pub use proxy::{Fault, Proxy};
-#[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
-pub use server_process::{ServerProcess, free_port, is_installed};
 #[cfg(feature = "redis")]
 pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
+#[cfg(any(
+    feature = "browser",
+    feature = "firestore",
+    feature = "memcached",
+    feature = "postgres",
+    feature = "redis"
+))]
+pub use server_process::{ServerProcess, free_port, is_installed};
 
 /// Compiles every example of the README.
 #[cfg(doctest)]

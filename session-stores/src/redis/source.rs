@@ -22,13 +22,13 @@ pub(crate) struct Source {
 }
 
 enum Endpoint {
-    Server(Client),
+    Server(Box<Client>),
     Sentinels(Box<SentinelClient>),
 }
 
 impl Source {
     pub(crate) fn server(client: Client) -> Self {
-        Source { endpoint: Endpoint::Server(client), older: None }
+        Source { endpoint: Endpoint::Server(Box::new(client)), older: None }
     }
 
     pub(crate) fn sentinels(client: SentinelClient) -> Self {
@@ -69,7 +69,7 @@ impl Endpoint {
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> RedisResult<MultiplexedConnection> {
         let client = match self {
-            Endpoint::Server(client) => client.clone(),
+            Endpoint::Server(client) => (**client).clone(),
             Endpoint::Sentinels(sentinels) => within(SENTINEL_LIMIT, sentinels.async_get_client()).await?,
         };
         within(CONNECT_LIMIT, open(client, on_push)).await
