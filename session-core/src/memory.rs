@@ -218,4 +218,18 @@ impl FastStore for MemoryStore {
         }
         Ok(())
     }
+
+    async fn bury_version(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+        now: Time,
+        until: Time,
+    ) -> Result<Written, StoreError> {
+        let (written, buried) = self.0.index.bury_version(key, expected, now, until);
+        if let Some(cell) = buried {
+            self.0.forget(&cell);
+        }
+        Ok(written)
+    }
 }

@@ -157,6 +157,23 @@ impl Index {
         self.remove_from(entries, key)
     }
 
+    /// The same, unless there is a live record of another version.
+    pub(crate) fn bury_version(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+        now: Time,
+        until: Time,
+    ) -> (Written, Option<Arc<Cell>>) {
+        let mut entries = self.shards[shard_of(key)].0.write();
+        let ended = find(&entries.cells, key).map(|cell| cell.replace(expected, now));
+        if ended == Some(Written::Conflict) {
+            return (Written::Conflict, None);
+        }
+        entries.bury(key, until);
+        (Written::Done, self.remove_from(entries, key))
+    }
+
     pub(crate) fn remove(&self, key: &RecordKey) -> Option<Arc<Cell>> {
         self.remove_from(self.shards[shard_of(key)].0.write(), key)
     }

@@ -40,11 +40,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// For a store before this one, to tell whether its copy is still right: worth doing without
     /// fetching the whole record where that is possible.
-    fn version(
-        &self,
-        key: &RecordKey,
-        now: Time,
-    ) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send {
+    fn version(&self, key: &RecordKey, now: Time) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send {
         async move { Ok(self.load(key, now).await?.map(|record| record.version)) }
     }
 
@@ -147,6 +143,26 @@ pub trait FastStore: Store {
     /// Removes the record of this key, and refuses copies of it until then. Neither a shorter
     /// burial nor [`delete`](Store::delete) ends one.
     fn bury(&self, key: &RecordKey, now: Time, until: Time) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// [`bury`](FastStore::bury), unless a live record of another version than the expected one is
+    /// here: then [`Written::Conflict`], and it stays.
+    ///
+    /// A store that several processes share does it in one step, which this default is not, so
+    /// that a renewal loses nothing that another process saves here at the same time.
+    fn bury_version(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+        now: Time,
+        until: Time,
+    ) -> impl Future<Output = Result<Written, StoreError>> + Send {
+        async move {
+            match self.load(key, now).await? {
+                Some(record) if record.version != expected => Ok(Written::Conflict),
+                _ => self.bury(key, now, until).await.map(|()| Written::Done),
+            }
+        }
+    }
 }
 
 /// How a write ended.

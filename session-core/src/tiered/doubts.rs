@@ -17,6 +17,7 @@ pub(super) struct Doubts {
     /// Where there were too many to remember: until then every copy is in doubt.
     all_until: AtomicI64,
     numbers: AtomicU64,
+    pub(super) mending: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ impl Doubts {
             count: AtomicUsize::new(0),
             all_until: AtomicI64::new(i64::MIN),
             numbers: AtomicU64::new(0),
+            mending: tokio::sync::Mutex::default(),
         }
     }
 

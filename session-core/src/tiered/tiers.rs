@@ -2,8 +2,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::error::StoreError;
-use crate::store::{FastStore, Store};
-use crate::{Clock, Record, RecordKey, SystemClock, Time};
+use crate::store::{FastStore, Store, Written};
+use crate::{Clock, Record, RecordKey, SystemClock, Time, Version};
 
 use super::doubts::Doubts;
 use super::fast_tier::FastTier;
@@ -44,16 +44,17 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
 
     /// Whether the copy of this key may be read: there is no doubt about it, or none any more.
     pub(super) async fn is_trusted(&self, key: &RecordKey, now: Time) -> bool {
-        match self.doubts.about(key, now) {
-            None => true,
-            Some(doubt) => {
-                let is_mended = if doubt.is_gone { self.bury(key, now).await } else { self.drop_copy(key).await };
-                if is_mended {
-                    self.doubts.end(key, doubt);
-                }
-                is_mended && self.doubts.about(key, now).is_none()
-            }
+        if self.doubts.about(key, now).is_none() {
+            return true;
         }
+        // A late second attempt to mend it would hit what has taken its place.
+        let _one_at_a_time = self.doubts.mending.lock().await;
+        let Some(doubt) = self.doubts.about(key, now) else { return true };
+        let is_mended = if doubt.is_gone { self.bury(key, now).await } else { self.drop_copy(key).await };
+        if is_mended {
+            self.doubts.end(key, doubt);
+        }
+        is_mended && self.doubts.about(key, now).is_none()
     }
 
     /// Mends some of what is in doubt.
@@ -80,6 +81,12 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
 
     pub(super) async fn bury(&self, key: &RecordKey, now: Time) -> bool {
         self.fast.attempt(self.fast.store.bury(key, now, self.buried_until(now))).await.is_some()
+    }
+
+    /// `None` if the tier failed.
+    pub(super) async fn bury_version(&self, key: &RecordKey, expected: Version, now: Time) -> Option<Written> {
+        let burying = self.fast.store.bury_version(key, expected, now, self.buried_until(now));
+        self.fast.attempt(burying).await
     }
 
     /// As [`bury`](Self::bury), for a removal, which is not done before that is.

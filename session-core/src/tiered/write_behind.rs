@@ -265,8 +265,9 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         if worker::employ(self, behind) { Ok(()) } else { self.write_waiting(behind, key).await }
     }
 
-    /// The fast tier's own renewal comes first, as it alone knows whether another process has
-    /// just saved; then nobody can save under the old key, and the durable tier decides.
+    /// The old key is buried first, which alone tells whether another process has just saved. Then
+    /// nobody can save to the fast tier under it, and the durable one decides; where that fails,
+    /// the session is served by the durable tier for a while.
     pub(super) async fn renew_behind(
         &self,
         behind: &Behind,
@@ -274,30 +275,47 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         expected: Version,
         record: &Record,
     ) -> Result<Written, StoreError> {
+        let now = record.accessed;
         let _alone = behind.sharing.of(old).write().await;
-        if self.is_trusted(old, record.accessed).await {
-            let renewed = self.fast.attempt(self.fast.store.renew(old, expected, record)).await;
-            if let Some(refused @ (Written::Conflict | Written::Exists)) = renewed {
-                return Ok(refused);
-            }
+        let is_trusted = self.is_trusted(old, now).await;
+        if is_trusted && !self.catch_up(behind, old, expected, now).await? {
+            self.note_gone(old, now).await;
+            return Ok(Written::Missing);
         }
-        if behind.queue().is_ahead_of(old, expected) {
-            self.write_waiting(behind, old).await?;
+        let mut copy = self.doubts.unless_settled(old, self.doubted_until(record));
+        copy.is_gone = true;
+        let buried = if is_trusted { self.bury_version(old, expected, now).await } else { None };
+        copy.settled_if(buried.is_some());
+        if buried == Some(Written::Conflict) {
             return Ok(Written::Conflict);
         }
-        self.note_gone(old, record.accessed).await;
-        let unknown = self.doubts.unless_settled(&record.key, self.doubted_until(record));
+        self.write_waiting(behind, old).await?;
         let written = self.renew_durable(old, expected, record).await?;
         if written == Written::Done {
             behind.queue().cancel(old);
-            unknown.settled_if(true);
-            self.fill(record, record.accessed).await;
-        } else {
-            // Nobody knows the new id. The old one stays buried: where the session is still
-            // there, the durable tier serves it.
-            unknown.settled_if(self.drop_copy(&record.key).await);
+            self.fill(record, now).await;
         }
         Ok(written)
+    }
+
+    /// Tells the durable tier what the fast one has of this version, which may wait in another
+    /// process, so that nothing is only there where it is about to be buried. Whether the durable
+    /// tier has the session.
+    async fn catch_up(
+        &self,
+        behind: &Behind,
+        key: &RecordKey,
+        version: Version,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        self.write_waiting(behind, key).await?;
+        let Some(durable) = self.durable.version(key, now).await? else { return Ok(false) };
+        if durable < version
+            && let Some(copy) = self.copy(key, now).await.filter(|copy| copy.version == version)
+        {
+            return Ok(self.advance(&copy, durable, before(version)).await? != Advanced::Gone);
+        }
+        Ok(true)
     }
 
     async fn renew_durable(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
@@ -347,8 +365,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         let Some(work) = behind.queue().work(key) else { return Ok(()) };
         let (durable, now) = match &work {
             Work::Save { record, durable } => {
-                let any_earlier = Version::from_number(record.version.get().saturating_sub(1));
-                let advanced = self.advance(record, *durable, any_earlier).await?;
+                let advanced = self.advance(record, *durable, before(record.version)).await?;
                 (advanced, record.accessed)
             }
             Work::Touch { accessed } => {
@@ -379,6 +396,11 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
             self.drop_copy(key).await;
         }
     }
+}
+
+/// The latest version that is earlier than this.
+fn before(version: Version) -> Version {
+    Version::from_number(version.get().saturating_sub(1))
 }
 
 fn contradiction() -> StoreError {

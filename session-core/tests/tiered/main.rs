@@ -1,6 +1,10 @@
 //! A fast store before a durable one: the conformance suite, and what tiers add to it.
 
+mod failing;
+mod schedules;
 mod support;
+mod writing_behind;
+mod writing_through;
 
 /// The suite moves time back and forth by minutes, and wants to see each use at once.
 mod through {

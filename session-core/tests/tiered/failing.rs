@@ -1,0 +1,175 @@
+//! The fast tier, or the durable one, is down.
+
+use std::time::Duration;
+
+use session_core::{Error, NewSession, Store};
+
+use crate::support::*;
+
+fn each_mode() -> [fn(&Stage) -> Process; 2] {
+    [Stage::through, Stage::behind]
+}
+
+/// After a failure the fast tier is left alone for a moment.
+async fn after_the_rest() {
+    tokio::time::advance(Duration::from_secs(2)).await;
+}
+
+/// B43, F6.
+#[tokio::test(start_paused = true)]
+async fn requests_succeed_while_the_fast_tier_is_down() {
+    for process in each_mode() {
+        let stage = Stage::new();
+        let process = process(&stage);
+        stage.fast.set_down(true);
+        let id = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap().id();
+        for expected in 1..=3 {
+            let session = process.sessions.get(id.as_str()).await.unwrap().unwrap();
+            let count = session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await.unwrap();
+            assert_eq!(count, expected);
+            after_the_rest().await;
+        }
+        let session = process.sessions.get(id.as_str()).await.unwrap().unwrap();
+        session.renew_id().unwrap();
+        session.save().await.unwrap();
+        assert!(process.sessions.get(id.as_str()).await.unwrap().is_none());
+        assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_some());
+        assert!(process.store.counters().fast_failures > 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_tier_that_never_answers_is_waited_for_once_a_second() {
+    for process in each_mode() {
+        let stage = Stage::new();
+        let process = process(&stage);
+        let id = process.sessions.create(NewSession::new()).await.unwrap().id();
+        stage.fast.set_silent(true);
+        let start = tokio::time::Instant::now();
+        for _ in 0..10 {
+            assert!(process.sessions.get(id.as_str()).await.unwrap().is_some());
+        }
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}
+
+/// What was changed meanwhile is not undone by the copies from before.
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_this_process_reads_what_it_wrote() {
+    for process in each_mode() {
+        let stage = Stage::new();
+        let process = process(&stage);
+        let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        stage.fast.set_down(true);
+        session.update_attr("Count", |_: Option<u64>| 1).await.unwrap();
+        stage.fast.set_down(false);
+        // The first one comes while the fast tier is still left alone.
+        for _ in 0..2 {
+            let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
+            assert_eq!(again.attr::<u64>("Count").unwrap(), Some(1));
+            after_the_rest().await;
+        }
+        let (fast, durable) = stage.both(&session.handle()).await;
+        assert_eq!((count_of(&fast), count_of(&durable)), (Some(1), Some(1)));
+    }
+}
+
+/// A copy that this process could not correct is corrected with the next purge, for others too.
+#[tokio::test(start_paused = true)]
+async fn purging_mends_what_an_outage_left() {
+    for process in each_mode() {
+        let stage = Stage::new();
+        let process = process(&stage);
+        let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        let renewed = process.sessions.create(NewSession::new()).await.unwrap();
+        let old_key = renewed.handle();
+        stage.fast.set_down(true);
+        session.update_attr("Count", |_: Option<u64>| 1).await.unwrap();
+        renewed.renew_id().unwrap();
+        renewed.save().await.unwrap();
+        stage.fast.set_down(false);
+        after_the_rest().await;
+        assert_eq!(count_of(&stage.both(&session.handle()).await.0), Some(0));
+        assert!(stage.both(&old_key).await.0.is_some());
+        process.sessions.purge_expired(MINUTE).await.unwrap();
+        assert_eq!(stage.both(&session.handle()).await.0, None);
+        assert_eq!(stage.both(&old_key).await.0, None);
+    }
+}
+
+/// A5: hot, cold, down. Ending a session reports that the fast tier may still have it, and can be
+/// repeated; in the process that did it the session is dead at once.
+#[tokio::test(start_paused = true)]
+async fn a_session_ended_by_its_handle_is_dead_in_every_state_of_the_fast_tier() {
+    for process in each_mode() {
+        for state in ["hot", "cold", "down"] {
+            let stage = Stage::new();
+            let (admin, other) = (process(&stage), process(&stage));
+            let session = other.sessions.create(NewSession::new().principal("ann").attr("Count", &0)).await.unwrap();
+            session.update_attr("Count", |_: Option<u64>| 1).await.unwrap();
+            match state {
+                "cold" => {
+                    other.store.close().await.unwrap();
+                    stage.fast.wipe();
+                }
+                "down" => stage.fast.set_down(true),
+                _ => {}
+            }
+            let handle = admin.sessions.sessions_of("ann").await.unwrap()[0].key;
+            let removed = admin.sessions.remove(&handle).await;
+            assert_eq!(removed.is_err(), state == "down", "{state}");
+            assert!(admin.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
+            stage.fast.set_down(false);
+            after_the_rest().await;
+            admin.sessions.remove(&handle).await.unwrap();
+            assert!(other.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
+            let late = session.update_attr("Count", |_: Option<u64>| 2).await;
+            assert!(matches!(late, Err(Error::Gone)), "{state}: {late:?}");
+            assert_eq!(stage.both(&handle).await, (None, None), "{state}");
+        }
+    }
+}
+
+/// B44, the other tier.
+#[tokio::test(start_paused = true)]
+async fn removing_fails_while_the_durable_tier_is_down_and_succeeds_later() {
+    for process in each_mode() {
+        let stage = Stage::new();
+        let process = process(&stage);
+        let session = process.sessions.create(NewSession::new()).await.unwrap();
+        stage.durable.set_down(true);
+        assert!(process.sessions.remove(&session.handle()).await.is_err());
+        stage.durable.set_down(false);
+        process.sessions.remove(&session.handle()).await.unwrap();
+        assert_eq!(stage.both(&session.handle()).await, (None, None));
+    }
+}
+
+/// F2: nothing that was refused is visible.
+#[tokio::test(start_paused = true)]
+async fn a_save_that_failed_is_seen_by_nobody() {
+    let stage = Stage::new();
+    let process = stage.through();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    stage.durable.set_down(true);
+    session.update_attr("Count", |_: Option<u64>| 1).await.unwrap_err();
+    stage.durable.set_down(false);
+    let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(again.attr::<u64>("Count").unwrap(), Some(0));
+}
+
+/// A request that is cancelled between the tiers leaves no copy that is believed here.
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_was_cancelled_between_the_tiers_leaves_no_session() {
+    for process in each_mode() {
+        let stage = Stage::new();
+        let process = process(&stage);
+        let session = process.sessions.create(NewSession::new()).await.unwrap();
+        stage.fast.set_silent(true);
+        let handle = session.handle();
+        let removing = process.sessions.remove(&handle);
+        tokio::time::timeout(Duration::from_millis(100), removing).await.unwrap_err();
+        stage.fast.set_silent(false);
+        assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_none());
+    }
+}

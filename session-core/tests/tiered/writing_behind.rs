@@ -1,0 +1,310 @@
+use std::time::Duration;
+
+use session_core::{FastStore, NewSession, Session, Store, TieredStore, Time, WriteBehind};
+
+use crate::support::*;
+
+const DELAY: Duration = Duration::from_secs(1);
+
+/// Lets the workers write what is due.
+async fn after_the_delay() {
+    tokio::time::sleep(DELAY * 2).await;
+}
+
+async fn increment(session: &Session) -> u64 {
+    session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await.unwrap()
+}
+
+/// B45.
+#[tokio::test(start_paused = true)]
+async fn saves_are_answered_first_and_written_as_one() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    stage.durable.forget_calls();
+    for _ in 0..5 {
+        increment(&session).await;
+    }
+    assert_eq!(stage.durable.all_calls(), 0);
+    assert_eq!(process.store.counters().waiting, 1);
+    after_the_delay().await;
+    assert_eq!(stage.durable.calls("save"), 1);
+    assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(5));
+    assert_eq!(process.store.counters().waiting, 0);
+    // The versions between were never durable; the next save goes over the last.
+    increment(&session).await;
+    after_the_delay().await;
+    assert_eq!((stage.durable.calls("save"), stage.durable.calls("version")), (2, 0));
+}
+
+/// B45.
+#[tokio::test(start_paused = true)]
+async fn closing_writes_what_waits() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let mut sessions = Vec::new();
+    for _ in 0..50 {
+        let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        increment(&session).await;
+        increment(&session).await;
+        sessions.push(session);
+    }
+    process.sessions.close().await.unwrap();
+    process.sessions.close().await.unwrap();
+    for session in &sessions {
+        assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(2));
+    }
+    // Whoever saves after that waits for the durable tier.
+    increment(&sessions[0]).await;
+    assert_eq!(count_of(&stage.both(&sessions[0].handle()).await.1), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_while_the_durable_tier_is_down_says_so_and_can_be_repeated() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    increment(&session).await;
+    stage.durable.set_down(true);
+    process.sessions.close().await.unwrap_err();
+    stage.durable.set_down(false);
+    process.sessions.close().await.unwrap();
+    assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_outlasts_an_outage_of_the_durable_tier() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    stage.durable.set_down(true);
+    for expected in 1..=10 {
+        assert_eq!(increment(&session).await, expected);
+        after_the_delay().await;
+    }
+    assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(0));
+    stage.durable.set_down(false);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_found_when_the_fast_tier_was_wiped() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    increment(&session).await;
+    stage.fast.wipe();
+    let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(again.attr::<u64>("Count").unwrap(), Some(1));
+    // And where another process has filled in what is older.
+    increment(&session).await;
+    let (_, old) = stage.both(&session.handle()).await;
+    stage.fast.wipe();
+    stage.fast.fill(&old.unwrap(), stage.now(), Time::MAX).await.unwrap();
+    let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(again.attr::<u64>("Count").unwrap(), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_writes_through_and_loses_nothing() {
+    let stage = Stage::new();
+    let settings = WriteBehind { delay: Duration::from_secs(3600), max_sessions: 4 };
+    let store = TieredStore::builder(stage.fast.clone(), stage.durable.clone()).write_behind(settings);
+    let process = stage.process(store.build().unwrap());
+    let mut sessions = Vec::new();
+    for _ in 0..10 {
+        let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        increment(&session).await;
+        sessions.push(session);
+    }
+    assert_eq!(process.store.counters().waiting, 4);
+    assert_eq!(stage.durable.calls("save"), 6);
+    // A full queue whose sessions can't be written refuses, before anybody sees the value.
+    stage.durable.set_down(true);
+    sessions[0].update_attr("Count", |_: Option<u64>| 9).await.unwrap_err();
+    assert_eq!(count_of(&stage.both(&sessions[0].handle()).await.0), Some(1));
+    stage.durable.set_down(false);
+    process.sessions.close().await.unwrap();
+    for session in &sessions {
+        assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_cancels_what_waits() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    increment(&session).await;
+    stage.durable.forget_calls();
+    process.sessions.remove(&session.handle()).await.unwrap();
+    assert_eq!(process.store.counters().waiting, 0);
+    after_the_delay().await;
+    assert_eq!((stage.durable.all_calls(), stage.durable.calls("delete")), (1, 1));
+    assert_eq!(stage.both(&session.handle()).await, (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_waits_for_what_is_being_written() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    increment(&session).await;
+    stage.durable.forget_calls();
+    let gate = stage.durable.hold();
+    after_the_delay().await;
+    assert_eq!(stage.durable.calls("save"), 1);
+    let (sessions, handle) = (process.sessions.clone(), session.handle());
+    let removing = tokio::spawn(async move { sessions.remove(&handle).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(stage.durable.calls("delete"), 0, "the save is still under way");
+    gate.add_permits(10);
+    removing.await.unwrap().unwrap();
+    assert_eq!(stage.both(&handle).await, (None, None));
+}
+
+/// Another process, or an administrator with the database, ended the session meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_waits_of_a_session_that_is_gone_is_dropped_and_the_copy_with_it() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    for touch_only in [false, true] {
+        let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        let key = session.handle();
+        if touch_only {
+            process.store.touch(&key, stage.now().saturating_add(MINUTE)).await.unwrap();
+        } else {
+            increment(&session).await;
+        }
+        stage.durable.evict(&key).await;
+        after_the_delay().await;
+        assert_eq!(stage.both(&key).await, (None, None));
+        assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_none());
+        assert_eq!(process.store.counters().waiting, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn touches_are_written_as_one_and_keep_the_session_alive_in_lists() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().principal("ann")).await.unwrap();
+    stage.durable.forget_calls();
+    let last = session.expires_at().saturating_sub(Duration::from_millis(1));
+    for accessed in [stage.now().saturating_add(MINUTE), last] {
+        process.store.touch(&session.handle(), accessed).await.unwrap();
+    }
+    // Expired by what is durable, alive by what waits.
+    stage.clock.set(session.expires_at());
+    assert_eq!(process.sessions.sessions_of("ann").await.unwrap().len(), 1);
+    assert_eq!(process.sessions.list(10).await.unwrap()[0].accessed, last);
+    after_the_delay().await;
+    assert_eq!(stage.durable.calls("touch"), 1);
+    assert_eq!(stage.both(&session.handle()).await.1.unwrap().accessed, last);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_have_what_waits() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().principal("ann").attr("Count", &0)).await.unwrap();
+    increment(&session).await;
+    let listed = process.sessions.sessions_of("ann").await.unwrap();
+    assert_eq!(count_of(&Some(listed[0].clone())), Some(1));
+    assert_eq!(process.sessions.remove_all("ann").await.unwrap(), 1);
+    assert_eq!(stage.both(&session.handle()).await, (None, None));
+}
+
+/// Nothing ends in the durable tier because it was not told that it is used.
+#[tokio::test(start_paused = true)]
+async fn the_durable_tier_is_not_purged_while_it_can_not_be_told() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new()).await.unwrap();
+    let last = session.expires_at().saturating_sub(Duration::from_millis(1));
+    stage.durable.decide(|| (Fate::Fail, Duration::ZERO, Duration::ZERO));
+    process.store.touch(&session.handle(), last).await.unwrap();
+    after_the_delay().await;
+    stage.durable.calm();
+    stage.clock.set(session.expires_at());
+    process.sessions.purge_expired(MINUTE).await.unwrap();
+    assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_some());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(stage.both(&session.handle()).await.1.unwrap().accessed, last);
+}
+
+/// Both save to the fast tier; each has a queue of its own.
+#[tokio::test(start_paused = true)]
+async fn two_processes_lose_no_update() {
+    let stage = Stage::new();
+    let (one, other) = (stage.behind(), stage.behind());
+    let id = one.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap().id();
+    for round in 0..20 {
+        let process = if round % 3 == 0 { &one } else { &other };
+        let session = process.sessions.get(id.as_str()).await.unwrap().unwrap();
+        assert_eq!(increment(&session).await, round + 1);
+        tokio::time::sleep(DELAY / 3).await;
+    }
+    other.sessions.close().await.unwrap();
+    one.sessions.close().await.unwrap();
+    let session = one.sessions.get(id.as_str()).await.unwrap().unwrap();
+    assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(20));
+}
+
+/// The fast tier alone knows of a save in another process; renewing must carry it over.
+#[tokio::test(start_paused = true)]
+async fn renewing_carries_over_what_waits_in_another_process() {
+    let stage = Stage::new();
+    let (one, other) = (stage.behind(), stage.behind());
+    let session = one.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    let elsewhere = other.sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(increment(&elsewhere).await, 1);
+    session.renew_id().unwrap();
+    session.save().await.unwrap();
+    assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(1));
+    after_the_delay().await;
+    assert_eq!(other.store.counters().waiting, 0);
+    assert_eq!(stage.both(&elsewhere.handle()).await, (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_end_with_their_store() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    increment(&session).await;
+    let key = session.handle();
+    drop((session, process));
+    after_the_delay().await;
+    assert_eq!(count_of(&stage.both(&key).await.1), Some(1), "what waited is written");
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    increment(&session).await;
+    drop((session, process));
+    stage.durable.set_down(true);
+    after_the_delay().await;
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "nobody tries for ever");
+}
+
+/// The queue outlives the runtime whose workers it had.
+#[test]
+fn another_runtime_takes_over() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let stage = Stage::new();
+    let process = stage.behind();
+    let first = runtime();
+    let session = first.block_on(async {
+        let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        increment(&session).await;
+        session
+    });
+    drop(first);
+    runtime().block_on(async {
+        increment(&session).await;
+        after_the_delay().await;
+        assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(2));
+    });
+}
