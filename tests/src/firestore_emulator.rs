@@ -1,6 +1,8 @@
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
+
+use serde_json::Value;
 
 use crate::server_process::{ServerProcess, free_port, is_installed};
 
@@ -30,6 +32,28 @@ impl FirestoreEmulator {
     /// Where it listens, also after a restart.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// What [`open_store`](crate::open_store) takes.
+    pub fn url(&self) -> String {
+        format!("firestore:{}/tests", self.addr)
+    }
+
+    /// What it answers to a request of its other interface, REST, under the path of the documents of
+    /// the project `tests`.
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let mut connection = TcpStream::connect(self.addr).expect("the emulator runs");
+        let (path, body) = (format!("/v1/projects/tests/databases/(default)/documents/{path}"), body.to_string());
+        let head = format!("{method} {path} HTTP/1.1\r\nauthorization: Bearer owner\r\ncontent-length: {}", body.len());
+        write!(connection, "{head}\r\n\r\n{body}").expect("the emulator listens");
+        let mut answer = BufReader::new(connection);
+        let head = answer.by_ref().lines().map(|line| line.expect("the emulator answers"));
+        let head: Vec<String> = head.take_while(|line| !line.is_empty()).collect();
+        assert!(head[0].contains("200"), "{head:?}");
+        let length = head.iter().find_map(|line| line.strip_prefix("content-length: ")).expect("it says how much");
+        let mut body = vec![0; length.parse().expect("a number")];
+        answer.read_exact(&mut body).expect("the emulator answers");
+        serde_json::from_slice(&body).expect("JSON")
     }
 
     /// Kills it.

@@ -16,6 +16,12 @@ pub async fn open_store(url: &str) -> AnyStore {
         "redis" => AnyStore::new(session_stores::RedisStore::connect(url).await.expect("the server runs")),
         #[cfg(feature = "memcached")]
         "memcached" => AnyStore::new(session_stores::MemcachedStore::connect(url).await.expect("the server runs")),
+        #[cfg(feature = "firestore")]
+        "firestore" => {
+            let (host, project) = _rest.split_once('/').expect("firestore:HOST:PORT/PROJECT");
+            let connected = session_stores::FirestoreStore::connect_to_emulator(host, project).await;
+            AnyStore::new(connected.expect("the emulator runs"))
+        }
         _ => panic!("no store for {backend:?}"),
     }
 }

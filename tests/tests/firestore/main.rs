@@ -1,5 +1,8 @@
 //! Firestore: every behaviour on Google's emulator, and what takes a hold on it.
 #![cfg(feature = "firestore")]
 
+mod at_the_emulator;
 mod conformance;
+mod faults;
+mod processes;
 mod support;

@@ -5,5 +5,6 @@ mod at_the_server;
 mod conformance;
 mod fast_tier;
 mod faults;
+mod processes;
 mod several_servers;
 mod support;
