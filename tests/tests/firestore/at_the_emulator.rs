@@ -1,0 +1,239 @@
+//! What can be seen at the emulator: documents, what they cost, limits, settings.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use session_core::{NewSession, Record, RecordKey, Store, Written};
+use session_stores::FirestoreStore;
+use workspace_tests::FirestoreEmulator;
+use workspace_tests::records::*;
+
+use crate::support::*;
+
+/// A collection that no other test uses, so that what is in it can be counted.
+async fn own_collection() -> Option<(&'static FirestoreEmulator, FirestoreStore, String)> {
+    let emulator = shared_emulator()?;
+    let name = format!("of_{}", fresh_key());
+    let store = connect(emulator).await.with_collection(&name).expect("it is a name");
+    Some((emulator, store, name))
+}
+
+fn documents(emulator: &FirestoreEmulator, collection: &str) -> Vec<Value> {
+    let answer = emulator.ask("GET", &format!("{collection}?pageSize=300"), &json!(null));
+    answer["documents"].as_array().cloned().unwrap_or_default()
+}
+
+/// A15, B35: what an attacker reads in Firestore opens no session.
+#[tokio::test]
+async fn a_dump_of_everything_holds_no_id() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    let sessions = manager(&store);
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        let session = sessions.create(NewSession::new().principal("annabel").attr("Number", &number)).await.unwrap();
+        ids.push(session.id());
+        session.renew_id().unwrap();
+        session.save().await.unwrap();
+        ids.push(session.id());
+    }
+    let documents = documents(emulator, &collection);
+    assert_eq!(documents.len(), 10);
+    let mut dump = json!(documents).to_string();
+    assert!(!dump.contains("annabel"), "what is indexed names nobody");
+    for document in &documents {
+        dump += &String::from_utf8_lossy(&bytes(&document["fields"]["body"]));
+    }
+    assert!(dump.contains("Number") && dump.contains("annabel"), "the dump has the values");
+    for id in ids {
+        assert!(!dump.contains(id.as_str()));
+    }
+}
+
+/// A9: nothing is written for strangers, and a session's whole life leaves nothing.
+#[tokio::test]
+async fn nothing_is_left_behind() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    for _ in 0..campaign(20) {
+        let record = fresh_record();
+        assert_eq!(load(&store, &record.key).await, None);
+        store.touch(&record.key, now()).await.unwrap();
+        store.delete(&record.key).await.unwrap();
+        assert_eq!(store.save(&record, record.version).await.unwrap(), Written::Missing);
+        assert_eq!(store.renew(&record.key, record.version, &renewed(&record)).await.unwrap(), Written::Missing);
+    }
+    assert_eq!(documents(emulator, &collection), Vec::<Value>::new());
+    let record = created(&store, fresh_record()).await;
+    let new = renewed(&record);
+    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Written::Done);
+    assert_eq!(documents(emulator, &collection).len(), 1);
+    store.delete(&new.key).await.unwrap();
+    assert_eq!(documents(emulator, &collection), Vec::<Value>::new());
+}
+
+/// A touch writes two fields, and not the values.
+#[tokio::test]
+async fn documents_have_instants_as_integers() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    let record = created(&store, Record { principal: Some("ann".into()), ..fresh_record() }).await;
+    let accessed = record.accessed.saturating_add(MINUTE);
+    store.touch(&record.key, accessed).await.unwrap();
+    let document = documents(emulator, &collection).remove(0);
+    let integer = |name: &str| document["fields"][name]["integerValue"].as_str().expect(name).parse::<i64>().unwrap();
+    assert_eq!(integer("created"), record.created.unix_millis());
+    assert_eq!(integer("accessed"), accessed.unix_millis());
+    assert_eq!(integer("expires_at"), accessed.saturating_add(record.idle_timeout).unix_millis());
+    assert_eq!(integer("version"), record.version.get() as i64);
+    assert_eq!(bytes(&document["fields"]["principal"]).len(), 32);
+}
+
+/// A25, B33: hostile ids never get there; whatever bytes a key has, it is the name of a document.
+#[tokio::test]
+async fn every_key_is_a_name_that_firestore_takes() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    let sessions = manager(&store);
+    for id in ["../../../aaaaaaaaaaaaaaaaaaaa", "__aaaaaaaaaaaaaaaaaaaaaaaa__/x", "aaaaaaaaaaaaaaaaaaaaaaaa\r\n"] {
+        assert!(sessions.get(id).await.unwrap().is_none());
+    }
+    for byte in [0, 0x2e, 0x5f, 0xfb, 0xff] {
+        let record = created(&store, Record { key: RecordKey::from_bytes([byte; 32]), ..fresh_record() }).await;
+        assert_eq!(load(&store, &record.key).await, Some(record));
+    }
+    assert_eq!(documents(emulator, &collection).len(), 5);
+}
+
+/// F14, B22: none, no panic, and not overwritten.
+#[tokio::test]
+async fn a_document_that_is_no_record_is_none_and_stays() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    let whole = created(&store, fresh_record()).await;
+    let fields = documents(emulator, &collection).remove(0)["fields"].clone();
+    let mut broken = vec![json!({}), json!({"foreign": {"stringValue": "text"}})];
+    for name in
+        fields.as_object().unwrap().keys().filter(|name| !["expires_at", "absolute_deadline"].contains(&name.as_str()))
+    {
+        let mut without = fields.clone();
+        without.as_object_mut().unwrap().remove(name);
+        broken.push(without);
+        let mut altered = fields.clone();
+        altered[name] = json!({"stringValue": "text"});
+        broken.push(altered);
+    }
+    // Guarantee 9: nor is a whole one that was copied from another key.
+    broken.push(fields);
+    for fields in broken {
+        let record = fresh_record();
+        let document = json!({ "fields": fields });
+        emulator.ask("PATCH", &path(&collection, &record.key), &document);
+        assert_eq!(load(&store, &record.key).await, None, "{fields}");
+        assert_eq!(store.create(&record).await.unwrap(), Written::Exists);
+        let stored = emulator.ask("GET", &path(&collection, &record.key), &json!(null));
+        assert_eq!(stored.get("fields").unwrap_or(&json!({})), &fields);
+        assert_eq!(store.list(now(), 1000).await.unwrap(), [whole.clone()]);
+        store.delete(&record.key).await.unwrap();
+    }
+}
+
+/// F13, B20: a clear error, and the session is as it was; what is not refused is stored.
+#[tokio::test]
+async fn a_session_larger_than_a_document_is_refused_and_unharmed() {
+    let Some(store) = store().await else { return };
+    let record = created(&store, fresh_record()).await;
+    let of = |shorter: usize| attributes("Text", "x".repeat(1024 * 1024 - shorter));
+    let error = store.save(&Record { attributes: of(100), ..next(&record) }, record.version).await.unwrap_err();
+    assert!(!error.is_unavailable());
+    let cause = std::error::Error::source(&error).expect("it has a cause").to_string();
+    assert!(cause.contains("a document of Firestore holds"), "{cause}");
+    assert_eq!(load(&store, &record.key).await, Some(record));
+    let largest = Record { attributes: of(1200), principal: Some("ann".into()), ..fresh_record() };
+    let largest = created(&store, largest).await;
+    assert_eq!(load(&store, &largest.key).await, Some(largest));
+}
+
+/// R27: with a key of the application, Firestore sees no values.
+#[tokio::test]
+async fn encrypted_values_are_not_in_firestore() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    let sealed = store.clone().with_codec(session_core::EncryptedCodec::new(&[7; 32]));
+    let record = created(&sealed, Record { attributes: attributes("Secret", "hush"), ..fresh_record() }).await;
+    assert_eq!(load(&sealed, &record.key).await.as_ref(), Some(&record));
+    let body = bytes(&documents(emulator, &collection)[0]["fields"]["body"]);
+    assert!(!String::from_utf8_lossy(&body).contains("hush"));
+    assert_eq!(load(&store, &record.key).await, None, "without the key it is none");
+}
+
+/// Batch by batch, until it says that none are left.
+#[tokio::test]
+async fn purging_takes_as_many_batches_as_it_needs() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    let live = created(&store, fresh_record()).await;
+    let long_ago = now().saturating_sub(24 * 60 * MINUTE);
+    for _ in 0..25 {
+        created(&store, Record { created: long_ago, accessed: long_ago, ..fresh_record() }).await;
+    }
+    let mut batches = Vec::new();
+    loop {
+        let purged = store.purge_expired(now(), 10).await.unwrap();
+        batches.push(purged.expired);
+        if !purged.more {
+            break;
+        }
+    }
+    assert_eq!(batches, [10, 10, 5]);
+    let left = documents(emulator, &collection);
+    assert_eq!(left.len(), 1);
+    assert!(left[0]["name"].as_str().unwrap().ends_with(&live.key.to_string()));
+}
+
+#[tokio::test]
+async fn collections_are_apart_and_their_names_are_checked() {
+    let Some((_emulator, store, _)) = own_collection().await else { return };
+    let record = created(&store, fresh_record()).await;
+    let other = store.clone().with_collection("other").unwrap();
+    assert_eq!(load(&other, &record.key).await, None);
+    for name in ["", "a/b", "..", "__all__"] {
+        assert!(store.clone().with_collection(name).is_err(), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn databases_of_a_project_are_apart() {
+    let Some(emulator) = shared_emulator() else { return };
+    let host = emulator.addr().to_string();
+    let here = FirestoreStore::connect_to_emulator(&host, "tests/here").await.unwrap();
+    let there = FirestoreStore::connect_to_emulator(&host, "tests/there").await.unwrap();
+    let record = created(&here, fresh_record()).await;
+    assert_eq!(load(&there, &record.key).await, None);
+    assert_eq!(load(&here, &record.key).await, Some(record));
+    assert!(!FirestoreStore::connect_to_emulator(&host, "a b").await.unwrap_err().is_unavailable());
+}
+
+#[tokio::test]
+async fn a_wrong_address_is_an_error_at_once() {
+    let nobody = format!("127.0.0.1:{}", workspace_tests::free_port());
+    let start = std::time::Instant::now();
+    assert!(FirestoreStore::connect_to_emulator(&nobody, "tests").await.unwrap_err().is_unavailable());
+    assert!(start.elapsed() < SECOND);
+}
+
+/// In a process of its own, as the environment is the whole process's.
+#[tokio::test]
+async fn the_environment_names_the_emulator() {
+    if std::env::var_os("FIRESTORE_EMULATOR_HOST").is_some() {
+        let store = FirestoreStore::connect("tests").await.expect("the emulator runs");
+        let record = created(&store, fresh_record()).await;
+        assert_eq!(load(&store, &record.key).await, Some(record));
+        return;
+    }
+    let Some(emulator) = shared_emulator() else { return };
+    let mut command = Command::new(std::env::current_exe().expect("it runs"));
+    command.args(["--exact", "at_the_emulator::the_environment_names_the_emulator"]);
+    command.env("FIRESTORE_EMULATOR_HOST", emulator.addr().to_string());
+    let output = command.output().expect("it can be run again");
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    use base64::Engine;
+    let text = value["bytesValue"].as_str().expect("it is bytes");
+    base64::engine::general_purpose::STANDARD.decode(text).expect("it is base64")
+}
