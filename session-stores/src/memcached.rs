@@ -196,6 +196,27 @@ impl MemcachedStore {
         }
         Ok(())
     }
+
+    /// Buries whatever is there, unless it is to be kept: then it is a conflict.
+    async fn bury_unless(
+        &self,
+        key: &RecordKey,
+        until: Time,
+        is_kept: impl Fn(&Item) -> bool,
+    ) -> Result<Written, StoreError> {
+        let buried = Item::Buried { until };
+        loop {
+            let is_done = match self.items.get(key).await? {
+                None => self.items.add(key, &buried).await?.is_some(),
+                Some(Found { item: Ok(Item::Buried { until: longer }), .. }) if longer >= until => true,
+                Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Written::Conflict),
+                Some(Found { cas, .. }) => matches!(self.items.replace(key, cas, &buried).await?, Replaced::Done(_)),
+            };
+            if is_done {
+                return Ok(Written::Done);
+            }
+        }
+    }
 }
 
 /// How replacing an old record by the word that it has moved ended.
@@ -341,17 +362,24 @@ impl FastStore for MemcachedStore {
     }
 
     async fn bury(&self, key: &RecordKey, _: Time, until: Time) -> Result<(), StoreError> {
-        let buried = Item::Buried { until };
-        loop {
-            let done = match self.items.get(key).await? {
-                None => self.items.add(key, &buried).await?.is_some(),
-                Some(Found { item: Ok(Item::Buried { until: longer }), .. }) if longer >= until => true,
-                Some(Found { cas, .. }) => matches!(self.items.replace(key, cas, &buried).await?, Replaced::Done(_)),
-            };
-            if done {
-                return Ok(());
-            }
-        }
+        let _done = self.bury_unless(key, until, |_| false).await?;
+        Ok(())
+    }
+
+    async fn bury_version(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+        now: Time,
+        until: Time,
+    ) -> Result<Written, StoreError> {
+        // So that a renewed record is no longer pending.
+        let _found = self.find(key, now).await?;
+        let is_other = |item: &Item| match item {
+            Item::Record(copy) => !copy.is_over(now) && copy.envelope.version != expected,
+            _ => false,
+        };
+        self.bury_unless(key, until, is_other).await
     }
 }
 

@@ -119,3 +119,26 @@ async fn filling_against_burying_brings_nothing_back() {
         assert_eq!(load(&store, &record.key).await, None);
     }
 }
+
+/// What another process saved here meanwhile is not lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn burying_one_version_against_saving_another_loses_nothing() {
+    let Some(store) = store().await else { return };
+    let until = now().saturating_add(5 * MINUTE);
+    for _ in 0..campaign(300) {
+        let record = fresh_record();
+        store.fill(&record, now(), until).await.unwrap();
+        let saved = next(&record);
+        let saving = tokio::spawn({
+            let (store, saved, version) = (store.clone(), saved.clone(), record.version);
+            async move { store.save(&saved, version).await.unwrap() }
+        });
+        let buried = store.bury_version(&record.key, record.version, now(), until).await.unwrap();
+        let left = match (saving.await.unwrap(), buried) {
+            (Written::Done, Written::Conflict) => Some(saved),
+            (Written::Missing, Written::Done) => None,
+            outcome => panic!("saving and burying ended as {outcome:?}"),
+        };
+        assert_eq!(load(&store, &record.key).await, left);
+    }
+}
