@@ -22,17 +22,15 @@ async fn a_client_killed_in_the_middle_loses_nothing_acknowledged() {
     let Some(server) = shared_server() else { return };
     let sessions = manager(&connect(&server.url()).await);
     let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
-    let mut stored = 0;
     for round in 0..campaign(5) {
         let mut worker = Worker::start(WORKER, &server.url(), session.id().as_str(), 4, usize::MAX);
-        for _ in 0..1 + round % 7 {
-            worker.answer().expect("it works until it is killed");
-        }
-        let last = worker.kill().into_iter().max().unwrap_or(stored);
+        let mut answers: Vec<u64> = (0..=round % 7).filter_map(|_| worker.answer()).collect();
+        answers.extend(worker.kill());
+        let last = answers.into_iter().max().expect("there was an answer");
         let found = sessions.get(session.id().as_str()).await.unwrap().expect("it is alive");
         let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
-        assert!(count >= last && count > stored, "{count} is stored after {last} was acknowledged");
-        stored = count;
+        // Of those that were under way, one for each client may have arrived.
+        assert!((last..=last + 4).contains(&count), "{count} is stored after {last} was acknowledged");
     }
 }
 
@@ -44,12 +42,10 @@ async fn a_server_killed_under_several_processes_loses_nothing_acknowledged() {
     let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     for round in 0..campaign(3) {
         let mut worker = Worker::start(WORKER, &server.url(), session.id().as_str(), 4, usize::MAX);
-        let mut last = worker.answer();
-        for _ in 0..round % 23 {
-            last = worker.answer();
-        }
+        let mut answers: Vec<u64> = (0..=round % 23).filter_map(|_| worker.answer()).collect();
         server.kill();
-        let last = worker.rest().into_iter().max().max(last).expect("there was an answer");
+        answers.extend(worker.rest());
+        let last = answers.into_iter().max().expect("there was an answer");
         server.restart();
         let found = sessions.get(session.id().as_str()).await.unwrap().expect("it is alive");
         let count = found.attr::<u64>("Count").unwrap().expect("it is counted");

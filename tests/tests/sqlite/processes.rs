@@ -33,11 +33,9 @@ async fn a_process_killed_in_the_middle_loses_nothing_acknowledged() {
     let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     for round in 0..campaign(5) {
         let mut worker = Worker::start(WORKER, &file.url(), session.id().as_str(), 4, usize::MAX);
-        let mut last = worker.answer();
-        for _ in 0..round % 23 {
-            last = worker.answer();
-        }
-        let last = worker.kill().into_iter().max().max(last).expect("there was an answer");
+        let mut answers: Vec<u64> = (0..=round % 23).filter_map(|_| worker.answer()).collect();
+        answers.extend(worker.kill());
+        let last = answers.into_iter().max().expect("there was an answer");
         let found = sessions.get(session.id().as_str()).await.unwrap().expect("it is alive");
         let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
         // Of those that were under way, one for each client may have arrived.
@@ -54,11 +52,9 @@ async fn a_file_whose_only_process_was_killed_opens_whole() {
     sessions.close().await.unwrap();
     for round in 0..campaign(5) {
         let mut worker = Worker::start(WORKER, &file.url(), id.as_str(), 4, usize::MAX);
-        let mut last = worker.answer();
-        for _ in 0..round % 23 {
-            last = worker.answer();
-        }
-        let last = worker.kill().into_iter().max().max(last).expect("there was an answer");
+        let mut answers: Vec<u64> = (0..=round % 23).filter_map(|_| worker.answer()).collect();
+        answers.extend(worker.kill());
+        let last = answers.into_iter().max().expect("there was an answer");
         let sessions = manager(&file.open().await);
         let found = sessions.get(id.as_str()).await.unwrap().expect("it is alive");
         let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
