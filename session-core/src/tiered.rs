@@ -6,11 +6,14 @@ use crate::error::StoreError;
 use crate::store::{Capabilities, FastStore, Purged, Store, Written};
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 
+mod background;
 mod builder;
 mod doubts;
 mod fast_tier;
 mod limit;
 mod queue;
+#[cfg(all(test, session_shuttle))]
+mod schedules;
 mod tiers;
 mod worker;
 mod write_behind;

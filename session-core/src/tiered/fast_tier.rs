@@ -43,10 +43,16 @@ impl<F: FastStore> FastTier<F> {
 
     /// The answer, or `None` if the tier failed, now or a moment ago.
     pub(super) async fn attempt<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-        if self.rests() {
-            return None;
-        }
-        self.insist(operation).await.ok()
+        self.attempt_write(operation).await.ok().flatten()
+    }
+
+    /// The answer, or `None` if nothing was tried because the tier failed a moment ago. After an
+    /// error it may have been done.
+    pub(super) async fn attempt_write<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<Option<T>, StoreError> {
+        if self.rests() { Ok(None) } else { self.insist(operation).await.map(Some) }
     }
 
     /// The answer, asked for even if the tier failed a moment ago.

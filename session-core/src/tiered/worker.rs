@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::RecordKey;
 use crate::error::StoreError;
 use crate::store::{FastStore, Store};
 
+use super::background;
 use super::limit::within;
 use super::queue::Next;
 use super::tiers::Tiers;
@@ -48,7 +48,7 @@ impl<F: FastStore, D: Store> Drop for Employed<F, D> {
 /// Whether what is put into the queue will be written by a worker.
 pub(super) fn can_be_employed(behind: &Behind) -> bool {
     let queue = behind.queue();
-    !queue.is_closed && (queue.workers > 0 || Handle::try_current().is_ok())
+    !queue.is_closed && (queue.workers > 0 || background::can_spawn())
 }
 
 /// Sees to it that there is a worker; `false` where there can't be any.
@@ -60,11 +60,9 @@ pub(super) fn employ<F: FastStore, D: Store>(tiers: &Arc<Tiers<F, D>>, behind: &
 }
 
 fn employ_another<F: FastStore, D: Store>(tiers: &Arc<Tiers<F, D>>, behind: &Behind) -> bool {
-    let Ok(runtime) = Handle::try_current() else { return false };
     behind.queue().workers += 1;
-    // Without the lock: a runtime that is shutting down drops the task at once.
-    runtime.spawn(work(Employed { tiers: Arc::clone(tiers), has_left: false }));
-    true
+    // Without the lock, because a task that can't be spawned is dropped at once.
+    background::spawn(work(Employed { tiers: Arc::clone(tiers), has_left: false }))
 }
 
 async fn work<F: FastStore, D: Store>(mut employed: Employed<F, D>) {
@@ -76,7 +74,7 @@ async fn work<F: FastStore, D: Store>(mut employed: Employed<F, D>) {
                 employed.has_left = true;
                 return;
             }
-            Next::Wait(due) => tokio::time::sleep_until(due).await,
+            Next::Wait(due) => background::pause(due - Instant::now()).await,
             Next::Write { key, more } => {
                 if more && employed.behind().queue().workers < WORKERS {
                     employ_another(&employed.tiers, employed.behind());
@@ -91,7 +89,7 @@ async fn work<F: FastStore, D: Store>(mut employed: Employed<F, D>) {
                     tracing::error!(sessions, "changes were not written behind: call `close` before the end");
                     return;
                 }
-                tokio::time::sleep(pause(failures)).await;
+                background::pause(pause(failures)).await;
             }
         }
     }
@@ -136,7 +134,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
                 tracing::error!(sessions, %error, "changes of sessions could not be written behind");
                 return Err(error);
             }
-            tokio::time::sleep(pause(attempt)).await;
+            background::pause(pause(attempt)).await;
             attempt += 1;
         }
     }

@@ -140,13 +140,29 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         expected: Version,
     ) -> Result<Written, StoreError> {
         self.make_room_for(behind, &record.key).await?;
+        let mut doubt = None;
+        match (self.save_somewhere(behind, record, expected, &mut doubt).await?, doubt) {
+            // The conflict may be with this very save, or with what others saved upon it; who
+            // applied the changes again could apply them twice.
+            (Written::Conflict, Some(doubt)) => Err(doubt),
+            (written, _) => Ok(written),
+        }
+    }
+
+    async fn save_somewhere(
+        self: &Arc<Self>,
+        behind: &Behind,
+        record: &Record,
+        expected: Version,
+        doubt: &mut Option<StoreError>,
+    ) -> Result<Written, StoreError> {
         let shared = behind.sharing.of(&record.key).read().await;
-        if let Some(written) = self.save_fast(behind, record, expected).await? {
+        if let Some(written) = self.save_fast(behind, record, expected, doubt).await? {
             return Ok(written);
         }
         drop(shared);
         let _alone = behind.sharing.of(&record.key).write().await;
-        if let Some(written) = self.save_fast(behind, record, expected).await? {
+        if let Some(written) = self.save_fast(behind, record, expected, doubt).await? {
             return Ok(written);
         }
         match self.load_durable(behind, &record.key, record.accessed).await? {
@@ -158,7 +174,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
             Some(_) => {}
         }
         // Other processes may have a copy by now, so it is again for the fast tier to decide.
-        match self.save_fast(behind, record, expected).await? {
+        match self.save_fast(behind, record, expected, doubt).await? {
             Some(written) => Ok(written),
             None => self.save_durable(behind, record, expected).await,
         }
@@ -170,16 +186,17 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         behind: &Behind,
         record: &Record,
         expected: Version,
+        doubt: &mut Option<StoreError>,
     ) -> Result<Option<Written>, StoreError> {
         if !self.is_trusted(&record.key, record.accessed).await {
             return Ok(None);
         }
-        match self.fast.attempt(self.fast.store.save(record, expected)).await {
-            Some(Written::Done) => {
+        match self.fast.attempt_write(self.fast.store.save(record, expected)).await {
+            Ok(Some(Written::Done)) => {
                 self.queue_save(behind, record, expected).await?;
                 Ok(Some(Written::Done))
             }
-            Some(Written::Conflict) => {
+            Ok(Some(Written::Conflict)) => {
                 let copy = self.copy(&record.key, record.accessed).await;
                 if let Some(copy) = copy.filter(|copy| copy.version == record.version) {
                     // An earlier attempt had arrived, as the caller is about to find out.
@@ -187,7 +204,11 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
                 }
                 Ok(Some(Written::Conflict))
             }
-            Some(Written::Missing | Written::Exists) | None => Ok(None),
+            Ok(Some(Written::Missing | Written::Exists) | None) => Ok(None),
+            Err(error) => {
+                *doubt = Some(error);
+                Ok(None)
+            }
         }
     }
 

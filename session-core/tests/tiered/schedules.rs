@@ -86,7 +86,7 @@ fn run(trouble: Trouble) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("CAMPAIGN").unwrap_or(300),
+        None => 0..number("CAMPAIGN").unwrap_or(60),
     };
     for seed in seeds {
         let outcome = std::panic::catch_unwind(|| {
