@@ -6,6 +6,8 @@
 
 mod access;
 mod admin;
+#[cfg(feature = "stores")]
+mod backends;
 mod demo;
 mod options;
 mod pages;

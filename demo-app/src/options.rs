@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use session_core::MemoryStore;
 
-use crate::store::StoreAddress;
+use crate::store::{FastAddress, StoreAddress};
 
 /// Log in, count your visits, log out: a demonstration of sessions in axum.
 ///
@@ -35,9 +35,20 @@ pub struct Options {
     #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub allow_http: bool,
 
-    /// Where sessions are kept: memory.
+    /// Where sessions are kept: memory, sqlite:FILE, postgres://…, redis://…, memcached://… or
+    /// firestore:PROJECT. All but memory need a demo built with `--features stores`.
     #[arg(long, value_name = "STORE", default_value = "memory")]
     pub store: StoreAddress,
+
+    /// A faster store before that one: memory (for a single demo, or any number before Redis),
+    /// redis://… or memcached://….
+    #[arg(long, value_name = "STORE")]
+    pub fast: Option<FastAddress>,
+
+    /// Answer from the fast store, and write changes to the other a second later; a crash loses
+    /// that second.
+    #[arg(long, requires = "fast")]
+    pub write_behind: bool,
 
     /// Opens /demo/admin and /demo/purge to whoever gives this token as a password.
     #[arg(long, value_name = "TOKEN", env = "DEMO_ADMIN_TOKEN", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
@@ -131,6 +142,8 @@ mod tests {
             (&["--max-sessions", "0"], "--max-sessions"),
             (&["--allow-http=maybe"], "--allow-http"),
             (&["--store", "mongodb://localhost"], "mongodb"),
+            (&["--fast", "sqlite:demo.db"], "--fast"),
+            (&["--write-behind"], "--fast"),
             (&["--admin-token", ""], "--admin-token"),
             (&["--nonsense"], "--nonsense"),
         ] {

@@ -38,3 +38,6 @@ pub fn all(sessions: SessionLayer, site: Site, admin_token: Option<String>) -> R
     }
     routes.layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,35 +1,118 @@
 use std::str::FromStr;
 
-use session_core::{AnyStore, MemoryStore};
+use session_core::AnyStore;
 
 use crate::options::Options;
 
-/// Which store, as `--store` names it.
+/// Where sessions are kept, as `--store` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreAddress {
     /// In this process's memory.
     Memory,
+    /// In this file.
+    Sqlite(String),
+    /// In the database of this URL.
+    Postgres(String),
+    /// At the server of this URL.
+    Redis(String),
+    /// At the servers of this URL.
+    Memcached(String),
+    /// In this project of Google Cloud.
+    Firestore(String),
 }
 
-/// The text names no store.
+/// What stands before the store, as `--fast` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FastAddress {
+    /// This process's memory.
+    Memory,
+    /// The server of this URL.
+    Redis(String),
+    /// The servers of this URL.
+    Memcached(String),
+}
+
+/// The text names no store; it says which there are.
 #[derive(Debug, thiserror::Error)]
-#[error("no such store; give memory")]
-pub struct UnknownStore;
+#[error("there is {0}")]
+pub struct UnknownStore(&'static str);
 
 impl FromStr for StoreAddress {
     type Err = UnknownStore;
 
     fn from_str(text: &str) -> Result<Self, UnknownStore> {
-        match text {
-            "memory" => Ok(StoreAddress::Memory),
-            _ => Err(UnknownStore),
+        let url = || text.to_owned();
+        match text.split_once(':') {
+            None if text == "memory" => Ok(StoreAddress::Memory),
+            Some(("sqlite", file)) if !file.is_empty() => Ok(StoreAddress::Sqlite(file.to_owned())),
+            Some(("postgres" | "postgresql", _)) => Ok(StoreAddress::Postgres(url())),
+            Some(("redis" | "redis+unix", _)) => Ok(StoreAddress::Redis(url())),
+            Some(("memcached", _)) => Ok(StoreAddress::Memcached(url())),
+            Some(("firestore", project)) if !project.is_empty() => Ok(StoreAddress::Firestore(project.to_owned())),
+            _ => Err(UnknownStore("memory, sqlite:FILE, postgres://…, redis://…, memcached://… and firestore:PROJECT")),
+        }
+    }
+}
+
+impl FromStr for FastAddress {
+    type Err = UnknownStore;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStore> {
+        match text.parse() {
+            Ok(StoreAddress::Memory) => Ok(FastAddress::Memory),
+            Ok(StoreAddress::Redis(url)) => Ok(FastAddress::Redis(url)),
+            Ok(StoreAddress::Memcached(url)) => Ok(FastAddress::Memcached(url)),
+            _ => Err(UnknownStore("memory, redis://… and memcached://…")),
         }
     }
 }
 
 /// Opens the store that the options name.
 pub async fn open(options: &Options) -> anyhow::Result<AnyStore> {
-    match options.store {
-        StoreAddress::Memory => Ok(AnyStore::new(MemoryStore::with_max_sessions(options.max_sessions))),
+    match (&options.store, &options.fast) {
+        (StoreAddress::Memory, None) => {
+            Ok(AnyStore::new(session_core::MemoryStore::with_max_sessions(options.max_sessions)))
+        }
+        (StoreAddress::Memory, Some(_)) => {
+            anyhow::bail!("--fast stands before a store that lasts, and --store memory does not")
+        }
+        #[cfg(feature = "stores")]
+        _ => crate::backends::open(options).await,
+        #[cfg(not(feature = "stores"))]
+        _ => anyhow::bail!(
+            "this demo was built with the store in memory only: add --features stores to its cargo command"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_store_has_its_address() {
+        for (text, address) in [
+            ("memory", StoreAddress::Memory),
+            ("sqlite:/var/lib/demo.db", StoreAddress::Sqlite("/var/lib/demo.db".to_owned())),
+            ("postgres://u:p@host/db", StoreAddress::Postgres("postgres://u:p@host/db".to_owned())),
+            ("redis://host:6379", StoreAddress::Redis("redis://host:6379".to_owned())),
+            ("memcached://host", StoreAddress::Memcached("memcached://host".to_owned())),
+            ("firestore:my-project", StoreAddress::Firestore("my-project".to_owned())),
+        ] {
+            assert_eq!(text.parse::<StoreAddress>().unwrap(), address);
+        }
+    }
+
+    #[test]
+    fn what_names_no_store_is_refused() {
+        for text in ["", "Memory", "sqlite", "sqlite:", "firestore:", "mysql://host/db", "/tmp/file"] {
+            assert!(text.parse::<StoreAddress>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_database_is_no_fast_tier() {
+        assert_eq!("memory".parse::<FastAddress>().unwrap(), FastAddress::Memory);
+        assert!("sqlite:demo.db".parse::<FastAddress>().is_err());
     }
 }

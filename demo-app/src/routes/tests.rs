@@ -1,0 +1,358 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use clap::Parser;
+use http_body_util::BodyExt;
+use session_axum::SessionLayer;
+use session_core::{
+    Capabilities, ManualClock, MemoryStore, Purged, Record, RecordKey, SessionManager, Store, StoreError, Time,
+    Version, Written,
+};
+use tower::ServiceExt;
+
+use crate::options::Options;
+use crate::pages::Site;
+
+const TOKEN: &str = "open sesame";
+const LOGIN: &str = "UserName=ann&Password=a&Login=Login";
+const BEARER: (&str, &str) = ("authorization", "Bearer open sesame");
+
+/// A store that fails on request.
+#[derive(Clone, Default)]
+struct Switchable {
+    store: MemoryStore,
+    is_down: Arc<AtomicBool>,
+}
+
+/// The demo, with what tests turn.
+struct Demo {
+    app: Router,
+    clock: Arc<ManualClock>,
+    store: Switchable,
+}
+
+impl Demo {
+    fn new() -> Self {
+        let (clock, store) = (Arc::new(ManualClock::default()), Switchable::default());
+        let sessions = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
+        let layer = SessionLayer::builder(sessions.build().unwrap()).allow_http().build().unwrap();
+        let site = Site::new(&Options::parse_from(["demo-app"]));
+        Demo { app: super::all(layer, site, Some(TOKEN.to_owned())), clock, store }
+    }
+
+    fn visitor(&self) -> Visitor {
+        Visitor { app: self.app.clone(), cookies: BTreeMap::new() }
+    }
+
+    async fn signed_in(&self) -> Visitor {
+        let mut visitor = self.visitor();
+        assert!(visitor.post("/demo", LOGIN).await.says("Hello ann!"));
+        visitor
+    }
+}
+
+/// Somebody with a cookie jar.
+#[derive(Clone)]
+struct Visitor {
+    app: Router,
+    cookies: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Visitor {
+    async fn get(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, "", &[]).await
+    }
+
+    async fn post(&mut self, path: &str, form: &str) -> Answer {
+        let form_type = (header::CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded");
+        self.send(Method::POST, path, form, &[form_type]).await
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in &self.cookies {
+            request = request.header(header::COOKIE, format!("{name}={value}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let (parts, body) = self.app.clone().oneshot(request).await.unwrap().into_parts();
+        for cookie in parts.headers.get_all(header::SET_COOKIE) {
+            let (pair, flags) = cookie.to_str().unwrap().split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+            self.cookies.retain(|kept, _| kept != name || !flags.contains("Max-Age=0"));
+        }
+        let body = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Answer {
+    fn says(&self, text: &str) -> bool {
+        self.body.contains(text)
+    }
+
+    #[track_caller]
+    fn assert_count(&self, visits: u32) {
+        assert!(self.says(&format!("Since login you visited {visits} times!")), "{}", self.body);
+    }
+
+    #[track_caller]
+    fn assert_login_form(&self) {
+        assert_eq!(self.status, StatusCode::OK);
+        assert!(self.says(r#"name="UserName""#) && self.says(r#"name="Password""#), "{}", self.body);
+        assert!(!self.says("Hello"), "{}", self.body);
+    }
+}
+
+#[tokio::test]
+async fn the_root_leads_to_the_demo() {
+    let answer = Demo::new().visitor().get("/").await;
+    assert_eq!((answer.status, &answer.headers[header::LOCATION]), (StatusCode::SEE_OTHER, &"/demo".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_stranger_sees_the_form_and_gets_no_cookie() {
+    let demo = Demo::new();
+    let answer = demo.visitor().get("/demo").await;
+    answer.assert_login_form();
+    assert!(!answer.headers.contains_key(header::SET_COOKIE));
+    assert!(demo.store.store.is_empty());
+}
+
+#[tokio::test]
+async fn the_login_is_answered_with_the_page_and_each_further_visit_counts() {
+    let mut ann = Demo::new().visitor();
+    let answer = ann.post("/demo", LOGIN).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.says("Hello ann!"));
+    answer.assert_count(1);
+    ann.get("/demo").await.assert_count(2);
+    ann.post("/demo", "").await.assert_count(3);
+    ann.send(Method::POST, "/demo", "{}", &[("content-type", "application/json")]).await.assert_count(4);
+    ann.send(Method::POST, "/demo", "", &[]).await.assert_count(5);
+}
+
+#[tokio::test]
+async fn a_login_form_sent_while_signed_in_only_counts() {
+    let mut ann = Demo::new().signed_in().await;
+    for (count, form) in [(2, "UserName=bob&Password=a&Login=Login"), (3, "UserName=bob&Password=b&Login=Login")] {
+        let answer = ann.post("/demo", form).await;
+        answer.assert_count(count);
+        assert!(answer.says("Hello ann!") && !answer.says("bob") && !answer.says("Invalid"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_in_words() {
+    let demo = Demo::new();
+    let long_name = "n".repeat(300);
+    for (user, password) in [("ann", "b"), ("ann", ""), ("", "a"), ("ann", "A"), ("ann", "aa"), (&long_name, "a")] {
+        let answer = demo.visitor().post("/demo", &format!("UserName={user}&Password={password}&Login=Login")).await;
+        answer.assert_login_form();
+        assert!(answer.says("Invalid user name or password!"), "{user} {password}");
+        assert!(!answer.headers.contains_key(header::SET_COOKIE));
+    }
+    assert!(demo.store.store.is_empty());
+}
+
+#[tokio::test]
+async fn the_password_is_not_shown_again() {
+    let answer = Demo::new().visitor().post("/demo", "UserName=ann&Password=s3cret&Login=Login").await;
+    assert!(answer.says(r#"value="ann""#) && !answer.says("s3cret"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_form_without_its_button_signs_nobody_in() {
+    Demo::new().visitor().post("/demo", "UserName=ann&Password=a").await.assert_login_form();
+}
+
+#[tokio::test]
+async fn credentials_in_the_address_are_ignored() {
+    let mut visitor = Demo::new().visitor();
+    visitor.get(&format!("/demo?{LOGIN}")).await.assert_login_form();
+    visitor.post(&format!("/demo?{LOGIN}"), "").await.assert_login_form();
+}
+
+#[tokio::test]
+async fn logging_out_shows_the_form_and_the_old_cookie_is_useless() {
+    let demo = Demo::new();
+    let mut ann = demo.signed_in().await;
+    let mut thief = ann.clone();
+    ann.post("/demo", "Logout=Logout").await.assert_login_form();
+    assert!(ann.cookies.is_empty());
+    ann.get("/demo").await.assert_login_form();
+    thief.get("/demo").await.assert_login_form();
+    ann.post("/demo", LOGIN).await.assert_count(1);
+}
+
+#[tokio::test]
+async fn names_are_escaped() {
+    let mut visitor = Demo::new().visitor();
+    let form = "UserName=%3Cscript%3E%22%27%26&Password={}&Login=Login";
+    for password in ["a", "b"] {
+        let answer = visitor.post("/demo", &form.replace("{}", password)).await;
+        assert!(!answer.says("<script>") && !answer.says("\"'&"), "{}", answer.body);
+        visitor.post("/demo", "Logout=Logout").await;
+    }
+}
+
+#[tokio::test]
+async fn pages_are_not_kept_by_browsers() {
+    let mut ann = Demo::new().signed_in().await;
+    assert_eq!(ann.get("/demo").await.headers[header::CACHE_CONTROL], "no-store");
+}
+
+#[tokio::test]
+async fn the_session_ends_after_the_idle_timeout() {
+    let demo = Demo::new();
+    let mut ann = demo.signed_in().await;
+    demo.clock.advance(Duration::from_secs(30 * 60));
+    ann.get("/demo").await.assert_login_form();
+}
+
+#[tokio::test]
+async fn an_outage_is_explained_and_passes() {
+    let demo = Demo::new();
+    let mut ann = demo.signed_in().await;
+    demo.store.is_down.store(true, Ordering::SeqCst);
+    for answer in [ann.get("/demo").await, ann.post("/demo", LOGIN).await, demo.visitor().post("/demo", LOGIN).await] {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.says("try again") && answer.says("<!doctype html>"), "{}", answer.body);
+        assert!(!answer.headers.contains_key(header::SET_COOKIE));
+    }
+    demo.visitor().get("/demo").await.assert_login_form();
+    demo.store.is_down.store(false, Ordering::SeqCst);
+    ann.get("/demo").await.assert_count(2);
+}
+
+#[tokio::test]
+async fn an_administrator_lists_sessions_by_handle_and_ends_one() {
+    let demo = Demo::new();
+    let mut ann = demo.signed_in().await;
+    let page = demo.visitor().send(Method::GET, "/demo/admin", "", &[BEARER]).await;
+    assert!(page.says("ann"), "{}", page.body);
+    assert!(!page.says(&ann.cookies["sessid"]), "the page shows an id");
+
+    let handle = page.body.split(r#"name="handle" value=""#).nth(1).unwrap().split('"').next().unwrap();
+    let headers = [BEARER, ("content-type", "application/x-www-form-urlencoded")];
+    let ended = demo.visitor().send(Method::POST, "/demo/admin/end", &format!("handle={handle}"), &headers).await;
+    assert_eq!(ended.status, StatusCode::SEE_OTHER);
+    ann.get("/demo").await.assert_login_form();
+}
+
+#[tokio::test]
+async fn the_administrators_routes_need_the_token() {
+    let mut visitor = Demo::new().visitor();
+    let wrong =
+        ["Bearer open sesam", "Bearer", "Basic OnNlc2FtZQ==", "Basic !", "Basic b3BlbiBzZXNhbWU=", "open sesame"];
+    for path in ["/demo/admin", "/demo/purge"] {
+        let answer = visitor.get(path).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(answer.headers.contains_key(header::WWW_AUTHENTICATE));
+        for token in wrong {
+            let answer = visitor.send(Method::GET, path, "", &[("authorization", token)]).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{token}");
+        }
+        let as_password = ("authorization", "Basic YWRtaW46b3BlbiBzZXNhbWU=");
+        assert_eq!(visitor.send(Method::GET, path, "", &[as_password]).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn another_sites_page_can_not_use_the_token_that_a_browser_remembers() {
+    let mut visitor = Demo::new().visitor();
+    for (origin, status) in [
+        ("https://evil.example", StatusCode::FORBIDDEN),
+        ("null", StatusCode::FORBIDDEN),
+        ("http://demo.example", StatusCode::OK),
+    ] {
+        let headers = [BEARER, ("host", "demo.example"), ("origin", origin)];
+        assert_eq!(visitor.send(Method::POST, "/demo/purge", "", &headers).await.status, status, "{origin}");
+    }
+    let headers = [BEARER, ("sec-fetch-site", "cross-site")];
+    assert_eq!(visitor.send(Method::GET, "/demo/purge", "", &headers).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn purging_tells_how_many_and_whether_it_is_done() {
+    let demo = Demo::new();
+    for _ in 0..3 {
+        demo.signed_in().await;
+    }
+    demo.clock.advance(Duration::from_secs(3600));
+    demo.signed_in().await;
+    let answer = demo.visitor().send(Method::GET, "/demo/purge", "", &[BEARER]).await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, r#"{"completed":true,"purged":3}"#));
+
+    demo.store.is_down.store(true, Ordering::SeqCst);
+    let answer = demo.visitor().send(Method::GET, "/demo/purge", "", &[BEARER]).await;
+    let expected = (StatusCode::SERVICE_UNAVAILABLE, r#"{"completed":false,"purged":0}"#);
+    assert_eq!((answer.status, answer.body.as_str()), expected);
+}
+
+#[tokio::test]
+async fn without_a_token_there_is_no_administration() {
+    let site = Site::new(&Options::parse_from(["demo-app"]));
+    let mut visitor =
+        Visitor { app: super::all(SessionLayer::new(MemoryStore::new()), site, None), cookies: BTreeMap::new() };
+    for path in ["/demo/admin", "/demo/purge"] {
+        assert_eq!(visitor.send(Method::GET, path, "", &[BEARER]).await.status, StatusCode::NOT_FOUND);
+    }
+}
+
+impl Switchable {
+    fn answer(&self) -> Result<&MemoryStore, StoreError> {
+        match self.is_down.load(Ordering::SeqCst) {
+            false => Ok(&self.store),
+            true => Err(StoreError::refused("switchable", "it is down")),
+        }
+    }
+}
+
+impl Store for Switchable {
+    fn name(&self) -> &'static str {
+        "switchable"
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+        self.answer()?.create(record).await
+    }
+    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        self.answer()?.load(key, now).await
+    }
+    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+        self.answer()?.save(record, expected).await
+    }
+    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        self.answer()?.touch(key, accessed).await
+    }
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+        self.answer()?.renew(old, expected, record).await
+    }
+    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        self.answer()?.delete(key).await
+    }
+    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        self.answer()?.purge_expired(now, limit).await
+    }
+    async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.answer()?.list(now, limit).await
+    }
+}
