@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::state::touch_interval;
 use crate::store::Written;
+use crate::time::millis;
 use crate::{Attributes, Record, RecordKey, Time, Version};
 use lock::Mutex;
 
@@ -25,7 +26,7 @@ pub(crate) struct Cell {
 struct State {
     version: Version,
     accessed: Time,
-    idle_timeout_ms: u64,
+    idle_timeout_ms: i64,
     /// From then on a copy of another store's record is not handed out.
     until: Time,
     attributes: Attributes,
@@ -66,8 +67,7 @@ impl Cell {
     }
 
     fn is_over(&self, state: &State, now: Time) -> bool {
-        let idle_deadline = state.accessed.saturating_add(state.idle_timeout());
-        state.gone || self.absolute_deadline.min(idle_deadline).min(state.until) <= now
+        state.gone || self.absolute_deadline.min(state.idle_deadline()).min(state.until) <= now
     }
 
     pub(crate) fn is_expired(&self, now: Time) -> bool {
@@ -162,7 +162,11 @@ impl Cell {
 
 impl State {
     fn idle_timeout(&self) -> Duration {
-        Duration::from_millis(self.idle_timeout_ms)
+        Duration::from_millis(self.idle_timeout_ms.unsigned_abs())
+    }
+
+    fn idle_deadline(&self) -> Time {
+        Time::from_unix_millis(self.accessed.unix_millis().saturating_add(self.idle_timeout_ms))
     }
 
     /// Gives the values that were replaced.
@@ -175,13 +179,9 @@ impl State {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    crate::time::millis(duration).unsigned_abs()
-}
-
 /// Once in each touch interval, so that saving costs no more than a touch does.
 fn is_used_again(before: Time, after: Time, idle_timeout: Duration) -> bool {
-    let interval = crate::time::millis(touch_interval(idle_timeout)).max(1);
+    let interval = millis(touch_interval(idle_timeout)).max(1);
     before.unix_millis() / interval != after.unix_millis() / interval
 }
 
