@@ -1,6 +1,6 @@
 //! What the server holds and sees.
 
-use session_core::{NewSession, Purged, Record, Store};
+use session_core::{NewSession, Purged, Record, Store, Written};
 use session_stores::PostgresStore;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor};
@@ -46,6 +46,23 @@ async fn a_dump_holds_no_id() {
         let hexadecimal: String = id.as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
         assert!(!dump.contains(id.as_str()) && !dump.contains(&hexadecimal));
     }
+}
+
+/// A9: CVE-2015-5143 and its kin (Django).
+#[tokio::test]
+async fn strangers_make_no_rows() {
+    let Some(server) = shared_server() else { return };
+    let store = connect(&server.url()).await.with_table("strangers").unwrap();
+    store.set_up().await.unwrap();
+    for _ in 0..campaign(100) {
+        let stranger = fresh_record();
+        assert_eq!(load(&store, &stranger.key).await, None);
+        store.touch(&stranger.key, now()).await.unwrap();
+        assert_eq!(store.save(&next(&stranger), stranger.version).await.unwrap(), Written::Missing);
+        store.delete(&stranger.key).await.unwrap();
+    }
+    let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM strangers");
+    assert_eq!(count.fetch_one(&mut administrator(server).await).await.unwrap(), 0);
 }
 
 /// A29: the database's own idea of time plays no part.
@@ -98,7 +115,7 @@ async fn a_damaged_row_is_none_and_stays() {
         let mut administrator = administrator(server).await;
         assert_eq!(update.execute(&mut administrator).await.unwrap().rows_affected(), 1);
         assert_eq!(load(&store, &record.key).await, None, "{damage}");
-        assert_eq!(store.create(&record).await.unwrap(), session_core::Written::Exists, "{damage}");
+        assert_eq!(store.create(&record).await.unwrap(), Written::Exists, "{damage}");
         store.delete(&record.key).await.unwrap();
     }
 }

@@ -149,6 +149,23 @@ async fn a_damaged_row_is_none_and_stays() {
     }
 }
 
+/// A9: CVE-2015-5143 and its kin (Django).
+#[tokio::test]
+async fn strangers_make_no_rows() {
+    let file = File::new();
+    let store = file.open().await;
+    for _ in 0..campaign(100) {
+        let stranger = fresh_record();
+        assert_eq!(load(&store, &stranger.key).await, None);
+        store.touch(&stranger.key, now()).await.unwrap();
+        assert_eq!(store.save(&next(&stranger), stranger.version).await.unwrap(), Written::Missing);
+        store.delete(&stranger.key).await.unwrap();
+    }
+    let mut administrator = SqliteConnection::connect(&file.url()).await.unwrap();
+    let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM session_records");
+    assert_eq!(count.fetch_one(&mut administrator).await.unwrap(), 0);
+}
+
 /// A writer of another program's that does not finish is waited for, and then said.
 #[tokio::test]
 async fn a_file_that_stays_locked_is_an_error_that_may_pass() {
