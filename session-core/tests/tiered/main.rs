@@ -1,5 +1,6 @@
 //! A fast store before a durable one: the conformance suite, and what tiers add to it.
 
+mod copies;
 mod failing;
 mod schedules;
 mod support;
