@@ -69,6 +69,10 @@ impl<L: Default> Locks<L> {
     }
 }
 
+/// Attempts to save over what other processes write meanwhile; each of theirs is a step forward, so
+/// that few are needed.
+const MOST_ATTEMPTS: usize = 100;
+
 /// How bringing the durable tier up to a version ended.
 #[derive(Debug, PartialEq)]
 enum Advanced {
@@ -255,7 +259,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
     /// Writes a record over an earlier version of the same line, `latest` at most.
     async fn advance(&self, record: &Record, durable: Version, latest: Version) -> Result<Advanced, StoreError> {
         let mut expected = durable;
-        loop {
+        for _ in 0..MOST_ATTEMPTS {
             match self.durable.save(record, expected).await? {
                 Written::Done => return Ok(Advanced::Done),
                 Written::Missing | Written::Exists => return Ok(Advanced::Gone),
@@ -264,10 +268,10 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
             match self.durable.version(&record.key, record.accessed).await? {
                 None => return Ok(Advanced::Gone),
                 Some(version) if version > latest => return Ok(Advanced::Passed(version)),
-                Some(version) if version == expected => return Err(contradiction()),
                 Some(version) => expected = version,
             }
         }
+        Err(StoreError::unavailable("tiered", "other processes wrote the session at each of many attempts"))
     }
 
     pub(super) async fn touch_behind(
@@ -422,8 +426,4 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
 /// The latest version that is earlier than this.
 fn before(version: Version) -> Version {
     Version::from_number(version.get().saturating_sub(1))
-}
-
-fn contradiction() -> StoreError {
-    StoreError::unavailable("tiered", "the durable tier has the version that it says it does not have")
 }
