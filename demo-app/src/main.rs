@@ -28,15 +28,39 @@ async fn main() -> ExitCode {
     let server = match Server::start(Options::from_command_line()).await {
         Ok(server) => server,
         Err(problem) => {
-            eprintln!("demo-app: {problem:#}");
+            eprintln!("demo-app: {}", one_line(&problem));
             return ExitCode::from(2);
         }
     };
     match server.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("demo-app: {problem:#}");
+            eprintln!("demo-app: {}", one_line(&problem));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A problem with its causes. Some libraries say a cause twice, here it is said once.
+fn one_line(problem: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in problem.chain() {
+        let words = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if !line.contains(&words) {
+            let separator = if line.is_empty() { "" } else { ": " };
+            line = line + separator + &words;
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_said_once_in_one_line() {
+        let problem = anyhow::anyhow!("refused").context("not available:\nrefused").context("can't open");
+        assert_eq!(one_line(&problem), "can't open: not available: refused");
     }
 }

@@ -5,8 +5,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use fantoccini::cookies::Cookie;
@@ -17,6 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::demo::workspace;
 use crate::server_process::{ServerProcess, free_port, is_installed};
 
 /// What Chromium needs to run without a screen, and to leave the network alone.
@@ -30,61 +29,6 @@ const CHROMIUM_OPTIONS: [&str; 8] = [
     "--disable-component-update",
     "--disable-sync",
 ];
-
-/// The demo as a process of its own; killed when dropped.
-pub struct Demo {
-    address: String,
-    _process: ServerProcess,
-}
-
-impl Demo {
-    /// Starts the demo on a free port, built if need be.
-    ///
-    /// # Panics
-    ///
-    /// If it can't be built, or does not listen.
-    pub fn start(options: &[&str]) -> Self {
-        Demo::start_on(free_port(), options)
-    }
-
-    /// Starts it on this port: again, after a first one was dropped.
-    pub fn start_on(port: u16, options: &[&str]) -> Self {
-        let address = format!("127.0.0.1:{port}");
-        let command = [demo_binary(), "--listen", &address].into_iter().chain(options.iter().copied());
-        let command: Vec<&str> = command.collect();
-        let process = ServerProcess::start(&command, || TcpStream::connect(&address).is_ok());
-        Demo { address, _process: process }
-    }
-
-    /// The address of its page.
-    pub fn url(&self) -> String {
-        format!("http://{}/demo", self.address)
-    }
-}
-
-/// Built by the cargo that builds the tests, which knows where it is.
-fn demo_binary() -> &'static str {
-    static BINARY: OnceLock<String> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let cargo = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package=demo-app", "--message-format=json"])
-            .current_dir(workspace())
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(cargo.status.success(), "the demo can't be built");
-        let messages = String::from_utf8(cargo.stdout).expect("cargo writes UTF-8");
-        let mut executables = messages.lines().filter_map(|line| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            Some(message.get("executable")?.as_str()?.to_owned())
-        });
-        executables.next_back().expect("cargo names the binary that it built")
-    })
-}
-
-fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member of a workspace")
-}
 
 /// Starts browsers; ends them, and itself, when dropped.
 pub struct ChromeDriver {

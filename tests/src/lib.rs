@@ -7,6 +7,8 @@ pub mod unsteady_store;
 
 #[cfg(feature = "browser")]
 pub mod browser;
+#[cfg(any(feature = "browser", feature = "redis"))]
+mod demo;
 #[cfg(feature = "firestore")]
 mod firestore_emulator;
 #[cfg(feature = "memcached")]
@@ -21,6 +23,8 @@ mod redis_server;
 #[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 mod server_process;
 
+#[cfg(any(feature = "browser", feature = "redis"))]
+pub use demo::{Demo, DemoVisitor};
 #[cfg(feature = "firestore")]
 pub use firestore_emulator::FirestoreEmulator;
 #[cfg(feature = "memcached")]

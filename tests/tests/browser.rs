@@ -2,7 +2,8 @@
 
 #![cfg(feature = "browser")]
 
-use workspace_tests::browser::{Browser, ChromeDriver, Demo};
+use workspace_tests::Demo;
+use workspace_tests::browser::{Browser, ChromeDriver};
 
 #[track_caller]
 fn assert_says(text: &str, expected: &str) {

@@ -1,0 +1,174 @@
+//! The demo as a process: how it starts, and how it stops.
+
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+fn demo(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_demo-app"));
+    command.args(options).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(options: &[&str]) -> Output {
+    demo(options).output().unwrap()
+}
+
+/// A demo that listens; killed when dropped.
+struct Running {
+    process: Child,
+    address: String,
+}
+
+impl Running {
+    fn start(options: &[&str]) -> Self {
+        let mut process = demo(&["--listen", "127.0.0.1:0"]).args(options).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("Listening on http://").unwrap_or_else(|| panic!("it printed {line:?}"));
+        let address = url.strip_suffix("/demo").unwrap().to_owned();
+        Running { process, address }
+    }
+
+    /// Asks for the page with what is given for `head`, such as a cookie.
+    fn ask(&self, method: &str, head: &str, body: &str) -> String {
+        let mut connection = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        write!(connection, "{method} /demo HTTP/1.0\r\nContent-Length: {length}\r\n{head}\r\n{body}").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn stop(&mut self, signal: &str) -> ExitStatus {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[track_caller]
+fn assert_refused(output: &Output, culprit: &str) {
+    let problem = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{problem}");
+    assert_eq!(problem.lines().count(), 1, "{problem}");
+    assert!(problem.starts_with("demo-app: ") && problem.contains(culprit), "{problem}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn it_prints_where_it_listens_and_serves_there() {
+    let demo = Running::start(&[]);
+    let answer = demo.ask("GET", "", "");
+    assert!(answer.starts_with("HTTP/1.0 200 OK") && answer.contains("UserName"), "{answer}");
+}
+
+#[test]
+fn a_port_in_use_is_one_line_and_exit_code_2() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    assert_refused(&run(&["--listen", &address]), &address);
+}
+
+#[test]
+fn a_wrong_option_is_one_line_and_exit_code_2() {
+    assert_refused(&run(&["--idle-timeout", "soon"]), "--idle-timeout");
+    assert_refused(&run(&["--idle-timeout", "0s"]), "idle timeout");
+    assert_refused(&run(&["--listen", "nowhere"]), "nowhere");
+    assert_refused(&run(&["--store", "nonsense"]), "--store");
+    assert_refused(&run(&["--fast", "memory"]), "--fast");
+    assert_refused(&run(&["--nonsense"]), "--nonsense");
+}
+
+#[cfg(not(feature = "stores"))]
+#[test]
+fn a_store_that_was_not_built_in_names_its_feature() {
+    assert_refused(&run(&["--store", "sqlite:demo.db"]), "--features stores");
+}
+
+#[cfg(feature = "stores")]
+#[test]
+fn a_wrong_address_is_one_line_and_exit_code_2() {
+    assert_refused(&run(&["--store", "sqlite:/nowhere/demo.db"]), "/nowhere/demo.db");
+    for store in ["redis://127.0.0.1:1", "memcached://127.0.0.1:1", "postgres://ann:secret@127.0.0.1:1/demo"] {
+        let output = run(&["--store", store]);
+        assert_refused(&output, "Connection refused");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("secret"), "a password is nobody's business");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("demo.db").display());
+    assert_refused(&run(&["--store", &store, "--fast", "redis://127.0.0.1:1"]), "--fast");
+}
+
+#[test]
+fn help_goes_to_stdout() {
+    let output = run(&["--help"]);
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for option in [
+        "--listen",
+        "--idle-timeout",
+        "--absolute-timeout",
+        "--max-sessions",
+        "--allow-http",
+        "--store",
+        "--fast",
+        "--write-behind",
+        "--admin-token",
+    ] {
+        assert!(help.contains(option), "{option}");
+    }
+}
+
+#[test]
+fn it_stops_when_asked_to() {
+    for signal in ["TERM", "INT"] {
+        let mut demo = Running::start(&[]);
+        // A browser keeps connections open that it does not use.
+        let _idle = TcpStream::connect(&demo.address).unwrap();
+        assert!(demo.ask("GET", "", "").contains("UserName"));
+        assert_eq!(demo.stop(signal).code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn without_allow_http_the_cookie_needs_encryption() {
+    let form_type = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let cookie = |options: &[&str]| {
+        let answer = Running::start(options).ask("POST", form_type, "UserName=ann&Password=a&Login=Login");
+        let said = answer.contains("allowed over plain HTTP");
+        (answer.lines().find(|line| line.starts_with("set-cookie")).unwrap().to_owned(), said)
+    };
+    let (insecure, said) = cookie(&[]);
+    assert!(insecure.starts_with("set-cookie: sessid=") && !insecure.contains("Secure") && said, "{insecure}");
+    let (secure, said) = cookie(&["--allow-http=false"]);
+    assert!(secure.starts_with("set-cookie: __Host-sessid=") && secure.contains("Secure") && !said, "{secure}");
+}
+
+#[cfg(feature = "stores")]
+#[test]
+fn what_waits_to_be_written_is_written_before_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("demo.db").display());
+    let mut demo = Running::start(&["--store", &store, "--fast", "memory", "--write-behind"]);
+    let form_type = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let answer = demo.ask("POST", form_type, "UserName=ann&Password=a&Login=Login");
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
+    for _ in 0..10 {
+        demo.ask("GET", &cookie, "");
+    }
+    assert_eq!(demo.stop("TERM").code(), Some(0));
+
+    let answer = Running::start(&["--store", &store]).ask("GET", &cookie, "");
+    assert!(answer.contains("Since login you visited 12 times!"), "{answer}");
+}

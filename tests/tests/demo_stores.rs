@@ -1,0 +1,100 @@
+//! The demo on stores that outlive it, and that others share.
+
+#![cfg(all(feature = "postgres", feature = "redis", feature = "sqlite"))]
+
+use tempfile::TempDir;
+use workspace_tests::{Demo, DemoVisitor, PostgresServer, RedisServer};
+
+#[track_caller]
+fn assert_count(answer: &str, visits: u32) {
+    let expected = format!("Since login you visited {visits} times!");
+    assert!(answer.contains("Hello ann!") && answer.contains(&expected), "{answer}");
+}
+
+#[track_caller]
+fn assert_login_form(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.0 200") && answer.contains("name=\"Password\""), "{answer}");
+}
+
+#[track_caller]
+fn assert_asks_to_try_again(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.0 503") && answer.contains("Please try again."), "{answer}");
+    assert!(!answer.contains("set-cookie"), "{answer}");
+}
+
+#[track_caller]
+fn assert_survives_a_restart(options: &[&str]) {
+    let mut ann = DemoVisitor::default();
+    let demo = Demo::start(options);
+    assert_count(&ann.log_in(&demo, "ann"), 1);
+    assert_count(&ann.visit(&demo), 2);
+    drop(demo);
+    let demo = Demo::start(options);
+    assert_count(&ann.visit(&demo), 3);
+    ann.log_out(&demo);
+    assert_login_form(&ann.visit(&demo));
+}
+
+#[test]
+fn a_login_on_sqlite_survives_a_kill() {
+    let folder = TempDir::new().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("demo.db").display());
+    assert_survives_a_restart(&["--store", &store]);
+    assert_survives_a_restart(&["--store", &store, "--fast", "memory"]);
+}
+
+#[test]
+fn a_login_on_postgres_survives_a_kill() {
+    let Some(server) = PostgresServer::start() else { return };
+    assert_survives_a_restart(&["--store", &server.url()]);
+}
+
+fn assert_two_demos_share_a_login(options: &[&str]) {
+    let (first, second) = (Demo::start(options), Demo::start(options));
+    let mut ann = DemoVisitor::default();
+    assert_count(&ann.log_in(&first, "ann"), 1);
+    for visits in (2..12).step_by(2) {
+        assert_count(&ann.visit(&second), visits);
+        assert_count(&ann.visit(&first), visits + 1);
+    }
+    let mut thief = ann.clone();
+    ann.log_out(&second);
+    assert_login_form(&thief.visit(&first));
+    assert_login_form(&thief.visit(&second));
+}
+
+#[test]
+fn two_demos_with_one_redis_share_login_and_count() {
+    let Some(server) = RedisServer::start() else { return };
+    assert_two_demos_share_a_login(&["--store", &server.url()]);
+}
+
+#[test]
+fn two_demos_with_memory_before_one_redis_share_login_and_count() {
+    let Some(server) = RedisServer::start() else { return };
+    assert_two_demos_share_a_login(&["--store", &server.url(), "--fast", "memory"]);
+}
+
+#[test]
+fn two_demos_with_redis_before_one_sqlite_share_login_and_count() {
+    let Some(server) = RedisServer::start() else { return };
+    let folder = TempDir::new().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("demo.db").display());
+    assert_two_demos_share_a_login(&["--store", &store, "--fast", &server.url()]);
+}
+
+#[test]
+fn a_store_that_goes_away_is_said_and_the_demo_recovers() {
+    let Some(mut server) = RedisServer::start_durable() else { return };
+    for options in [&["--store", &server.url()][..], &["--store", &server.url(), "--fast", "memory"]] {
+        let demo = Demo::start(options);
+        let mut ann = DemoVisitor::default();
+        assert_count(&ann.log_in(&demo, "ann"), 1);
+        server.kill();
+        assert_asks_to_try_again(&ann.visit(&demo));
+        assert_asks_to_try_again(&ann.log_out(&demo));
+        assert_login_form(&DemoVisitor::default().visit(&demo));
+        server.restart();
+        assert_count(&ann.visit(&demo), 2);
+    }
+}
