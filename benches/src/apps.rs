@@ -2,18 +2,21 @@
 //! that sets, one that counts, a login and a logout, as each library's documentation shows.
 
 mod actix;
-mod axum_session_app;
+mod axum_app;
+mod axum_session;
 mod bare;
+mod by_hand;
 mod ours;
-mod tower_sessions_app;
+mod tower_sessions;
+
+use std::iter::repeat_n;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, header};
-use tokio::runtime::Runtime;
-use tower::Service;
 
-use crate::stats::{Sample, measure};
+use crate::stats::Sample;
+
+pub use actix::serve as serve_actix;
+pub use axum_app::{cookies_after, request};
 
 /// What a request does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,115 +51,112 @@ impl Work {
 /// What a browser sends besides the session.
 pub const OTHER_COOKIES: &str = "theme=dark; _ga=GA1.1.1234567890.1234567890";
 
-/// One application that is measured.
+/// One application, called without a network.
 pub trait App {
-    /// Makes requests that do this work, and then measures how long answering them takes.
-    fn measure(&mut self, work: Work, requests: usize) -> Sample;
+    /// Logs a visitor in; the `Cookie` header that the visitor sends from then on.
+    fn log_in(&mut self) -> String;
+
+    /// Makes a request with each of these `Cookie` headers, and measures answering them.
+    fn answer(&mut self, work: Work, cookies: &[String]) -> Sample;
 }
 
-pub const NAMES: [&str; 10] = [
-    "axum-bare",
-    "axum-layer",
-    "ours",
-    "by-hand",
-    "tower-sessions-memory",
-    "tower-sessions-always-save",
-    "tower-sessions-moka",
-    "axum-session",
-    "actix-bare",
-    "actix-session",
+pub struct Description {
+    pub name: &'static str,
+    /// The same routes on the same framework without sessions.
+    pub bare: &'static str,
+}
+
+const fn on(bare: &'static str, name: &'static str) -> Description {
+    Description { name, bare }
+}
+
+pub const AXUM: &str = "axum-bare";
+pub const ACTIX: &str = "actix-bare";
+
+pub const ALL: [Description; 12] = [
+    on(AXUM, AXUM),
+    on(AXUM, "axum-layer"),
+    on(AXUM, "by-hand"),
+    on(AXUM, "ours"),
+    on(AXUM, "tower-sessions"),
+    on(AXUM, "tower-sessions-always"),
+    on(AXUM, "tower-sessions-moka"),
+    on(AXUM, "tower-sessions-moka-always"),
+    on(AXUM, "axum-session"),
+    on(ACTIX, ACTIX),
+    on(ACTIX, "actix-session"),
+    on(ACTIX, "actix-session-signed"),
 ];
 
 /// The router of this name, for those that are axum's.
 pub async fn router(name: &str) -> Option<Router> {
     Some(match name {
-        "axum-bare" => bare::router(),
+        AXUM => bare::router(),
         "axum-layer" => bare::router_with_layer(),
-        "by-hand" => bare::router_by_hand(),
+        "by-hand" => by_hand::router(),
         "ours" => ours::router(),
-        "tower-sessions-memory" => tower_sessions_app::memory(false),
-        "tower-sessions-always-save" => tower_sessions_app::memory(true),
-        "tower-sessions-moka" => tower_sessions_app::moka(),
-        "axum-session" => axum_session_app::router().await,
+        "tower-sessions" => tower_sessions::memory(false),
+        "tower-sessions-always" => tower_sessions::memory(true),
+        "tower-sessions-moka" => tower_sessions::moka(false),
+        "tower-sessions-moka-always" => tower_sessions::moka(true),
+        "axum-session" => axum_session::router().await,
         _ => return None,
     })
 }
 
-pub fn app(name: &str) -> Option<Box<dyn App>> {
-    if let Some(app) = actix::app(name) {
-        return Some(app);
-    }
+pub fn app(name: &str) -> Box<dyn App> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let router = runtime.block_on(router(name))?;
-    Some(Box::new(AxumApp { runtime, router, cookie: None }))
+    match runtime.block_on(router(name)) {
+        Some(router) => Box::new(axum_app::AxumApp::new(runtime, router)),
+        None => actix::app(name),
+    }
 }
 
-pub async fn serve_actix(name: &str, port: u16) {
-    actix::serve(name, port).await;
+/// So few that what answering one touches is still in the processor's caches, as in a server.
+const BATCH: usize = 64;
+
+/// An application and a visitor who is logged in.
+pub struct Contender {
+    pub name: &'static str,
+    app: Box<dyn App>,
+    cookie: String,
 }
 
-struct AxumApp {
-    runtime: Runtime,
-    router: Router,
-    /// Of the one session that reads and counts.
-    cookie: Option<String>,
-}
+impl Contender {
+    pub fn new(name: &'static str) -> Self {
+        let mut app = app(name);
+        let cookie = app.log_in();
+        Contender { name, app, cookie }
+    }
 
-impl App for AxumApp {
-    fn measure(&mut self, work: Work, requests: usize) -> Sample {
-        if self.cookie.is_none() {
-            self.cookie = Some(self.log_in());
+    /// Measures about so many requests; all of one visitor, but for logins and logouts.
+    pub fn measure(&mut self, work: Work, batches: usize) -> PerRequest {
+        let mut total = Sample::default();
+        for _ in 0..batches {
+            let cookies: Vec<String> = match work {
+                Work::Login => repeat_n(OTHER_COOKIES.to_owned(), BATCH).collect(),
+                Work::Logout => (0..BATCH).map(|_| self.app.log_in()).collect(),
+                _ => repeat_n(self.cookie.clone(), BATCH).collect(),
+            };
+            total += self.app.answer(work, &cookies);
         }
-        let cookies: Vec<String> = match work {
-            Work::Login => vec![OTHER_COOKIES.to_owned(); requests],
-            Work::Logout => (0..requests).map(|_| self.log_in()).collect(),
-            _ => vec![self.cookie.clone().unwrap_or_default(); requests],
-        };
-        let requests: Vec<_> = cookies.into_iter().map(|cookie| request(work, &cookie)).collect();
-        let mut answers = Vec::with_capacity(requests.len());
-        let count = requests.len();
-        let AxumApp { runtime, router, .. } = self;
-        let sample = measure(count, || {
-            runtime.block_on(async {
-                for request in requests {
-                    answers.push(router.call(request).await.expect("a router is infallible"));
-                }
-            });
-        });
-        check(work, &answers);
-        sample
+        PerRequest::of(total, batches * BATCH)
     }
 }
 
-impl AxumApp {
-    /// A signed-in visitor's cookies.
-    fn log_in(&mut self) -> String {
-        // Called inside the runtime, as some layers start tasks when they are made.
-        let call = async { self.router.call(request(Work::Login, OTHER_COOKIES)).await };
-        let answer = self.runtime.block_on(call).expect("a router is infallible");
-        cookies_of(&answer)
-    }
+pub struct PerRequest {
+    pub ns: f64,
+    pub allocations: f64,
+    pub bytes: f64,
 }
 
-fn request(work: Work, cookie: &str) -> Request<Body> {
-    Request::get(work.path())
-        .header(header::ACCEPT, "*/*")
-        .header(header::COOKIE, cookie)
-        .body(Body::empty())
-        .expect("the request is well formed")
-}
-
-fn cookies_of(answer: &Response<Body>) -> String {
-    let mut cookies = vec![OTHER_COOKIES.to_owned()];
-    for set in answer.headers().get_all(header::SET_COOKIE) {
-        let set = set.to_str().expect("a cookie in ASCII");
-        cookies.extend(set.split(';').next().map(str::to_owned));
-    }
-    cookies.join("; ")
-}
-
-fn check(work: Work, answers: &[Response<Body>]) {
-    for answer in answers {
-        assert_eq!(answer.status(), StatusCode::OK, "{}", work.name());
+impl PerRequest {
+    fn of(total: Sample, requests: usize) -> Self {
+        let per_request = |value: f64| value / requests as f64;
+        PerRequest {
+            ns: per_request(total.time.as_nanos() as f64),
+            allocations: per_request(total.allocations as f64),
+            bytes: per_request(total.bytes as f64),
+        }
     }
 }

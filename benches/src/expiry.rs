@@ -1,131 +1,248 @@
-use std::sync::Arc;
+//! Sessions that all expire within one second, while others are read.
+
+use std::collections::HashMap;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use session_core::{ManualClock, MemoryStore, NewSession, SessionManager, Store};
+use dashmap::DashMap;
+use session_core::{Clock, MemoryStore, Record, RecordKey, SessionManager, Store, SystemClock, Version};
+use tower_sessions_014::SessionStore as _;
+use tower_sessions_014::session::Record as PeerRecord;
+use tower_sessions_moka_store::MokaStore;
 
-use crate::stats::{Random, resident_bytes};
-use crate::stores::now;
+use crate::figure;
+use crate::stats::Random;
+use crate::stores::{now, two_attributes};
 
-/// Reads while nothing happens, and while all sessions expire in the same second.
-pub fn run(store: &str, sessions: usize) {
-    match store {
-        "ours" => ours(sessions),
-        "sharded-map" => sharded_map(sessions),
-        "moka" => moka(sessions),
-        _ => panic!("the stores are ours, sharded-map, moka"),
+pub const NAMES: [&str; 4] = ["sharded-map", "dashmap", "ours", "tower-sessions-moka"];
+
+/// How many sessions stay, and are read.
+const STAYING: usize = 10_000;
+/// As long as our store takes at most until it begins to purge, and then some.
+const WATCHED: Duration = Duration::from_secs(13);
+
+/// A store that holds sessions with deadlines, and gets rid of them as it does in service.
+trait Expiring: Sync {
+    fn add(&mut self, deadline: SystemTime);
+    /// One of those added last.
+    fn read(&self, n: usize) -> bool;
+    /// For those that don't by themselves.
+    fn purge(&self) {}
+    fn len(&self) -> Option<usize>;
+}
+
+pub fn run(name: &str, sessions: usize) {
+    match name {
+        "sharded-map" => watch(name, sessions, ShardedMap::default()),
+        "dashmap" => watch(name, sessions, Dashed::default()),
+        "ours" => watch(name, sessions, Ours::new(sessions)),
+        "tower-sessions-moka" => watch(name, sessions, Moka::new(sessions)),
+        _ => panic!("the stores are {NAMES:?}"),
     }
 }
 
-fn report(store: &str, sessions: usize, quiet: Duration, expiring: Duration) {
-    println!("{store} {sessions} quiet {:.2} ms", quiet.as_secs_f64() * 1e3);
-    println!("{store} {sessions} expiring {:.2} ms", expiring.as_secs_f64() * 1e3);
+fn watch(name: &str, sessions: usize, mut store: impl Expiring) {
+    // Enough time to create them all, whatever the store.
+    let expire_from = SystemTime::now() + Duration::from_micros(25 * sessions as u64) + WATCHED + WATCHED;
+    for n in 0..sessions {
+        store.add(expire_from + Duration::from_secs_f64(n as f64 / sessions as f64));
+    }
+    for _ in 0..STAYING {
+        store.add(expire_from + Duration::from_secs(3600));
+    }
+    let print = |measure, longest: Duration| {
+        figure::print("expiry", name, &sessions.to_string(), measure, longest.as_secs_f64() * 1e3)
+    };
+    print("quiet ms", longest_read_until(&store, SystemTime::now() + WATCHED));
+    thread::sleep(until(expire_from));
+    let purging = AtomicBool::new(true);
+    let longest = thread::scope(|scope| {
+        scope.spawn(|| {
+            while purging.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_secs(1));
+                store.purge();
+            }
+        });
+        let longest = longest_read_until(&store, expire_from + WATCHED);
+        purging.store(false, Ordering::Relaxed);
+        longest
+    });
+    print("expiring ms", longest);
+    if let Some(left) = store.len() {
+        assert_eq!(left, STAYING, "{name} still has expired sessions");
+    }
 }
 
-/// The longest of all reads until `done`.
-fn longest_read(done: &AtomicBool, sessions: usize, read: impl Fn(usize)) -> Duration {
-    let mut random = Random(11);
+fn until(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::now()).expect("they are created before they expire")
+}
+
+fn longest_read_until(store: &impl Expiring, end: SystemTime) -> Duration {
+    let end = Instant::now() + until(end);
+    let mut random = Random::seeded(11);
     let mut longest = Duration::ZERO;
-    while !done.load(Ordering::Relaxed) {
-        let n = random.below(sessions);
-        let start = Instant::now();
-        read(n);
-        longest = longest.max(start.elapsed());
+    let mut start = Instant::now();
+    while start < end {
+        assert!(store.read(random.below(STAYING)), "a session that stays is gone");
+        let read = Instant::now();
+        longest = longest.max(read - start);
+        start = read;
     }
     longest
 }
 
-/// The longest read while something else is done on another thread.
-fn meanwhile(sessions: usize, work: impl FnOnce() + Send, read: impl Fn(usize)) -> Duration {
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            work();
-            done.store(true, Ordering::Relaxed);
-        });
-        longest_read(&done, sessions, read)
-    })
+/// With the purging thread that a manager has.
+struct Ours {
+    store: MemoryStore,
+    keys: Vec<RecordKey>,
+    random: Random,
+    _manager: SessionManager,
 }
 
-fn ours(sessions: usize) {
-    let clock = Arc::new(ManualClock::default());
-    let store = MemoryStore::with_max_sessions(sessions as u64 * 2);
-    let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
-    let manager = builder.build().expect("these settings work");
-    let keys: Vec<_> = (0..sessions)
-        .map(|n| {
-            let new = NewSession::new().attr("count", &n).attr("user", "ann");
-            now(manager.create(new)).expect("it is stored").handle()
-        })
-        .collect();
-    let read = |n: usize| drop(store.load_now(&keys[n], manager.now()));
-    let quiet = meanwhile(sessions, || thread::sleep(Duration::from_secs(1)), read);
-    clock.advance(Duration::from_secs(86_400));
-    let purge = || {
-        let purged = now(manager.purge_expired(Duration::MAX)).expect("it does not fail");
-        assert_eq!(purged.expired, sessions as u64);
-    };
-    report("ours", sessions, quiet, meanwhile(sessions, purge, read));
-}
-
-/// The floor: 64 shards, swept one by one.
-fn sharded_map(sessions: usize) {
-    use std::collections::HashMap;
-    use std::sync::RwLock;
-    let shards: Vec<RwLock<HashMap<u64, Arc<Vec<u8>>>>> = (0..64).map(|_| RwLock::default()).collect();
-    let mut random = Random(5);
-    let keys: Vec<u64> = (0..sessions).map(|_| random.below(usize::MAX) as u64).collect();
-    for key in &keys {
-        shards[(key % 64) as usize].write().expect("no panic").insert(*key, Arc::new(vec![0; 200]));
+impl Ours {
+    fn new(sessions: usize) -> Self {
+        let store = MemoryStore::with_max_sessions(sessions as u64 * 2);
+        let manager = SessionManager::new(store.clone());
+        Ours { store, keys: Vec::new(), random: Random::seeded(3), _manager: manager }
     }
-    let read = |n: usize| drop(shards[(keys[n] % 64) as usize].read().expect("no panic").get(&keys[n]).cloned());
-    let quiet = meanwhile(sessions, || thread::sleep(Duration::from_secs(1)), read);
-    let sweep = || shards.iter().for_each(|shard| shard.write().expect("no panic").retain(|_, _| false));
-    report("sharded-map", sessions, quiet, meanwhile(sessions, sweep, read));
 }
 
-/// moka with a lifetime, as a session store on it alone would have; its own clock can't be moved.
-fn moka(sessions: usize) {
-    use tower_sessions_014::SessionStore;
-    use tower_sessions_014::session::Record;
-    let store = tower_sessions_moka_store::MokaStore::new(Some(sessions as u64 * 2));
-    let deadline = std::time::SystemTime::now() + Duration::from_secs(20);
-    let ids: Vec<_> = (0..sessions)
-        .map(|n| {
-            let data = [("count".to_owned(), n.into()), ("user".to_owned(), "ann".into())].into_iter().collect();
-            let mut record = Record { id: Default::default(), data, expiry_date: deadline.into() };
-            now(store.create(&mut record)).expect("it is stored");
-            record.id
-        })
-        .collect();
-    let read = |n: usize| drop(now(store.load(&ids[n])).expect("it does not fail"));
-    let quiet = meanwhile(sessions, || thread::sleep(Duration::from_secs(1)), read);
-    let left = deadline.duration_since(std::time::SystemTime::now()).unwrap_or_default();
-    let wait = || thread::sleep(left + Duration::from_secs(5));
-    report("tower-sessions-moka", sessions, quiet, meanwhile(sessions, wait, read));
+impl Expiring for Ours {
+    fn add(&mut self, deadline: SystemTime) {
+        let now_is = SystemClock.now();
+        let record = Record {
+            key: RecordKey::from_bytes(self.random.bytes()),
+            version: Version::from_number(1),
+            created: now_is,
+            accessed: now_is,
+            idle_timeout: Duration::from_secs(2 * 3600),
+            absolute_deadline: Some(now_is.saturating_add(until(deadline))),
+            persistent: false,
+            principal: None,
+            constants: Default::default(),
+            attributes: two_attributes(0).into_iter().collect(),
+        };
+        let _ = now(self.store.create(&record)).expect("it does not fail");
+        self.keys.push(record.key);
+    }
+
+    fn read(&self, n: usize) -> bool {
+        let key = &self.keys[self.keys.len() - 1 - n];
+        let loaded = self.store.load_now(key, SystemClock.now()).expect("it answers at once");
+        loaded.expect("it does not fail").is_some()
+    }
+
+    fn len(&self) -> Option<usize> {
+        Some(self.store.len())
+    }
 }
 
-/// New anonymous sessions at the bound of a store that also has a thousand idle signed-in ones.
-pub fn flood(sessions: usize, bound: u64) {
-    let store = MemoryStore::with_max_sessions(bound);
-    let manager = SessionManager::builder(store.clone()).without_background_purge().build();
-    let manager = manager.expect("these settings work");
-    let signed_in: Vec<_> = (0..1000)
-        .map(|n| now(manager.create(NewSession::new().principal(n.to_string()))).expect("it is stored").handle())
-        .collect();
-    let mut at_the_bound = 0.0;
-    for n in 0..sessions {
-        now(manager.create(NewSession::new().attr("count", &n))).expect("it is stored");
-        if n as u64 == bound {
-            at_the_bound = resident_bytes();
+type Session = (SystemTime, Vec<(String, serde_json::Value)>);
+
+/// A floor: shards swept one by one.
+struct ShardedMap {
+    shards: Vec<RwLock<HashMap<[u8; 18], Arc<Session>>>>,
+    ids: Vec<[u8; 18]>,
+    random: Random,
+}
+
+impl Default for ShardedMap {
+    fn default() -> Self {
+        let shards = (0..64).map(|_| RwLock::default()).collect();
+        ShardedMap { shards, ids: Vec::new(), random: Random::seeded(3) }
+    }
+}
+
+impl Expiring for ShardedMap {
+    fn add(&mut self, deadline: SystemTime) {
+        let id: [u8; 18] = self.random.bytes();
+        let mut shard = self.shards[usize::from(id[17] % 64)].write().unwrap_or_else(PoisonError::into_inner);
+        shard.insert(id, Arc::new((deadline, two_attributes(0))));
+        self.ids.push(id);
+    }
+
+    fn read(&self, n: usize) -> bool {
+        let id = &self.ids[self.ids.len() - 1 - n];
+        let shard = self.shards[usize::from(id[17] % 64)].read().unwrap_or_else(PoisonError::into_inner);
+        black_box(shard.get(id).cloned()).is_some()
+    }
+
+    fn purge(&self) {
+        let now = SystemTime::now();
+        for shard in &self.shards {
+            shard.write().unwrap_or_else(PoisonError::into_inner).retain(|_, session| now < session.0);
         }
     }
-    let alive = signed_in
-        .iter()
-        .filter(|key| store.load_now(key, manager.now()).is_some_and(|found| matches!(found, Ok(Some(_)))));
-    println!("ours flood-alive {} of 1000", alive.count());
-    println!("ours flood-records {} records", store.len());
-    println!("ours flood-at-the-bound {:.1} MiB", at_the_bound / (1 << 20) as f64);
-    println!("ours flood-at-the-end {:.1} MiB", resident_bytes() / (1 << 20) as f64);
+
+    fn len(&self) -> Option<usize> {
+        Some(self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len()).sum())
+    }
+}
+
+/// A floor, and the map of axum_session, which sweeps it by `retain` an hour after its start.
+struct Dashed {
+    map: DashMap<[u8; 18], Arc<Session>>,
+    ids: Vec<[u8; 18]>,
+    random: Random,
+}
+
+impl Default for Dashed {
+    fn default() -> Self {
+        Dashed { map: DashMap::new(), ids: Vec::new(), random: Random::seeded(3) }
+    }
+}
+
+impl Expiring for Dashed {
+    fn add(&mut self, deadline: SystemTime) {
+        let id: [u8; 18] = self.random.bytes();
+        self.map.insert(id, Arc::new((deadline, two_attributes(0))));
+        self.ids.push(id);
+    }
+
+    fn read(&self, n: usize) -> bool {
+        let found = self.map.get(&self.ids[self.ids.len() - 1 - n]);
+        black_box(found.map(|found| Arc::clone(&found))).is_some()
+    }
+
+    fn purge(&self) {
+        let now = SystemTime::now();
+        self.map.retain(|_, session| now < session.0);
+    }
+
+    fn len(&self) -> Option<usize> {
+        Some(self.map.len())
+    }
+}
+
+/// moka removes what has expired when it is next used.
+struct Moka {
+    store: MokaStore,
+    ids: Vec<tower_sessions_014::session::Id>,
+}
+
+impl Moka {
+    fn new(sessions: usize) -> Self {
+        Moka { store: MokaStore::new(Some(sessions as u64 * 2)), ids: Vec::new() }
+    }
+}
+
+impl Expiring for Moka {
+    fn add(&mut self, deadline: SystemTime) {
+        let data = two_attributes(0).into_iter().collect();
+        let mut record = PeerRecord { id: Default::default(), data, expiry_date: deadline.into() };
+        now(self.store.create(&mut record)).expect("it is stored");
+        self.ids.push(record.id);
+    }
+
+    fn read(&self, n: usize) -> bool {
+        let loaded = now(self.store.load(&self.ids[self.ids.len() - 1 - n]));
+        black_box(loaded.expect("it does not fail")).is_some()
+    }
+
+    fn len(&self) -> Option<usize> {
+        None
+    }
 }

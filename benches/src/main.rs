@@ -1,19 +1,24 @@
-//! This library beside what a user would pick instead: `benches/run` runs everything and writes
-//! RESULTS.md. Each part is a subcommand that prints lines of `measure value unit`.
+//! This library beside what a user would pick instead, on the same work. `benches/run` runs all
+//! parts and writes RESULTS.md; each part is a subcommand that prints one figure a line.
 
+mod allocations;
 mod apps;
 mod expiry;
+mod figure;
+mod flood;
+mod http;
 mod in_process;
 mod lost_updates;
 mod serve;
 mod stats;
 mod stores;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
-/// Counts what is allocated; the same for all that is compared.
 #[global_allocator]
-static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
+static ALLOCATOR: allocations::CountingAllocator = allocations::CountingAllocator;
 
 #[derive(Parser)]
 struct Options {
@@ -25,47 +30,61 @@ struct Options {
 enum Part {
     /// One request in process: time, allocations, bytes.
     InProcess {
-        #[arg(long, default_value_t = 7)]
         rounds: usize,
-        #[arg(long, default_value_t = 5000)]
-        requests: usize,
-        /// Only applications whose name contains this.
+        /// Of 64 requests each, in each round.
+        batches: usize,
+        /// Only these applications, separated by commas.
         #[arg(long)]
         app: Option<String>,
-        /// Only this work.
         #[arg(long)]
         work: Option<String>,
     },
-    /// Serves one application over HTTP until it is killed.
-    Serve { app: String, port: u16 },
-    /// Two clients count on one session at once.
-    LostUpdates {
-        #[arg(long, default_value_t = 50_000)]
-        counts: usize,
+    /// Requests of one kind, for callgrind to count their instructions.
+    Once { app: String, work: String, batches: usize },
+    /// Requests over HTTP, by wrk.
+    Http {
+        rounds: usize,
+        seconds: u32,
+        #[arg(long)]
+        app: Option<String>,
     },
-    /// One store alone, in a process of its own.
-    Store { store: String, sessions: usize },
-    /// A million sessions expire while others are read.
+    /// Serves one application to visitors whose cookies it writes to a file, until it is killed.
+    Serve { app: String, port: u16, visitors: usize, cookie_file: PathBuf },
+    /// One store alone, which should be in a process of its own.
+    Store { store: String, sessions: usize, operations: usize },
+    /// So many sessions expire in one second while others are read.
     Expiry { store: String, sessions: usize },
-    /// New anonymous sessions at the bound.
+    /// New anonymous sessions at the bound of our store in memory.
     Flood { sessions: usize, bound: u64 },
-    /// The names that the other subcommands take.
-    Names,
+    /// Two clients count on one session at once.
+    LostUpdates { counts: usize },
+    /// The names that other subcommands take.
+    Names { of: String },
 }
 
 fn main() {
     match Options::parse().part {
-        Part::InProcess { rounds, requests, app, work } => {
-            in_process::run(rounds, requests, app.as_deref(), work.as_deref());
+        Part::InProcess { rounds, batches, app, work } => {
+            in_process::run(rounds, batches, app.as_deref(), work.as_deref());
         }
-        Part::Serve { app, port } => serve::run(&app, port),
-        Part::LostUpdates { counts } => lost_updates::run(counts),
-        Part::Store { store, sessions } => stores::run(&store, sessions),
+        Part::Once { app, work, batches } => in_process::once(&app, &work, batches),
+        Part::Http { rounds, seconds, app } => http::run(rounds, seconds, app.as_deref()),
+        Part::Serve { app, port, visitors, cookie_file } => serve::run(&app, port, visitors, &cookie_file),
+        Part::Store { store, sessions, operations } => stores::run(&store, sessions, operations),
         Part::Expiry { store, sessions } => expiry::run(&store, sessions),
-        Part::Flood { sessions, bound } => expiry::flood(sessions, bound),
-        Part::Names => {
-            println!("apps {}", apps::NAMES.join(" "));
-            println!("stores {}", stores::NAMES.join(" "));
-        }
+        Part::Flood { sessions, bound } => flood::run(sessions, bound),
+        Part::LostUpdates { counts } => lost_updates::run(counts),
+        Part::Names { of } => print_names(&of),
     }
+}
+
+fn print_names(of: &str) {
+    let names: Vec<&str> = match of {
+        "apps" => apps::ALL.iter().map(|app| app.name).collect(),
+        "works" => apps::Work::ALL.iter().map(|work| work.name()).collect(),
+        "stores" => stores::NAMES.into(),
+        "expiry" => expiry::NAMES.into(),
+        _ => panic!("there are names of apps, works, stores and expiry"),
+    };
+    println!("{}", names.join(" "));
 }

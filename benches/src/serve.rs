@@ -1,15 +1,30 @@
-use crate::apps;
+use std::fs;
+use std::path::Path;
 
-/// Serves one application on one thread.
-pub fn run(name: &str, port: u16) {
+use tokio::net::TcpListener;
+
+use crate::apps;
+use crate::apps::{Work, cookies_after, request};
+use tower::Service;
+
+/// Logs visitors in, writes their `Cookie` headers to a file, and serves on one thread until the
+/// process is killed.
+pub fn run(name: &str, port: u16, visitors: usize, cookie_file: &Path) {
+    let write =
+        |cookies: Vec<String>| fs::write(cookie_file, cookies.join("\n") + "\n").expect("the file can be written");
     if name.starts_with("actix") {
-        actix_web::rt::System::new().block_on(apps::serve_actix(name, port));
-        return;
+        return apps::serve_actix(name, port, visitors, write);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let router = apps::router(name).await.expect("a known name");
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
+        let mut router = apps::router(name).await.expect("a known name");
+        let mut cookies = Vec::new();
+        for _ in 0..visitors {
+            let answer = router.call(request(Work::Login, apps::OTHER_COOKIES)).await;
+            cookies.push(cookies_after(&answer.expect("a router is infallible")));
+        }
+        write(cookies);
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
         axum::serve(listener, router).await.expect("the server runs");
     });
 }

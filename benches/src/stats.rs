@@ -1,31 +1,41 @@
-use std::time::Instant;
+use std::time::Duration;
 
-use stats_alloc::Region;
+use rustix::time::{ClockId, clock_gettime};
 
-/// What one request, or one operation, took.
-#[derive(Clone, Copy)]
+use crate::allocations;
+
+/// What some requests took together.
+#[derive(Clone, Copy, Default)]
 pub struct Sample {
-    pub ns: f64,
-    pub allocations: f64,
-    pub bytes: f64,
+    /// Of this thread on the processor, which does not count when something else runs there.
+    pub time: Duration,
+    pub allocations: u64,
+    pub bytes: u64,
 }
 
-/// Runs something that does `count` operations.
-pub fn measure(count: usize, work: impl FnOnce()) -> Sample {
-    let region = Region::new(crate::ALLOCATOR);
-    let start = Instant::now();
+impl std::ops::AddAssign for Sample {
+    fn add_assign(&mut self, other: Sample) {
+        self.time += other.time;
+        self.allocations += other.allocations;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Runs work and measures it. callgrind counts instructions in here only, by this name.
+#[inline(never)]
+pub fn measured_region(work: impl FnOnce()) -> Sample {
+    let (allocations, bytes) = allocations::so_far();
+    let start = thread_time();
     work();
-    let ns = start.elapsed().as_nanos() as f64;
-    let change = region.change();
-    let per = |total: f64| total / count as f64;
-    let allocations = change.allocations + change.reallocations;
-    Sample { ns: per(ns), allocations: per(allocations as f64), bytes: per(change.bytes_allocated as f64) }
+    let time = thread_time() - start;
+    let (allocations_after, bytes_after) = allocations::so_far();
+    Sample { time, allocations: allocations_after - allocations, bytes: bytes_after - bytes }
 }
 
-pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+/// How long this thread has been on a processor.
+pub fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// The value below which this part of the sorted values lies.
@@ -41,13 +51,21 @@ pub fn resident_bytes() -> f64 {
 }
 
 /// Random numbers that are the same in each run.
-pub struct Random(pub u64);
+pub struct Random(u64);
 
 impl Random {
+    pub fn seeded(seed: u64) -> Self {
+        Random(0x9e37_79b9_7f4a_7c15 ^ seed)
+    }
+
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % bound as u64) as usize
+    }
+
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.below(256) as u8)
     }
 }

@@ -1,64 +1,77 @@
+use actix_session::config::CookieContentSecurity;
 use actix_session::storage::CookieSessionStore;
 use actix_session::{Session, SessionMiddleware};
 use actix_web::body::MessageBody;
 use actix_web::cookie::Key;
 use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::header;
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web::{ServiceConfig, get};
-use actix_web::{App as ActixApp, Error, HttpServer, rt, web};
+use actix_web::{App as ActixApp, Error, HttpServer, rt};
 
-use super::{App, OTHER_COOKIES, Work};
-use crate::stats::{Sample, measure};
+use super::{ACTIX, App, OTHER_COOKIES, Work};
+use crate::stats::{Sample, measured_region};
 
-pub fn app(name: &str) -> Option<Box<dyn App>> {
+pub fn app(name: &str) -> Box<dyn App> {
+    app_with(name, &Key::generate())
+}
+
+fn app_with(name: &str, key: &Key) -> Box<dyn App> {
     let runtime = rt::Runtime::new().expect("a runtime");
-    Some(match name {
-        "actix-bare" => {
-            let service = runtime.block_on(init_service(ActixApp::new().configure(bare)));
-            Box::new(Measured { runtime, service, cookie: None })
-        }
-        "actix-session" => {
-            let service = runtime.block_on(init_service(ActixApp::new().wrap(sessions()).configure(routes)));
-            Box::new(Measured { runtime, service, cookie: None })
-        }
-        _ => return None,
-    })
-}
-
-pub async fn serve(name: &str, port: u16) {
-    let address = ("127.0.0.1", port);
-    let server = match name {
-        "actix-bare" => HttpServer::new(|| ActixApp::new().configure(bare)).workers(1).bind(address).map(|s| s.run()),
-        _ => {
-            let key = Key::generate();
-            let app = move || {
-                let sessions = SessionMiddleware::new(CookieSessionStore::default(), key.clone());
-                ActixApp::new().wrap(sessions).configure(routes)
-            };
-            HttpServer::new(app).workers(1).bind(address).map(|s| s.run())
-        }
-    };
-    server.expect("the port is free").await.expect("the server runs");
-}
-
-fn sessions() -> SessionMiddleware<CookieSessionStore> {
-    SessionMiddleware::new(CookieSessionStore::default(), Key::generate())
-}
-
-fn bare(config: &mut ServiceConfig) {
-    for work in Work::ALL {
-        config.route(work.path(), get().to(async || "hello"));
+    if name == ACTIX {
+        let service = runtime.block_on(init_service(ActixApp::new().configure(bare_routes)));
+        return Box::new(InProcess { runtime, service });
     }
+    let app = ActixApp::new().wrap(sessions(name, key)).configure(routes);
+    let service = runtime.block_on(init_service(app));
+    Box::new(InProcess { runtime, service })
+}
+
+/// Logs visitors in, gives their cookies to `tell`, and serves on one thread.
+pub fn serve(name: &str, port: u16, visitors: usize, tell: impl FnOnce(Vec<String>)) {
+    let key = Key::generate();
+    let mut app = app_with(name, &key);
+    tell((0..visitors).map(|_| app.log_in()).collect());
+    let address = ("127.0.0.1", port);
+    let server = if name == ACTIX {
+        HttpServer::new(|| ActixApp::new().configure(bare_routes)).workers(1).bind(address).map(HttpServer::run)
+    } else {
+        let name = name.to_owned();
+        let app = move || ActixApp::new().wrap(sessions(&name, &key)).configure(routes);
+        HttpServer::new(app).workers(1).bind(address).map(HttpServer::run)
+    };
+    let server = server.expect("the port is free");
+    rt::System::new().block_on(server).expect("the server runs");
+}
+
+fn sessions(name: &str, key: &Key) -> SessionMiddleware<CookieSessionStore> {
+    let security = match name {
+        "actix-session" => CookieContentSecurity::Private,
+        "actix-session-signed" => CookieContentSecurity::Signed,
+        _ => panic!("there is no application {name}"),
+    };
+    let builder = SessionMiddleware::builder(CookieSessionStore::default(), key.clone());
+    builder.cookie_content_security(security).build()
+}
+
+fn bare_routes(config: &mut ServiceConfig) {
+    config
+        .route("/plain", get().to(async || "hello"))
+        .route("/read", get().to(async || 7.to_string()))
+        .route("/set", get().to(async || "hello"))
+        .route("/count", get().to(async || 7.to_string()))
+        .route("/login", get().to(async || "hello"))
+        .route("/logout", get().to(async || "hello"));
 }
 
 fn routes(config: &mut ServiceConfig) {
     config
-        .route("/plain", web::get().to(async || "hello"))
-        .route("/read", web::get().to(read))
-        .route("/set", web::get().to(set))
-        .route("/count", web::get().to(count))
-        .route("/login", web::get().to(log_in))
-        .route("/logout", web::get().to(log_out));
+        .route("/plain", get().to(async || "hello"))
+        .route("/read", get().to(read))
+        .route("/set", get().to(set))
+        .route("/count", get().to(count))
+        .route("/login", get().to(log_in))
+        .route("/logout", get().to(log_out));
 }
 
 async fn read(session: Session) -> Result<String, Error> {
@@ -88,56 +101,39 @@ async fn log_out(session: Session) -> &'static str {
     "hello"
 }
 
-struct Measured<S> {
+struct InProcess<S> {
     runtime: rt::Runtime,
     service: S,
-    cookie: Option<String>,
 }
 
-impl<S, B> App for Measured<S>
+impl<S, B> App for InProcess<S>
 where
     S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody,
 {
-    fn measure(&mut self, work: Work, requests: usize) -> Sample {
-        if self.cookie.is_none() {
-            self.cookie = Some(self.log_in());
-        }
-        let cookies: Vec<String> = match work {
-            Work::Login => vec![OTHER_COOKIES.to_owned(); requests],
-            Work::Logout => (0..requests).map(|_| self.log_in()).collect(),
-            _ => vec![self.cookie.clone().unwrap_or_default(); requests],
-        };
-        let requests: Vec<_> = cookies.iter().map(|cookie| request(work, cookie)).collect();
-        let count = requests.len();
-        let mut answers = Vec::with_capacity(count);
-        let Measured { runtime, service, .. } = self;
-        let sample = measure(count, || {
-            runtime.block_on(async {
-                for request in requests {
-                    answers.push(service.call(request).await.expect("the handler succeeds"));
-                }
-            });
-        });
-        assert!(answers.iter().all(|answer| answer.status().is_success()), "{}", work.name());
-        sample
-    }
-}
-
-impl<S, B> Measured<S>
-where
-    S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = Error>,
-{
-    fn log_in(&self) -> String {
+    fn log_in(&mut self) -> String {
         let call = self.service.call(request(Work::Login, OTHER_COOKIES));
         let answer = self.runtime.block_on(call).expect("the handler succeeds");
-        let set = answer.headers().get_all("set-cookie").filter_map(|set| set.to_str().ok());
-        let pairs = set.filter_map(|set| set.split(';').next()).map(str::to_owned);
-        [OTHER_COOKIES.to_owned()].into_iter().chain(pairs).collect::<Vec<_>>().join("; ")
+        let set = answer.headers().get_all(header::SET_COOKIE);
+        let pairs = set.filter_map(|set| set.to_str().ok()?.split(';').next());
+        [OTHER_COOKIES].into_iter().chain(pairs).collect::<Vec<_>>().join("; ")
+    }
+
+    fn answer(&mut self, work: Work, cookies: &[String]) -> Sample {
+        let requests: Vec<_> = cookies.iter().map(|cookie| request(work, cookie)).collect();
+        let InProcess { runtime, service } = self;
+        measured_region(|| {
+            runtime.block_on(async {
+                for request in requests {
+                    let answer = service.call(request).await.expect("the handler succeeds");
+                    assert!(answer.status().is_success(), "{}", work.name());
+                }
+            });
+        })
     }
 }
 
 fn request(work: Work, cookie: &str) -> actix_http::Request {
     let request = TestRequest::get().uri(work.path());
-    request.insert_header(("accept", "*/*")).insert_header(("cookie", cookie)).to_request()
+    request.insert_header((header::ACCEPT, "*/*")).insert_header((header::COOKIE, cookie)).to_request()
 }

@@ -48,8 +48,9 @@ pub fn memory(always_save: bool) -> Router {
     routes!(tower_sessions).layer(layer)
 }
 
-pub fn moka() -> Router {
+pub fn moka(always_save: bool) -> Router {
     use tower_sessions_014::SessionManagerLayer;
     use tower_sessions_moka_store::MokaStore;
-    routes!(tower_sessions_014).layer(SessionManagerLayer::new(MokaStore::new(Some(2_000_000))))
+    let layer = SessionManagerLayer::new(MokaStore::new(Some(2_000_000))).with_always_save(always_save);
+    routes!(tower_sessions_014).layer(layer)
 }

@@ -1,0 +1,55 @@
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use tokio::runtime::Runtime;
+use tower::Service;
+
+use super::{App, OTHER_COOKIES, Work};
+use crate::stats::{Sample, measured_region};
+
+pub struct AxumApp {
+    runtime: Runtime,
+    router: Router,
+}
+
+impl AxumApp {
+    pub fn new(runtime: Runtime, router: Router) -> Self {
+        AxumApp { runtime, router }
+    }
+}
+
+impl App for AxumApp {
+    fn log_in(&mut self) -> String {
+        let AxumApp { runtime, router } = self;
+        let answer = runtime.block_on(async { router.call(request(Work::Login, OTHER_COOKIES)).await });
+        cookies_after(&answer.expect("a router is infallible"))
+    }
+
+    fn answer(&mut self, work: Work, cookies: &[String]) -> Sample {
+        let requests: Vec<_> = cookies.iter().map(|cookie| request(work, cookie)).collect();
+        let AxumApp { runtime, router } = self;
+        measured_region(|| {
+            runtime.block_on(async {
+                for request in requests {
+                    let answer = router.call(request).await.expect("a router is infallible");
+                    assert_eq!(answer.status(), StatusCode::OK, "{}", work.name());
+                }
+            });
+        })
+    }
+}
+
+pub fn request(work: Work, cookie: &str) -> Request<Body> {
+    Request::get(work.path())
+        .header(header::ACCEPT, "*/*")
+        .header(header::COOKIE, cookie)
+        .body(Body::empty())
+        .expect("the request is well formed")
+}
+
+/// What a visitor sends after this answer, the session last.
+pub fn cookies_after(answer: &Response<Body>) -> String {
+    let set = answer.headers().get_all(header::SET_COOKIE).iter();
+    let pairs = set.filter_map(|set| set.to_str().ok()?.split(';').next());
+    [OTHER_COOKIES].into_iter().chain(pairs).collect::<Vec<_>>().join("; ")
+}

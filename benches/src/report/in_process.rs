@@ -1,0 +1,117 @@
+use crate::bar_chart::{BarChart, Row};
+use crate::figures::Figures;
+use crate::page::{Page, count, head, number, row};
+use crate::subjects::{self, Subject};
+
+const WORKS: [(&str, &str); 6] = [
+    ("plain", "without session"),
+    ("read", "read"),
+    ("set", "set"),
+    ("count", "count"),
+    ("login", "login"),
+    ("logout", "logout"),
+];
+
+const OVERHEAD: [&str; 2] = ["read-only", "count += 1"];
+
+/// What a subject takes of a measure beyond its framework alone, in the same rounds.
+pub fn beyond_bare(figures: &Figures, subject: &Subject, work: &str, measure: &str) -> Option<f64> {
+    let (part, measure) = if measure == "instructions" { (measure, "per request") } else { ("in-process", measure) };
+    figures.paired([part, work, measure], [subject.name, subject.bare], |with, without| with - without)
+}
+
+pub fn write(page: &mut Page, figures: &Figures) {
+    page.text("## One request in process");
+    page.text(
+        "The same six routes on each library, called without a network; three cookies in the request, the session's \
+         last; one visitor, but for logins and logouts. \"Without session\" is a route without an extractor. All beyond \
+         the same route on the same framework alone, round by round.",
+    );
+    let measures = [
+        ("ns", "Time in nanoseconds", "request-time"),
+        ("allocations", "Allocations", "request-allocations"),
+        ("instructions", "Instructions, counted by callgrind", "request-instructions"),
+        ("bytes", "Bytes allocated", ""),
+    ];
+    for (measure, title, chart) in measures {
+        page.text(&format!("### {title} beyond the framework alone"));
+        if !chart.is_empty() {
+            page.chart(chart, title, draw(figures, measure, title));
+        }
+        write_table(page, figures, measure);
+    }
+    let notes = subjects::all().filter(|subject| !subject.note.is_empty());
+    let notes: Vec<String> = notes.map(|subject| format!("- {}: {}", subject.label, subject.note)).collect();
+    page.text("What differs, with each library's defaults:");
+    page.text(&notes.join("\n"));
+    page.text("### The frameworks alone, and ours against a layer that does nothing");
+    write_floors(page, figures);
+}
+
+fn write_table(page: &mut Page, figures: &Figures, measure: &str) {
+    let head = row("", WORKS.map(|(_, label)| label.to_owned()));
+    let rows: Vec<Vec<String>> = subjects::all()
+        .filter(|subject| subject.name != subject.bare)
+        .map(|subject| {
+            let values = WORKS.map(|(work, _)| count(beyond_bare(figures, subject, work, measure)));
+            row(subject.label, values)
+        })
+        .collect();
+    page.table(&head, &rows);
+}
+
+fn draw(figures: &Figures, measure: &str, title: &str) -> Option<String> {
+    let rows = subjects::with_sessions().filter_map(|subject| {
+        let values = ["read", "count"].map(|work| beyond_bare(figures, subject, work, measure));
+        let values = values.into_iter().collect::<Option<Vec<f64>>>()?;
+        Some(Row { label: subject.label.to_owned(), is_ours: subject.name == "ours", values })
+    });
+    let title = format!("{title}, per request beyond the framework alone");
+    let rows = rows.collect();
+    BarChart {
+        title: &title,
+        series: &OVERHEAD,
+        logarithmic_from: None,
+        format: |value| count(Some(value.round())),
+        rows,
+    }
+    .draw()
+}
+
+fn write_floors(page: &mut Page, figures: &Figures) {
+    let rows: Vec<Vec<String>> = WORKS
+        .iter()
+        .map(|(work, label)| {
+            let median = |subject, measure| figures.median("in-process", subject, work, measure);
+            let against_layer =
+                figures.paired(["in-process", work, "ns"], ["ours", "axum-layer"], |with, without| with / without);
+            row(
+                *label,
+                [
+                    count(median("axum-bare", "ns").map(f64::round)),
+                    count(median("axum-bare", "allocations")),
+                    count(median("actix-bare", "ns").map(f64::round)),
+                    count(median("actix-bare", "allocations")),
+                    count(median("axum-layer", "ns").map(f64::round)),
+                    count(median("axum-layer", "allocations")),
+                    count(median("ours", "ns").map(f64::round)),
+                    count(median("ours", "allocations")),
+                    number(against_layer),
+                ],
+            )
+        })
+        .collect();
+    let head = head([
+        "",
+        "axum ns",
+        "allocations",
+        "actix-web ns",
+        "allocations",
+        "layer ns",
+        "allocations",
+        "ours ns",
+        "allocations",
+        "ours / layer",
+    ]);
+    page.table(&head, &rows);
+}

@@ -1,0 +1,123 @@
+use std::collections::BTreeSet;
+
+use crate::bar_chart::{BarChart, Row};
+use crate::figures::Figures;
+use crate::line_chart::{Line, LineChart};
+use crate::page::{Page, count, duration, head, number, row};
+use crate::subjects::STORES;
+
+const QUANTILES: [&str; 5] = ["mean ns", "p50 ns", "p99 ns", "p99.9 ns", "max ns"];
+
+pub fn write(page: &mut Page, figures: &Figures) {
+    let sizes = sizes(figures);
+    page.text("## The store alone");
+    page.text(
+        "Sessions with two small attributes and random ids, each store in a process of its own, through its library's \
+         own trait. Every session takes its turn in random order. What is measured is the call alone: ids and \
+         records are prepared outside, and a `save` in ours is of a record that was loaded before. Means and quantiles \
+         come from passes of their own, as timing each call takes some 30 ns.",
+    );
+    page.text(
+        "The maps are floors: they know no deadlines, no bounds and no versions, and look at no clock. axum_session's \
+         sessions are reached through requests only; `get` and `save` there are of one attribute, of 20,000 of the \
+         sessions.",
+    );
+    page.chart("store-get", "get, mean", draw_lines(figures, &sizes, "get", "mean ns", "get: mean"));
+    page.chart("store-get-p99", "get, p99", draw_lines(figures, &sizes, "get", "p99 ns", "get: 99th percentile"));
+    for work in ["get", "save", "create", "delete"] {
+        page.text(&format!("### {work}"));
+        write_times(page, figures, &sizes, work);
+    }
+    page.text("### Two threads, million calls per second of both together");
+    write_threads(page, figures, &sizes);
+    page.text("### Resident memory per session, bytes");
+    let largest = sizes.last().copied().unwrap_or_default();
+    page.chart("store-memory", "Resident memory per session", draw_memory(figures, largest));
+    write_memory(page, figures, &sizes);
+}
+
+fn sizes(figures: &Figures) -> Vec<u64> {
+    let measures = figures.of("store", "ours").filter(|(work, ..)| *work == "memory");
+    let sizes: BTreeSet<u64> =
+        measures.filter_map(|(_, measure, _)| measure.rsplit(' ').next()?.parse().ok()).collect();
+    sizes.into_iter().collect()
+}
+
+fn of(figures: &Figures, store: &str, work: &str, measure: &str, size: u64) -> Option<f64> {
+    figures.median("store", store, work, &format!("{measure} {size}"))
+}
+
+fn write_times(page: &mut Page, figures: &Figures, sizes: &[u64], work: &str) {
+    let mut rows = Vec::new();
+    for size in sizes {
+        for store in &STORES {
+            let times = QUANTILES.map(|measure| of(figures, store.name, work, measure, *size));
+            if times[0].is_some() {
+                rows.push(row(format!("{}, {}", in_words(*size as f64), store.label), times.map(duration)));
+            }
+        }
+    }
+    page.table(&head(["sessions", "mean", "p50", "p99", "p99.9", "max"]), &rows);
+}
+
+fn write_threads(page: &mut Page, figures: &Figures, sizes: &[u64]) {
+    let works = [
+        "get, 2 threads, different",
+        "get, 2 threads, one hot",
+        "load and save, 2 threads, different",
+        "load and save, 2 threads, one hot",
+    ];
+    let mut rows = Vec::new();
+    for size in sizes {
+        for store in &STORES {
+            let rates = works.map(|work| of(figures, store.name, work, "million/s", *size));
+            if rates[0].is_some() {
+                rows.push(row(format!("{}, {}", in_words(*size as f64), store.label), rates.map(number)));
+            }
+        }
+    }
+    let names = ["sessions", "get, different", "get, one hot", "load and save, different", "load and save, one hot"];
+    page.table(&head(names), &rows);
+    page.text(
+        "Loading and saving one hot session from two threads is a conflict time and again in ours, which then loads \
+         again until it has saved; in the others one of the two saves is lost.",
+    );
+}
+
+fn write_memory(page: &mut Page, figures: &Figures, sizes: &[u64]) {
+    let rows: Vec<Vec<String>> = STORES
+        .iter()
+        .map(|store| {
+            row(
+                store.label,
+                sizes.iter().map(|size| count(of(figures, store.name, "memory", "bytes", *size).map(f64::round))),
+            )
+        })
+        .collect();
+    page.table(&row("sessions", sizes.iter().map(|size| in_words(*size as f64))), &rows);
+}
+
+fn draw_memory(figures: &Figures, size: u64) -> Option<String> {
+    let rows = STORES.iter().filter_map(|store| {
+        let bytes = of(figures, store.name, "memory", "bytes", size)?;
+        Some(Row { label: store.label.to_owned(), is_ours: store.name == "ours", values: vec![bytes] })
+    });
+    let title = format!("Resident bytes per session, at {} sessions", in_words(size as f64));
+    let rows = rows.collect();
+    BarChart { title: &title, series: &[""], logarithmic_from: None, format: |value| count(Some(value.round())), rows }
+        .draw()
+}
+
+fn draw_lines(figures: &Figures, sizes: &[u64], work: &str, measure: &str, title: &str) -> Option<String> {
+    let lines = STORES.iter().map(|store| {
+        let points =
+            sizes.iter().filter_map(|size| Some([*size as f64, of(figures, store.name, work, measure, *size)?]));
+        Line { label: store.label.to_owned(), is_ours: store.name == "ours", points: points.collect() }
+    });
+    let title = format!("{title}, by the number of sessions");
+    LineChart { title: &title, format_x: in_words, format_y: |ns| duration(Some(ns)), lines: lines.collect() }.draw()
+}
+
+fn in_words(size: f64) -> String {
+    if size >= 1e6 { format!("{} million", size / 1e6) } else { count(Some(size)) }
+}

@@ -1,0 +1,69 @@
+use std::hint::black_box;
+use std::time::Duration;
+
+use session_core::{AnyStore, Clock, MemoryStore, Record, RecordKey, Store, SystemClock, Version, Written};
+
+use super::{Contender, now, two_attributes};
+use crate::stats::Random;
+
+/// Ours, through the type that forgets which store it is, as a request uses it.
+pub struct Ours(AnyStore);
+
+impl Ours {
+    fn load(&self, key: &RecordKey) -> Record {
+        let loaded = self.0.load_now(key, SystemClock.now()).expect("it answers at once");
+        loaded.expect("it does not fail").expect("it is there")
+    }
+}
+
+impl Contender for Ours {
+    type Id = RecordKey;
+    type Prepared = Record;
+
+    fn with_capacity(sessions: usize) -> Self {
+        Ours(AnyStore::new(MemoryStore::with_max_sessions(sessions as u64 * 2)))
+    }
+
+    fn new_record(&self, random: &mut Random) -> (RecordKey, Record) {
+        // A key is the hash of an id, so random bytes are like any.
+        let key = RecordKey::from_bytes(random.bytes());
+        let now = SystemClock.now();
+        let record = Record {
+            key,
+            version: Version::from_number(1),
+            created: now,
+            accessed: now,
+            idle_timeout: Duration::from_secs(30 * 60),
+            absolute_deadline: Some(now.saturating_add(Duration::from_secs(86_400))),
+            persistent: false,
+            principal: None,
+            constants: Default::default(),
+            attributes: two_attributes(0).into_iter().collect(),
+        };
+        (key, record)
+    }
+
+    fn create(&self, record: Record) {
+        assert_eq!(now(self.0.create(&record)).expect("it does not fail"), Written::Done);
+    }
+
+    fn get(&self, key: RecordKey) {
+        black_box(self.load(&key));
+    }
+
+    fn prepare_save(&self, key: RecordKey) -> Record {
+        let record = self.load(&key);
+        let version = Version::from_number(record.version.get() + 1);
+        Record { version, attributes: two_attributes(1).into_iter().collect(), ..record }
+    }
+
+    fn save(&self, record: Record) -> bool {
+        let expected = Version::from_number(record.version.get() - 1);
+        let written = self.0.save_now(&record, expected).expect("it answers at once");
+        written.expect("it does not fail") == Written::Done
+    }
+
+    fn delete(&self, key: RecordKey) {
+        now(self.0.delete(&key)).expect("it does not fail");
+    }
+}
