@@ -81,7 +81,7 @@ impl RedisStore {
     /// For passwords, see [`from_sentinel`](RedisStore::from_sentinel).
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
         let sentinels: Vec<&str> = sentinels.into_iter().collect();
-        let client = |protocol| sentinel_client(&sentinels, master, protocol);
+        let client = |protocol| sentinel_client(&sentinels, master.to_owned(), protocol);
         let source = Source::sentinels(client(ProtocolVersion::RESP3).map_err(store_error)?)
             .or(Source::sentinels(client(ProtocolVersion::RESP2).map_err(store_error)?));
         RedisStore::over(Link::Server(Server::new(source))).checked().await
@@ -165,7 +165,7 @@ fn with_protocol(url: &str, protocol: ProtocolVersion) -> RedisResult<redis::Con
     Ok(info.set_redis_settings(settings))
 }
 
-fn sentinel_client(sentinels: &[&str], master: &str, protocol: ProtocolVersion) -> RedisResult<SentinelClient> {
+fn sentinel_client(sentinels: &[&str], master: String, protocol: ProtocolVersion) -> RedisResult<SentinelClient> {
     let settings = RedisConnectionInfo::default().set_protocol(protocol);
     let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
     SentinelClient::build(sentinels.to_vec(), master, Some(node), SentinelServerType::Master)

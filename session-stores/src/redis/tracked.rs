@@ -59,7 +59,7 @@ impl TrackedRedisStore {
     /// Connects to the master of this name, as [`RedisStore::sentinel`] does.
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
         let sentinels: Vec<&str> = sentinels.into_iter().collect();
-        let client = sentinel_client(&sentinels, master, ProtocolVersion::RESP3).map_err(store_error)?;
+        let client = sentinel_client(&sentinels, master.to_owned(), ProtocolVersion::RESP3).map_err(store_error)?;
         TrackedRedisStore::over(Source::sentinels(client)).await
     }
 
