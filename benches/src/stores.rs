@@ -6,7 +6,8 @@ mod ours;
 mod sharded_map;
 mod tower_sessions;
 
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -152,15 +153,28 @@ fn shuffle<T>(items: &mut [T], random: &mut Random) {
     }
 }
 
-/// Runs a future of a store in memory, which has nothing to wait for but a lock.
+/// Runs a future on this thread, which sleeps while it waits for another's lock.
 pub fn now<T>(future: impl Future<Output = T>) -> T {
+    thread_local! {
+        static WAKER: Waker = Arc::new(WakesThread(thread::current())).into();
+    }
     let mut future = std::pin::pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::yield_now(),
+    WAKER.with(|waker| {
+        let mut context = Context::from_waker(waker);
+        loop {
+            match future.as_mut().poll(&mut context) {
+                Poll::Ready(value) => return value,
+                Poll::Pending => thread::park(),
+            }
         }
+    })
+}
+
+struct WakesThread(thread::Thread);
+
+impl Wake for WakesThread {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 

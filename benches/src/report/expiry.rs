@@ -1,13 +1,13 @@
 use crate::bar_chart::{BarChart, Row};
 use crate::figures::Figures;
-use crate::page::{Page, count, head, number, row};
+use crate::page::{Page, head, number, row, whole};
 use crate::subjects::{STORES, StoreSubject};
 
 pub fn write(page: &mut Page, figures: &Figures) {
     let works: Vec<&str> =
         figures.of("expiry", "ours").filter(|figure| figure.1 == "quiet ms").map(|figure| figure.0).collect();
     let Some(sessions) = works.first() else { return };
-    let amount = count(sessions.parse().ok());
+    let amount = whole(sessions.parse().ok());
     page.text(&format!("## {amount} sessions expire in one second"));
     page.text(
         "The longest of all reads of 10,000 sessions that stay, by one thread that does nothing else, for 13 seconds: \
@@ -51,7 +51,7 @@ pub fn write(page: &mut Page, figures: &Figures) {
 fn write_flood(page: &mut Page, figures: &Figures) {
     let figures: Vec<(&str, &str, f64)> = figures.of("flood", "ours").collect();
     let Some((work, ..)) = figures.first() else { return };
-    let mut parts = work.split(" at ").map(|number| count(number.parse().ok()));
+    let mut parts = work.split(" at ").map(|number| whole(number.parse().ok()));
     let (sessions, bound) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     page.text(&format!("## {sessions} new anonymous sessions at a bound of {bound}"));
     page.text("session-core's MemoryStore, with 1,000 signed-in sessions that nobody uses meanwhile.");

@@ -1,6 +1,6 @@
 use crate::bar_chart::{BarChart, Row};
 use crate::figures::Figures;
-use crate::page::{Page, count, head, number, row};
+use crate::page::{Page, head, number, row, tenths, whole};
 use crate::subjects::{self, Subject};
 
 const WORKS: [(&str, &str); 6] = [
@@ -48,12 +48,17 @@ pub fn write(page: &mut Page, figures: &Figures) {
     write_floors(page, figures);
 }
 
+fn in_tenths_or_whole(measure: &str) -> fn(Option<f64>) -> String {
+    if measure == "allocations" { tenths } else { whole }
+}
+
 fn write_table(page: &mut Page, figures: &Figures, measure: &str) {
     let head = row("", WORKS.map(|(_, label)| label.to_owned()));
     let rows: Vec<Vec<String>> = subjects::all()
         .filter(|subject| subject.name != subject.bare)
         .map(|subject| {
-            let values = WORKS.map(|(work, _)| count(beyond_bare(figures, subject, work, measure)));
+            let values =
+                WORKS.map(|(work, _)| in_tenths_or_whole(measure)(beyond_bare(figures, subject, work, measure)));
             row(subject.label, values)
         })
         .collect();
@@ -68,14 +73,8 @@ fn draw(figures: &Figures, measure: &str, title: &str) -> Option<String> {
     });
     let title = format!("{title}, per request beyond the framework alone");
     let rows = rows.collect();
-    BarChart {
-        title: &title,
-        series: &OVERHEAD,
-        logarithmic_from: None,
-        format: |value| count(Some(value.round())),
-        rows,
-    }
-    .draw()
+    BarChart { title: &title, series: &OVERHEAD, logarithmic_from: None, format: |value| whole(Some(value)), rows }
+        .draw()
 }
 
 fn write_floors(page: &mut Page, figures: &Figures) {
@@ -88,14 +87,14 @@ fn write_floors(page: &mut Page, figures: &Figures) {
             row(
                 *label,
                 [
-                    count(median("axum-bare", "ns").map(f64::round)),
-                    count(median("axum-bare", "allocations")),
-                    count(median("actix-bare", "ns").map(f64::round)),
-                    count(median("actix-bare", "allocations")),
-                    count(median("axum-layer", "ns").map(f64::round)),
-                    count(median("axum-layer", "allocations")),
-                    count(median("ours", "ns").map(f64::round)),
-                    count(median("ours", "allocations")),
+                    whole(median("axum-bare", "ns")),
+                    tenths(median("axum-bare", "allocations")),
+                    whole(median("actix-bare", "ns")),
+                    tenths(median("actix-bare", "allocations")),
+                    whole(median("axum-layer", "ns")),
+                    tenths(median("axum-layer", "allocations")),
+                    whole(median("ours", "ns")),
+                    tenths(median("ours", "allocations")),
                     number(against_layer),
                 ],
             )

@@ -1,6 +1,6 @@
 use crate::bar_chart::{BarChart, Row};
 use crate::figures::Figures;
-use crate::page::{Page, count, head, number, row};
+use crate::page::{Page, head, number, row, whole};
 use crate::subjects;
 
 pub fn write(page: &mut Page, figures: &Figures) {
@@ -37,7 +37,7 @@ pub fn write(page: &mut Page, figures: &Figures) {
         .iter()
         .map(|(subject, expected, stored)| {
             let lost = 100.0 * (expected - stored) / expected;
-            row(subject.label, [count(Some(*expected)), count(Some(*stored)), format!("{} %", number(Some(lost)))])
+            row(subject.label, [whole(Some(*expected)), whole(Some(*stored)), format!("{} %", number(Some(lost)))])
         })
         .collect();
     page.table(&head(["", "expected", "stored", "lost"]), &rows);

@@ -61,12 +61,15 @@ pub fn number(value: Option<f64>) -> String {
     }
 }
 
-/// A number that is whole or nearly.
-pub fn count(value: Option<f64>) -> String {
+pub fn whole(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), grouped)
+}
+
+/// With a digit after the point where that says something.
+pub fn tenths(value: Option<f64>) -> String {
     match value {
-        Some(value) if (value - value.round()).abs() < 0.05 => grouped(value),
-        Some(value) => format!("{value:.1}"),
-        None => "–".to_owned(),
+        Some(value) if (value - value.round()).abs() >= 0.05 => format!("{value:.1}"),
+        _ => whole(value),
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use crate::bar_chart::{BarChart, Row};
 use crate::figures::Figures;
 use crate::line_chart::{Line, LineChart};
-use crate::page::{Page, count, duration, head, number, row};
+use crate::page::{Page, duration, head, number, row, whole};
 use crate::subjects::STORES;
 
 const QUANTILES: [&str; 5] = ["mean ns", "p50 ns", "p99 ns", "p99.9 ns", "max ns"];
@@ -88,10 +88,7 @@ fn write_memory(page: &mut Page, figures: &Figures, sizes: &[u64]) {
     let rows: Vec<Vec<String>> = STORES
         .iter()
         .map(|store| {
-            row(
-                store.label,
-                sizes.iter().map(|size| count(of(figures, store.name, "memory", "bytes", *size).map(f64::round))),
-            )
+            row(store.label, sizes.iter().map(|size| whole(of(figures, store.name, "memory", "bytes", *size))))
         })
         .collect();
     page.table(&row("sessions", sizes.iter().map(|size| in_words(*size as f64))), &rows);
@@ -104,8 +101,7 @@ fn draw_memory(figures: &Figures, size: u64) -> Option<String> {
     });
     let title = format!("Resident bytes per session, at {} sessions", in_words(size as f64));
     let rows = rows.collect();
-    BarChart { title: &title, series: &[""], logarithmic_from: None, format: |value| count(Some(value.round())), rows }
-        .draw()
+    BarChart { title: &title, series: &[""], logarithmic_from: None, format: |value| whole(Some(value)), rows }.draw()
 }
 
 fn draw_lines(figures: &Figures, sizes: &[u64], work: &str, measure: &str, title: &str) -> Option<String> {
@@ -119,5 +115,5 @@ fn draw_lines(figures: &Figures, sizes: &[u64], work: &str, measure: &str, title
 }
 
 fn in_words(size: f64) -> String {
-    if size >= 1e6 { format!("{} million", size / 1e6) } else { count(Some(size)) }
+    if size >= 1e6 { format!("{} million", size / 1e6) } else { whole(Some(size)) }
 }
