@@ -255,10 +255,11 @@ impl CookieTransport {
         cookie
     }
 
-    fn present(&self, value: &str, presented: &mut PresentedIds) {
+    fn present(&self, value: &[u8], presented: &mut PresentedIds) {
         #[cfg(any(feature = "signed", feature = "private"))]
         if let Some(seal) = &self.seal {
-            return match seal.open(self.template.name(), value) {
+            let opened = std::str::from_utf8(value).ok().and_then(|value| seal.open(self.template.name(), value));
+            return match opened {
                 Some(id) => presented.push(&id),
                 None => presented.reject(),
             };
@@ -280,10 +281,7 @@ impl Transport for CookieTransport {
         // Four of this name are tried, valid or not, so that a long header is no way to make
         // the server verify a thousand signatures.
         for value in cookie_header::values(headers, self.template.name()).take(PresentedIds::MAX) {
-            match std::str::from_utf8(value) {
-                Ok(value) => self.present(value, presented),
-                Err(_) => presented.reject(),
-            }
+            self.present(value, presented);
         }
     }
 

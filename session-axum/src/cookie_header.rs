@@ -1,4 +1,7 @@
+use std::iter;
+
 use http::{HeaderMap, header};
+use memchr::memchr;
 
 /// The values of the cookies of this name, in the order in which the client sent them.
 ///
@@ -6,12 +9,18 @@ use http::{HeaderMap, header};
 /// `__Host-…` only after decoding was not set under that name's rules. Anything that is no
 /// cookie of this name is skipped, in linear time.
 pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(header::COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';')).filter_map(
-        move |pair| {
-            let value = trim(pair).strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-            Some(value)
-        },
-    )
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|header| pairs(header.as_bytes()));
+    pairs.filter_map(|pair| trim(pair).strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
+fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(header);
+    iter::from_fn(move || {
+        let text = rest?;
+        let end = memchr(b';', text);
+        rest = end.map(|end| &text[end + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
 }
 
 fn trim(mut bytes: &[u8]) -> &[u8] {

@@ -8,7 +8,7 @@ use session_core::{NewSession, Visit};
 
 use crate::SessionError;
 use crate::rejection::{NoSession, SessionRejection};
-use crate::slot::Slot;
+use crate::slot::{Opening, Slot};
 
 /// The visitor's session, as a handler's argument.
 ///
@@ -25,23 +25,24 @@ use crate::slot::Slot;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Session {
-    session: session_core::Session,
-    _guard: Guard,
-}
+pub struct Session(session_core::Session);
 
 /// A visitor with or without a session, as a handler's argument: where one may be started.
 #[derive(Clone)]
-pub struct MaybeSession {
-    guard: Guard,
-}
+pub struct MaybeSession(Visit);
 
 /// Drops what a handler did when it panics, also where a layer inside ours turns the panic into
 /// a response.
-#[derive(Clone)]
-struct Guard(Visit);
+impl Drop for Session {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.visit().abandon();
+        }
+    }
+}
 
-impl Drop for Guard {
+/// As for [`Session`].
+impl Drop for MaybeSession {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.abandon();
@@ -49,31 +50,24 @@ impl Drop for Guard {
     }
 }
 
-impl Session {
-    fn of(visit: Visit) -> Option<Self> {
-        let session = visit.session()?;
-        Some(Session { session, _guard: Guard(visit) })
-    }
-}
-
 impl Deref for Session {
     type Target = session_core::Session;
 
     fn deref(&self) -> &session_core::Session {
-        &self.session
+        &self.0
     }
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.session.fmt(f)
+        self.0.fmt(f)
     }
 }
 
 impl MaybeSession {
     /// The session, if there is one now: also one that was just started.
     pub fn session(&self) -> Option<Session> {
-        Session::of(self.guard.0.clone())
+        self.0.session().map(Session)
     }
 
     /// Starts a session under a fresh id, as a login does. A session that is there is replaced
@@ -86,8 +80,7 @@ impl MaybeSession {
     /// When a value of `new` has no JSON form or is too large, a timeout is zero, the random
     /// source fails, or the response head has left. Nothing is changed then.
     pub fn start(&self, new: NewSession) -> Result<Session, SessionError> {
-        let session = self.guard.0.start(new)?;
-        Ok(Session { session, _guard: self.guard.clone() })
+        Ok(Session(self.0.start(new)?))
     }
 }
 
@@ -97,13 +90,23 @@ impl fmt::Debug for MaybeSession {
     }
 }
 
+/// The slot of the innermost layer, and its session.
+async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionRejection> {
+    let slot = Slot::of(parts)?;
+    let opened = match slot.open(&parts.headers) {
+        Opening::Done(opened) => opened,
+        Opening::Waits(opening) => opening.await,
+    };
+    let session = opened.map_err(SessionError::from)?;
+    Ok((slot, session.map(Session)))
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
-        let (settings, visit) = Slot::open(parts).await?;
-        let redirect = || settings.redirect.clone();
-        Session::of(visit).ok_or_else(|| SessionRejection::NoSession(NoSession { redirect: redirect() }))
+        let (slot, session) = opened(parts).await?;
+        session.ok_or_else(|| SessionRejection::NoSession(NoSession { redirect: slot.settings().redirect.clone() }))
     }
 }
 
@@ -111,8 +114,8 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, SessionRejection> {
-        let (_, visit) = Slot::open(parts).await?;
-        Ok(Session::of(visit))
+        let (_, session) = opened(parts).await?;
+        Ok(session)
     }
 }
 
@@ -120,7 +123,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MaybeSession {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
-        let (_, visit) = Slot::open(parts).await?;
-        Ok(MaybeSession { guard: Guard(visit) })
+        let (slot, _) = opened(parts).await?;
+        Ok(MaybeSession(slot.visit().clone()))
     }
 }

@@ -1,6 +1,6 @@
 //! The two headers by which caches learn what a session means for a response.
 
-use http::header::{CACHE_CONTROL, VARY};
+use http::header::{CACHE_CONTROL, Entry, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Says that the response depends on a request header, unless it says so already.
@@ -9,8 +9,12 @@ pub(crate) fn add_vary(headers: &mut HeaderMap, on: &HeaderName) {
         let parts = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         parts.into_iter().any(|part| part == b"*" || part.eq_ignore_ascii_case(on.as_str().as_bytes()))
     };
-    if !headers.get_all(VARY).iter().any(names) {
-        headers.append(VARY, HeaderValue::from(on.clone()));
+    match headers.entry(VARY) {
+        Entry::Vacant(free) => {
+            free.insert(HeaderValue::from(on.clone()));
+        }
+        Entry::Occupied(mut vary) if !vary.iter().any(names) => vary.append(HeaderValue::from(on.clone())),
+        Entry::Occupied(_) => {}
     }
 }
 

@@ -65,6 +65,7 @@ type Outcome = Result<Committed, Error>;
 
 /// A commit that has to wait, and the response that waits for it.
 struct Commit {
+    slot: Slot,
     task: JoinHandle<Outcome>,
     response: Response<Body>,
 }
@@ -74,8 +75,18 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         handler: F,
+        // Until the handler has returned.
         slot: Option<Slot>,
         commit: Option<Commit>,
+    }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        /// The handler was cancelled, so nothing that it did counts.
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(slot) = this.project().slot.take() {
+                slot.visit().close();
+            }
+        }
     }
 }
 
@@ -91,21 +102,24 @@ where
         let this = self.project();
         if this.commit.is_none() {
             let mut response = ready!(this.handler.poll(context))?.map(Body::new);
-            let Some(slot) = this.slot else { return Poll::Ready(Ok(response)) };
-            let Some(visit) = slot.visit() else { return Poll::Ready(Ok(response)) };
-            match commit(visit, context) {
+            let Some(slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
+            if !slot.visit().is_asked_for() {
+                slot.visit().close();
+                return Poll::Ready(Ok(response));
+            }
+            match commit(slot.visit(), context) {
                 Begun::Done(outcome) => {
-                    settle(slot, outcome, &mut response);
+                    settle(&slot, outcome, &mut response);
                     return Poll::Ready(Ok(response));
                 }
-                Begun::Waits(task) => *this.commit = Some(Commit { task, response }),
+                Begun::Waits(task) => *this.commit = Some(Commit { slot, task, response }),
             }
         }
-        let (Some(commit), Some(slot)) = (this.commit, this.slot) else { unreachable!("a commit is of a slot") };
-        let outcome = ready!(Pin::new(&mut commit.task).poll(context));
-        let mut response = std::mem::take(&mut commit.response);
-        settle(slot, outcome.unwrap_or_else(|panic| Err(StoreError::refused("commit", panic).into())), &mut response);
-        Poll::Ready(Ok(response))
+        let Some(Commit { slot, task, response }) = this.commit else { unreachable!("there is a commit to wait for") };
+        let outcome = ready!(Pin::new(task).poll(context));
+        let outcome = outcome.unwrap_or_else(|panic| Err(StoreError::refused("commit", panic).into()));
+        settle(slot, outcome, response);
+        Poll::Ready(Ok(std::mem::take(response)))
     }
 }
 

@@ -1,58 +1,74 @@
-use std::sync::{Arc, OnceLock};
+use std::pin::Pin;
+use std::sync::Arc;
 
 use axum_core::response::Response;
 use http::HeaderMap;
 use http::request::Parts;
-use session_core::{Committed, Error, PresentedIds, Visit};
+use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
 use crate::SessionRejection;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
 
-/// The place for the visitor's session that a layer puts into a request. It stays empty until
+/// The place for the visitor's session that a layer puts into a request. Nothing is loaded until
 /// an extractor asks.
 #[derive(Clone)]
-pub(crate) struct Slot(Arc<Inner>);
-
-struct Inner {
+pub(crate) struct Slot {
     settings: Arc<Settings>,
-    visit: OnceLock<Visit>,
+    visit: Visit,
     /// tower-cookies' jar, where its layer is outside ours and so will send what we add.
     cookies: Option<Cookies>,
 }
 
+type Opened = Result<Option<Session>, Error>;
+
+/// What came of opening a slot.
+pub(crate) enum Opening {
+    Done(Opened),
+    /// The store has to be waited for. On the heap, because that is rare where it must be fast.
+    Waits(Pin<Box<dyn Future<Output = Opened> + Send>>),
+}
+
 impl Slot {
     pub(crate) fn new(settings: &Arc<Settings>, cookies: Option<Cookies>) -> Self {
-        Slot(Arc::new(Inner { settings: Arc::clone(settings), visit: OnceLock::new(), cookies }))
+        Slot { settings: Arc::clone(settings), visit: settings.manager.visit(), cookies }
     }
 
-    pub(crate) fn settings(&self) -> &Arc<Settings> {
-        &self.0.settings
+    /// The innermost layer's slot.
+    pub(crate) fn of(parts: &Parts) -> Result<&Slot, SessionRejection> {
+        parts.extensions.get().ok_or(SessionRejection::NoLayer)
     }
 
-    /// The visit of the innermost layer's slot, with its session loaded.
-    pub(crate) async fn open(parts: &Parts) -> Result<(&Settings, Visit), SessionRejection> {
-        let Slot(inner) = parts.extensions.get::<Slot>().ok_or(SessionRejection::NoLayer)?;
-        let visit = inner.visit.get_or_init(|| inner.settings.manager.visit());
-        if !visit.is_opened() {
-            let mut presented = PresentedIds::default();
-            inner.settings.transport.read(&parts.headers, &mut presented);
-            visit.open(&presented).await.map_err(crate::SessionError::from)?;
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn visit(&self) -> &Visit {
+        &self.visit
+    }
+
+    /// Loads the session.
+    pub(crate) fn open(&self, headers: &HeaderMap) -> Opening {
+        if self.visit.is_opened() {
+            return Opening::Done(Ok(self.visit.session()));
         }
-        Ok((&inner.settings, visit.clone()))
-    }
-
-    /// The visit, if an extractor asked for it.
-    pub(crate) fn visit(&self) -> Option<&Visit> {
-        self.0.visit.get()
+        let mut presented = PresentedIds::default();
+        self.settings.transport.read(headers, &mut presented);
+        match self.visit.open_now(&presented) {
+            Some(opened) => Opening::Done(opened),
+            None => {
+                let visit = self.visit.clone();
+                Opening::Waits(Box::pin(async move { visit.open(&presented).await }))
+            }
+        }
     }
 
     /// Says in the response's headers what became of the session.
     pub(crate) fn tell(&self, headers: &mut HeaderMap, committed: &Committed) {
-        let transport = &*self.0.settings.transport;
-        let mut outgoing = Outgoing::new(headers, self.0.cookies.as_ref());
-        outgoing.mark_read(&self.0.settings.vary);
+        let transport = &*self.settings.transport;
+        let mut outgoing = Outgoing::new(headers, self.cookies.as_ref());
+        outgoing.mark_read(&self.settings.vary);
         match committed {
             Committed::Unchanged => return,
             Committed::Issue(issued) => transport.issue(issued, &mut outgoing),

@@ -22,10 +22,7 @@ use crate::http_headers::{add_vary, forbid_storing};
 ///     fn request_header(&self) -> HeaderName { HeaderName::from_static("x-device-session") }
 ///     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
 ///         if let Some(value) = headers.get("x-device-session") {
-///             match value.to_str() {
-///                 Ok(id) => presented.push(id),
-///                 Err(_) => presented.reject(),
-///             }
+///             presented.push(value);
 ///         }
 ///     }
 ///     fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>) {

@@ -20,7 +20,10 @@ pub const MAX_SESSION_BYTES: usize = 1 << 20;
 /// Cloning is cheap and shares them: a change makes a new list, so that whoever reads an
 /// older one goes on undisturbed.
 #[derive(Clone, Default)]
-pub struct Attributes(Arc<[Attribute]>);
+pub struct Attributes(
+    // None for no attributes: an empty `Arc` is one for the whole process, and all cores count on it.
+    Option<Arc<[Attribute]>>,
+);
 
 /// One named value, with the number of JSON bytes that it takes.
 #[derive(Clone)]
@@ -93,54 +96,62 @@ pub(crate) fn read<T: DeserializeOwned>(name: &str, value: &Value) -> Result<T, 
 impl Attributes {
     /// The value of this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.position(name).ok().map(|at| &self.0[at].value)
+        self.position(name).ok().map(|at| &self.entries()[at].value)
     }
 
     /// Names and values, in order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.0.iter().map(|attribute| (attribute.name(), &attribute.value))
+        self.entries().iter().map(|attribute| (attribute.name(), &attribute.value))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries().len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// How many bytes of JSON they take.
     pub fn json_bytes(&self) -> usize {
-        self.0.iter().map(Attribute::json_bytes).sum()
+        self.entries().iter().map(Attribute::json_bytes).sum()
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {
+        let entries = self.entries();
         // A few names are found faster in order than by halves.
-        if self.0.len() <= 8 {
-            return self.0.iter().position(|attribute| attribute.name == name).ok_or(self.0.len());
+        if entries.len() <= 8 {
+            return entries.iter().position(|attribute| attribute.name == name).ok_or(entries.len());
         }
-        self.0.binary_search_by(|attribute| attribute.name().cmp(name))
+        entries.binary_search_by(|attribute| attribute.name().cmp(name))
     }
 
     /// These attributes with one set.
-    pub(crate) fn with(&self, new: Attribute) -> Self {
+    pub(crate) fn with(&self, new: &Attribute) -> Self {
         match self.position(new.name()) {
             // One allocation, as nothing moves.
-            Ok(at) => self.0.iter().enumerate().map(|(n, old)| if n == at { &new } else { old }).cloned().collect(),
-            Err(_) => self.entries().iter().cloned().chain([new]).collect(),
+            Ok(at) => {
+                self.entries().iter().enumerate().map(|(n, old)| if n == at { new } else { old }).cloned().collect()
+            }
+            Err(_) => self.entries().iter().chain([new]).cloned().collect(),
         }
     }
 
     pub(crate) fn entries(&self) -> &[Attribute] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Of entries in order of their names.
+    fn of(entries: Arc<[Attribute]>) -> Self {
+        Attributes((!entries.is_empty()).then_some(entries))
     }
 
     /// These attributes without those that `others` has with the same value.
     pub(crate) fn without(&self, others: &Attributes) -> Self {
         let own = |a: &&Attribute| others.get(a.name()) != Some(&a.value);
-        self.0.iter().filter(own).cloned().collect()
+        self.entries().iter().filter(own).cloned().collect()
     }
 }
 
@@ -163,7 +174,7 @@ impl FromIterator<(String, Value)> for Attributes {
                 true
             }
         });
-        Attributes(all.into())
+        Attributes::of(all.into())
     }
 }
 
@@ -175,7 +186,7 @@ impl FromIterator<Attribute> for Attributes {
             let unshared = Arc::get_mut(&mut all).expect("nobody else has it yet");
             unshared.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         }
-        Attributes(all)
+        Attributes::of(all)
     }
 }
 
@@ -241,7 +252,7 @@ mod tests {
     fn many_attributes_are_found_and_stay_sorted() {
         let mut all = Attributes::default();
         for n in [5, 3, 11, 1, 8, 2, 9, 12, 4, 7, 6, 10] {
-            all = all.with(Attribute::new(&format!("n{n:02}"), &n).unwrap());
+            all = all.with(&Attribute::new(&format!("n{n:02}"), &n).unwrap());
         }
         assert!(all.iter().map(|(name, _)| name).is_sorted());
         assert!((1..=12).all(|n| all.get(&format!("n{n:02}")) == Some(&n.into())));

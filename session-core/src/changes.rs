@@ -56,6 +56,9 @@ impl Changes {
 
     /// Puts these changes before others that came after them.
     pub(crate) fn followed_by(mut self, later: Changes) -> Changes {
+        if self.is_empty() {
+            return later;
+        }
         for (name, effect) in later.attributes {
             self.put(name, effect);
         }

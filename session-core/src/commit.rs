@@ -2,19 +2,27 @@
 
 use std::time::Duration;
 
-use crate::attributes::Attribute;
+use parking_lot::MutexGuard;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::attributes::{Attribute, check_size};
+use crate::conflict_queue;
 use crate::error::{Error, StoreError};
 use crate::event::Event;
 use crate::id::PresentedIds;
-use crate::session::Shared;
-use crate::state::{Phase, Step, Stored, Tell};
+use crate::session::{Shared, check_growth, current};
+use crate::state::{Phase, State, Step, Stored, Tell};
 use crate::store::{Store, Written};
-use crate::{Record, RecordKey, Session, SessionId, SessionManager, Time, Visit};
+use crate::{Record, RecordKey, Session, SessionId, SessionManager, Time, Version, Visit};
 
 /// Attempts to save against other writers. Each failed one means that another writer succeeded,
 /// and from the second on writers of one manager take turns. With ten other managers at it all the
 /// time, one attempt in ten succeeds, so a hundred failures in a row do happen; a thousand don't.
 const MAX_CONFLICTS: u32 = 1000;
+
+/// Attempts to save in memory before a writer lines up with others.
+const HASTY_ATTEMPTS: u32 = 8;
 
 /// What the client must be told after a visit, in the way its transport does it.
 #[derive(Debug)]
@@ -37,20 +45,35 @@ pub struct IssuedId {
     pub keep_for: Option<Duration>,
 }
 
+/// A session that was looked up.
+pub(crate) struct Found {
+    pub(crate) id: SessionId,
+    pub(crate) record: Record,
+    /// When.
+    pub(crate) at: Time,
+}
+
+/// What an update makes of an attribute, with nobody else at the session's state meanwhile.
+struct Computed<'a, T> {
+    state: MutexGuard<'a, State>,
+    attribute: Attribute,
+    value: T,
+}
+
 impl Visit {
     /// [`commit`](Visit::commit) where that needs no waiting: `None` if it does.
     pub fn commit_now(&self) -> Option<Result<Committed, Error>> {
-        let shared = &*self.0;
-        let _turn = shared.saving.try_lock().ok()?;
-        {
-            let mut state = shared.state.lock();
-            state.answer();
-            if state.is_settled() {
-                return Some(Ok(Committed::Unchanged));
-            }
+        let Shared { manager, state, .. } = &*self.0;
+        let mut state = state.lock();
+        if state.turn_is_taken {
+            return None;
         }
-        let done = shared.manager.run_now(shared).transpose()?;
-        Some(shared.manager.finish(shared, done))
+        state.answer();
+        if state.is_settled() {
+            return Some(Ok(Committed::Unchanged));
+        }
+        let done = manager.run_now(&mut state)?;
+        Some(manager.finish(&mut state, done))
     }
 
     /// Stores what the visit did to its session, and says what the client must be told.
@@ -58,33 +81,48 @@ impl Visit {
     /// To be run to its end also when the client has hung up.
     pub async fn commit(&self) -> Result<Committed, Error> {
         let shared = &*self.0;
-        let _turn = shared.saving.lock().await;
+        let _turn = shared.turn().await;
         let _under_way = shared.manager.commits().read().await;
         shared.state.lock().answer();
         let done = shared.manager.run(shared, false).await;
-        shared.manager.finish(shared, done)
+        shared.manager.finish(&mut shared.state.lock(), done)
     }
 }
 
 impl SessionManager {
-    pub(crate) async fn open(&self, shared: &Shared, presented: &PresentedIds) -> Result<(), Error> {
-        if presented.is_empty() {
-            return Ok(());
-        }
+    pub(crate) async fn find(&self, presented: &PresentedIds) -> Result<Option<Found>, Error> {
         let now = self.now();
         for id in presented.iter() {
             if let Some(record) = self.checked(self.store().load(&id.key(), now).await)? {
-                shared.state.lock().found(id.clone(), record, now);
-                return Ok(());
+                return Ok(Some(Found { id: id.clone(), record, at: now }));
             }
         }
-        self.events().emit(Event::RejectedId);
-        Ok(())
+        Ok(self.found_none(presented))
+    }
+
+    /// The same at a store that does not wait; `None` at others.
+    pub(crate) fn find_now(&self, presented: &PresentedIds) -> Option<Result<Option<Found>, Error>> {
+        let now = self.now();
+        for id in presented.iter() {
+            match self.checked(self.store().store.load_now(&id.key(), now)?) {
+                Ok(None) => {}
+                Ok(Some(record)) => return Some(Ok(Some(Found { id: id.clone(), record, at: now }))),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(self.found_none(presented)))
+    }
+
+    fn found_none(&self, presented: &PresentedIds) -> Option<Found> {
+        if !presented.is_empty() {
+            self.events().emit(Event::RejectedId);
+        }
+        None
     }
 
     pub(crate) async fn save(&self, session: &Session) -> Result<(), Error> {
         let shared = &*session.shared;
-        let _turn = shared.saving.lock().await;
+        let _turn = shared.turn().await;
         let phase = {
             let state = shared.state.lock();
             if state.generation() != session.generation || (state.phase == Phase::Request && !state.is_present()) {
@@ -99,42 +137,82 @@ impl SessionManager {
         Ok(())
     }
 
-    /// Edits the record and saves it, again on a newer one after each conflict.
-    pub(crate) async fn update<T>(
+    /// Updates an attribute and saves it, again on a newer record after each conflict.
+    pub(crate) async fn update<T: Serialize + DeserializeOwned>(
         &self,
         session: &Session,
-        mut edit: impl FnMut(&mut Record) -> Result<(Attribute, T), Error>,
+        name: &str,
+        update: &mut impl FnMut(Option<T>) -> T,
     ) -> Result<T, Error> {
         let shared = &*session.shared;
-        let _turn = shared.saving.lock().await;
+        let _turn = shared.turn().await;
         let mut queue = self.line_up(shared).await;
-        for attempt in 1.. {
-            let (mut record, expected) = {
-                let mut state = session.writable()?;
-                if state.is_new() {
-                    (state.view().ok_or(Error::Gone)?, None)
-                } else {
-                    let expected = state.stored_version().ok_or(Error::Gone)?;
-                    (state.take_changes(self.now(), self.next_mark()), Some(expected))
-                }
+        for attempt in 1..=MAX_CONFLICTS {
+            let (saving, value) = {
+                let Some(computed) = compute(session, name, update)? else { continue };
+                let Computed { mut state, attribute, value } = computed;
+                (self.take_update(&mut state, attribute)?, value)
             };
-            // Without the lock, as the closure is the application's.
-            let (attribute, updated) = edit(&mut record)?;
-            let Some(expected) = expected else {
-                // Nobody but this visit has the session yet.
-                session.writable()?.change(|changes| changes.set(attribute));
-                return Ok(updated);
-            };
+            let Some((record, expected)) = saving else { return Ok(value) };
             match self.checked(self.store().save(&record, expected).await)? {
                 Written::Done => {
                     shared.state.lock().saved(record);
-                    return Ok(updated);
+                    return Ok(value);
                 }
                 Written::Conflict => self.reload(shared, &mut queue, attempt).await?,
                 Written::Missing | Written::Exists => return Err(self.lost(shared)),
             }
         }
-        unreachable!("reloading ends with an error")
+        Err(Error::Conflict { attempts: MAX_CONFLICTS })
+    }
+
+    /// The same at a store that does not wait; `None` at others, and where others are in the way.
+    pub(crate) fn update_now<T: Serialize + DeserializeOwned>(
+        &self,
+        session: &Session,
+        name: &str,
+        update: &mut impl FnMut(Option<T>) -> T,
+    ) -> Option<Result<T, Error>> {
+        if !self.store().saves_now {
+            return None;
+        }
+        for _ in 0..HASTY_ATTEMPTS {
+            let Computed { mut state, attribute, value } = match compute(session, name, update) {
+                Ok(Some(computed)) => computed,
+                Ok(None) => continue,
+                Err(error) => return Some(Err(error)),
+            };
+            if state.turn_is_taken {
+                return None;
+            }
+            let (record, expected) = match self.take_update(&mut state, attribute) {
+                Ok(Some(saving)) => saving,
+                Ok(None) => return Some(Ok(value)),
+                Err(error) => return Some(Err(error)),
+            };
+            match self.save_now(&mut state, record, expected)? {
+                Ok(Written::Done) => return Some(Ok(value)),
+                Ok(Written::Conflict) => {}
+                Ok(Written::Missing | Written::Exists) => return Some(Err(Error::Gone)),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        None
+    }
+
+    /// The record with this attribute and all other changes, to be saved; none for a session that
+    /// nobody but this visit has yet, whose record then has it.
+    fn take_update(&self, state: &mut State, attribute: Attribute) -> Result<Option<(Record, Version)>, Error> {
+        if state.is_new() {
+            check_growth(state, &attribute)?;
+            state.change(|changes| changes.set(attribute));
+            return Ok(None);
+        }
+        let expected = state.stored_version().ok_or(Error::Gone)?;
+        let mut record = state.take_changes(self.now(), self.next_mark());
+        record.attributes = record.attributes.with(&attribute);
+        check_size(&record.constants, &record.attributes, attribute.name())?;
+        Ok(Some((record, expected)))
     }
 
     /// Takes steps until there is nothing left to do.
@@ -166,41 +244,55 @@ impl SessionManager {
         unreachable!("reloading ends with an error")
     }
 
-    /// The same for a session that was only read or changed, at a store that does not wait; none
+    /// The same for a session that was only read or changed, at a store that does not wait; `None`
     /// where that is not so.
-    fn run_now(&self, shared: &Shared) -> Result<Option<()>, Error> {
+    fn run_now(&self, state: &mut State) -> Option<Result<(), Error>> {
         let now = self.now();
-        let store = &self.store().store;
-        for _ in 0..MAX_CONFLICTS {
-            let mut state = shared.state.lock();
-            let (record, expected) = match state.next_step_now(now, self.next_mark()) {
-                Some(Step::Nothing) => return Ok(Some(())),
-                Some(Step::Save { record, expected }) => (record, expected),
-                _ => return Ok(None),
+        for _ in 0..HASTY_ATTEMPTS {
+            let (record, expected) = match state.next_step_now(now, self.next_mark())? {
+                Step::Save { record, expected } => (record, expected),
+                _ => return Some(Ok(())),
             };
-            if self.queue_of(&record.key).try_lock().is_err() {
-                return Ok(None);
-            }
-            let Some(written) = store.save_now(&record, expected) else { return Ok(None) };
-            match self.checked(written)? {
-                Written::Done => state.saved(record),
-                Written::Conflict => {
-                    self.events().count_conflict();
-                    let Some(stored) = store.load_now(&record.key, now) else { return Ok(None) };
-                    match self.checked(stored)? {
-                        Some(stored) => state.reloaded(stored)?,
-                        None => state.lost(),
-                    }
-                }
-                Written::Missing | Written::Exists => state.lost(),
+            match self.save_now(state, record, expected)? {
+                Ok(Written::Conflict) => {}
+                // A session that is gone needs no more saving.
+                Ok(_) => return Some(Ok(())),
+                Err(error) => return Some(Err(error)),
             }
         }
-        Ok(None)
+        None
+    }
+
+    /// Saves at a store that does not wait, and loads what another writer saved; `None` at others,
+    /// and where writers wait for each other.
+    fn save_now(&self, state: &mut State, record: Record, expected: Version) -> Option<Result<Written, Error>> {
+        if !self.queue_of(&record.key).is_empty() {
+            return None;
+        }
+        let store = &self.store().store;
+        let written = match self.checked(store.save_now(&record, expected)?) {
+            Ok(Written::Done) => {
+                state.saved(record);
+                return Some(Ok(Written::Done));
+            }
+            Ok(Written::Conflict) => {
+                self.events().count_conflict();
+                match self.checked(store.load_now(&record.key, record.accessed)?) {
+                    Ok(Some(newer)) => state.reloaded(newer).map(|()| Written::Conflict).map_err(Error::from),
+                    Ok(None) => Ok(Written::Missing),
+                    Err(error) => Err(error),
+                }
+            }
+            other => other,
+        };
+        if let Ok(Written::Missing | Written::Exists) = written {
+            state.lost();
+        }
+        Some(written)
     }
 
     /// Ends the visit's part before the response head.
-    fn finish(&self, shared: &Shared, done: Result<(), Error>) -> Result<Committed, Error> {
-        let mut state = shared.state.lock();
+    fn finish(&self, state: &mut State, done: Result<(), Error>) -> Result<Committed, Error> {
         match done {
             Ok(()) => {}
             // The response leaves as it is: a removal cookie could wipe a newer login's.
@@ -258,20 +350,17 @@ impl SessionManager {
 
     /// Waits behind the writers of this process that met a conflict, if there are any: who never
     /// waits could be faster than they are time and again.
-    async fn line_up(&self, shared: &Shared) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    async fn line_up(&self, shared: &Shared) -> Option<conflict_queue::Turn<'_>> {
         let key = shared.state.lock().stored_key()?;
         let queue = self.queue_of(&key);
-        match queue.try_lock() {
-            Ok(_) => None,
-            Err(_) => Some(queue.lock().await),
-        }
+        if queue.is_empty() { None } else { Some(queue.join().await) }
     }
 
     /// Another writer was faster: what it wrote is what the changes apply to next.
     async fn reload<'a>(
         &'a self,
         shared: &Shared,
-        queue: &mut Option<tokio::sync::MutexGuard<'a, ()>>,
+        queue: &mut Option<conflict_queue::Turn<'a>>,
         attempts: u32,
     ) -> Result<(), Error> {
         self.events().count_conflict();
@@ -280,7 +369,7 @@ impl SessionManager {
         }
         let key = shared.state.lock().stored_key().ok_or(Error::Gone)?;
         if queue.is_none() {
-            *queue = Some(self.queue_of(&key).lock().await);
+            *queue = Some(self.queue_of(&key).join().await);
         }
         match self.checked(self.store().load(&key, self.now()).await)? {
             Some(record) => Ok(shared.state.lock().reloaded(record)?),
@@ -312,4 +401,21 @@ impl SessionManager {
         self.events().count_store_error();
         Error::Store(error)
     }
+}
+
+/// Computes an update of the session as it is now; none if another handle changed it meanwhile.
+fn compute<'a, T: Serialize + DeserializeOwned>(
+    session: &'a Session,
+    name: &str,
+    update: &mut impl FnMut(Option<T>) -> T,
+) -> Result<Option<Computed<'a, T>>, Error> {
+    let (before, edits) = {
+        let state = session.writable()?;
+        (current(&state, name)?, state.edits())
+    };
+    // Without the lock, as the closure is the application's.
+    let value = update(before);
+    let attribute = Attribute::new(name, &value)?;
+    let state = session.writable()?;
+    Ok((state.edits() == edits).then_some(Computed { state, attribute, value }))
 }

@@ -41,20 +41,25 @@ impl SessionId {
     /// The id in this text, if it has an id's form: length and alphabet.
     ///
     /// Every length between the bounds will do, so that a changed setting ends no session.
-    pub fn parse(text: &str) -> Option<Self> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
+        let text = text.as_ref();
+        let allowed = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'_';
         let fits = (SessionId::MIN_CHARS..=SessionId::MAX_CHARS).contains(&text.len());
-        if !fits || !text.bytes().all(allowed) {
+        if !fits || !text.iter().all(allowed) {
             return None;
         }
         let mut copy = [0; SessionId::MAX_CHARS];
-        copy[..text.len()].copy_from_slice(text.as_bytes());
+        copy[..text.len()].copy_from_slice(text);
         Some(SessionId { text: copy, chars: text.len() as u8 })
     }
 
     /// The text that the client holds. Keep it out of logs, pages and addresses.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.chars)]).expect("an id is ASCII")
+        std::str::from_utf8(self.as_bytes()).expect("an id is ASCII")
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.chars)]
     }
 
     /// The key under which stores keep this session.
@@ -88,8 +93,8 @@ impl PresentedIds {
     /// Most ids that are tried.
     pub const MAX: usize = 4;
 
-    /// Adds what the client presented as an id.
-    pub fn push(&mut self, text: &str) {
+    /// Adds what the client presented as an id, whatever it is.
+    pub fn push(&mut self, text: impl AsRef<[u8]>) {
         match SessionId::parse(text) {
             None => self.reject(),
             id => {

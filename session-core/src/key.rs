@@ -17,7 +17,7 @@ pub struct RecordKey([u8; 32]);
 
 impl RecordKey {
     pub(crate) fn of(session_id: &SessionId) -> Self {
-        RecordKey(Sha256::digest(session_id.as_str()).into())
+        RecordKey(Sha256::digest(session_id.as_bytes()).into())
     }
 
     /// The key of these 32 bytes, as a store read them back.

@@ -20,6 +20,7 @@ mod changes;
 mod clock;
 mod codec;
 mod commit;
+mod conflict_queue;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "encryption")]

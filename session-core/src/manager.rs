@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::builder::SessionManagerBuilder;
+use crate::conflict_queue::ConflictQueue;
 use crate::error::{Error, RandomError};
 use crate::event::{Counters, Event, Events};
 use crate::id::PresentedIds;
@@ -48,8 +49,7 @@ pub(crate) struct Inner {
     pub(crate) events: Events,
     /// Marks each attempt to write; starts at random, so that processes differ.
     mark: AtomicU32,
-    /// Where writers that met a conflict wait for each other.
-    queues: Box<[tokio::sync::Mutex<()>]>,
+    queues: Box<[ConflictQueue]>,
     /// Read by each commit under way, so that closing can wait for them.
     commits: tokio::sync::RwLock<()>,
     purger: std::sync::OnceLock<purge::Purger>,
@@ -74,7 +74,12 @@ impl SessionManager {
         // The mark is no secret and its start need not be random for ids to be.
         let _ = getrandom::fill(&mut mark);
         let manager = SessionManager(Arc::new(Inner {
-            store: PatientStore { store: settings.store, time_limit: settings.time_limit, attempts: settings.attempts },
+            store: PatientStore {
+                saves_now: settings.store.saves_now(),
+                store: settings.store,
+                time_limit: settings.time_limit,
+                attempts: settings.attempts,
+            },
             clock: settings.clock,
             random: settings.random,
             id_bytes: settings.id_bytes,
@@ -84,7 +89,7 @@ impl SessionManager {
             max_sessions_per_principal: settings.max_sessions_per_principal,
             events: Events::new(settings.observers),
             mark: AtomicU32::new(u32::from_ne_bytes(mark)),
-            queues: (0..64).map(|_| tokio::sync::Mutex::default()).collect(),
+            queues: (0..64).map(|_| ConflictQueue::default()).collect(),
             commits: tokio::sync::RwLock::default(),
             purger: std::sync::OnceLock::new(),
         }));
@@ -111,8 +116,7 @@ impl SessionManager {
         let visit = Visit::new(self.clone(), Phase::Direct);
         let mut presented = PresentedIds::default();
         presented.push(id);
-        visit.open(&presented).await?;
-        let session = visit.session();
+        let session = visit.open(&presented).await?;
         if session.is_some() {
             visit.commit().await?;
         }
@@ -267,7 +271,7 @@ impl SessionManager {
         &self.0.commits
     }
 
-    pub(crate) fn queue_of(&self, key: &RecordKey) -> &tokio::sync::Mutex<()> {
+    pub(crate) fn queue_of(&self, key: &RecordKey) -> &ConflictQueue {
         &self.0.queues[usize::from(key.as_bytes()[0]) % self.0.queues.len()]
     }
 

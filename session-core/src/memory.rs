@@ -109,11 +109,9 @@ impl Inner {
     }
 
     fn save(&self, record: &Record, expected: Version) -> Written {
-        // The index is not locked while saving: a cell that is removed meanwhile says so.
-        let Some(cell) = self.index.find(&record.key) else { return Written::Missing };
-        let (written, used_again) = cell.save(record, expected);
+        let (written, used_again) = self.index.save(record, expected);
         if used_again {
-            self.note_use(&cell);
+            self.recency(record.principal.is_some()).get(&record.key);
         }
         written
     }
@@ -193,6 +191,10 @@ impl Store for MemoryStore {
 
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
         Some(Ok(self.0.index.load(key, now)))
+    }
+
+    fn saves_now(&self) -> bool {
+        true
     }
 
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {

@@ -109,6 +109,12 @@ impl Index {
         find(&self.shards[shard_of(key)].0.read().cells, key)?.record(now)
     }
 
+    /// Saves in the record's cell, and says whether the session is to count as used again.
+    pub(crate) fn save(&self, record: &Record, expected: Version) -> (Written, bool) {
+        let entries = self.shards[shard_of(&record.key)].0.read();
+        find(&entries.cells, &record.key).map_or((Written::Missing, false), |cell| cell.save(record, expected))
+    }
+
     /// Whether the key was free.
     pub(crate) fn insert(&self, record: &Record) -> bool {
         // Before the record, so that the list never names too few.

@@ -14,6 +14,7 @@ use crate::{Record, RecordKey, Time, Version};
 /// first attempt had arrived.
 pub(crate) struct PatientStore {
     pub(crate) store: AnyStore,
+    pub(crate) saves_now: bool,
     pub(crate) time_limit: Duration,
     pub(crate) attempts: u32,
 }

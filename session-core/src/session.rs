@@ -1,15 +1,15 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use tokio::sync::OnceCell;
 
 use crate::attributes::{Attribute, check_size, read};
-use crate::error::Error;
+use crate::commit::Found;
+use crate::error::{AttributeError, Error};
 use crate::id::PresentedIds;
 use crate::new_session::checked_timeout;
 use crate::state::{Phase, State};
@@ -41,9 +41,32 @@ pub struct Visit(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) manager: SessionManager,
     pub(crate) state: Mutex<State>,
-    opened: OnceCell<()>,
-    /// Held while saving, so that one save is done before the next takes its changes.
-    pub(crate) saving: tokio::sync::Mutex<()>,
+    /// Somebody asked for the session, so there may be something to commit.
+    asked_for: AtomicBool,
+    opened: AtomicBool,
+    turns: tokio::sync::Mutex<()>,
+}
+
+/// The right to wait for the store: one load or save is done before the next begins.
+///
+/// What does not wait needs none, but holds the state's lock and finds that nobody has a turn.
+pub(crate) struct Turn<'a> {
+    shared: &'a Shared,
+    _lock: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Shared {
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        let lock = self.turns.lock().await;
+        self.state.lock().turn_is_taken = true;
+        Turn { shared: self, _lock: lock }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.shared.state.lock().turn_is_taken = false;
+    }
 }
 
 impl Visit {
@@ -51,28 +74,68 @@ impl Visit {
         Visit(Arc::new(Shared {
             manager,
             state: Mutex::new(State::new(phase)),
-            opened: OnceCell::new(),
-            saving: tokio::sync::Mutex::new(()),
+            asked_for: AtomicBool::new(false),
+            opened: AtomicBool::new(false),
+            turns: tokio::sync::Mutex::new(()),
         }))
     }
 
     /// Loads the session of the first presented id that has one; only once, however often called.
+    /// The session, if there is one then.
     ///
     /// An error means that the store failed: there may be a session. The next call tries again.
     /// May be cancelled.
-    pub async fn open(&self, presented: &PresentedIds) -> Result<(), Error> {
-        self.0.opened.get_or_try_init(|| self.0.manager.open(&self.0, presented)).await?;
-        Ok(())
+    pub async fn open(&self, presented: &PresentedIds) -> Result<Option<Session>, Error> {
+        if let Some(answer) = self.open_now(presented) {
+            return answer;
+        }
+        let _turn = self.0.turn().await;
+        if !self.is_opened() {
+            let found = self.0.manager.find(presented).await?;
+            self.opened(&mut self.0.state.lock(), found);
+        }
+        Ok(self.session())
+    }
+
+    /// [`open`](Visit::open) where that needs no waiting: `None` if it does.
+    pub fn open_now(&self, presented: &PresentedIds) -> Option<Result<Option<Session>, Error>> {
+        self.0.asked_for.store(true, Ordering::Release);
+        let mut state = self.0.state.lock();
+        if !self.is_opened() {
+            if state.turn_is_taken {
+                return None;
+            }
+            match self.0.manager.find_now(presented)? {
+                Ok(found) => self.opened(&mut state, found),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(self.present(&state)))
+    }
+
+    fn opened(&self, state: &mut State, found: Option<Found>) {
+        if let Some(Found { id, record, at }) = found {
+            state.found(id, record, at);
+        }
+        self.0.opened.store(true, Ordering::Release);
+    }
+
+    /// Whether anybody asked for the session, found or not: a response then depends on it.
+    pub fn is_asked_for(&self) -> bool {
+        self.0.asked_for.load(Ordering::Acquire)
     }
 
     /// Whether [`open`](Visit::open) has succeeded.
     pub fn is_opened(&self) -> bool {
-        self.0.opened.initialized()
+        self.0.opened.load(Ordering::Acquire)
     }
 
     /// The session, if there is one.
     pub fn session(&self) -> Option<Session> {
-        let state = self.0.state.lock();
+        self.present(&self.0.state.lock())
+    }
+
+    fn present(&self, state: &State) -> Option<Session> {
         state.is_present().then(|| Session { shared: Arc::clone(&self.0), generation: state.generation() })
     }
 
@@ -91,6 +154,15 @@ impl Visit {
     /// Drops all that was collected, now and later: the handler panicked.
     pub fn abandon(&self) {
         self.0.state.lock().abandon();
+    }
+
+    /// Ends the request without a commit: nobody asked for the session, or the handler was
+    /// cancelled. What was collected is dropped; a handle that is left can change attributes and
+    /// [save](Session::save) them, but the client learns nothing any more.
+    pub fn close(&self) {
+        let mut state = self.0.state.lock();
+        state.discard();
+        state.answer();
     }
 }
 
@@ -121,7 +193,7 @@ impl Session {
             return Err(Error::Gone);
         }
         let name = key.name();
-        current(&state, name).map(|value| read(name, value)).transpose().map_err(Error::from)
+        Ok(current(&state, name)?)
     }
 
     /// The value of a constant attribute; `None` if there is none.
@@ -177,10 +249,11 @@ impl Session {
     pub fn take_attr<T: DeserializeOwned>(&self, key: impl AttrName<T>) -> Result<Option<T>, Error> {
         let name = key.name();
         let mut state = self.writable()?;
-        let Some(value) = current(&state, name) else { return Ok(None) };
-        let value = read(name, value)?;
-        state.change(|changes| changes.remove(name));
-        Ok(Some(value))
+        let value = current(&state, name)?;
+        if value.is_some() {
+            state.change(|changes| changes.remove(name));
+        }
+        Ok(value)
     }
 
     /// Changes an attribute now and atomically, and gives what was stored.
@@ -213,18 +286,12 @@ impl Session {
         key: impl AttrName<T>,
         mut update: impl FnMut(Option<T>) -> T,
     ) -> Result<T, Error> {
-        let name = key.name();
-        self.shared
-            .manager
-            .update(self, |record| {
-                let before = record.attributes.get(name).map(|value| read(name, value)).transpose()?;
-                let after = update(before);
-                let attribute = Attribute::new(name, &after)?;
-                record.attributes = record.attributes.with(attribute.clone());
-                check_size(&record.constants, &record.attributes, name)?;
-                Ok((attribute, after))
-            })
-            .await
+        let (manager, name) = (&self.shared.manager, key.name());
+        match manager.update_now(self, name, &mut update) {
+            Some(answer) => answer,
+            // On the heap, because most handlers' futures never get here.
+            None => Box::pin(manager.update(self, name, &mut update)).await,
+        }
     }
 
     /// Saves now what was collected.
@@ -236,6 +303,11 @@ impl Session {
     /// collected. When cancelled, changes are stored together or not at all.
     pub async fn save(&self) -> Result<(), Error> {
         self.shared.manager.save(self).await
+    }
+
+    /// The place of this session's request.
+    pub fn visit(&self) -> Visit {
+        Visit(Arc::clone(&self.shared))
     }
 
     /// Drops what was collected in this request: changes, and a start, renewal or removal.
@@ -346,17 +418,17 @@ impl Session {
 }
 
 /// The value of an attribute as the handler sees it: changed, on its way, or stored.
-fn current<'a>(state: &'a State, name: &str) -> Option<&'a Value> {
-    for changes in state.pending() {
-        if let Some(effect) = changes.get(name) {
-            return effect.map(Attribute::value);
-        }
-    }
-    state.record()?.attributes.get(name)
+pub(crate) fn current<T: DeserializeOwned>(state: &State, name: &str) -> Result<Option<T>, AttributeError> {
+    let changed = state.pending().into_iter().find_map(|changes| changes.get(name));
+    let value = match changed {
+        Some(effect) => effect.map(Attribute::value),
+        None => state.record().and_then(|record| record.attributes.get(name)),
+    };
+    value.map(|value| read(name, value)).transpose()
 }
 
 /// Refuses an attribute that makes the session too large.
-fn check_growth(state: &State, new: &Attribute) -> Result<(), Error> {
+pub(crate) fn check_growth(state: &State, new: &Attribute) -> Result<(), Error> {
     let Some(record) = state.record() else { return Ok(()) };
     let collected: usize = state.pending().iter().map(|changes| changes.json_bytes()).sum();
     // What is already there counts in full, changed or not, unless that decides.
@@ -365,7 +437,7 @@ fn check_growth(state: &State, new: &Attribute) -> Result<(), Error> {
         return Ok(());
     }
     let view = state.view().map(|record| record.attributes).unwrap_or_default();
-    check_size(&record.constants, &view.with(new.clone()), new.name())?;
+    check_size(&record.constants, &view.with(new), new.name())?;
     Ok(())
 }
 

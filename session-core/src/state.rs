@@ -84,6 +84,10 @@ pub(crate) struct State {
     tell: Tell,
     /// The session needed no touch when it was loaded.
     use_is_noted: bool,
+    /// Somebody is waiting for the store.
+    pub(crate) turn_is_taken: bool,
+    /// Counts whatever may change the value of an attribute.
+    edits: u64,
 }
 
 impl State {
@@ -100,6 +104,8 @@ impl State {
             last_generation: 0,
             tell: Tell::Nothing,
             use_is_noted: true,
+            turn_is_taken: false,
+            edits: 0,
         }
     }
 
@@ -190,7 +196,13 @@ impl State {
         if generation == self.generation && self.is_present() { Ok(()) } else { Err(Error::Gone) }
     }
 
+    /// Another number when an attribute may have another value.
+    pub(crate) fn edits(&self) -> u64 {
+        self.edits
+    }
+
     pub(crate) fn change(&mut self, edit: impl FnOnce(&mut Changes)) {
+        self.edits += 1;
         match &mut self.started {
             // Nobody else has it yet, so there is nothing to apply again.
             Some(started) if !started.sent => {
@@ -237,6 +249,7 @@ impl State {
     /// Those on their way too: if they don't arrive, they must not come back, least of all to the
     /// session that has taken this one's place.
     fn drop_changes(&mut self) {
+        self.edits += 1;
         self.changes = Changes::default();
         self.saving = Changes::default();
     }
@@ -356,6 +369,7 @@ impl State {
     }
 
     pub(crate) fn saved(&mut self, record: Record) {
+        self.edits += 1;
         self.saving = Changes::default();
         if let Some(stored) = &mut self.stored {
             stored.record = record;
@@ -370,6 +384,7 @@ impl State {
 
     /// The store has another version than we knew. Fails if the changes make that one too large.
     pub(crate) fn reloaded(&mut self, record: Record) -> Result<(), AttributeError> {
+        self.edits += 1;
         if let Some(stored) = &mut self.stored {
             stored.record = record;
         }

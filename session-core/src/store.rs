@@ -117,6 +117,11 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Whether [`save_now`](Store::save_now) answers.
+    fn saves_now(&self) -> bool {
+        false
+    }
+
     /// [`save`](Store::save) for stores that answer without waiting; `None` for those that don't.
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
         let _ = (record, expected);
@@ -271,6 +276,9 @@ impl Store for AnyStore {
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
         self.0.load_now(key, now)
     }
+    fn saves_now(&self) -> bool {
+        self.0.saves_now()
+    }
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
         self.0.save_now(record, expected)
     }
@@ -301,6 +309,7 @@ trait DynStore: Send + Sync {
     ) -> Answer<'a, usize>;
     fn close(&self) -> Answer<'_, ()>;
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>>;
+    fn saves_now(&self) -> bool;
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>>;
     fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>>;
 }
@@ -355,6 +364,9 @@ impl<S: Store> DynStore for S {
     }
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
         Store::load_now(self, key, now)
+    }
+    fn saves_now(&self) -> bool {
+        Store::saves_now(self)
     }
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
         Store::save_now(self, record, expected)

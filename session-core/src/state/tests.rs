@@ -139,7 +139,7 @@ fn after_a_conflict_the_same_changes_apply_to_the_newer_record() {
     let first = saved_record(step(&mut state, &record));
     let theirs = Attribute::new("Theirs", &2).unwrap();
     let newer =
-        Record { version: record.version.next(99), attributes: record.attributes.with(theirs), ..record.clone() };
+        Record { version: record.version.next(99), attributes: record.attributes.with(&theirs), ..record.clone() };
     state.reloaded(newer.clone()).unwrap();
     let Step::Save { record: second, expected } = step(&mut state, &record) else { panic!("not a save") };
     assert_eq!(expected, newer.version);
@@ -232,7 +232,7 @@ fn what_was_kept_goes_with_the_session_that_it_came_from() {
     let (mut state, old) = opened();
     let id = id();
     let own = Attribute::new("Own", &1).unwrap();
-    let record = Record { attributes: old.attributes.with(own), ..record_of(&id) };
+    let record = Record { attributes: old.attributes.with(&own), ..record_of(&id) };
     state.start(id, record, old.attributes.clone());
     step(&mut state, &old);
     state.replaced_is_gone();
