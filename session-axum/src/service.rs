@@ -77,7 +77,8 @@ pin_project! {
         handler: F,
         // Until the handler has returned.
         slot: Option<Slot>,
-        commit: Option<Commit>,
+        // On the heap, as most commits don't wait.
+        commit: Option<Box<Commit>>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
@@ -112,10 +113,11 @@ where
                     settle(&slot, outcome, &mut response);
                     return Poll::Ready(Ok(response));
                 }
-                Begun::Waits(task) => *this.commit = Some(Commit { slot, task, response }),
+                Begun::Waits(task) => *this.commit = Some(Box::new(Commit { slot, task, response })),
             }
         }
-        let Some(Commit { slot, task, response }) = this.commit else { unreachable!("there is a commit to wait for") };
+        let Some(commit) = this.commit else { unreachable!("there is a commit to wait for") };
+        let Commit { slot, task, response } = &mut **commit;
         let outcome = ready!(Pin::new(task).poll(context));
         let outcome = outcome.unwrap_or_else(|panic| Err(StoreError::refused("commit", panic).into()));
         settle(slot, outcome, response);

@@ -147,15 +147,9 @@ impl Attributes {
     fn of(entries: Arc<[Attribute]>) -> Self {
         Attributes((!entries.is_empty()).then_some(entries))
     }
-
-    /// These attributes without those that `others` has with the same value.
-    pub(crate) fn without(&self, others: &Attributes) -> Self {
-        let own = |a: &&Attribute| others.get(a.name()) != Some(&a.value);
-        self.entries().iter().filter(own).cloned().collect()
-    }
 }
 
-/// The attributes of a JSON object. `None` if they take more than [`MAX_SESSION_BYTES`].
+/// The attributes of a JSON object, however large; a later value of the same name wins.
 impl FromIterator<(String, Value)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
         let mut all: Vec<Attribute> = values
@@ -257,13 +251,6 @@ mod tests {
         assert!(all.iter().map(|(name, _)| name).is_sorted());
         assert!((1..=12).all(|n| all.get(&format!("n{n:02}")) == Some(&n.into())));
         assert_eq!(all.get("n13"), None);
-    }
-
-    #[test]
-    fn without_takes_away_only_what_is_the_same() {
-        let mine = attributes(serde_json::json!({"a": 1, "b": 2, "c": 3}));
-        let theirs = attributes(serde_json::json!({"a": 1, "b": 9}));
-        assert_eq!(mine.without(&theirs), attributes(serde_json::json!({"b": 2, "c": 3})));
     }
 
     #[test]

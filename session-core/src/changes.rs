@@ -69,6 +69,9 @@ impl Changes {
 
     /// The attributes with these changes.
     pub(crate) fn applied_to(&self, before: &Attributes) -> Attributes {
+        if self.attributes.is_empty() {
+            return before.clone();
+        }
         let before_entries = before.entries();
         if self.iter().all(|(name, new)| new.is_some() && before.get(name).is_some()) {
             let updated = |old: &Attribute| self.get(old.name()).flatten().unwrap_or(old).clone();
@@ -80,21 +83,21 @@ impl Changes {
         kept.chain(set).cloned().collect()
     }
 
-    /// The record with these changes.
-    pub(crate) fn apply(&self, record: &mut Record) {
-        if !self.attributes.is_empty() {
-            record.attributes = self.applied_to(&record.attributes);
+    /// The record with these changes, and with an update of one attribute after them.
+    pub(crate) fn applied_to_record(&self, record: &Record, update: Option<&Attribute>) -> Record {
+        let attributes = match update {
+            None => self.applied_to(&record.attributes),
+            Some(update) if self.attributes.is_empty() => record.attributes.with(update),
+            Some(update) => self.applied_to(&record.attributes).with(update),
+        };
+        Record {
+            idle_timeout: self.idle_timeout.unwrap_or(record.idle_timeout),
+            persistent: self.persistent.unwrap_or(record.persistent),
+            attributes,
+            principal: record.principal.clone(),
+            constants: record.constants.clone(),
+            ..*record
         }
-        record.idle_timeout = self.idle_timeout.unwrap_or(record.idle_timeout);
-        record.persistent = self.persistent.unwrap_or(record.persistent);
-    }
-
-    /// Whether the client's cookie no longer says what it should: these changes switch it between
-    /// persistent and not, or give a persistent one other timeouts.
-    pub(crate) fn concern_the_cookie(&self, before: &Record) -> bool {
-        let persistent = self.persistent.unwrap_or(before.persistent);
-        let timeout = self.idle_timeout.unwrap_or(before.idle_timeout);
-        persistent != before.persistent || (persistent && timeout != before.idle_timeout)
     }
 }
 

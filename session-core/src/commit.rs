@@ -81,8 +81,9 @@ impl Visit {
     /// To be run to its end also when the client has hung up.
     pub async fn commit(&self) -> Result<Committed, Error> {
         let shared = &*self.0;
-        let _turn = shared.turn().await;
+        // First, so that closing waits for a commit that waits for its turn.
         let _under_way = shared.manager.commits().read().await;
+        let _turn = shared.turn().await;
         shared.state.lock().answer();
         let done = shared.manager.run(shared, false).await;
         shared.manager.finish(&mut shared.state.lock(), done)
@@ -209,8 +210,7 @@ impl SessionManager {
             return Ok(None);
         }
         let expected = state.stored_version().ok_or(Error::Gone)?;
-        let mut record = state.take_changes(self.now(), self.next_mark());
-        record.attributes = record.attributes.with(&attribute);
+        let record = state.take_changes(Some(&attribute), self.now(), self.next_mark());
         check_size(&record.constants, &record.attributes, attribute.name())?;
         Ok(Some((record, expected)))
     }
@@ -227,6 +227,13 @@ impl SessionManager {
                     self.touch(shared, key, now).await;
                     return Ok(());
                 }
+                Step::Confirm { key } => match self.checked(self.store().load(key, now).await)? {
+                    Some(_) => {
+                        shared.state.lock().confirmed();
+                        continue;
+                    }
+                    None => return Err(self.lost(shared)),
+                },
                 Step::Save { record, expected } => self.store().save(record, *expected).await,
                 Step::Create { record, .. } => self.store().create(record).await,
                 Step::Renew { old, expected, record, .. } => self.store().renew(old, *expected, record).await,
@@ -333,7 +340,7 @@ impl SessionManager {
                 shared.state.lock().deleted();
                 self.events().emit(Event::Removed { handle: &key });
             }
-            Step::Nothing | Step::Touch { .. } => {}
+            Step::Nothing | Step::Touch { .. } | Step::Confirm { .. } => {}
         }
     }
 

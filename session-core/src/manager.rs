@@ -8,14 +8,13 @@ use crate::conflict_queue::ConflictQueue;
 use crate::error::{Error, RandomError};
 use crate::event::{Counters, Event, Events};
 use crate::id::PresentedIds;
-use crate::new_session::checked_timeout;
+use crate::new_session::{Values, checked_timeout};
 use crate::patient_store::PatientStore;
 use crate::purge;
-use crate::state::Phase;
+use crate::state::{Phase, Started};
 use crate::store::{Capabilities, Purged, Store};
 use crate::{
-    Attributes, Clock, NewSession, PrincipalKey, RandomSource, Record, RecordKey, Session, SessionId, Time, Version,
-    Visit,
+    Clock, NewSession, PrincipalKey, RandomSource, Record, RecordKey, Session, SessionId, Time, Version, Visit,
 };
 
 /// Sessions in a store: everything that does not need a request.
@@ -57,6 +56,9 @@ pub(crate) struct Inner {
 
 /// Records deleted by one call of the store while purging.
 pub(crate) const PURGE_BATCH: usize = 100;
+
+/// How far apart two logins begin at most that may not know of each other.
+const SAME_MOMENT: Duration = Duration::from_secs(10);
 
 impl SessionManager {
     /// A manager with every default, which always works.
@@ -226,14 +228,15 @@ impl SessionManager {
     }
 
     /// A fresh id, and the record of a session that starts now.
-    pub(crate) fn draw_session(&self, mut new: NewSession) -> Result<(SessionId, Record, Attributes), Error> {
+    pub(crate) fn draw_session(&self, mut new: NewSession) -> Result<Started, Error> {
         let inner = &*self.0;
-        let (constants, attributes) = new.values()?;
         let idle_timeout = new.idle_timeout.map(|timeout| checked_timeout(timeout, "idle")).transpose()?;
         let absolute_timeout = match new.absolute_timeout {
             Some(timeout) => timeout.map(|timeout| checked_timeout(timeout, "absolute")).transpose()?,
             None => inner.absolute_timeout,
         };
+        let (principal, persistent) = (new.principal.take(), new.persistent.unwrap_or(inner.persistent));
+        let Values { constants, attributes, kept, own } = new.values()?;
         let id = self.draw_id()?;
         let now = self.now();
         let record = Record {
@@ -243,12 +246,12 @@ impl SessionManager {
             accessed: now,
             idle_timeout: idle_timeout.unwrap_or(inner.idle_timeout),
             absolute_deadline: absolute_timeout.map(|timeout| now.saturating_add(timeout)),
-            persistent: new.persistent.unwrap_or(inner.persistent),
-            principal: new.principal,
+            persistent,
+            principal,
             constants,
             attributes,
         };
-        Ok((id, record, new.kept))
+        Ok(Started::new(id, record, kept, own))
     }
 
     pub(crate) fn draw_id(&self) -> Result<SessionId, RandomError> {
@@ -285,10 +288,16 @@ impl SessionManager {
             return;
         };
         let result = async {
-            let mut sessions = self.sessions_of(principal).await?;
-            // Whatever the clock says, the one that was just started stays.
-            sessions.retain(|record| record.key != newest.key);
-            for record in sessions.iter().skip(limit.saturating_sub(1)) {
+            let mut others = self.sessions_of(principal).await?;
+            others.retain(|other| other.key != newest.key);
+            // Two that start at the same moment must not end each other. A session that began much
+            // later than now is the work of a clock that was set back.
+            let is_newer = |other: &Record| {
+                (other.created, other.key) > (newest.created, newest.key)
+                    && other.created.since(newest.created) < SAME_MOMENT
+            };
+            let (newer, older): (Vec<_>, Vec<_>) = others.iter().partition(|other| is_newer(other));
+            for record in older.into_iter().skip(limit.saturating_sub(1 + newer.len())) {
                 self.remove(&record.key).await?;
             }
             Ok::<(), Error>(())

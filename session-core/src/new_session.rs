@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::attributes::{Attribute, check_size};
 use crate::changes::Changes;
 use crate::error::{ConfigError, Error};
-use crate::{Attributes, Session, WriteName};
+use crate::{Attributes, RecordKey, Session, WriteName};
 
 /// What a session starts with.
 ///
@@ -26,12 +26,28 @@ pub struct NewSession {
     pub(crate) principal: Option<Arc<str>>,
     constants: Changes,
     attributes: Changes,
-    pub(crate) kept: Attributes,
+    kept: Option<(Attributes, Kept)>,
     pub(crate) idle_timeout: Option<Duration>,
     /// Outer `None`: as the manager has it.
     pub(crate) absolute_timeout: Option<Option<Duration>>,
     pub(crate) persistent: Option<bool>,
     problem: Option<Error>,
+}
+
+/// The session that a new one carries attributes over from.
+pub(crate) struct Kept {
+    pub(crate) key: RecordKey,
+    /// What had been changed of it before.
+    pub(crate) changes: Changes,
+}
+
+/// What a session starts with.
+pub(crate) struct Values {
+    pub(crate) constants: Attributes,
+    pub(crate) attributes: Attributes,
+    pub(crate) kept: Option<Kept>,
+    /// The attributes that are not kept.
+    pub(crate) own: Changes,
 }
 
 impl NewSession {
@@ -69,8 +85,8 @@ impl NewSession {
     /// Its constants and its principal are not carried over. What [`attr`](NewSession::attr) gives
     /// wins. If that session is gone when the new one is stored, its attributes are gone too.
     pub fn keep(mut self, session: &Session) -> Self {
-        match session.attributes() {
-            Ok(attributes) => self.kept = attributes,
+        match session.kept() {
+            Ok(kept) => self.kept = Some(kept),
             Err(error) => self.complain(error),
         }
         self
@@ -105,16 +121,17 @@ impl NewSession {
         self.problem.get_or_insert(problem);
     }
 
-    /// Constants and attributes, checked.
-    pub(crate) fn values(&mut self) -> Result<(Attributes, Attributes), Error> {
-        if let Some(problem) = self.problem.take() {
+    /// Constants and attributes, checked; of the latter, what is kept and what is the session's own.
+    pub(crate) fn values(self) -> Result<Values, Error> {
+        if let Some(problem) = self.problem {
             return Err(problem);
         }
+        let (before, kept) = self.kept.unzip();
         let constants = self.constants.applied_to(&Attributes::default());
-        let attributes = self.attributes.applied_to(&self.kept);
+        let attributes = self.attributes.applied_to(&before.unwrap_or_default());
         let last = attributes.iter().chain(constants.iter()).last().map_or("", |(name, _)| name);
         check_size(&constants, &attributes, last)?;
-        Ok((constants, attributes))
+        Ok(Values { constants, attributes, kept, own: self.attributes })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::attributes::{Attribute, check_size, read};
 use crate::commit::Found;
 use crate::error::{AttributeError, Error};
 use crate::id::PresentedIds;
-use crate::new_session::checked_timeout;
+use crate::new_session::{Kept, checked_timeout};
 use crate::state::{Phase, State};
 use crate::{AttrName, Attributes, Name, NewSession, Record, RecordKey, SessionId, SessionManager, Time, WriteName};
 
@@ -142,12 +142,12 @@ impl Visit {
     /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
     /// visit is committed.
     pub fn start(&self, new: NewSession) -> Result<Session, Error> {
-        let (id, record, kept) = self.0.manager.draw_session(new)?;
+        let started = self.0.manager.draw_session(new)?;
         let mut state = self.0.state.lock();
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("started"));
         }
-        state.start(id, record, kept);
+        state.start(started);
         Ok(Session { shared: Arc::clone(&self.0), generation: state.generation() })
     }
 
@@ -183,6 +183,14 @@ impl Session {
         tell(id, record)
     }
 
+    /// The record with the changes of this request.
+    fn view(&self) -> Record {
+        let state = self.state();
+        let view = if state.generation() == self.generation { state.view() } else { None };
+        let told = || state.told_to(self.generation).map(|(_, record)| record.clone());
+        view.or_else(told).expect("a handle is made for a session that is there")
+    }
+
     /// The value of an attribute; `None` if there is none.
     ///
     /// A value of another type is [`Error::Attribute`], and stays as it is. [`Error::Gone`] if
@@ -212,15 +220,20 @@ impl Session {
     /// A copy of all attributes, with the changes of this request. None where another session
     /// has taken this one's place.
     pub fn attrs(&self) -> Attributes {
-        self.attributes().unwrap_or_default()
+        let state = self.state();
+        let view = if state.generation() == self.generation { state.view() } else { None };
+        view.map(|record| record.attributes).unwrap_or_default()
     }
 
-    pub(crate) fn attributes(&self) -> Result<Attributes, Error> {
+    /// The attributes, for a new session.
+    pub(crate) fn kept(&self) -> Result<(Attributes, Kept), Error> {
         let state = self.state();
-        if state.generation() != self.generation {
-            return Err(Error::Gone);
+        match state.view() {
+            Some(view) if state.generation() == self.generation => {
+                Ok((view.attributes, Kept { key: view.key, changes: state.all_changes() }))
+            }
+            _ => Err(Error::Gone),
         }
-        Ok(state.view().map(|record| record.attributes).unwrap_or_default())
     }
 
     /// Sets an attribute, to be saved with the rest.
@@ -395,24 +408,18 @@ impl Session {
 
     /// How long the session lives on unused.
     pub fn idle_timeout(&self) -> Duration {
-        let state = self.state();
-        let changed = state.pending().iter().find_map(|changes| changes.idle_timeout);
-        changed.unwrap_or_else(|| state.record().map_or(Duration::ZERO, |record| record.idle_timeout))
+        self.view().idle_timeout
     }
 
     /// Whether the client keeps its cookie when it is closed.
     pub fn persistent(&self) -> bool {
-        let state = self.state();
-        let changed = state.pending().iter().find_map(|changes| changes.persistent);
-        changed.unwrap_or_else(|| state.record().is_some_and(|record| record.persistent))
+        self.view().persistent
     }
 
     /// When the session ends if it is not used after this request.
     pub fn expires_at(&self) -> Time {
-        let now = self.shared.manager.now();
-        let record = self.state().view();
-        let mut record = record.expect("a handle is made for a session that is there");
-        record.accessed = record.accessed.max(now);
+        let mut record = self.view();
+        record.accessed = record.accessed.max(self.shared.manager.now());
         record.expires_at()
     }
 }

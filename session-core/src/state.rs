@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use crate::attributes::check_size;
+use crate::attributes::{Attribute, check_size};
 use crate::changes::Changes;
 use crate::error::{AttributeError, Error};
+use crate::new_session::Kept;
 use crate::{Attributes, Record, RecordKey, SessionId, Time, Version};
 
 /// A session that the store has, as far as we know.
@@ -20,12 +21,40 @@ pub(crate) struct Stored {
 pub(crate) struct Started {
     pub(crate) id: SessionId,
     pub(crate) record: Record,
-    /// What was carried over from the session that this one replaces.
-    pub(crate) kept: Attributes,
+    /// The session whose attributes it carries over.
+    kept: Option<Kept>,
+    /// Its other attributes.
+    own: Changes,
     /// The session before it was removed first, so that must succeed whatever comes after.
     after_remove: bool,
     /// The record is on its way to the store, or was, so further changes must follow it.
     sent: bool,
+}
+
+impl Started {
+    pub(crate) fn new(id: SessionId, record: Record, kept: Option<Kept>, own: Changes) -> Self {
+        Started { id, record, kept, own, after_remove: false, sent: false }
+    }
+
+    fn apply(&mut self, changes: Changes) {
+        self.record = changes.applied_to_record(&self.record, None);
+        self.own = std::mem::take(&mut self.own).followed_by(changes);
+    }
+
+    /// Carries over again what is kept of a session that has these attributes by now.
+    fn keep_again(&mut self, stored: &Record) {
+        if let Some(kept) = &self.kept
+            && kept.key == stored.key
+        {
+            self.record.attributes = self.own.applied_to(&kept.changes.applied_to(&stored.attributes));
+        }
+    }
+
+    fn keep_nothing(&mut self) {
+        if self.kept.take().is_some() {
+            self.record.attributes = self.own.applied_to(&Attributes::default());
+        }
+    }
 }
 
 enum Intent {
@@ -52,11 +81,30 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) enum Step {
     Nothing,
-    Touch { key: RecordKey },
-    Save { record: Record, expected: Version },
-    Create { id: SessionId, record: Record },
-    Renew { old: RecordKey, expected: Version, id: SessionId, record: Record },
-    Delete { key: RecordKey },
+    Touch {
+        key: RecordKey,
+    },
+    /// The client is to be told of what was saved before: does the store still have the session?
+    Confirm {
+        key: RecordKey,
+    },
+    Save {
+        record: Record,
+        expected: Version,
+    },
+    Create {
+        id: SessionId,
+        record: Record,
+    },
+    Renew {
+        old: RecordKey,
+        expected: Version,
+        id: SessionId,
+        record: Record,
+    },
+    Delete {
+        key: RecordKey,
+    },
 }
 
 /// What the client must be told.
@@ -72,6 +120,8 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     stored: Option<Stored>,
     started: Option<Box<Started>>,
+    /// The session that a started one took the place of, and its generation.
+    replaced: Option<Box<(Stored, u32)>>,
     intent: Intent,
     changes: Changes,
     /// Changes that are on their way to the store, or did not arrive, also because saving was
@@ -84,6 +134,9 @@ pub(crate) struct State {
     tell: Tell,
     /// The session needed no touch when it was loaded.
     use_is_noted: bool,
+    /// The session was stored after the handler had returned, so it is no dead id that a cookie
+    /// would give.
+    is_known_stored: bool,
     /// Somebody is waiting for the store.
     pub(crate) turn_is_taken: bool,
     /// Counts whatever may change the value of an attribute.
@@ -96,6 +149,7 @@ impl State {
             phase,
             stored: None,
             started: None,
+            replaced: None,
             intent: Intent::Keep,
             changes: Changes::default(),
             saving: Changes::default(),
@@ -104,6 +158,7 @@ impl State {
             last_generation: 0,
             tell: Tell::Nothing,
             use_is_noted: true,
+            is_known_stored: false,
             turn_is_taken: false,
             edits: 0,
         }
@@ -149,7 +204,10 @@ impl State {
             Some(Stored { id, record }) if self.started.is_some() && generation == self.stored_generation => {
                 Some((id, record))
             }
-            _ => self.id().zip(self.record()),
+            _ => match self.replaced.as_deref() {
+                Some((Stored { id, record }, replaced)) if generation == *replaced => Some((id, record)),
+                _ => self.id().zip(self.record()),
+            },
         }
     }
 
@@ -166,6 +224,10 @@ impl State {
         [&self.changes, &self.saving]
     }
 
+    pub(crate) fn all_changes(&self) -> Changes {
+        self.saving.clone().followed_by(self.changes.clone())
+    }
+
     pub(crate) fn has_changes(&self) -> bool {
         !self.changes.is_empty() || !self.saving.is_empty()
     }
@@ -178,10 +240,8 @@ impl State {
 
     /// The record with all changes.
     pub(crate) fn view(&self) -> Option<Record> {
-        let mut record = self.record()?.clone();
-        self.saving.apply(&mut record);
-        self.changes.apply(&mut record);
-        Some(record)
+        let record = self.saving.applied_to_record(self.record()?, None);
+        Some(self.changes.applied_to_record(&record, None))
     }
 
     // What the handler does.
@@ -208,14 +268,14 @@ impl State {
             Some(started) if !started.sent => {
                 let mut changes = Changes::default();
                 edit(&mut changes);
-                changes.apply(&mut started.record);
+                started.apply(changes);
             }
             _ => edit(&mut self.changes),
         }
     }
 
-    pub(crate) fn start(&mut self, id: SessionId, record: Record, kept: Attributes) {
-        let after_remove = match self.intent {
+    pub(crate) fn start(&mut self, mut started: Started) {
+        started.after_remove = match self.intent {
             Intent::Remove => true,
             Intent::Start => self.started.as_ref().is_some_and(|started| started.after_remove),
             _ => false,
@@ -223,7 +283,7 @@ impl State {
         if matches!(self.intent, Intent::Nothing) {
             self.stored = None;
         }
-        self.started = Some(Box::new(Started { id, record, kept, after_remove, sent: false }));
+        self.started = Some(Box::new(started));
         self.intent = Intent::Start;
         self.drop_changes();
         self.next_generation();
@@ -259,17 +319,17 @@ impl State {
         self.drop_changes();
         match self.intent {
             Intent::Nothing => {}
-            Intent::Start if self.stored.is_some() => {
+            _ if self.stored.is_some() => {
                 self.intent = Intent::Keep;
                 self.started = None;
                 self.generation = self.stored_generation;
             }
             // Handles go on telling what was started, as nothing else is left.
-            Intent::Start => {
+            _ if self.started.is_some() => {
                 self.intent = Intent::Nothing;
                 self.next_generation();
             }
-            Intent::Keep | Intent::Renew(_) | Intent::Remove => self.intent = Intent::Keep,
+            _ => self.intent = Intent::Keep,
         }
     }
 
@@ -292,6 +352,7 @@ impl State {
     pub(crate) fn answer(&mut self) {
         if self.phase == Phase::Request {
             self.phase = Phase::Answered;
+            self.is_known_stored = false;
         }
     }
 
@@ -304,18 +365,21 @@ impl State {
             (Intent::Renew(id), Some(stored)) if !only_changes => {
                 let (old, expected) = (stored.record.key, stored.record.version);
                 let id = SessionId::clone(id);
-                let record = Record { key: id.key(), ..self.take_changes(now, mark) };
+                let record = Record { key: id.key(), ..self.take_changes(None, now, mark) };
                 Step::Renew { old, expected, id, record }
             }
             (Intent::Keep | Intent::Renew(_), Some(stored)) => {
                 let expected = stored.record.version;
                 if self.has_changes() {
-                    return Step::Save { record: self.take_changes(now, mark), expected };
+                    return Step::Save { record: self.take_changes(None, now, mark), expected };
                 }
-                if !only_changes && touch_is_due(&stored.record, now) {
-                    return Step::Touch { key: stored.record.key };
+                let key = stored.record.key;
+                match () {
+                    () if only_changes => Step::Nothing,
+                    () if self.tell == Tell::Issue && !self.is_known_stored => Step::Confirm { key },
+                    () if touch_is_due(&stored.record, now) => Step::Touch { key },
+                    () => Step::Nothing,
                 }
-                Step::Nothing
             }
             _ if only_changes => Step::Nothing,
             (Intent::Remove, Some(stored)) => Step::Delete { key: stored.record.key },
@@ -327,7 +391,7 @@ impl State {
                 {
                     return Step::Delete { key: stored.record.key };
                 }
-                std::mem::take(&mut self.changes).apply(&mut started.record);
+                started.apply(std::mem::take(&mut self.changes));
                 started.record.version = Version::first(mark);
                 started.sent = true;
                 let (id, record) = (started.id.clone(), started.record.clone());
@@ -343,7 +407,9 @@ impl State {
     pub(crate) fn next_step_now(&mut self, now: Time, mark: u32) -> Option<Step> {
         let only_saves = match (&self.intent, &self.stored) {
             (Intent::Nothing, _) | (Intent::Keep, None) => true,
-            (Intent::Keep, Some(stored)) => self.has_changes() || !touch_is_due(&stored.record, now),
+            (Intent::Keep, Some(stored)) => {
+                self.has_changes() || (self.tell == Tell::Nothing && !touch_is_due(&stored.record, now))
+            }
             _ => false,
         };
         only_saves.then(|| self.next_step(now, mark, false))
@@ -353,16 +419,12 @@ impl State {
         self.stored.as_ref().map(|stored| stored.record.version)
     }
 
-    /// The stored record with all changes, which are now on their way.
-    pub(crate) fn take_changes(&mut self, now: Time, mark: u32) -> Record {
+    /// The stored record with all changes, which are now on their way, and an update after them.
+    pub(crate) fn take_changes(&mut self, update: Option<&Attribute>, now: Time, mark: u32) -> Record {
         let later = std::mem::take(&mut self.changes);
         self.saving = std::mem::take(&mut self.saving).followed_by(later);
         let stored = self.stored.as_ref().expect("changes are to a stored session");
-        let mut record = stored.record.clone();
-        if self.saving.concern_the_cookie(&record) {
-            self.tell = Tell::Issue;
-        }
-        self.saving.apply(&mut record);
+        let mut record = self.saving.applied_to_record(&stored.record, update);
         record.version = record.version.next(mark);
         record.accessed = record.accessed.max(now);
         record
@@ -371,9 +433,17 @@ impl State {
     pub(crate) fn saved(&mut self, record: Record) {
         self.edits += 1;
         self.saving = Changes::default();
+        self.is_known_stored = true;
         if let Some(stored) = &mut self.stored {
+            if concerns_the_cookie(&stored.record, &record) {
+                self.tell = Tell::Issue;
+            }
             stored.record = record;
         }
+    }
+
+    pub(crate) fn confirmed(&mut self) {
+        self.is_known_stored = true;
     }
 
     pub(crate) fn touched(&mut self, now: Time) {
@@ -385,6 +455,9 @@ impl State {
     /// The store has another version than we knew. Fails if the changes make that one too large.
     pub(crate) fn reloaded(&mut self, record: Record) -> Result<(), AttributeError> {
         self.edits += 1;
+        if let Some(started) = &mut self.started {
+            started.keep_again(&record);
+        }
         if let Some(stored) = &mut self.stored {
             stored.record = record;
         }
@@ -402,18 +475,22 @@ impl State {
             Intent::Start => self.intent = Intent::Keep,
             _ => {}
         }
-        self.stored = Some(Stored { id, record });
+        let before = self.stored.replace(Stored { id, record });
+        let was_started = self.started.take().is_some();
+        if was_started {
+            self.replaced = before.map(|stored| Box::new((stored, self.stored_generation)));
+        }
+        self.is_known_stored = true;
         self.stored_generation = self.generation;
         self.tell = Tell::Issue;
-        self.started.take().is_some()
+        was_started
     }
 
     /// The session that was to be replaced is gone, and with it what was carried over from it.
     pub(crate) fn replaced_is_gone(&mut self) {
         self.stored = None;
         if let Some(started) = &mut self.started {
-            let kept = std::mem::take(&mut started.kept);
-            started.record.attributes = started.record.attributes.without(&kept);
+            started.keep_nothing();
         }
     }
 
@@ -450,6 +527,12 @@ impl State {
 /// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most.
 pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
     (idle_timeout / 30).min(Duration::from_secs(60))
+}
+
+/// Whether the client's cookie no longer says what it should, as the session became persistent or
+/// ceased to be, or is persistent and has other timeouts.
+fn concerns_the_cookie(before: &Record, after: &Record) -> bool {
+    before.persistent != after.persistent || (after.persistent && before.idle_timeout != after.idle_timeout)
 }
 
 fn touch_is_due(record: &Record, now: Time) -> bool {

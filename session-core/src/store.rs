@@ -96,8 +96,17 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<usize, StoreError>> + Send {
         async move {
             let mut deleted = 0;
-            for record in self.of_principal(principal, now).await? {
-                if Some(&record.key) != except {
+            let mut last_start = None;
+            // Again, until no session is left that was there: renewed meanwhile, it has another key.
+            for _ in 0..100 {
+                let mut records = self.of_principal(principal, now).await?;
+                records.retain(|record| Some(&record.key) != except);
+                let last_start = *last_start.get_or_insert(records.iter().map(|record| record.created).max());
+                records.retain(|record| Some(record.created) <= last_start);
+                if records.is_empty() {
+                    break;
+                }
+                for record in records {
                     self.delete(&record.key).await?;
                     deleted += 1;
                 }

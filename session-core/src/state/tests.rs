@@ -32,7 +32,21 @@ fn started() -> (State, Record) {
 fn start(state: &mut State) -> Record {
     let id = id();
     let record = record_of(&id);
-    state.start(id, record.clone(), Attributes::default());
+    state.start(Started::new(id, record.clone(), None, Changes::default()));
+    record
+}
+
+/// Starts a session that carries over what the present one has, with some of its own.
+fn start_keeping(state: &mut State, old: &Record, own: &[(&str, i32)]) -> Record {
+    let mut changes = Changes::default();
+    for (name, value) in own {
+        changes.set(Attribute::new(name, value).expect("a number has a JSON form"));
+    }
+    let id = id();
+    let kept = state.view().expect("there is one").attributes;
+    let record = Record { attributes: changes.applied_to(&kept), ..record_of(&id) };
+    let kept = Kept { key: old.key, changes: state.all_changes() };
+    state.start(Started::new(id, record.clone(), Some(kept), changes));
     record
 }
 
@@ -151,10 +165,12 @@ fn after_a_conflict_the_same_changes_apply_to_the_newer_record() {
 fn persistence_is_told_if_it_changed() {
     let (mut state, record) = opened();
     state.change(|changes| changes.persistent = Some(record.persistent));
-    saved_record(step(&mut state, &record));
+    let same = saved_record(step(&mut state, &record));
+    state.saved(same);
     assert_eq!(state.take_tell(), Tell::Nothing);
     state.change(|changes| changes.persistent = Some(!record.persistent));
-    saved_record(step(&mut state, &record));
+    let changed = saved_record(step(&mut state, &record));
+    state.saved(changed);
     assert_eq!(state.take_tell(), Tell::Issue);
 }
 
@@ -230,14 +246,79 @@ fn starting_twice_after_a_removal_still_deletes_first() {
 #[test]
 fn what_was_kept_goes_with_the_session_that_it_came_from() {
     let (mut state, old) = opened();
-    let id = id();
-    let own = Attribute::new("Own", &1).unwrap();
-    let record = Record { attributes: old.attributes.with(&own), ..record_of(&id) };
-    state.start(id, record, old.attributes.clone());
+    start_keeping(&mut state, &old, &[("Own", 1)]);
     step(&mut state, &old);
     state.replaced_is_gone();
     let Step::Create { record, .. } = step(&mut state, &old) else { panic!("not a creation") };
     assert_eq!((value(&record.attributes, "Own"), value(&record.attributes, "Count")), (Some(1), None));
+}
+
+#[test]
+fn what_a_new_session_was_given_stays_though_the_kept_one_had_the_same() {
+    let (mut state, old) = opened();
+    let count = value(&old.attributes, "Count").expect("it has one") as i32;
+    start_keeping(&mut state, &old, &[("Count", count)]);
+    state.replaced_is_gone();
+    let Step::Create { record, .. } = step(&mut state, &old) else { panic!("not a creation") };
+    assert_eq!(value(&record.attributes, "Count"), Some(i64::from(count)));
+}
+
+#[test]
+fn what_others_wrote_to_a_kept_session_meanwhile_is_kept_too() {
+    let (mut state, old) = opened();
+    set(&mut state, "Mine", 1);
+    start_keeping(&mut state, &old, &[("Own", 1)]);
+    set(&mut state, "Later", 1);
+    step(&mut state, &old);
+    let theirs = Attribute::new("Theirs", &1).unwrap();
+    let stored = Record { version: old.version.next(99), attributes: old.attributes.with(&theirs), ..old.clone() };
+    state.reloaded(stored).unwrap();
+    let Step::Renew { record, .. } = step(&mut state, &old) else { panic!("not a renewal") };
+    let names: Vec<&str> = record.attributes.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["Count", "Later", "Mine", "Own", "Theirs"]);
+}
+
+#[test]
+fn discarding_a_login_that_was_removed_again_leaves_the_session_before_it() {
+    let (mut state, old) = opened();
+    start(&mut state);
+    state.remove();
+    state.discard();
+    assert_eq!(state.record(), Some(&old));
+    state.check_writable(0).expect("the first handle is good again");
+    assert_nothing(step(&mut state, &old));
+}
+
+#[test]
+fn a_handle_of_a_replaced_session_goes_on_telling_of_it() {
+    let (mut state, old) = opened();
+    start(&mut state);
+    let Step::Renew { id, record, .. } = step(&mut state, &old) else { panic!("not a renewal") };
+    state.issued(id, record.clone());
+    assert_eq!(state.told_to(0).map(|(_, record)| record.key), Some(old.key));
+    assert_eq!(state.told_to(1).map(|(_, told)| told.key), Some(record.key));
+}
+
+#[test]
+fn a_cookie_is_sent_again_only_for_a_session_that_is_still_there() {
+    let (mut state, old) = opened();
+    state.change(|changes| changes.persistent = Some(true));
+    let Step::Save { record, .. } = step(&mut state, &old) else { panic!("not a save") };
+    state.saved(record);
+    state.answer();
+    assert!(matches!(step(&mut state, &old), Step::Confirm { key } if key == old.key));
+    state.confirmed();
+    assert_nothing(step(&mut state, &old));
+    assert_eq!(state.take_tell(), Tell::Issue);
+}
+
+#[test]
+fn what_was_not_saved_is_not_told() {
+    let (mut state, old) = opened();
+    state.change(|changes| changes.persistent = Some(true));
+    assert!(matches!(step(&mut state, &old), Step::Save { .. }));
+    state.discard();
+    assert_eq!(state.take_tell(), Tell::Nothing);
 }
 
 #[test]

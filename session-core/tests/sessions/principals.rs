@@ -104,6 +104,25 @@ async fn a_login_stays_even_if_the_clock_says_that_it_is_the_oldest() {
     assert!(!is_alive(&sessions, &first.id()).await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn logins_at_the_same_moment_do_not_end_each_other() {
+    for _ in 0..200 {
+        let (sessions, _) = limited(MemoryStore::new(), 1);
+        let logins: Vec<_> = (0..4)
+            .map(|_| {
+                let sessions = sessions.clone();
+                tokio::spawn(async move { signed_in(&sessions, "ann").await.id() })
+            })
+            .collect();
+        let mut alive = 0;
+        for login in logins {
+            let id = login.await.unwrap();
+            alive += usize::from(is_alive(&sessions, &id).await);
+        }
+        assert!(alive >= 1, "all four are gone");
+    }
+}
+
 #[tokio::test]
 async fn a_login_over_an_anonymous_session_counts_for_the_limit() {
     let (sessions, clock) = limited(MemoryStore::new(), 1);
