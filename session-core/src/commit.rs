@@ -1,5 +1,8 @@
 //! Carries out at the store what a visit did to its session.
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
@@ -64,16 +67,26 @@ impl Visit {
     /// [`commit`](Visit::commit) where that needs no waiting: `None` if it does.
     pub fn commit_now(&self) -> Option<Result<Committed, Error>> {
         let Shared { manager, state, .. } = &*self.0;
-        let mut state = state.lock();
-        if state.turn_is_taken {
-            return None;
+        {
+            let mut state = state.lock();
+            if state.turn_is_taken {
+                return None;
+            }
+            state.answer();
+            if state.is_settled() {
+                return Some(Ok(Committed::Unchanged));
+            }
+            if let Some(done) = manager.run_now(&mut state) {
+                return Some(manager.finish(&mut state, done));
+            }
         }
-        state.answer();
-        if state.is_settled() {
-            return Some(Ok(Committed::Unchanged));
+        // A store that never waits leaves other writers of this visit or session as the only ones to
+        // wait for; a commit that is dropped while it waits for those has done nothing halfway.
+        let first_poll = || pin!(self.commit()).poll(&mut Context::from_waker(Waker::noop()));
+        match manager.store().is_immediate.then(first_poll)? {
+            Poll::Ready(committed) => Some(committed),
+            Poll::Pending => None,
         }
-        let done = manager.run_now(&mut state)?;
-        Some(manager.finish(&mut state, done))
     }
 
     /// Stores what the visit did to its session, and says what the client must be told.
@@ -174,7 +187,7 @@ impl SessionManager {
         name: &str,
         update: &mut impl FnMut(Option<T>) -> T,
     ) -> Option<Result<T, Error>> {
-        if !self.store().saves_now {
+        if !self.store().is_immediate {
             return None;
         }
         for _ in 0..HASTY_ATTEMPTS {

@@ -34,6 +34,7 @@ mod manager;
 mod memory;
 mod memory_cell;
 mod memory_index;
+mod memory_recency;
 mod new_session;
 mod patient_store;
 mod purge;

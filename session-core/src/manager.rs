@@ -77,7 +77,7 @@ impl SessionManager {
         let _ = getrandom::fill(&mut mark);
         let manager = SessionManager(Arc::new(Inner {
             store: PatientStore {
-                saves_now: settings.store.saves_now(),
+                is_immediate: settings.store.is_immediate(),
                 store: settings.store,
                 time_limit: settings.time_limit,
                 attempts: settings.attempts,

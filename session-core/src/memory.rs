@@ -1,18 +1,13 @@
-//! An index of our own answers requests; moka, told of creations, removals and (once in each
-//! touch interval) uses only, knows which session was used longest ago and drops it when there
-//! are too many. Two caches, so that a flood of anonymous sessions finds only anonymous ones to
-//! push out. Expired records are found by sweeping the index shard by shard.
+//! An index of our own answers requests; moka, told afterwards, knows which session was used longest
+//! ago and drops it when there are too many. Expired records are found by sweeping the index shard
+//! by shard.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use moka::notification::RemovalCause;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
-
 use crate::error::StoreError;
-use crate::memory_cell::Cell;
 use crate::memory_index::{Index, SHARDS};
+use crate::memory_recency::Recency;
 use crate::store::{Capabilities, FastStore, Purged, Store, Written};
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 
@@ -28,8 +23,7 @@ pub struct MemoryStore(Arc<Inner>);
 
 struct Inner {
     index: Arc<Index>,
-    anonymous: Cache<RecordKey, ()>,
-    signed_in: Cache<RecordKey, ()>,
+    recency: Arc<Recency>,
     sweep: AtomicUsize,
 }
 
@@ -45,21 +39,12 @@ impl MemoryStore {
     /// A store for that many signed-in and as many anonymous sessions; one of each at least.
     pub fn with_max_sessions(max_sessions: u64) -> Self {
         let index = Arc::new(Index::new());
-        let recency = || {
+        let evict = {
             let index = Arc::clone(&index);
-            Cache::builder()
-                .max_capacity(max_sessions.max(1))
-                // moka's default policy refuses newcomers when full: a login would vanish.
-                .eviction_policy(EvictionPolicy::lru())
-                .eviction_listener(move |key: Arc<RecordKey>, (), cause| {
-                    if cause == RemovalCause::Size && index.remove(&key).is_some() {
-                        index.count_evicted();
-                    }
-                })
-                .build()
+            move |key: &RecordKey| index.evict(key)
         };
-        let (anonymous, signed_in) = (recency(), recency());
-        MemoryStore(Arc::new(Inner { index, anonymous, signed_in, sweep: AtomicUsize::new(0) }))
+        let recency = Recency::new(max_sessions.max(1), index.notes(), evict);
+        MemoryStore(Arc::new(Inner { index, recency, sweep: AtomicUsize::new(0) }))
     }
 
     /// How many records there are, expired ones that are not yet purged included.
@@ -87,7 +72,8 @@ impl std::fmt::Debug for MemoryStore {
 
 impl Inner {
     fn purge(&self, now: Time, limit: usize) -> Purged {
-        let Inner { index, sweep, .. } = self;
+        let Inner { index, recency, sweep } = self;
+        recency.settle();
         let mut purged = Purged { evicted: index.take_evicted(), ..Purged::default() };
         // Each call goes on where the last one ended, once around at most.
         let start = sweep.load(Ordering::Relaxed);
@@ -97,31 +83,15 @@ impl Inner {
                 sweep.store((start + step) % SHARDS, Ordering::Relaxed);
                 break;
             }
-            let expired = index.take_expired((start + step) % SHARDS, now);
-            purged.expired += expired.len() as u64;
-            expired.iter().for_each(|cell| self.forget(cell));
+            purged.expired += index.remove_expired((start + step) % SHARDS, now);
         }
         purged
     }
 
-    fn recency(&self, signed_in: bool) -> &Cache<RecordKey, ()> {
-        if signed_in { &self.signed_in } else { &self.anonymous }
-    }
-
-    fn save(&self, record: &Record, expected: Version) -> Written {
-        let (written, used_again) = self.index.save(record, expected);
-        if used_again {
-            self.recency(record.principal.is_some()).get(&record.key);
-        }
-        written
-    }
-
-    fn note_use(&self, cell: &Cell) {
-        self.recency(cell.principal().is_some()).get(cell.key());
-    }
-
-    fn forget(&self, cell: &Cell) {
-        self.recency(cell.principal().is_some()).invalidate(cell.key());
+    /// What an operation that may have left a note answers.
+    fn settled<T>(&self, answer: T) -> Result<T, StoreError> {
+        self.recency.settle_if_due();
+        Ok(answer)
     }
 }
 
@@ -135,12 +105,7 @@ impl Store for MemoryStore {
     }
 
     async fn create(&self, record: &Record) -> Result<Written, StoreError> {
-        let Inner { index, .. } = &*self.0;
-        if !index.insert(record) {
-            return Ok(Written::Exists);
-        }
-        self.0.recency(record.principal.is_some()).insert(record.key, ());
-        Ok(Written::Done)
+        self.0.settled(if self.0.index.insert(record) { Written::Done } else { Written::Exists })
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
@@ -148,32 +113,19 @@ impl Store for MemoryStore {
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
-        Ok(self.0.save(record, expected))
+        self.0.settled(self.0.index.save(record, expected))
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        if let Some(cell) = self.0.index.find(key)
-            && cell.touch(accessed)
-        {
-            self.0.note_use(&cell);
-        }
-        Ok(())
+        self.0.settled(self.0.index.touch(key, accessed))
     }
 
     async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
-        let (written, replaced) = self.0.index.renew(old, expected, record);
-        if let Some(cell) = replaced {
-            self.0.recency(record.principal.is_some()).insert(record.key, ());
-            self.0.forget(&cell);
-        }
-        Ok(written)
+        self.0.settled(self.0.index.renew(old, expected, record))
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        if let Some(cell) = self.0.index.remove(key) {
-            self.0.forget(&cell);
-        }
-        Ok(())
+        self.0.settled(self.0.index.remove(key))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
@@ -193,12 +145,12 @@ impl Store for MemoryStore {
         Some(Ok(self.0.index.load(key, now)))
     }
 
-    fn saves_now(&self) -> bool {
+    fn is_immediate(&self) -> bool {
         true
     }
 
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
-        Some(Ok(self.0.save(record, expected)))
+        Some(self.0.settled(self.0.index.save(record, expected)))
     }
 
     fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>> {
@@ -208,17 +160,11 @@ impl Store for MemoryStore {
 
 impl FastStore for MemoryStore {
     async fn fill(&self, record: &Record, now: Time, until: Time) -> Result<(), StoreError> {
-        if self.0.index.fill(record, now, until) {
-            self.0.recency(record.principal.is_some()).insert(record.key, ());
-        }
-        Ok(())
+        self.0.settled(self.0.index.fill(record, now, until))
     }
 
     async fn bury(&self, key: &RecordKey, _: Time, until: Time) -> Result<(), StoreError> {
-        if let Some(cell) = self.0.index.bury(key, until) {
-            self.0.forget(&cell);
-        }
-        Ok(())
+        self.0.settled(self.0.index.bury(key, until))
     }
 
     async fn bury_version(
@@ -228,10 +174,6 @@ impl FastStore for MemoryStore {
         now: Time,
         until: Time,
     ) -> Result<Written, StoreError> {
-        let (written, buried) = self.0.index.bury_version(key, expected, now, until);
-        if let Some(cell) = buried {
-            self.0.forget(&cell);
-        }
-        Ok(written)
+        self.0.settled(self.0.index.bury_version(key, expected, now, until))
     }
 }

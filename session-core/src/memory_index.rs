@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 
 use crate::memory_cell::Cell;
+use crate::memory_recency::{Notes, What};
 use crate::store::Written;
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 
@@ -26,6 +27,7 @@ type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, HashSet<RecordKey>>>;
 pub(crate) struct Index {
     shards: Box<[Shard]>,
     principals: Box<[KeysOfPrincipals]>,
+    notes: Arc<Notes>,
     evicted: AtomicU64,
 }
 
@@ -93,6 +95,7 @@ impl Index {
         Index {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             principals: (0..64).map(|_| Mutex::default()).collect(),
+            notes: Arc::default(),
             evicted: AtomicU64::new(0),
         }
     }
@@ -101,18 +104,33 @@ impl Index {
         self.shards.iter().map(|shard| shard.0.read().cells.len()).sum()
     }
 
-    pub(crate) fn find(&self, key: &RecordKey) -> Option<Arc<Cell>> {
-        find(&self.shards[shard_of(key)].0.read().cells, key).cloned()
+    /// What was done here.
+    pub(crate) fn notes(&self) -> Arc<Notes> {
+        Arc::clone(&self.notes)
     }
 
     pub(crate) fn load(&self, key: &RecordKey, now: Time) -> Option<Record> {
         find(&self.shards[shard_of(key)].0.read().cells, key)?.record(now)
     }
 
-    /// Saves in the record's cell, and says whether the session is to count as used again.
-    pub(crate) fn save(&self, record: &Record, expected: Version) -> (Written, bool) {
+    /// Saves in the record's cell.
+    pub(crate) fn save(&self, record: &Record, expected: Version) -> Written {
         let entries = self.shards[shard_of(&record.key)].0.read();
-        find(&entries.cells, &record.key).map_or((Written::Missing, false), |cell| cell.save(record, expected))
+        let Some(cell) = find(&entries.cells, &record.key) else { return Written::Missing };
+        let (written, is_used_again) = cell.save(record, expected);
+        if is_used_again {
+            self.notes.leave([cell], What::Used);
+        }
+        written
+    }
+
+    pub(crate) fn touch(&self, key: &RecordKey, accessed: Time) {
+        let entries = self.shards[shard_of(key)].0.read();
+        if let Some(cell) = find(&entries.cells, key)
+            && cell.touch(accessed)
+        {
+            self.notes.leave([cell], What::Used);
+        }
     }
 
     /// Whether the key was free.
@@ -121,7 +139,7 @@ impl Index {
         let listed = self.list_principal(record);
         let mut entries = self.shards[shard_of(&record.key)].0.write();
         let Some(holder) = find(&entries.cells, &record.key).cloned() else {
-            insert(&mut entries.cells, Cell::new(record));
+            self.make(&mut entries.cells, Cell::new(record));
             return true;
         };
         drop(entries);
@@ -131,15 +149,14 @@ impl Index {
         false
     }
 
-    /// Whether the copy is here for the first time.
-    pub(crate) fn fill(&self, record: &Record, now: Time, until: Time) -> bool {
+    /// Puts a copy here, unless the key is buried or what is here is as new.
+    pub(crate) fn fill(&self, record: &Record, now: Time, until: Time) {
         let listed = self.list_principal(record);
         let mut entries = self.shards[shard_of(&record.key)].0.write();
         let is_buried = entries.is_buried(&record.key, now);
         let holder = find(&entries.cells, &record.key).cloned();
         if holder.is_none() && !is_buried {
-            insert(&mut entries.cells, Cell::copy(record, until));
-            return true;
+            return self.make(&mut entries.cells, Cell::copy(record, until));
         }
         drop(entries);
         match holder {
@@ -153,48 +170,58 @@ impl Index {
             None if listed => self.unlist_principal(&record.key, record.principal.as_deref()),
             None => {}
         }
-        false
+    }
+
+    fn make(&self, cells: &mut Table, cell: Arc<Cell>) {
+        self.notes.leave([&cell], What::Made);
+        insert(cells, cell);
     }
 
     /// Removes the record of this key and refuses copies of it.
-    pub(crate) fn bury(&self, key: &RecordKey, until: Time) -> Option<Arc<Cell>> {
+    pub(crate) fn bury(&self, key: &RecordKey, until: Time) {
         let mut entries = self.shards[shard_of(key)].0.write();
         entries.bury(key, until);
-        self.remove_from(entries, key)
+        self.remove_from(entries, key, true);
     }
 
     /// The same, unless there is a live record of another version.
-    pub(crate) fn bury_version(
-        &self,
-        key: &RecordKey,
-        expected: Version,
-        now: Time,
-        until: Time,
-    ) -> (Written, Option<Arc<Cell>>) {
+    pub(crate) fn bury_version(&self, key: &RecordKey, expected: Version, now: Time, until: Time) -> Written {
         let mut entries = self.shards[shard_of(key)].0.write();
         let ended = find(&entries.cells, key).map(|cell| cell.replace(expected, now));
         if ended == Some(Written::Conflict) {
-            return (Written::Conflict, None);
+            return Written::Conflict;
         }
         entries.bury(key, until);
-        (Written::Done, self.remove_from(entries, key))
+        self.remove_from(entries, key, true);
+        Written::Done
     }
 
-    pub(crate) fn remove(&self, key: &RecordKey) -> Option<Arc<Cell>> {
-        self.remove_from(self.shards[shard_of(key)].0.write(), key)
+    pub(crate) fn remove(&self, key: &RecordKey) {
+        self.remove_from(self.shards[shard_of(key)].0.write(), key, true);
     }
 
-    fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey) -> Option<Arc<Cell>> {
-        let cell = take(&mut entries.cells, key)?;
+    /// Removes a record for which there is no room, as whoever takes notes knows.
+    pub(crate) fn evict(&self, key: &RecordKey) {
+        if self.remove_from(self.shards[shard_of(key)].0.write(), key, false) {
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether there was one.
+    fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey, with_note: bool) -> bool {
+        let Some(cell) = take(&mut entries.cells, key) else { return false };
         // Before anybody finds it absent, so that no save is done after that.
         cell.remove();
+        if with_note {
+            self.notes.leave([&cell], What::Gone);
+        }
         drop(entries);
         self.unlist_principal(key, cell.principal());
-        Some(cell)
+        true
     }
 
-    /// Replaces one cell by another under the locks of both shards; gives the one replaced.
-    pub(crate) fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> (Written, Option<Arc<Cell>>) {
+    /// Replaces one cell by another under the locks of both shards.
+    pub(crate) fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Written {
         let listed = self.list_principal(record);
         let mut shards = self.lock_both(old, &record.key);
         let holder = find(shards.of(&record.key), &record.key).cloned();
@@ -210,30 +237,32 @@ impl Index {
                 None if listed => self.unlist_principal(&record.key, record.principal.as_deref()),
                 _ => {}
             }
-            return (written, None);
+            return written;
         }
-        insert(shards.of(&record.key), Cell::new(record));
+        self.make(shards.of(&record.key), Cell::new(record));
         let replaced = take(shards.of(old), old);
+        self.notes.leave(&replaced, What::Gone);
         drop(shards);
         self.unlist_principal(old, replaced.as_ref().and_then(|cell| cell.principal()));
-        (written, replaced)
+        written
     }
 
-    /// Removes and gives the expired cells of one shard.
-    pub(crate) fn take_expired(&self, shard: usize, now: Time) -> Vec<Arc<Cell>> {
+    /// Removes the expired cells of one shard, and says how many there were.
+    pub(crate) fn remove_expired(&self, shard: usize, now: Time) -> u64 {
         let shard = &self.shards[shard].0;
         // Readers go on while there is nothing to remove.
         if !shard.read().has_expired(now) {
-            return Vec::new();
+            return 0;
         }
         let mut entries = shard.write();
         let expired: Vec<Arc<Cell>> = entries.cells.extract_if(|cell| cell.expire(now)).collect();
         entries.graves.retain(|grave| now < grave.until);
+        self.notes.leave(&expired, What::Gone);
         drop(entries);
         for cell in &expired {
             self.unlist_principal(cell.key(), cell.principal());
         }
-        expired
+        expired.len() as u64
     }
 
     pub(crate) fn live(&self, now: Time, limit: usize) -> Vec<Record> {
@@ -247,10 +276,6 @@ impl Index {
 
     pub(crate) fn keys_of(&self, principal: &PrincipalKey) -> Vec<RecordKey> {
         self.keys(principal).lock().get(principal).into_iter().flatten().copied().collect()
-    }
-
-    pub(crate) fn count_evicted(&self) {
-        self.evicted.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn take_evicted(&self) -> u64 {

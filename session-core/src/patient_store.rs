@@ -14,7 +14,8 @@ use crate::{Record, RecordKey, Time, Version};
 /// first attempt had arrived.
 pub(crate) struct PatientStore {
     pub(crate) store: AnyStore,
-    pub(crate) saves_now: bool,
+    /// Nothing to wait for, so nothing to be patient with.
+    pub(crate) is_immediate: bool,
     pub(crate) time_limit: Duration,
     pub(crate) attempts: u32,
 }
@@ -28,6 +29,9 @@ impl PatientStore {
     }
 
     pub(crate) async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+        if self.is_immediate {
+            return self.store.create(record).await;
+        }
         self.patiently(self.write(record, || self.store.create(record))).await
     }
 
@@ -44,14 +48,23 @@ impl PatientStore {
         expected: Version,
         record: &Record,
     ) -> Result<Written, StoreError> {
+        if self.is_immediate {
+            return self.store.renew(old, expected, record).await;
+        }
         self.patiently(self.write(record, || self.store.renew(old, expected, record))).await
     }
 
     pub(crate) async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        if self.is_immediate {
+            return self.store.touch(key, accessed).await;
+        }
         self.patiently(self.repeat(|| self.store.touch(key, accessed))).await
     }
 
     pub(crate) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        if self.is_immediate {
+            return self.store.delete(key).await;
+        }
         self.patiently(self.repeat(|| self.store.delete(key))).await
     }
 

@@ -126,8 +126,10 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// Whether [`save_now`](Store::save_now) answers.
-    fn saves_now(&self) -> bool {
+    /// Whether this store never waits: the futures of all operations are ready when they are first
+    /// polled, and [`load_now`](Store::load_now), [`save_now`](Store::save_now) and
+    /// [`purge_now`](Store::purge_now) answer. A request then needs no task and no timer.
+    fn is_immediate(&self) -> bool {
         false
     }
 
@@ -285,8 +287,8 @@ impl Store for AnyStore {
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
         self.0.load_now(key, now)
     }
-    fn saves_now(&self) -> bool {
-        self.0.saves_now()
+    fn is_immediate(&self) -> bool {
+        self.0.is_immediate()
     }
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
         self.0.save_now(record, expected)
@@ -318,7 +320,7 @@ trait DynStore: Send + Sync {
     ) -> Answer<'a, usize>;
     fn close(&self) -> Answer<'_, ()>;
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>>;
-    fn saves_now(&self) -> bool;
+    fn is_immediate(&self) -> bool;
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>>;
     fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>>;
 }
@@ -374,8 +376,8 @@ impl<S: Store> DynStore for S {
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
         Store::load_now(self, key, now)
     }
-    fn saves_now(&self) -> bool {
-        Store::saves_now(self)
+    fn is_immediate(&self) -> bool {
+        Store::is_immediate(self)
     }
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
         Store::save_now(self, record, expected)
