@@ -142,7 +142,9 @@ impl SessionCookie {
         if let Some(domain) = &self.domain {
             template.set_domain(domain.clone());
         }
+        let text = template.to_string();
         let transport = CookieTransport {
+            flags: text[template.name().len() + "=".len()..].into(),
             template,
             #[cfg(any(feature = "signed", feature = "private"))]
             seal: self.seal,
@@ -240,6 +242,8 @@ pub struct CookieTransport {
     /// The cookie with all but its value, so that the one that removes it has the same name,
     /// path, domain and flags.
     template: Cookie<'static>,
+    /// What follows the value of the cookie as text.
+    flags: Box<str>,
     #[cfg(any(feature = "signed", feature = "private"))]
     seal: Option<crate::sealed::Seal>,
 }
@@ -253,6 +257,13 @@ impl CookieTransport {
             return seal.close(cookie);
         }
         cookie
+    }
+
+    fn is_sealed(&self) -> bool {
+        #[cfg(any(feature = "signed", feature = "private"))]
+        return self.seal.is_some();
+        #[cfg(not(any(feature = "signed", feature = "private")))]
+        false
     }
 
     fn present(&self, value: &[u8], presented: &mut PresentedIds) {
@@ -286,8 +297,13 @@ impl Transport for CookieTransport {
     }
 
     fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>) {
-        let mut cookie = self.sealed(issued.id.as_str().to_owned());
-        if let Some(keep_for) = issued.keep_for {
+        let (id, keep_for) = (issued.id.as_str(), issued.keep_for);
+        // Most logins need no cookie that is taken apart again.
+        if keep_for.is_none() && !self.is_sealed() && !outgoing.has_jar() {
+            return outgoing.append_cookie([self.template.name(), "=", id, &self.flags].concat());
+        }
+        let mut cookie = self.sealed(id.to_owned());
+        if let Some(keep_for) = keep_for {
             let seconds = keep_for.min(LONGEST).as_secs();
             cookie.set_max_age(time::Duration::seconds(seconds as i64));
         }
@@ -343,6 +359,26 @@ mod tests {
             let shown = format!("{cookie:?}");
             let error = cookie.build().err().unwrap_or_else(|| panic!("accepted {shown}"));
             assert!(error.to_string().contains(says), "{error} does not say {says}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_the_same_with_a_jar_and_without() {
+        let new = SessionCookie::new;
+        let cookies = [
+            new(),
+            new().allow_http(),
+            new().path("/app").domain("example.com").same_site(SameSite::None).partitioned(),
+        ];
+        for cookie in cookies {
+            let transport = cookie.build().unwrap();
+            let manager = session_core::SessionManager::new(session_core::MemoryStore::new());
+            let id = manager.visit().start(session_core::NewSession::new()).unwrap().id();
+            let mut headers = HeaderMap::new();
+            let issued = IssuedId { id: id.clone(), keep_for: None };
+            transport.issue(&issued, &mut Outgoing::new(&mut headers, None));
+            let in_a_jar = transport.sealed(id.as_str().to_owned()).to_string();
+            assert_eq!(headers[header::SET_COOKIE], in_a_jar);
         }
     }
 

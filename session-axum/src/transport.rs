@@ -73,12 +73,22 @@ impl<'a> Outgoing<'a> {
     pub fn set_cookie(&mut self, cookie: Cookie<'static>) {
         match self.cookies {
             Some(cookies) => cookies.add(cookie),
-            None => match HeaderValue::try_from(cookie.to_string()) {
-                Ok(value) => {
-                    self.headers.append(header::SET_COOKIE, value);
-                }
-                Err(error) => tracing::error!(%error, "a session cookie is no header value"),
-            },
+            None => self.append_cookie(cookie.to_string()),
+        }
+    }
+
+    /// Whether a jar sends what is set.
+    pub(crate) fn has_jar(&self) -> bool {
+        self.cookies.is_some()
+    }
+
+    pub(crate) fn append_cookie(&mut self, cookie: String) {
+        match HeaderValue::try_from(cookie) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.headers.append(header::SET_COOKIE, value);
+            }
+            Err(error) => tracing::error!(%error, "a session cookie is no header value"),
         }
     }
 

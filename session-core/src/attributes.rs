@@ -144,7 +144,7 @@ impl Attributes {
     }
 
     /// Of entries in order of their names.
-    fn of(entries: Arc<[Attribute]>) -> Self {
+    pub(crate) fn of(entries: Arc<[Attribute]>) -> Self {
         Attributes((!entries.is_empty()).then_some(entries))
     }
 }

@@ -83,6 +83,12 @@ impl Changes {
         kept.chain(set).cloned().collect()
     }
 
+    /// What these changes make of no attributes.
+    pub(crate) fn into_attributes(self) -> Attributes {
+        let set: Vec<Attribute> = self.attributes.into_iter().filter_map(|(_, set)| set).collect();
+        Attributes::of(set.into())
+    }
+
     /// The record with these changes, and with an update of one attribute after them.
     pub(crate) fn applied_to_record(&self, record: &Record, update: Option<&Attribute>) -> Record {
         let attributes = match update {

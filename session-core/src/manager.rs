@@ -236,7 +236,7 @@ impl SessionManager {
             None => inner.absolute_timeout,
         };
         let (principal, persistent) = (new.principal.take(), new.persistent.unwrap_or(inner.persistent));
-        let Values { constants, attributes, kept, own } = new.values()?;
+        let Values { constants, attributes, kept } = new.values()?;
         let id = self.draw_id()?;
         let now = self.now();
         let record = Record {
@@ -251,7 +251,7 @@ impl SessionManager {
             constants,
             attributes,
         };
-        Ok(Started::new(id, record, kept, own))
+        Ok(Started::new(id, record, kept))
     }
 
     pub(crate) fn draw_id(&self) -> Result<SessionId, RandomError> {

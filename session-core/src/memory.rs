@@ -88,8 +88,9 @@ impl Inner {
         purged
     }
 
-    /// What an operation that may have left a note answers.
-    fn settled<T>(&self, answer: T) -> Result<T, StoreError> {
+    /// Does something that may leave a note.
+    fn noted<T>(&self, operation: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
+        let answer = operation(&self.index);
         self.recency.settle_if_due();
         Ok(answer)
     }
@@ -105,7 +106,7 @@ impl Store for MemoryStore {
     }
 
     async fn create(&self, record: &Record) -> Result<Written, StoreError> {
-        self.0.settled(if self.0.index.insert(record) { Written::Done } else { Written::Exists })
+        self.0.noted(|index| if index.insert(record) { Written::Done } else { Written::Exists })
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
@@ -113,19 +114,19 @@ impl Store for MemoryStore {
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
-        self.0.settled(self.0.index.save(record, expected))
+        self.0.noted(|index| index.save(record, expected))
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        self.0.settled(self.0.index.touch(key, accessed))
+        self.0.noted(|index| index.touch(key, accessed))
     }
 
     async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
-        self.0.settled(self.0.index.renew(old, expected, record))
+        self.0.noted(|index| index.renew(old, expected, record))
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        self.0.settled(self.0.index.remove(key))
+        self.0.noted(|index| index.remove(key))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
@@ -150,7 +151,7 @@ impl Store for MemoryStore {
     }
 
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
-        Some(self.0.settled(self.0.index.save(record, expected)))
+        Some(self.0.noted(|index| index.save(record, expected)))
     }
 
     fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>> {
@@ -160,11 +161,11 @@ impl Store for MemoryStore {
 
 impl FastStore for MemoryStore {
     async fn fill(&self, record: &Record, now: Time, until: Time) -> Result<(), StoreError> {
-        self.0.settled(self.0.index.fill(record, now, until))
+        self.0.noted(|index| index.fill(record, now, until))
     }
 
     async fn bury(&self, key: &RecordKey, _: Time, until: Time) -> Result<(), StoreError> {
-        self.0.settled(self.0.index.bury(key, until))
+        self.0.noted(|index| index.bury(key, until))
     }
 
     async fn bury_version(
@@ -174,6 +175,6 @@ impl FastStore for MemoryStore {
         now: Time,
         until: Time,
     ) -> Result<Written, StoreError> {
-        self.0.settled(self.0.index.bury_version(key, expected, now, until))
+        self.0.noted(|index| index.bury_version(key, expected, now, until))
     }
 }

@@ -45,9 +45,8 @@ pub(crate) struct Kept {
 pub(crate) struct Values {
     pub(crate) constants: Attributes,
     pub(crate) attributes: Attributes,
-    pub(crate) kept: Option<Kept>,
-    /// The attributes that are not kept.
-    pub(crate) own: Changes,
+    /// What is kept, and the attributes that are not.
+    pub(crate) kept: Option<(Kept, Changes)>,
 }
 
 impl NewSession {
@@ -126,12 +125,14 @@ impl NewSession {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
-        let (before, kept) = self.kept.unzip();
-        let constants = self.constants.applied_to(&Attributes::default());
-        let attributes = self.attributes.applied_to(&before.unwrap_or_default());
+        let constants = self.constants.into_attributes();
+        let (attributes, kept) = match self.kept {
+            None => (self.attributes.into_attributes(), None),
+            Some((before, kept)) => (self.attributes.applied_to(&before), Some((kept, self.attributes))),
+        };
         let last = attributes.iter().chain(constants.iter()).last().map_or("", |(name, _)| name);
         check_size(&constants, &attributes, last)?;
-        Ok(Values { constants, attributes, kept, own: self.attributes })
+        Ok(Values { constants, attributes, kept })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::attributes::{Attribute, check_size};
 use crate::changes::Changes;
 use crate::error::{AttributeError, Error};
 use crate::new_session::Kept;
-use crate::{Attributes, Record, RecordKey, SessionId, Time, Version};
+use crate::{Record, RecordKey, SessionId, Time, Version};
 
 /// A session that the store has, as far as we know.
 pub(crate) struct Stored {
@@ -21,10 +21,8 @@ pub(crate) struct Stored {
 pub(crate) struct Started {
     pub(crate) id: SessionId,
     pub(crate) record: Record,
-    /// The session whose attributes it carries over.
-    kept: Option<Kept>,
-    /// Its other attributes.
-    own: Changes,
+    /// The session whose attributes it carries over, and its own ones.
+    kept: Option<(Kept, Changes)>,
     /// The session before it was removed first, so that must succeed whatever comes after.
     after_remove: bool,
     /// The record is on its way to the store, or was, so further changes must follow it.
@@ -32,27 +30,29 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    pub(crate) fn new(id: SessionId, record: Record, kept: Option<Kept>, own: Changes) -> Self {
-        Started { id, record, kept, own, after_remove: false, sent: false }
+    pub(crate) fn new(id: SessionId, record: Record, kept: Option<(Kept, Changes)>) -> Self {
+        Started { id, record, kept, after_remove: false, sent: false }
     }
 
     fn apply(&mut self, changes: Changes) {
         self.record = changes.applied_to_record(&self.record, None);
-        self.own = std::mem::take(&mut self.own).followed_by(changes);
+        if let Some((_, own)) = &mut self.kept {
+            *own = std::mem::take(own).followed_by(changes);
+        }
     }
 
     /// Carries over again what is kept of a session that has these attributes by now.
     fn keep_again(&mut self, stored: &Record) {
-        if let Some(kept) = &self.kept
+        if let Some((kept, own)) = &self.kept
             && kept.key == stored.key
         {
-            self.record.attributes = self.own.applied_to(&kept.changes.applied_to(&stored.attributes));
+            self.record.attributes = own.applied_to(&kept.changes.applied_to(&stored.attributes));
         }
     }
 
     fn keep_nothing(&mut self) {
-        if self.kept.take().is_some() {
-            self.record.attributes = self.own.applied_to(&Attributes::default());
+        if let Some((_, own)) = self.kept.take() {
+            self.record.attributes = own.into_attributes();
         }
     }
 }

@@ -32,7 +32,7 @@ fn started() -> (State, Record) {
 fn start(state: &mut State) -> Record {
     let id = id();
     let record = record_of(&id);
-    state.start(Started::new(id, record.clone(), None, Changes::default()));
+    state.start(Started::new(id, record.clone(), None));
     record
 }
 
@@ -46,7 +46,7 @@ fn start_keeping(state: &mut State, old: &Record, own: &[(&str, i32)]) -> Record
     let kept = state.view().expect("there is one").attributes;
     let record = Record { attributes: changes.applied_to(&kept), ..record_of(&id) };
     let kept = Kept { key: old.key, changes: state.all_changes() };
-    state.start(Started::new(id, record.clone(), Some(kept), changes));
+    state.start(Started::new(id, record.clone(), Some((kept, changes))));
     record
 }
 
