@@ -5,7 +5,7 @@ use session_core::{ConfigError, IssuedId, PresentedIds};
 use tower_cookies::Cookie;
 use tower_cookies::cookie::{SameSite, time};
 
-use crate::cookie_header;
+use crate::cookie_header::CookieReader;
 use crate::transport::{Outgoing, Transport};
 
 const HOST: &str = "__Host-";
@@ -144,6 +144,7 @@ impl SessionCookie {
         }
         let text = template.to_string();
         let transport = CookieTransport {
+            reader: CookieReader::new(template.name()),
             flags: text[template.name().len() + "=".len()..].into(),
             template,
             #[cfg(any(feature = "signed", feature = "private"))]
@@ -242,6 +243,7 @@ pub struct CookieTransport {
     /// The cookie with all but its value, so that the one that removes it has the same name,
     /// path, domain and flags.
     template: Cookie<'static>,
+    reader: CookieReader,
     /// What follows the value of the cookie as text.
     flags: Box<str>,
     #[cfg(any(feature = "signed", feature = "private"))]
@@ -291,7 +293,7 @@ impl Transport for CookieTransport {
     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
         // Four of this name are tried, valid or not, so that a long header is no way to make
         // the server verify a thousand signatures.
-        for value in cookie_header::values(headers, self.template.name()).take(PresentedIds::MAX) {
+        for value in self.reader.values(headers).take(PresentedIds::MAX) {
             self.present(value, presented);
         }
     }

@@ -1,26 +1,42 @@
-use std::iter;
-
 use http::{HeaderMap, header};
 use memchr::memchr;
+use memchr::memmem::Finder;
 
-/// The values of the cookies of this name, in the order in which the client sent them.
+/// Reads the values of the cookies of one name.
 ///
 /// Strict: the name is compared byte by byte and nothing is decoded, because a name that is
 /// `__Host-…` only after decoding was not set under that name's rules. Anything that is no
 /// cookie of this name is skipped, in linear time.
-pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|header| pairs(header.as_bytes()));
-    pairs.filter_map(|pair| trim(pair).strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+pub(crate) struct CookieReader {
+    /// Finds the name with its `=`, wherever in a header that is.
+    finder: Finder<'static>,
 }
 
-fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(header);
-    iter::from_fn(move || {
-        let text = rest?;
-        let end = memchr(b';', text);
-        rest = end.map(|end| &text[end + 1..]);
-        Some(&text[..end.unwrap_or(text.len())])
-    })
+impl CookieReader {
+    pub(crate) fn new(name: &str) -> Self {
+        CookieReader { finder: Finder::new(&format!("{name}=")).into_owned() }
+    }
+
+    /// The values in the order in which the client sent them.
+    pub(crate) fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
+        headers.get_all(header::COOKIE).iter().flat_map(|header| self.values_in(header.as_bytes()))
+    }
+
+    fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let named = self.finder.find_iter(header).filter(|at| starts_a_cookie(&header[..*at]));
+        named.map(|at| {
+            let value = &header[at + self.finder.needle().len()..];
+            trim(&value[..memchr(b';', value).unwrap_or(value.len())])
+        })
+    }
+}
+
+/// Whether a cookie begins after these bytes.
+fn starts_a_cookie(mut before: &[u8]) -> bool {
+    while let [rest @ .., b' ' | b'\t'] = before {
+        before = rest;
+    }
+    matches!(before, [] | [.., b';'])
 }
 
 fn trim(mut bytes: &[u8]) -> &[u8] {
@@ -40,7 +56,7 @@ mod tests {
         for header in headers {
             map.append(header::COOKIE, HeaderValue::from_bytes(header).unwrap());
         }
-        values(&map, name).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+        CookieReader::new(name).values(&map).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
     }
 
     #[test]
@@ -48,6 +64,12 @@ mod tests {
         assert_eq!(found(&[b"a=1; sessid=x; b=2"], "sessid"), ["x"]);
         assert_eq!(found(&[b"a=1;sessid=x"], "sessid"), ["x"]);
         assert_eq!(found(&[b"a=1", b"\t sessid=x \t"], "sessid"), ["x"]);
+    }
+
+    #[test]
+    fn a_name_inside_of_another_cookie_is_none() {
+        let others: &[u8] = b"a=s=1; xs=2; s s=3; \"s=4; s=5 s=6";
+        assert_eq!(found(&[others], "s"), ["5 s=6"]);
     }
 
     #[test]
