@@ -108,9 +108,22 @@ impl FastStore for RedisStore {
     }
 
     async fn bury(&self, key: &RecordKey, now: Time, until: Time) -> Result<(), StoreError> {
-        let arguments: [&[u8]; 2] = [&value::tombstone(until), &value::time(now)];
-        self.run(&scripts::BURY, &[&self.keys.record(key)], &arguments).await?;
+        let _done = self.bury_if(key, b"", now, until).await?;
         Ok(())
+    }
+
+    async fn bury_version(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+        now: Time,
+        until: Time,
+    ) -> Result<Written, StoreError> {
+        if !self.is_in_one_place() {
+            // So that a renewed record is no longer pending.
+            let _found = self.load(key, now).await?;
+        }
+        self.bury_if(key, &value::version(expected), now, until).await
     }
 }
 
@@ -145,6 +158,13 @@ impl RedisStore {
         arguments: &[&[u8]],
     ) -> Result<Written, StoreError> {
         outcome(self.run(script, keys, arguments).await?)
+    }
+
+    /// Buries what is not a live record, and a live one of the expected version, or of any if that
+    /// is empty.
+    async fn bury_if(&self, key: &RecordKey, expected: &[u8], now: Time, until: Time) -> Result<Written, StoreError> {
+        let arguments: [&[u8]; 3] = [&value::tombstone(until), &value::time(now), expected];
+        self.write(&scripts::BURY, &[&self.keys.record(key)], &arguments).await
     }
 
     pub(super) fn seal(&self, record: &Record) -> Result<Vec<u8>, StoreError> {

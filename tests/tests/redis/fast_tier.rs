@@ -1,6 +1,8 @@
 //! Redis before a more durable store.
 
 use session_core::{FastStore, Record, Store, Written};
+use session_stores::RedisStore;
+use workspace_tests::Proxy;
 use workspace_tests::records::*;
 
 use crate::support::*;
@@ -84,6 +86,76 @@ async fn a_buried_key_takes_no_copies_until_then() {
     assert_eq!(store.load(&record.key, before).await.unwrap(), None);
     store.fill(&record, until, until.saturating_add(MINUTE)).await.unwrap();
     assert_eq!(store.load(&record.key, until).await.unwrap(), Some(record));
+}
+
+#[tokio::test]
+async fn only_the_expected_version_is_buried_with_it() {
+    let Some(store) = single().await else { return };
+    let record = fresh_record();
+    let saved = next(&record);
+    let (start, trusted, until) = (now(), now().saturating_add(MINUTE), now().saturating_add(2 * MINUTE));
+    let bury = |version, now| store.bury_version(&record.key, version, now, until);
+    store.fill(&saved, start, trusted).await.unwrap();
+    assert_eq!(bury(record.version, start).await.unwrap(), Written::Conflict);
+    assert_eq!(load(&store, &record.key).await.as_ref(), Some(&saved));
+    assert_eq!(bury(saved.version, start).await.unwrap(), Written::Done);
+    assert_eq!(bury(record.version, start).await.unwrap(), Written::Done, "nothing is there to differ");
+    store.fill(&saved, start, until).await.unwrap();
+    assert_eq!(load(&store, &record.key).await, None);
+    // A copy that nobody trusts any more is none.
+    let record = fresh_record();
+    store.fill(&next(&record), start, trusted).await.unwrap();
+    assert_eq!(store.bury_version(&record.key, record.version, trusted, until).await.unwrap(), Written::Done);
+}
+
+/// What another process saved here meanwhile is not lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn burying_one_version_against_saving_another_loses_nothing() {
+    let Some(store) = single().await else { return };
+    bury_against_save(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_cluster_burying_one_version_loses_nothing_either() {
+    let Some(store) = cluster().await else { return };
+    bury_against_save(store).await;
+}
+
+async fn bury_against_save(store: RedisStore) {
+    let until = now().saturating_add(5 * MINUTE);
+    for _ in 0..campaign(300) {
+        let record = fresh_record();
+        store.fill(&record, now(), until).await.unwrap();
+        let saved = next(&record);
+        let saving = tokio::spawn({
+            let (store, saved, version) = (store.clone(), saved.clone(), record.version);
+            async move { store.save(&saved, version).await.unwrap() }
+        });
+        let buried = store.bury_version(&record.key, record.version, now(), until).await.unwrap();
+        let left = match (saving.await.unwrap(), buried) {
+            (Written::Done, Written::Conflict) => Some(saved),
+            (Written::Missing, Written::Done) => None,
+            outcome => panic!("saving and burying ended as {outcome:?}"),
+        };
+        assert_eq!(load(&store, &record.key).await, left);
+    }
+}
+
+/// Two would leave room for somebody between them.
+#[tokio::test]
+async fn burying_one_version_is_one_round_trip() {
+    let Some(server) = workspace_tests::RedisServer::start() else { return };
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let store = RedisStore::connect(&format!("redis://{}/", proxy.addr())).await.unwrap();
+    let record = fresh_record();
+    let until = now().saturating_add(MINUTE);
+    // The first time, the script is sent.
+    for trips in [2, 1] {
+        store.fill(&record, now(), until).await.unwrap();
+        let before = proxy.round_trips();
+        let _buried = store.bury_version(&record.key, record.version, now(), until).await.unwrap();
+        assert_eq!(proxy.round_trips() - before, trips);
+    }
 }
 
 /// B46.

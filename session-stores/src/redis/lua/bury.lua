@@ -1,9 +1,10 @@
--- KEYS: record. ARGV: tombstone, now.
-local stored, tombstone = redis.call('GETRANGE', KEYS[1], 0, 8), ARGV[1]
+-- KEYS: record. ARGV: tombstone, now, expected version or nothing.
+local stored, tombstone, now = head(KEYS[1]), ARGV[1], number(ARGV[2], 1)
 local ends = number(tombstone, 2)
+if ARGV[3] ~= '' and is_live(stored, now) and stored:sub(2, 9) ~= ARGV[3] then return 'conflict' end
 if stored:sub(1, 1) == 'T' and number(stored, 2) >= ends then return 'done' end
-if ends > number(ARGV[2], 1) then
-  write(KEYS[1], tombstone, ends - number(ARGV[2], 1))
+if ends > now then
+  write(KEYS[1], tombstone, ends - now)
 else
   redis.call('DEL', KEYS[1])
 end
