@@ -71,6 +71,7 @@ macro_rules! conformance_tests {
             unusual_names_and_values_come_back
             large_record_comes_back_or_is_a_clear_error
             record_of_a_thousand_years_is_found
+            version_agrees_with_load
             // Writing.
             create_never_replaces
             create_never_replaces_an_expired_record

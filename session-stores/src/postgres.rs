@@ -147,12 +147,7 @@ impl PostgresStore {
 
     /// Why the record of this key was not written.
     async fn reason(&self, key: &RecordKey, now: Time) -> Result<Written, StoreError> {
-        let query = sqlx::query_scalar::<_, i32>(safe(&self.statements.is_live));
-        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
-        let mut lent = self.connections.lend().await.map_err(failed)?;
-        let found = query.fetch_optional(lent.connection()).await.map_err(failed)?;
-        lent.give_back();
-        Ok(if found.is_some() { Written::Conflict } else { Written::Missing })
+        Ok(if self.version(key, now).await?.is_some() { Written::Conflict } else { Written::Missing })
     }
 
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
@@ -184,6 +179,15 @@ impl Store for PostgresStore {
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let query = sqlx::query_as(safe(&self.statements.load)).bind(key.as_bytes().to_vec()).bind(now.unix_millis());
         Ok(self.records(query, now).await?.pop())
+    }
+
+    async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
+        let query = sqlx::query_scalar(safe(&self.statements.version));
+        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        let mut lent = self.connections.lend().await.map_err(failed)?;
+        let found = query.fetch_optional(lent.connection()).await.map_err(failed)?;
+        lent.give_back();
+        Ok(found.map(sql::version))
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {

@@ -66,8 +66,8 @@ pub(crate) struct Statements {
     pub(crate) list: Arc<str>,
     pub(crate) of_principal: Arc<str>,
     pub(crate) delete_of_principal: Arc<str>,
-    /// Whether a record that was not written is there at all.
-    pub(crate) is_live: Arc<str>,
+    /// Also tells whether a record that was not written is there at all.
+    pub(crate) version: Arc<str>,
 }
 
 const COLUMNS: &str =
@@ -105,7 +105,9 @@ const OF_PRINCIPAL: &str = "SELECT {columns} FROM {table} WHERE principal = $1 A
 
 const DELETE_OF_PRINCIPAL: &str = "DELETE FROM {table} WHERE principal = $1 AND key <> $2 RETURNING expires_at > $3";
 
-const IS_LIVE: &str = "SELECT 1 FROM {table} WHERE key = $1 AND expires_at > $2";
+// The deadlines themselves as well, as when a record is loaded.
+const VERSION: &str = "SELECT version FROM {table} WHERE key = $1 AND expires_at > $2 \
+    AND {least}(COALESCE(absolute_deadline, {never}), accessed + idle_timeout_ms) > $2";
 
 /// The words in which the databases differ.
 pub(crate) struct Dialect {
@@ -136,7 +138,7 @@ impl Statements {
             list: text(LIST),
             of_principal: text(OF_PRINCIPAL),
             delete_of_principal: text(DELETE_OF_PRINCIPAL),
-            is_live: text(IS_LIVE),
+            version: text(VERSION),
         }
     }
 }
@@ -178,6 +180,11 @@ pub(crate) fn number(version: Version) -> i64 {
     version.get().cast_signed()
 }
 
+/// The version in a row.
+pub(crate) fn version(number: i64) -> Version {
+    Version::from_number(number.cast_unsigned())
+}
+
 /// A limit as databases have numbers.
 pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
@@ -202,7 +209,7 @@ fn envelope(columns: Columns) -> Option<Envelope> {
     };
     Some(Envelope {
         key: RecordKey::from_bytes(key.try_into().ok()?),
-        version: Version::from_number(version.cast_unsigned()),
+        version: self::version(version),
         created: Time::from_unix_millis(created),
         accessed: Time::from_unix_millis(accessed),
         idle_timeout_ms,

@@ -143,10 +143,7 @@ impl SqliteStore {
 
     /// Why the record of this key was not written.
     async fn reason(&self, key: &RecordKey, now: Time) -> Result<Written, StoreError> {
-        let query = sqlx::query_scalar::<_, i64>(safe(&self.statements.is_live));
-        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
-        let found = query.fetch_optional(&self.pool).await.map_err(failed)?;
-        Ok(if found.is_some() { Written::Conflict } else { Written::Missing })
+        Ok(if self.version(key, now).await?.is_some() { Written::Conflict } else { Written::Missing })
     }
 
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
@@ -176,6 +173,12 @@ impl Store for SqliteStore {
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let query = sqlx::query_as(safe(&self.statements.load)).bind(key.as_bytes().to_vec()).bind(now.unix_millis());
         Ok(self.records(query, now).await?.pop())
+    }
+
+    async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
+        let query = sqlx::query_scalar(safe(&self.statements.version));
+        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        Ok(query.fetch_optional(&self.pool).await.map_err(failed)?.map(sql::version))
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {

@@ -72,3 +72,37 @@ pub async fn record_of_a_thousand_years_is_found(store: &impl Store) {
     create(store, &record).await;
     assert_eq!(load(store, &record.key, now()).await, Some(record));
 }
+
+/// At each turn of a record's life, up to each of its deadlines.
+pub async fn version_agrees_with_load(store: &impl Store) {
+    let record = fresh_record();
+    assert_eq!(version(store, &record.key, now()).await, None);
+    create(store, &record).await;
+    assert_eq!(version(store, &record.key, now()).await, Some(record.version));
+
+    let saved = edited(&record, "Count", 2);
+    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    touch(store, &record.key, record.accessed.saturating_add(SECOND)).await;
+    let deadline = record.expires_at().saturating_add(SECOND);
+    assert_eq!(version(store, &record.key, deadline.saturating_sub(MILLISECOND)).await, Some(saved.version));
+    assert_eq!(version(store, &record.key, deadline).await, None);
+
+    let new = renewed(&saved);
+    assert_eq!(renew(store, &saved, &new).await, Written::Done);
+    assert_eq!(version(store, &saved.key, now()).await, None);
+    assert_eq!(version(store, &new.key, now()).await, Some(new.version));
+    delete(store, &new.key).await;
+    assert_eq!(version(store, &new.key, now()).await, None);
+
+    let deadline = record.created.saturating_add(MINUTE);
+    let short = Record { absolute_deadline: Some(deadline), ..fresh_record() };
+    create(store, &short).await;
+    assert_eq!(version(store, &short.key, deadline.saturating_sub(MILLISECOND)).await, Some(short.version));
+    assert_eq!(version(store, &short.key, deadline).await, None);
+}
+
+async fn version(store: &impl Store, key: &RecordKey, now: Time) -> Option<Version> {
+    let version = store.version(key, now).await.expect("the store works");
+    assert_eq!(version, load(store, key, now).await.map(|record| record.version));
+    version
+}

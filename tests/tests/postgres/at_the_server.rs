@@ -119,3 +119,19 @@ async fn a_damaged_row_is_none_and_stays() {
         store.delete(&record.key).await.unwrap();
     }
 }
+
+/// However large the session is.
+#[tokio::test]
+async fn a_version_is_told_without_the_body() {
+    let Some(server) = shared_server() else { return };
+    let store = connect(&server.url()).await.with_table("versions").unwrap();
+    store.set_up().await.unwrap();
+    let record = created(&store, fresh_record()).await;
+    let mut administrator = administrator(server).await;
+    administrator.execute("ALTER TABLE versions RENAME COLUMN body TO elsewhere").await.unwrap();
+    assert!(store.load(&record.key, now()).await.is_err());
+    assert_eq!(store.version(&record.key, now()).await.unwrap(), Some(record.version));
+    // The deadlines count, whatever the column for the index says.
+    administrator.execute(AssertSqlSafe(format!("UPDATE versions SET expires_at = {}", i64::MAX))).await.unwrap();
+    assert_eq!(store.version(&record.key, record.expires_at()).await.unwrap(), None);
+}

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use session_core::{Error, NewSession, Record, Store, StoreError, Written};
 use session_stores::SqliteStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use workspace_tests::records::*;
 use workspace_tests::store_faults;
 
@@ -112,6 +112,24 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     // A logout makes room.
     store.delete(&stored[2].key).await.unwrap();
     created(&store, large("c")).await;
+}
+
+/// However large the session is.
+#[tokio::test]
+async fn a_version_is_told_without_the_body() {
+    let file = File::new();
+    let store = file.open().await;
+    let record = created(&store, fresh_record()).await;
+    let mut administrator = SqliteConnection::connect(&file.url()).await.unwrap();
+    administrator.execute("ALTER TABLE session_records RENAME COLUMN body TO elsewhere").await.unwrap();
+    assert!(store.load(&record.key, now()).await.is_err());
+    assert_eq!(store.version(&record.key, now()).await.unwrap(), Some(record.version));
+    // The deadlines count, whatever the column for the index says.
+    administrator
+        .execute(AssertSqlSafe(format!("UPDATE session_records SET expires_at = {}", i64::MAX)))
+        .await
+        .unwrap();
+    assert_eq!(store.version(&record.key, record.expires_at()).await.unwrap(), None);
 }
 
 /// F4, F11: whoever gives up, at any point.
