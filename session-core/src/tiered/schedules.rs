@@ -1,8 +1,9 @@
 //! The protocol of two tiers under many schedules of its tasks: each operation of a tier is a
 //! point where any other task may go on.
 //!
-//! `RUSTFLAGS="--cfg session_shuttle" cargo test -p session-core --release --lib tiered::schedules`;
-//! `CAMPAIGN` sets how many schedules of each kind. Other tests can't run with that flag.
+//! `tests/run shuttle`, or for many schedules of each kind `CAMPAIGN=1000000
+//! RUSTFLAGS="--cfg session_shuttle" cargo test -p session-core --release --lib tiered::schedules`.
+//! Other tests can't run with that flag.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
