@@ -11,7 +11,6 @@ mod backends;
 mod demo;
 mod options;
 mod pages;
-mod purge;
 mod routes;
 mod server;
 mod store;

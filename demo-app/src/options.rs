@@ -50,7 +50,8 @@ pub struct Options {
     #[arg(long, requires = "fast")]
     pub write_behind: bool,
 
-    /// Opens /demo/admin and /demo/purge to whoever gives this token as a password.
+    /// Opens /demo/admin to whoever gives this token as a password, and /demo/purge to a cron job
+    /// that sends `Authorization: Bearer TOKEN`.
     #[arg(long, value_name = "TOKEN", env = "DEMO_ADMIN_TOKEN", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub admin_token: Option<String>,
 }

@@ -5,17 +5,17 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response_with_state};
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use session_axum::SessionLayer;
+use session_axum::{ConfigError, PurgeService, SessionLayer};
 
 use crate::access::{AdminToken, require_token};
 use crate::pages::{Site, explain_outage, style};
-use crate::{admin, demo, purge};
+use crate::{admin, demo};
 
 /// Far more than a form of the demo has.
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// All routes: those of visitors, and with a token those of an administrator.
-pub fn all(sessions: SessionLayer, site: Site, admin_token: Option<String>) -> Router {
+pub fn all(sessions: SessionLayer, site: Site, admin_token: Option<String>) -> Result<Router, ConfigError> {
     let manager = sessions.manager().clone();
     let site = Arc::new(site);
 
@@ -28,15 +28,15 @@ pub fn all(sessions: SessionLayer, site: Site, admin_token: Option<String>) -> R
         .with_state(site);
 
     if let Some(token) = admin_token {
+        routes = routes.route_service("/demo/purge", PurgeService::new(manager.clone(), &token)?);
         let administration = Router::new()
             .route("/demo/admin", get(admin::list))
             .route("/demo/admin/end", post(admin::end))
-            .route("/demo/purge", get(purge::purge).post(purge::purge))
             .layer(from_fn_with_state(AdminToken::new(token), require_token))
             .with_state(manager);
         routes = routes.merge(administration);
     }
-    routes.layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+    Ok(routes.layer(DefaultBodyLimit::max(MAX_FORM_BYTES)))
 }
 
 #[cfg(test)]

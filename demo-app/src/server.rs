@@ -31,7 +31,7 @@ impl Server {
         let listener =
             TcpListener::bind(&options.listen).await.with_context(|| format!("can't listen on {}", options.listen))?;
         let site = Site::new(&options);
-        let routes = routes::all(session_layer(&options, &sessions)?, site, options.admin_token);
+        let routes = routes::all(session_layer(&options, &sessions)?, site, options.admin_token)?;
         Ok(Server { listener, routes, sessions })
     }
 

@@ -24,6 +24,16 @@ impl SessionError {
     pub fn into_inner(self) -> Error {
         self.0
     }
+
+    pub(crate) fn log(&self) {
+        let mut causes = Vec::new();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        tracing::error!(error = %self, causes = causes.join(": "), "a session failed");
+    }
 }
 
 impl AsRef<Error> for SessionError {
@@ -36,7 +46,7 @@ impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() {
-            log(&self);
+            self.log();
         }
         let text = match status {
             StatusCode::UNAUTHORIZED => "Your session has ended.",
@@ -45,14 +55,4 @@ impl IntoResponse for SessionError {
         };
         (status, text).into_response()
     }
-}
-
-fn log(error: &SessionError) {
-    let mut causes = Vec::new();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        causes.push(error.to_string());
-        cause = error.source();
-    }
-    tracing::error!(%error, causes = causes.join(": "), "a session failed");
 }

@@ -34,7 +34,7 @@ impl HeaderTransport {
 }
 
 /// The token of `Bearer <token>`; the scheme's case does not matter.
-fn bearer_token(value: &[u8]) -> Option<&[u8]> {
+pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let scheme_ends = value.iter().position(|byte| *byte == b' ')?;
     let (scheme, token) = value.split_at(scheme_ends);
     scheme.eq_ignore_ascii_case(b"bearer").then(|| token.trim_ascii_start())

@@ -62,6 +62,7 @@ mod extract;
 mod header;
 mod http_headers;
 mod layer;
+mod purge_service;
 mod rejection;
 #[cfg(any(feature = "signed", feature = "private"))]
 mod sealed;
@@ -75,6 +76,7 @@ pub use error::SessionError;
 pub use extract::{MaybeSession, Session};
 pub use header::HeaderTransport;
 pub use layer::{SessionLayer, SessionLayerBuilder};
+pub use purge_service::PurgeService;
 pub use rejection::{NoSession, SessionRejection};
 pub use service::{ResponseFuture, SessionService};
 pub use session_core::{AttrKey, ConfigError, NewSession, SessionManager};

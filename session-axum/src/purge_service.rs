@@ -1,0 +1,118 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum_core::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use session_core::{ConfigError, SessionManager};
+use subtle::ConstantTimeEq;
+use tower_service::Service;
+
+use crate::SessionError;
+use crate::header::bearer_token;
+use crate::http_headers::forbid_storing;
+
+/// Deletes expired sessions when a cron job asks for it that knows the secret.
+///
+/// For servers that are asleep between requests, and so purge nothing in the background:
+///
+/// ```
+/// # use axum::Router;
+/// # use session_axum::{ConfigError, PurgeService, SessionManager};
+/// fn jobs(sessions: SessionManager, secret: &str) -> Result<Router, ConfigError> {
+///     Ok(Router::new().route_service("/purge", PurgeService::new(sessions, secret)?))
+/// }
+/// ```
+///
+/// A request of any method with `Authorization: Bearer SECRET` has them deleted in batches, until
+/// none are left or the [time](PurgeService::time_limit) is over, and is answered
+/// `{"completed":true,"purged":3}`. `completed` is false if some may be left; if that is because
+/// the store failed, the status is 503. `purged` counts what was deleted in either case. A request
+/// without the secret is answered 401.
+#[derive(Clone)]
+pub struct PurgeService {
+    sessions: SessionManager,
+    secret: Arc<[u8]>,
+    time_limit: Duration,
+}
+
+impl PurgeService {
+    /// How long one request may take, as long as no [other time](PurgeService::time_limit) is set.
+    pub const TIME_LIMIT: Duration = Duration::from_secs(8 * 60);
+
+    /// The secret must not be empty, as it is where a variable of the environment was forgotten.
+    pub fn new(sessions: SessionManager, secret: &str) -> Result<Self, ConfigError> {
+        if secret.is_empty() {
+            return Err(ConfigError::new("the secret of a purging job is empty; give it one that nobody guesses"));
+        }
+        Ok(PurgeService { sessions, secret: secret.as_bytes().into(), time_limit: PurgeService::TIME_LIMIT })
+    }
+
+    /// After how long no further batch is begun: less than the job's own time limit.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    fn is_presented(&self, headers: &HeaderMap) -> bool {
+        let value = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        value.and_then(bearer_token).is_some_and(|token| self.secret.ct_eq(token).into())
+    }
+
+    async fn purge(self) -> Response {
+        let (start, mut purged) = (Instant::now(), 0);
+        loop {
+            // One batch a call, so that what was purged before a failure is known.
+            match self.sessions.purge_expired(Duration::ZERO).await {
+                Ok(batch) => {
+                    purged += batch.expired;
+                    if !batch.more || start.elapsed() >= self.time_limit {
+                        return report(StatusCode::OK, !batch.more, purged);
+                    }
+                }
+                Err(error) => {
+                    SessionError::from(error).log();
+                    return report(StatusCode::SERVICE_UNAVAILABLE, false, purged);
+                }
+            }
+        }
+    }
+}
+
+fn report(status: StatusCode, completed: bool, purged: u64) -> Response {
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let mut response = (status, json, format!("{{\"completed\":{completed},\"purged\":{purged}}}")).into_response();
+    forbid_storing(response.headers_mut());
+    response
+}
+
+impl<B> Service<Request<B>> for PurgeService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if !self.is_presented(request.headers()) {
+            let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+            let refused = (StatusCode::UNAUTHORIZED, challenge, "The secret is needed.").into_response();
+            return Box::pin(future::ready(Ok(refused)));
+        }
+        let service = self.clone();
+        Box::pin(async move { Ok(service.purge().await) })
+    }
+}
+
+impl fmt::Debug for PurgeService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PurgeService").field("time_limit", &self.time_limit).finish_non_exhaustive()
+    }
+}
