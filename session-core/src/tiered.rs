@@ -93,7 +93,7 @@ use tiers::Tiers;
 /// | the timeout as Memcache's TTL | `until` of [`FastStore::fill`]: what is left of the session, or less |
 /// | `expires` of an entity | both deadlines, the earlier one; an expired record counts as none |
 /// | an expired entity is deleted by `Get` | by purging, so that no request waits for it |
-/// | purge handler: batches of 100, 8 minutes | [`SessionManager::purge_expired`](crate::SessionManager::purge_expired), in the background or from a handler |
+/// | purge handler: batches of 100, 8 minutes | `session_axum::PurgeService`, which needs a secret; or in the background |
 /// | every session used is written | only a changed one, and a touch once a minute at most |
 /// | `Close` at the end of each request | the layer saves; [`SessionManager::close`](crate::SessionManager::close) at the end of the program |
 pub struct TieredStore<F: FastStore, D: Store>(Arc<Owner<F, D>>);
