@@ -344,7 +344,7 @@ impl FastStore for MemcachedStore {
         if copy.is_over(now) {
             return Ok(());
         }
-        let filled = Item::Record(copy);
+        let mut filled = Item::Record(copy);
         loop {
             let Some(Found { item, cas }) = self.items.get(&record.key).await? else {
                 match self.items.add(&record.key, &filled).await? {
@@ -352,8 +352,12 @@ impl FastStore for MemcachedStore {
                     None => continue,
                 }
             };
-            if item.is_ok_and(|item| keeps_out(&item, record.version, now)) {
+            if item.as_ref().is_ok_and(|item| keeps_out(item, record.version, now)) {
                 return Ok(());
+            }
+            if let (Item::Record(copy), Ok(Item::Record(stored))) = (&mut filled, item) {
+                // A touch is part of no version.
+                copy.envelope.accessed = copy.envelope.accessed.max(stored.envelope.accessed);
             }
             if let Replaced::Done(_) = self.items.replace(&record.key, cas, &filled).await? {
                 return Ok(());

@@ -50,6 +50,17 @@ async fn an_older_copy_never_takes_a_newer_ones_place() {
 }
 
 #[tokio::test]
+async fn a_newer_copy_keeps_the_later_use() {
+    let Some(store) = store().await else { return };
+    let record = fresh_record();
+    let (until, used) = (now().saturating_add(5 * MINUTE), now().saturating_add(MINUTE));
+    store.fill(&record, now(), until).await.unwrap();
+    store.touch(&record.key, used).await.unwrap();
+    store.fill(&next(&record), now(), until).await.unwrap();
+    assert_eq!(load(&store, &record.key).await, Some(Record { accessed: used, ..next(&record) }));
+}
+
+#[tokio::test]
 async fn a_buried_key_takes_no_copy_until_then() {
     let Some(store) = store().await else { return };
     let (record, start) = (fresh_record(), now());
