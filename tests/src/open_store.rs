@@ -1,6 +1,9 @@
 use session_core::AnyStore;
+#[cfg(any(feature = "memcached", feature = "redis"))]
+use session_core::{FastStore, TieredStore};
 
-/// The store of this URL, for the programs that tests start.
+/// The store of this URL, for the programs that tests start: `through:FAST DURABLE` and
+/// `behind:FAST DURABLE` are two in tiers.
 ///
 /// # Panics
 ///
@@ -22,6 +25,31 @@ pub async fn open_store(url: &str) -> AnyStore {
             let connected = session_stores::FirestoreStore::connect_to_emulator(host, project).await;
             AnyStore::new(connected.expect("the emulator runs"))
         }
+        #[cfg(any(feature = "memcached", feature = "redis"))]
+        "through" | "behind" => {
+            let (fast, durable) = _rest.split_once(' ').expect("two URLs");
+            open_tiers(fast, Box::pin(open_store(durable)).await, backend == "behind").await
+        }
         _ => panic!("no store for {backend:?}"),
+    }
+}
+
+#[cfg(any(feature = "memcached", feature = "redis"))]
+async fn open_tiers(fast: &str, durable: AnyStore, is_behind: bool) -> AnyStore {
+    fn tiered(fast: impl FastStore, durable: AnyStore, is_behind: bool) -> AnyStore {
+        let tiers = TieredStore::builder(fast, durable);
+        let tiers = if is_behind { tiers.write_behind(Default::default()) } else { tiers };
+        AnyStore::new(tiers.build().expect("these settings work"))
+    }
+    match fast.split_once(':') {
+        #[cfg(feature = "redis")]
+        Some(("redis", _)) => {
+            tiered(session_stores::RedisStore::connect(fast).await.expect("the server runs"), durable, is_behind)
+        }
+        #[cfg(feature = "memcached")]
+        Some(("memcached", _)) => {
+            tiered(session_stores::MemcachedStore::connect(fast).await.expect("the server runs"), durable, is_behind)
+        }
+        _ => panic!("{fast:?} is no fast store"),
     }
 }

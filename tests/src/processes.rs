@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use session_core::{NewSession, SessionManager};
+use session_core::{NewSession, SessionId, SessionManager};
 
 /// Another process that counts up a session: see `src/bin/worker.rs`.
 pub struct Worker(Child);
@@ -68,7 +68,7 @@ impl Drop for Worker {
 }
 
 /// G7, F9: so many processes with so many clients each update one session; every update counts, and
-/// each got an answer of its own.
+/// each got an answer of its own. The session's id.
 ///
 /// `program` is `env!("CARGO_BIN_EXE_worker")`. Blocks the thread while the processes work.
 pub async fn count_in_processes(
@@ -76,7 +76,7 @@ pub async fn count_in_processes(
     url: &str,
     sessions: &SessionManager,
     [processes, clients, updates]: [usize; 3],
-) {
+) -> SessionId {
     let session = sessions.create(NewSession::new().attr("Count", &0)).await.expect("the store works");
     let id = session.id();
     let start = || Worker::start(program, url, id.as_str(), clients, updates);
@@ -91,4 +91,5 @@ pub async fn count_in_processes(
     assert_eq!(distinct.len(), total, "two updates got the same answer");
     let session = sessions.get(id.as_str()).await.expect("the store works").expect("it is alive");
     assert_eq!(session.attr::<usize>("Count").expect("it is a number"), Some(total));
+    id
 }

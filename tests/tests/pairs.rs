@@ -1,0 +1,151 @@
+//! Real stores as two tiers: every behaviour, and several processes on one session.
+
+#![cfg(all(feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use session_core::{FastStore, MemoryStore, Store, TieredStore};
+use session_stores::{MemcachedStore, PostgresStore, RedisStore, SqliteStore};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use workspace_tests::records::{campaign, manager};
+use workspace_tests::{MemcachedServer, PostgresServer, RedisServer, count_in_processes, open_store};
+
+const WORKER: &str = env!("CARGO_BIN_EXE_worker");
+
+/// The suite moves time back and forth by minutes, and wants to see each use at once.
+fn through<F: FastStore, D: Store>(fast: F, durable: D) -> TieredStore<F, D> {
+    TieredStore::builder(fast, durable).trust(Duration::from_secs(1_000_000)).build().unwrap()
+}
+
+fn behind<F: FastStore, D: Store>(fast: F, durable: D) -> TieredStore<F, D> {
+    TieredStore::builder(fast, durable).write_behind(Default::default()).build().unwrap()
+}
+
+/// Without a disk, and with the one connection that there can be then.
+async fn sqlite() -> SqliteStore {
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let store = SqliteStore::from_pool(pool.connect_lazy_with(SqliteConnectOptions::new().in_memory(true)));
+    store.set_up().await.unwrap();
+    store
+}
+
+/// One server for all tests.
+fn postgres_server() -> Option<&'static PostgresServer> {
+    static SERVER: OnceLock<Option<PostgresServer>> = OnceLock::new();
+    SERVER.get_or_init(PostgresServer::start).as_ref()
+}
+
+async fn memcached_and_postgres() -> Option<(MemcachedStore, PostgresStore)> {
+    static SERVER: OnceLock<Option<MemcachedServer>> = OnceLock::new();
+    let fast = SERVER.get_or_init(MemcachedServer::start).as_ref()?;
+    let durable = postgres_server()?;
+    let fast = MemcachedStore::connect(&fast.url()).await.unwrap();
+    Some((fast, PostgresStore::connect(&durable.url()).await.unwrap()))
+}
+
+async fn redis_and_postgres() -> Option<(RedisStore, PostgresStore)> {
+    static SERVER: OnceLock<Option<RedisServer>> = OnceLock::new();
+    let fast = SERVER.get_or_init(RedisServer::start).as_ref()?;
+    let durable = postgres_server()?;
+    let fast = RedisStore::connect(&fast.url()).await.unwrap();
+    Some((fast, PostgresStore::connect(&durable.url()).await.unwrap()))
+}
+
+mod memory_before_sqlite {
+    session_core::conformance_tests!(super::through(super::MemoryStore::new(), super::sqlite().await));
+}
+
+mod memory_long_before_sqlite {
+    session_core::conformance_tests!(super::behind(super::MemoryStore::new(), super::sqlite().await));
+}
+
+mod memcached_before_postgres {
+    session_core::conformance_tests!({
+        let Some((fast, durable)) = super::memcached_and_postgres().await else { return };
+        super::through(fast, durable)
+    });
+}
+
+mod memcached_long_before_postgres {
+    session_core::conformance_tests!({
+        let Some((fast, durable)) = super::memcached_and_postgres().await else { return };
+        super::behind(fast, durable)
+    });
+}
+
+mod redis_before_postgres {
+    session_core::conformance_tests!({
+        let Some((fast, durable)) = super::redis_and_postgres().await else { return };
+        super::through(fast, durable)
+    });
+}
+
+mod redis_long_before_postgres {
+    session_core::conformance_tests!({
+        let Some((fast, durable)) = super::redis_and_postgres().await else { return };
+        super::behind(fast, durable)
+    });
+}
+
+/// G7, F9: through both tiers, and what the durable one has in the end.
+async fn assert_updates_add_up(fast: &str, durable: &str, [clients, updates]: [usize; 2]) {
+    for mode in ["through", "behind"] {
+        let pair = format!("{mode}:{fast} {durable}");
+        let sessions = manager(&open_store(&pair).await);
+        let id = count_in_processes(WORKER, &pair, &sessions, [4, clients, updates]).await;
+        sessions.close().await.unwrap();
+        let session = manager(&open_store(durable).await).get(id.as_str()).await.unwrap().expect("it is durable");
+        assert_eq!(session.attr::<usize>("Count").unwrap(), Some(4 * clients * updates), "{mode}");
+    }
+}
+
+/// `CAMPAIGN=1000` for the full size.
+#[tokio::test]
+async fn updates_of_four_processes_on_redis_before_postgres_add_up() {
+    let (Some(fast), Some(durable)) = (RedisServer::start(), postgres_server()) else { return };
+    assert_updates_add_up(&fast.url(), &durable.url(), [16, campaign(20)]).await;
+}
+
+#[tokio::test]
+async fn updates_of_four_processes_on_memcached_before_postgres_add_up() {
+    let (Some(fast), Some(durable)) = (MemcachedServer::start(), postgres_server()) else { return };
+    assert_updates_add_up(&fast.url(), &durable.url(), [16, campaign(20)]).await;
+}
+
+#[tokio::test]
+async fn updates_of_four_processes_on_redis_before_sqlite_add_up() {
+    let Some(fast) = RedisServer::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let durable = format!("sqlite:{}", folder.path().join("sessions.db").display());
+    assert_updates_add_up(&fast.url(), &durable, [16, campaign(20)]).await;
+}
+
+#[cfg(feature = "firestore")]
+mod memcached_before_firestore {
+    use session_stores::{FirestoreStore, MemcachedStore};
+    use workspace_tests::FirestoreEmulator;
+
+    use super::*;
+
+    /// gaesession's own pair.
+    async fn pair() -> Option<TieredStore<MemcachedStore, FirestoreStore>> {
+        static SERVERS: OnceLock<Option<(MemcachedServer, FirestoreEmulator)>> = OnceLock::new();
+        let start = || Some((MemcachedServer::start()?, FirestoreEmulator::start()?));
+        let (fast, durable) = SERVERS.get_or_init(start).as_ref()?;
+        let fast = MemcachedStore::connect(&fast.url()).await.unwrap();
+        let durable = FirestoreStore::connect_to_emulator(&durable.addr().to_string(), "tests").await.unwrap();
+        Some(through(fast, durable))
+    }
+
+    session_core::conformance_tests!({
+        let Some(store) = pair().await else { return };
+        store
+    });
+
+    #[tokio::test]
+    async fn updates_of_four_processes_add_up() {
+        let (Some(fast), Some(durable)) = (MemcachedServer::start(), FirestoreEmulator::start()) else { return };
+        assert_updates_add_up(&fast.url(), &durable.url(), [2, campaign(10)]).await;
+    }
+}
