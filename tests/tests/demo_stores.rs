@@ -1,9 +1,9 @@
 //! The demo on stores that outlive it, and that others share.
 
-#![cfg(all(feature = "postgres", feature = "redis", feature = "sqlite"))]
+#![cfg(all(feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
 
 use tempfile::TempDir;
-use workspace_tests::{Demo, DemoVisitor, PostgresServer, RedisServer};
+use workspace_tests::{Demo, DemoVisitor, MemcachedServer, PostgresServer, RedisServer};
 
 #[track_caller]
 fn assert_count(answer: &str, visits: u32) {
@@ -81,6 +81,22 @@ fn two_demos_with_redis_before_one_sqlite_share_login_and_count() {
     let folder = TempDir::new().unwrap();
     let store = format!("sqlite:{}", folder.path().join("demo.db").display());
     assert_two_demos_share_a_login(&["--store", &store, "--fast", &server.url()]);
+}
+
+#[test]
+fn two_demos_with_one_memcached_share_login_and_count() {
+    let Some(server) = MemcachedServer::start() else { return };
+    assert_two_demos_share_a_login(&["--store", &server.url()]);
+}
+
+#[test]
+fn two_demos_that_write_behind_share_login_and_count() {
+    let (Some(redis), Some(memcached)) = (RedisServer::start(), MemcachedServer::start()) else { return };
+    let folder = TempDir::new().unwrap();
+    let store = format!("sqlite:{}", folder.path().join("demo.db").display());
+    for fast in [redis.url(), memcached.url()] {
+        assert_two_demos_share_a_login(&["--store", &store, "--fast", &fast, "--write-behind"]);
+    }
 }
 
 #[test]
