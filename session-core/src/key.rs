@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn the_handle_presented_as_an_id_is_another_key() {
         let key = SessionId::generate(&SystemRandom, 18).unwrap().key();
-        assert_ne!(SessionId::parse(&key.to_string()).unwrap().key(), key);
+        assert_ne!(SessionId::parse(key.to_string()).unwrap().key(), key);
     }
 }
