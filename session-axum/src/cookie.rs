@@ -110,6 +110,9 @@ impl SessionCookie {
 
     /// Signs the id with the first key, and accepts ids signed with any of them: new keys go to
     /// the front. An id without a right signature never reaches the store.
+    ///
+    /// A cookie is sent once and not again when keys change, so an old key has to stay for the
+    /// longest absolute timeout; dropping it signs out whoever came with it.
     #[cfg(feature = "signed")]
     pub fn signed(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
         self.seal = Some(crate::sealed::Seal::signed(keys));
@@ -117,7 +120,7 @@ impl SessionCookie {
     }
 
     /// Encrypts the id with the first key, and accepts ids encrypted with any of them: new keys
-    /// go to the front.
+    /// go to the front, and old ones stay as long as for [signed](SessionCookie::signed) cookies.
     #[cfg(feature = "private")]
     pub fn private(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
         self.seal = Some(crate::sealed::Seal::private(keys));
@@ -158,11 +161,16 @@ impl SessionCookie {
     }
 
     fn sent_name(&self) -> String {
-        if !self.prefix || !self.secure || self.name.starts_with("__") {
+        if !self.prefix || !self.secure || self.has_prefix(HOST) || self.has_prefix(SECURE) {
             return self.name.clone();
         }
         let prefix = if self.may_be_host() { HOST } else { SECURE };
         format!("{prefix}{}", self.name)
+    }
+
+    /// Whether the name starts so, as browsers see it: in any case.
+    fn has_prefix(&self, prefix: &str) -> bool {
+        self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     }
 
     fn may_be_host(&self) -> bool {
@@ -175,14 +183,12 @@ impl SessionCookie {
         if name.is_empty() || !name.bytes().all(is_token) {
             return refuse(format!("{name:?} is no cookie name; use letters, digits, `-` and `_`"));
         }
-        let starts_with =
-            |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        if starts_with(HOST) && !self.may_be_host() {
+        if self.has_prefix(HOST) && !self.may_be_host() {
             return refuse(format!(
                 "browsers refuse {name} unless it is Secure, has Path=/ and no Domain; drop the prefix or those settings"
             ));
         }
-        if starts_with(SECURE) && !self.secure {
+        if self.has_prefix(SECURE) && !self.secure {
             return refuse(format!("browsers refuse {name} over HTTP; drop the prefix or `allow_http`"));
         }
         if self.same_site == SameSite::None && !self.secure {
@@ -334,7 +340,12 @@ mod tests {
         assert_eq!(sent_name(SessionCookie::new().domain("example.com")), "__Secure-sessid");
         assert_eq!(sent_name(SessionCookie::new().allow_http()), "sessid");
         assert_eq!(sent_name(SessionCookie::new().without_prefix()), "sessid");
-        assert_eq!(sent_name(SessionCookie::new().name("__Host-a")), "__Host-a");
+        for known in ["__Host-a", "__host-a", "__Secure-a", "__SECURE-a"] {
+            assert_eq!(sent_name(SessionCookie::new().name(known)), known);
+        }
+        // Underscores alone are no prefix.
+        assert_eq!(sent_name(SessionCookie::new().name("__a")), "__Host-__a");
+        assert_eq!(sent_name(SessionCookie::new().name("__Hosta").path("/a")), "__Secure-__Hosta");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
-use session_core::Error;
+use session_core::{AttributeError, Error};
 
 /// Why a handler's use of its session failed: [`session_core::Error`] as a response.
 ///
@@ -27,12 +27,20 @@ impl SessionError {
 
     pub(crate) fn log(&self) {
         let mut causes = Vec::new();
-        let mut cause = std::error::Error::source(self);
+        let mut cause = self.printable_cause();
         while let Some(error) = cause {
             causes.push(error.to_string());
             cause = error.source();
         }
         tracing::error!(error = %self, causes = causes.join(": "), "a session failed");
+    }
+
+    /// What a value has instead of the type asked for is told with the value, which may be a secret.
+    fn printable_cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            Error::Attribute(AttributeError::Type { .. }) => None,
+            error => std::error::Error::source(error),
+        }
     }
 }
 

@@ -16,6 +16,10 @@ use crate::slot::{Opening, Slot};
 /// rejected before the handler runs, with 401 or the layer's redirect; a failing store with 503.
 /// `Option<Session>` gives `None` to a visitor without one.
 ///
+/// What it collects is saved when the handler has returned, and dropped when the handler panics or
+/// is cancelled. Layers that catch panics or cut slow handlers off go
+/// [outside](crate#other-layers) the session layer, or they look like handlers that returned.
+///
 /// ```
 /// use session_axum::{Session, SessionError};
 ///

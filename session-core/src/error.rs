@@ -47,7 +47,7 @@ pub enum AttributeError {
         name: String,
         /// The type asked for.
         expected: &'static str,
-        /// What the value has instead.
+        /// What the value has instead. It may print the value, so keep it out of logs.
         source: serde_json::Error,
     },
     /// The value has no JSON form.

@@ -1,4 +1,4 @@
-//! A19, B67, R25: everything runs at TRACE, and no line holds an id.
+//! A19, B67, R25: everything runs at TRACE, and no line holds an id, nor a value that is stored.
 //!
 //! In a binary of its own, because tracing remembers for the whole process which lines nobody
 //! wants to see.
@@ -41,6 +41,20 @@ async fn show(sess: Session, visitor: MaybeSession) {
     tracing::info!(?sess, ?visitor, id = ?sess.id(), handle = ?sess.handle(), "shown");
 }
 
+/// What is logged on this thread while the guard lives.
+fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+    (log, tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish()))
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
 fn routes() -> Router {
     Router::new()
         .route("/login", post(login))
@@ -52,10 +66,7 @@ fn routes() -> Router {
 
 #[tokio::test]
 async fn no_id_is_printed() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
-    let _guard = tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish());
+    let (log, _guard) = capture();
     let store = UnsteadyStore::default();
     let app = routes().layer(SessionLayer::new(store.clone()));
     let mut client = Client::new(&app);
@@ -72,11 +83,37 @@ async fn no_id_is_printed() {
     client.jar.insert(COOKIE.into(), FORGED.into());
     client.get("/count").await;
     ids.push(FORGED.into());
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     for expected in ["session created", "session renewed", "session removed", "rejected", "a session failed", "shown"] {
         assert!(log.contains(expected), "{expected:?} is not logged:\n{log}");
     }
     for id in ids {
         assert!(!log.contains(&id), "an id is printed");
     }
+}
+
+/// serde's message for a value of another type quotes it.
+#[tokio::test]
+async fn no_stored_value_is_printed() {
+    const SECRET: &str = "4111-1111-1111-1111";
+    let (log, _guard) = capture();
+    let start = async |visitor: MaybeSession| visitor.start(NewSession::new().attr("card", SECRET)).map(drop);
+    let read = async |sess: Session| sess.attr::<u32>("card").map(drop).map_err(SessionError::from);
+    let update = async |sess: Session| {
+        sess.update_attr("card", |n: Option<u32>| n.unwrap_or(0)).await.map(drop).map_err(SessionError::from)
+    };
+    let app = Router::new()
+        .route("/start", post(start))
+        .route("/read", get(read))
+        .route("/update", get(update))
+        .layer(SessionLayer::new(UnsteadyStore::default()));
+    let mut client = Client::new(&app);
+    client.post("/start").await;
+    for path in ["/read", "/update"] {
+        let answer = client.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (500, "Internal server error."));
+    }
+    let log = log.text();
+    assert_eq!(log.matches("attribute \"card\" is not a u32").count(), 2, "{log}");
+    assert!(!log.contains(SECRET), "{log}");
 }
