@@ -2,6 +2,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
 
 use crate::error::RandomError;
 use crate::{RandomSource, RecordKey};
@@ -65,6 +66,12 @@ impl SessionId {
     /// The key under which stores keep this session.
     pub fn key(&self) -> RecordKey {
         RecordKey::of(self)
+    }
+
+    /// What only a page that was made for this session can know. No id has a colon, so that no
+    /// session's key is the same hash.
+    pub(crate) fn csrf_token(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::new().chain_update("csrf:").chain_update(self.as_bytes()).finalize())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq;
 
 use crate::attributes::{Attribute, check_size, read};
 use crate::commit::Found;
@@ -421,6 +422,42 @@ impl Session {
         let mut record = self.view();
         record.accessed = record.accessed.max(self.shared.manager.now());
         record.expires_at()
+    }
+
+    /// A value that a page puts into its forms, to tell them from another site's: what is sent back
+    /// goes to [`check_csrf`](Session::check_csrf).
+    ///
+    /// Each session has its own, and another one once it is [renewed](Session::renew_id); nothing
+    /// is stored for it. It is of no use as an id or a handle, but belongs into this visitor's
+    /// pages only: not into addresses, and not into a compressed page that repeats what a request
+    /// said, from whose size it can be guessed.
+    ///
+    /// `SameSite` already keeps out what other *sites* send. This also keeps out the other hosts of
+    /// one's own site, which browsers count as the same, and is needed where the cookie is
+    /// `SameSite=None`. Neither helps where a mere GET changes something.
+    ///
+    /// ```
+    /// # use session_core::{Error, Session};
+    /// # struct Transfer { csrf: String }
+    /// fn page(sess: &Session) -> String {
+    ///     format!("<form method=post><input type=hidden name=csrf value={}>…", sess.csrf_token())
+    /// }
+    /// fn is_from_our_page(sess: &Session, form: &Transfer) -> bool {
+    ///     sess.check_csrf(&form.csrf)
+    /// }
+    /// ```
+    pub fn csrf_token(&self) -> String {
+        self.tell(|id, _| id.csrf_token())
+    }
+
+    /// Whether this is the session's [`csrf_token`](Session::csrf_token). Compares in constant
+    /// time.
+    ///
+    /// To be asked before [`renew_id`](Session::renew_id), as a form from before has the earlier
+    /// value.
+    #[must_use]
+    pub fn check_csrf(&self, presented: &str) -> bool {
+        self.csrf_token().as_bytes().ct_eq(presented.as_bytes()).into()
     }
 }
 

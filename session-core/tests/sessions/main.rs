@@ -4,6 +4,7 @@
 
 mod attributes;
 mod concurrency;
+mod csrf;
 mod events;
 mod faults;
 mod faulty_store;
