@@ -74,7 +74,10 @@ impl<C: Codec> Codec for EncryptedCodec<C> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{InvalidRecord, PrincipalKey};
 
     #[test]
     fn an_encrypted_record_opens_and_shows_nothing() {
@@ -103,12 +106,58 @@ mod tests {
         assert!(envelope.open(&EncryptedCodec::new(&[1; 32])).is_err());
     }
 
+    /// Refused by the codec, and not by something else that a forger could have altered as well.
+    #[track_caller]
+    fn assert_not_authentic(envelope: &Envelope, codec: &EncryptedCodec) {
+        let opened = envelope.open(codec);
+        assert!(matches!(opened, Err(InvalidRecord::Codec(_))), "{opened:?}");
+    }
+
+    fn sealed() -> (EncryptedCodec, Envelope) {
+        let codec = EncryptedCodec::new(&[1; 32]);
+        let envelope = Envelope::seal(&crate::record::sample(), &codec).unwrap();
+        (codec, envelope)
+    }
+
+    #[test]
+    fn a_body_moved_to_another_record_is_refused() {
+        let (codec, mut envelope) = sealed();
+        // The key in front of the body is not encrypted, so it moves along.
+        let other = crate::record::sample().key;
+        envelope.key = other;
+        envelope.body[1..33].copy_from_slice(other.as_bytes());
+        assert_not_authentic(&envelope, &codec);
+    }
+
+    #[test]
+    fn an_altered_start_is_refused() {
+        let (codec, mut envelope) = sealed();
+        envelope.created = envelope.created.saturating_add(Duration::from_millis(1));
+        assert_not_authentic(&envelope, &codec);
+    }
+
     #[test]
     fn an_altered_deadline_is_refused() {
-        let codec = EncryptedCodec::new(&[1; 32]);
-        let mut envelope = Envelope::seal(&crate::record::sample(), &codec).unwrap();
-        envelope.absolute_deadline = None;
-        assert!(envelope.open(&codec).is_err());
+        let (codec, envelope) = sealed();
+        let later = envelope.absolute_deadline.map(|deadline| deadline.saturating_add(Duration::from_millis(1)));
+        for absolute_deadline in [None, later] {
+            assert_not_authentic(&Envelope { absolute_deadline, ..envelope.clone() }, &codec);
+        }
+    }
+
+    #[test]
+    fn an_altered_principal_is_refused() {
+        let (codec, envelope) = sealed();
+        for principal in [None, Some(PrincipalKey::of("eve"))] {
+            assert_not_authentic(&Envelope { principal, ..envelope.clone() }, &codec);
+        }
+    }
+
+    #[test]
+    fn times_that_a_touch_moves_are_not_bound() {
+        let (codec, mut envelope) = sealed();
+        envelope.accessed = envelope.accessed.saturating_add(Duration::from_secs(60));
+        assert!(envelope.open(&codec).is_ok());
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! 100,000 sessions with ten million.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use session_core::conformance::rounds;
-use session_core::{ManualClock, MemoryStore, NewSession, Session, SessionId, SessionManager, Store};
+use session_core::{Event, ManualClock, MemoryStore, NewSession, Session, SessionId, SessionManager, Store};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -131,4 +132,26 @@ async fn a_bound_of_zero_still_keeps_a_session() {
     let session = created(&sessions, NewSession::new()).await;
     assert!(is_alive(&sessions, &session.id()).await);
     assert_eq!(store.list(sessions.now(), 10).await.expect("the store works").len(), 1);
+}
+
+#[tokio::test]
+async fn an_observer_is_told_how_many_gave_way_when_the_store_is_purged() {
+    let told = Arc::new(AtomicU64::new(0));
+    let telling = Arc::clone(&told);
+    let observer = move |event: Event<'_>| {
+        if let Event::Evicted { count } = event {
+            telling.fetch_add(count, Ordering::Relaxed);
+        }
+    };
+    let store = MemoryStore::with_max_sessions(100);
+    let builder = SessionManager::builder(store.clone()).observer(observer).without_background_purge();
+    let sessions = builder.build().expect("these settings work");
+    for _ in 0..100 + 2 * LAG {
+        created(&sessions, NewSession::new()).await;
+    }
+    assert_eq!(told.load(Ordering::Relaxed), 0);
+    let purged = sessions.purge_expired(MINUTE).await.expect("the store works");
+    assert!(purged.evicted >= LAG as u64, "{purged:?}");
+    assert_eq!(told.load(Ordering::Relaxed), purged.evicted);
+    assert_eq!(sessions.counters().evicted, purged.evicted);
 }

@@ -285,3 +285,29 @@ async fn expired_sessions_are_purged_in_the_background() {
     assert_eq!(notices.recv().await, Some(1));
     assert!(store.is_empty());
 }
+
+/// F17 at a size for every day; the benches have the large one.
+#[tokio::test]
+async fn all_that_expire_at_once_are_purged_while_a_live_one_stays_readable() {
+    const EXPIRING: u64 = 10_000;
+    let store = MemoryStore::new();
+    let (sessions, clock) = managed(store.clone());
+    for _ in 0..EXPIRING {
+        created(&sessions, NewSession::new().idle_timeout(MINUTE)).await;
+    }
+    let live = created(&sessions, NewSession::new().attr("Count", &7)).await.id();
+    clock.advance(MINUTE);
+    let mut purged = 0;
+    loop {
+        // One batch each, so that the live one is read in between.
+        let batch = sessions.purge_expired(Duration::ZERO).await.unwrap();
+        purged += batch.expired;
+        let read = found(&sessions, &live).await.expect("it lives half an hour");
+        assert_eq!(read.attr("Count").unwrap(), Some(7));
+        if !batch.more {
+            break;
+        }
+    }
+    assert_eq!((purged, store.len()), (EXPIRING, 1));
+    assert_eq!(sessions.counters().expired, EXPIRING);
+}
