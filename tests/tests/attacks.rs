@@ -1,16 +1,18 @@
 //! Published failures of this kind of software (A), and faults (F), over HTTP and in memory. Each
 //! test is named after what must not happen, or what must instead.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::routing::{get, post};
 use session_axum::{MaybeSession, NewSession, Session, SessionError, SessionLayer, SessionManager};
-use session_core::MemoryStore;
-use tokio::sync::Notify;
+use session_core::{Error, ManualClock, MemoryStore};
+use tokio::sync::{Barrier, Notify};
 use workspace_tests::client::{Client, answer};
 use workspace_tests::unsteady_store::UnsteadyStore;
 
@@ -38,6 +40,13 @@ async fn write(visitor: MaybeSession) -> Result<(), SessionError> {
     Ok(())
 }
 
+/// A logout that turns nobody away.
+async fn leave(sess: Option<Session>) {
+    if let Some(sess) = sess {
+        sess.remove();
+    }
+}
+
 fn routes() -> Router {
     Router::new()
         .route("/login", post(login))
@@ -47,6 +56,7 @@ fn routes() -> Router {
         .route("/write", post(write))
         .route("/renew", post(async |sess: Session| sess.renew_id().map_err(SessionError::from)))
         .route("/logout", post(async |sess: Session| sess.remove()))
+        .route("/leave", post(leave))
         .route("/plain", get(async || "plain"))
 }
 
@@ -112,11 +122,14 @@ async fn a_slow_request_does_not_bring_a_logged_out_session_back() {
     for kind in [Slow::Reads, Slow::Sets, Slow::Updates, Slow::Renews] {
         for by_manager in [false, true] {
             let store = MemoryStore::new();
-            let manager = SessionManager::new(store.clone());
+            let clock = Arc::new(ManualClock::default());
+            let manager = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).build().unwrap();
             let halves = Halves::default();
             let slow = slow_route(kind, halves.clone());
             let app = routes().route("/slow", slow).layer(SessionLayer::new(manager.clone()));
             let mut client = signed_in(&app).await;
+            // So long that a request which only reads has something to write: that it was there.
+            clock.advance(Duration::from_secs(120));
             let mut slow_client = client.clone();
             let mut after = client.clone();
             let slow = tokio::spawn(async move { (slow_client.get("/slow").await, slow_client) });
@@ -176,17 +189,32 @@ async fn a_slow_request_under_the_old_id_does_not_damage_the_renewed_session() {
 /// A4, B28, spring-session 1270 and 2308.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_renewals_leave_one_valid_id_and_no_server_error() {
-    let (app, store, _) = memory();
-    for _ in 0..200 {
-        let mut client = signed_in(&app).await;
-        let mut other = client.clone();
-        let renew = async |client: &mut Client| client.post("/renew").await;
-        let (one, two) = tokio::join!(renew(&mut client), renew(&mut other));
-        assert!(!one.status.is_server_error() && !two.status.is_server_error());
-        let alive = async |client: &mut Client| client.get("/value").await.status == StatusCode::OK;
-        assert!(alive(&mut client).await || alive(&mut other).await);
+    let (store, slow_store) = (MemoryStore::new(), UnsteadyStore::default());
+    for layer in [SessionLayer::new(store.clone()), SessionLayer::new(slow_store.clone())] {
+        // Both requests have loaded the session before either renews it.
+        let both_loaded = Arc::new(Barrier::new(2));
+        let renew = async move |sess: Session| {
+            both_loaded.wait().await;
+            sess.renew_id().map_err(SessionError::from)
+        };
+        let app = routes().route("/renew-together", post(renew)).layer(layer);
+        for _ in 0..200 {
+            let before = signed_in(&app).await;
+            let [one, two] = [before.clone(), before.clone()]
+                .map(|mut client| tokio::spawn(async move { (client.post("/renew-together").await.status, client) }));
+            let ((one_status, one), (two_status, two)) = (one.await.unwrap(), two.await.unwrap());
+            assert!(!one_status.is_server_error() && !two_status.is_server_error());
+            let ids: BTreeSet<_> = [&before, &one, &two].map(|client| client.jar[COOKIE].clone()).into();
+            let mut alive = 0;
+            for id in ids {
+                let mut client = Client::new(&app);
+                client.jar.insert(COOKIE.into(), id);
+                alive += usize::from(client.get("/value").await.status == StatusCode::OK);
+            }
+            assert_eq!(alive, 1);
+        }
     }
-    assert_eq!(store.len(), 200);
+    assert_eq!((store.len(), slow_store.inner.len()), (200, 200));
 }
 
 /// A6, CVE-2023-20862 (Spring Security).
@@ -214,9 +242,12 @@ async fn a_forged_id_never_becomes_a_session() {
     assert_eq!(forger.get("/value").await.status, StatusCode::UNAUTHORIZED);
     // Nor after the id's own session was removed.
     let mut old = client.clone();
+    let ended = client.jar[COOKIE].clone();
     client.post("/logout").await;
     assert_eq!(old.post("/write").await.set_cookies().len(), 1);
-    assert_ne!(Some(&old.jar[COOKIE]), client.jar.get(COOKIE));
+    assert_ne!(old.jar[COOKIE], ended);
+    client.jar.insert(COOKIE.into(), ended);
+    assert_eq!(client.get("/value").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(store.len(), 1);
 }
 
@@ -225,18 +256,41 @@ async fn a_forged_id_never_becomes_a_session() {
 async fn strangers_leave_no_records() {
     let (app, store, manager) = memory();
     let requests = 10_000 * campaign();
+    let kinds = [(Method::GET, "/value", StatusCode::UNAUTHORIZED), (Method::POST, "/leave", StatusCode::OK)];
     for n in 0..requests {
-        let id = format!("{n:024}");
-        let cookie = [("cookie", format!("{COOKIE}={id}"))];
-        let mut request = Request::builder().uri("/value");
+        let (method, path, status) = &kinds[n as usize / 2 % 2];
+        let mut request = Request::builder().method(method).uri(*path);
         if n % 2 == 0 {
-            request = request.header(cookie[0].0, &cookie[0].1);
+            request = request.header(header::COOKIE, format!("{COOKIE}={n:024}"));
         }
         let answer = answer(&app, request.body(Body::empty()).unwrap()).await;
-        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0));
+        assert_eq!((answer.status, answer.set_cookies().len()), (*status, 0), "{path}");
     }
     assert!(store.is_empty());
     assert_eq!(manager.counters().rejected_ids, requests / 2);
+}
+
+/// G3: `CAMPAIGN` times the 1,512 ids that differ from a valid one in one character.
+#[tokio::test]
+async fn an_id_with_one_character_changed_is_another_id() {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (app, store, manager) = memory();
+    for round in 1..=campaign() {
+        let mut client = signed_in(&app).await;
+        let id = client.jar[COOKIE].clone();
+        for at in 0..id.len() {
+            for other in ALPHABET.iter().filter(|other| **other != id.as_bytes()[at]) {
+                let forged = format!("{}{}{}", &id[..at], char::from(*other), &id[at + 1..]);
+                client.jar.insert(COOKIE.into(), forged);
+                let answer = client.get("/value").await;
+                assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0));
+            }
+        }
+        client.jar.insert(COOKIE.into(), id);
+        assert_eq!(client.get("/value").await.status, StatusCode::OK);
+        assert_eq!(store.len() as u64, round);
+        assert_eq!(manager.counters().rejected_ids, round * 24 * 63);
+    }
 }
 
 /// A11, CVE-2007-5380 and 6077 (Rails).
@@ -259,6 +313,18 @@ async fn an_id_is_taken_from_the_cookie_only() {
             assert!(status.is_client_error(), "{path} {name}");
         }
     }
+    for (kind, body) in [
+        ("application/x-www-form-urlencoded", format!("{COOKIE}={id}&sessid={id}&id={id}")),
+        ("application/json", format!("{{\"{COOKIE}\":\"{id}\",\"sessid\":\"{id}\"}}")),
+        ("text/plain", id.clone()),
+    ] {
+        for _ in 0..2 {
+            let request = Request::post("/set").header(header::CONTENT_TYPE, kind);
+            let answer = answer(&app, request.body(Body::from(body.clone())).unwrap()).await;
+            assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0), "{kind}");
+        }
+    }
+    assert_eq!(client.clone().get("/value").await.body, "0");
 }
 
 /// A12, CVE-2022-25896 (passport).
@@ -417,6 +483,68 @@ async fn a_client_that_hangs_up_during_the_handler_leaves_nothing() {
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
     assert_eq!(client.get("/value").await.body, "0");
+}
+
+/// F11, F12: what outlives a cancelled request can't tell the client anything any more.
+#[tokio::test]
+async fn handles_that_outlive_a_cancelled_request_start_and_renew_nothing() {
+    let store = MemoryStore::new();
+    let (hand_out, mut handed_out) = tokio::sync::mpsc::unbounded_channel();
+    let hang = async move |sess: Session, visitor: MaybeSession| {
+        sess.set_attr("Count", &13).expect("the session is there");
+        sess.set_attr("x", &1).expect("the session is there");
+        sess.renew_id().expect("the response head has not left");
+        hand_out.send((sess, visitor)).expect("the test waits");
+        std::future::pending::<()>().await;
+    };
+    let app = routes().route("/hang", get(hang)).layer(SessionLayer::new(store.clone()));
+    let mut client = signed_in(&app).await;
+    let mut leaving = client.clone();
+    let request = tokio::spawn(async move { leaving.get("/hang").await });
+    let (sess, visitor) = handed_out.recv().await.unwrap();
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+
+    assert!(matches!(sess.renew_id(), Err(Error::HeadSent(_))));
+    let started = visitor.start(NewSession::new()).map_err(SessionError::into_inner);
+    assert!(matches!(started, Err(Error::HeadSent(_))), "{started:?}");
+    // Nor is anything left of what the handler collected that a later save would find.
+    sess.save().await.unwrap();
+    assert_eq!(client.get("/value").await.body, "0");
+    sess.set_attr("y", &2).unwrap();
+    sess.save().await.unwrap();
+    assert_eq!(sess.attr::<u32>("x").unwrap(), None);
+    drop((sess, visitor));
+    assert_eq!(client.get("/count").await.body, "1");
+    assert_eq!(store.len(), 1);
+}
+
+/// A1, guarantee 14: what was saved on the way is no reason to send a dead id.
+#[tokio::test]
+async fn a_slow_request_that_made_its_session_persistent_sends_no_cookie_after_a_logout() {
+    let halves = Halves::default();
+    let reached = halves.clone();
+    let keep = async move |sess: Session| {
+        sess.set_persistent(true)?;
+        sess.save().await?;
+        halves.wait().await;
+        Ok::<_, SessionError>(())
+    };
+    let app = routes().route("/keep", post(keep)).layer(SessionLayer::new(MemoryStore::new()));
+    for logs_out in [false, true] {
+        let mut client = signed_in(&app).await;
+        let mut slow_client = client.clone();
+        let slow = tokio::spawn(async move { (slow_client.post("/keep").await, slow_client) });
+        reached.reached.notified().await;
+        if logs_out {
+            client.post("/logout").await;
+        }
+        reached.go_on.notify_one();
+        let (answer, mut slow_client) = slow.await.unwrap();
+        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::OK, usize::from(!logs_out)));
+        let status = if logs_out { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+        assert_eq!(slow_client.get("/value").await.status, status);
+    }
 }
 
 /// F12, guarantee 10: after it, everything is.

@@ -1,6 +1,7 @@
 //! What a client sees: B50 to B67 of the requirements, through the router.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,11 +9,12 @@ use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use session_axum::{
-    AttrKey, HeaderTransport, Key, MaybeSession, NewSession, Session, SessionCookie, SessionError, SessionLayer,
-    SessionManager,
+    AttrKey, HeaderTransport, Key, MaybeSession, NewSession, SameSite, Session, SessionCookie, SessionError,
+    SessionLayer, SessionManager,
 };
 use session_core::{ManualClock, MemoryStore};
-use workspace_tests::client::{Answer, Client};
+use workspace_tests::client::{Answer, Browser, Client};
+use workspace_tests::unsteady_store::UnsteadyStore;
 
 const COUNT: AttrKey<u32> = AttrKey::new("Count");
 const COOKIE: &str = "__Host-sessid";
@@ -123,6 +125,22 @@ async fn a_visitor_without_a_session_is_rejected_or_redirected() {
     let layer = SessionLayer::builder(MemoryStore::new()).redirect_to("/login").build().unwrap();
     let answer = Client::new(&routes().layer(layer)).post("/set").await;
     assert_eq!((answer.status, answer.all("location")), (StatusCode::SEE_OTHER, vec!["/login"]));
+    assert_eq!(answer.all("vary"), ["cookie"]);
+}
+
+#[tokio::test]
+async fn the_vary_header_is_there_when_the_store_fails() {
+    let store = UnsteadyStore::default();
+    let app = routes().layer(SessionLayer::new(store.clone()));
+    let mut client = signed_in(&app).await;
+    for (failing, method, path) in
+        [(&store.reads_fail, Method::GET, "/read"), (&store.writes_fail, Method::POST, "/set")]
+    {
+        failing.store(true, Ordering::SeqCst);
+        let answer = client.send(method, path, &[]).await;
+        assert_eq!((answer.status, answer.all("vary")), (StatusCode::SERVICE_UNAVAILABLE, vec!["cookie"]), "{path}");
+        failing.store(false, Ordering::SeqCst);
+    }
 }
 
 #[tokio::test]
@@ -282,6 +300,92 @@ async fn a_removal_cookie_mirrors_path_and_domain() {
 }
 
 #[tokio::test]
+async fn the_flags_that_were_asked_for_are_sent_with_the_cookie_and_its_removal() {
+    for (cookie, flags) in [
+        (SessionCookie::new().same_site(SameSite::Strict), "HttpOnly; SameSite=Strict; Secure; Path=/"),
+        (SessionCookie::new().same_site(SameSite::None), "HttpOnly; SameSite=None; Secure; Path=/"),
+        (SessionCookie::new().partitioned(), "HttpOnly; SameSite=Lax; Partitioned; Secure; Path=/"),
+        (SessionCookie::new().without_prefix().allow_http(), "HttpOnly; SameSite=Lax; Path=/"),
+    ] {
+        let layer = SessionLayer::builder(MemoryStore::new()).cookie(cookie).build().unwrap();
+        let mut client = Client::new(&routes().layer(layer));
+        let set = client.post("/login").await;
+        assert_eq!(set.set_cookies()[0].split_once("; ").unwrap().1, flags);
+        let cleared = client.post("/logout").await;
+        let cleared = cleared.set_cookies()[0].split_once("=; ").unwrap().1.to_owned();
+        assert!(cleared.starts_with(&format!("{flags}; Max-Age=0; Expires=")), "{cleared}");
+    }
+}
+
+/// A24, actix-extras 129, 282 and 299: a browser that is told to forget a cookie does.
+#[tokio::test]
+async fn a_browser_forgets_the_cookie_at_a_logout_wherever_it_happens() {
+    let new = SessionCookie::new;
+    for (cookie, name) in [
+        (new(), "__Host-sessid"),
+        (new().path("/shop"), "__Secure-sessid"),
+        (new().path("/shop/"), "__Secure-sessid"),
+        (new().domain("example.com"), "__Secure-sessid"),
+        (new().domain("example.com").path("/shop/deep"), "__Secure-sessid"),
+        (new().partitioned(), "__Host-sessid"),
+        (new().same_site(SameSite::None), "__Host-sessid"),
+        (new().without_prefix(), "sessid"),
+    ] {
+        let layer = SessionLayer::builder(MemoryStore::new()).cookie(cookie).build().unwrap();
+        let app = Router::new().nest("/shop/deep/{down}", routes()).layer(layer);
+        let mut browser = Browser::new(&app, "https://www.example.com");
+        browser.send(Method::POST, "/shop/deep/in/login").await;
+        assert_eq!(browser.cookies(), [name]);
+        assert_eq!(browser.send(Method::GET, "/shop/deep/there/count").await.body, "1");
+        browser.send(Method::POST, "/shop/deep/out/logout").await;
+        assert_eq!(browser.cookies(), Vec::<&str>::new(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_sends_the_cookie_where_it_was_meant_for_and_nowhere_else() {
+    let layer = |cookie| SessionLayer::builder(MemoryStore::new()).cookie(cookie).build().unwrap();
+    let app = Router::new().nest("/shop", routes()).nest("/shopping", routes());
+    let shop = app.clone().layer(layer(SessionCookie::new().path("/shop")));
+    let mut browser = Browser::new(&shop, "https://www.example.com");
+    browser.send(Method::POST, "/shop/login").await;
+    assert_eq!(browser.send(Method::GET, "/shop/count").await.body, "1");
+    assert_eq!(browser.send(Method::GET, "/shopping/count").await.status, StatusCode::UNAUTHORIZED);
+
+    for (cookie, at_sibling) in
+        [(SessionCookie::new(), StatusCode::UNAUTHORIZED), (SessionCookie::new().domain("example.com"), StatusCode::OK)]
+    {
+        let app = app.clone().layer(layer(cookie));
+        let mut browser = Browser::new(&app, "https://www.example.com");
+        browser.send(Method::POST, "/shop/login").await;
+        browser.goes_to("http://www.example.com");
+        assert_eq!(browser.send(Method::GET, "/shop/count").await.status, StatusCode::UNAUTHORIZED);
+        browser.goes_to("https://other.example.com");
+        assert_eq!(browser.send(Method::GET, "/shop/count").await.status, at_sibling);
+    }
+    // A browser takes no Secure cookie from an unencrypted response: the first surprise of a newcomer.
+    let app = app.layer(layer(SessionCookie::new()));
+    let mut browser = Browser::new(&app, "http://www.example.com");
+    browser.send(Method::POST, "/shop/login").await;
+    assert_eq!(browser.cookies(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_manager_may_make_every_session_persistent() {
+    let sessions = SessionManager::builder(MemoryStore::new()).clock(ManualClock::default()).persistent(true);
+    let app = routes()
+        .route(
+            "/short",
+            post(async |visitor: MaybeSession| visitor.start(NewSession::new().persistent(false)).map(drop)),
+        )
+        .layer(SessionLayer::new(sessions.build().unwrap()));
+    let login = Client::new(&app).post("/login").await;
+    assert!(login.set_cookies()[0].ends_with("; Max-Age=86400"), "{:?}", login.set_cookies());
+    let short = Client::new(&app).post("/short").await;
+    assert!(!short.set_cookies()[0].contains("Max-Age"), "{:?}", short.set_cookies());
+}
+
+#[tokio::test]
 async fn signed_and_private_cookies_rotate_their_keys() {
     let (old, new) = (Key::generate(), Key::generate());
     let kinds: [fn(Vec<Key>) -> SessionCookie; 2] =
@@ -305,14 +409,14 @@ async fn signed_and_private_cookies_rotate_their_keys() {
 
 #[tokio::test]
 async fn a_badly_signed_cookie_is_no_session_and_does_not_reach_the_store() {
-    let store = workspace_tests::unsteady_store::UnsteadyStore::default();
+    let store = UnsteadyStore::default();
     let manager = SessionManager::new(store.clone());
     let layer = SessionLayer::builder(manager.clone()).cookie(SessionCookie::new().signed([Key::generate()]));
     let app = routes().layer(layer.build().unwrap());
     let mut client = signed_in(&app).await;
     let signed = client.jar[COOKIE].clone();
     // The id without its signature, another signature, and a signature of another value.
-    store.reads_fail.store(true, std::sync::atomic::Ordering::SeqCst);
+    store.reads_fail.store(true, Ordering::SeqCst);
     let (signature, id) = signed.split_at(44);
     for forged in [id.to_owned(), format!("{}{id}", "A".repeat(44)), format!("{signature}{}", id.to_uppercase())] {
         client.jar.insert(COOKIE.into(), forged);
@@ -321,6 +425,46 @@ async fn a_badly_signed_cookie_is_no_session_and_does_not_reach_the_store() {
     assert_eq!(manager.counters().rejected_ids, 3);
     client.jar.insert(COOKIE.into(), signed);
     assert_eq!(client.get("/attrs").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// A14, CVE-2026-39324 (rack-session).
+#[tokio::test]
+async fn a_cookie_that_no_present_key_made_is_refused_and_does_not_reach_the_store() {
+    let (dropped, key) = (Key::generate(), Key::generate());
+    let kinds: [fn(&Key) -> SessionCookie; 2] =
+        [|key| SessionCookie::new().signed([key.clone()]), |key| SessionCookie::new().private([key.clone()])];
+    let mut foreign = Vec::new();
+    for kind in kinds {
+        let store = UnsteadyStore::default();
+        let manager = SessionManager::new(store.clone());
+        let with = |key: &Key| {
+            let layer = SessionLayer::builder(manager.clone()).cookie(kind(key)).build().unwrap();
+            routes().layer(layer)
+        };
+        let before = signed_in(&with(&dropped)).await;
+        let id = manager.list(1).await.unwrap()[0].key;
+        let mut client = before.moved_to(&with(&key));
+        let mut forged = vec![before.jar[COOKIE].clone(), id.to_string(), "AAAAAAAAAAAAAAAAAAAAAAAA".to_owned()];
+        // What the other kind of cookie, or another key, made.
+        forged.append(&mut foreign.clone());
+        // A cookie of the right key with any one character changed.
+        let valid = signed_in(&with(&key)).await.jar[COOKIE].clone();
+        forged.extend((0..valid.len()).map(|at| {
+            let other = if &valid[at..=at] == "A" { "B" } else { "A" };
+            format!("{}{other}{}", &valid[..at], &valid[at + 1..])
+        }));
+        store.reads_fail.store(true, Ordering::SeqCst);
+        for value in &forged {
+            client.jar.insert(COOKIE.into(), value.clone());
+            let answer = client.get("/attrs").await;
+            assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "none"), "{value}");
+        }
+        assert_eq!(manager.counters().rejected_ids, forged.len() as u64);
+        store.reads_fail.store(false, Ordering::SeqCst);
+        client.jar.insert(COOKIE.into(), valid.clone());
+        assert_eq!(client.get("/count").await.body, "1");
+        foreign.push(valid);
+    }
 }
 
 #[tokio::test]
@@ -384,19 +528,30 @@ async fn other_cookies_of_the_response_stay() {
 
 #[tokio::test]
 async fn the_cookies_of_tower_cookies_are_shared() {
+    use axum::extract::Request;
+    use axum::middleware::{Next, from_fn};
     use tower_cookies::{Cookie, CookieManagerLayer, Cookies};
     let theme = async |cookies: Cookies, sess: Session| {
         cookies.add(Cookie::new("theme", "dark"));
         sess.remove();
     };
+    // What an application's middleware sees of the session's cookie before it is sent.
+    let look = async |cookies: Cookies, request: Request, next: Next| {
+        let response = next.run(request).await;
+        let id = cookies.get(COOKIE).map_or("none".to_owned(), |cookie| cookie.value().to_owned());
+        ([("x-seen", id)], response)
+    };
     let store = MemoryStore::new();
-    let inside = routes().route("/theme", post(theme)).layer(SessionLayer::new(store.clone()));
-    let orders = [
-        inside.layer(CookieManagerLayer::new()),
-        routes().route("/theme", post(theme)).layer(CookieManagerLayer::new()).layer(SessionLayer::new(store.clone())),
-    ];
-    for app in orders {
-        let mut client = signed_in(&app).await;
+    let routes = || routes().route("/theme", post(theme));
+    let jar_outside = routes().layer(SessionLayer::new(store.clone())).layer(from_fn(look));
+    let jar_outside = jar_outside.layer(CookieManagerLayer::new());
+    let jar_inside = routes().layer(from_fn(look)).layer(CookieManagerLayer::new());
+    let jar_inside = jar_inside.layer(SessionLayer::new(store.clone()));
+    for (app, is_shared) in [(jar_outside, true), (jar_inside, false)] {
+        let mut client = Client::new(&app);
+        let login = client.post("/login").await;
+        let seen = if is_shared { client.jar[COOKIE].as_str() } else { "none" };
+        assert_eq!((login.all("x-seen"), login.set_cookies().len()), (vec![seen], 1));
         assert_eq!(client.get("/count").await.body, "1");
         assert_eq!(client.post("/theme").await.set_cookies().len(), 2);
         assert_eq!(client.jar.keys().collect::<Vec<_>>(), ["theme"]);
@@ -409,6 +564,12 @@ async fn an_id_can_travel_in_a_header() {
     let transports = [
         (HeaderTransport::bearer(), "session-id", "authorization", "Bearer "),
         (HeaderTransport::named(HeaderName::from_static("x-sid")), "x-sid", "x-sid", ""),
+        (
+            HeaderTransport::bearer().response_header(HeaderName::from_static("x-new")),
+            "x-new",
+            "authorization",
+            "Bearer ",
+        ),
     ];
     for (transport, response_header, request_header, scheme) in transports {
         let layer = SessionLayer::builder(MemoryStore::new()).transport(transport).build().unwrap();
@@ -417,6 +578,7 @@ async fn an_id_can_travel_in_a_header() {
         let login = client.post("/login").await;
         assert_no_cookie(&login);
         assert_eq!(login.all("cache-control"), ["no-store"]);
+        assert_eq!(login.all("session-id").len(), usize::from(response_header == "session-id"));
         let value = format!("{scheme}{}", login.all(response_header)[0]);
         let headers = [(request_header, value.as_str())];
         let counted = client.send(Method::GET, "/count", &headers).await;
@@ -436,16 +598,38 @@ async fn a_missing_layer_names_itself() {
 
 #[tokio::test]
 async fn a_plain_tower_stack_works() {
-    use axum::body::Body;
+    use axum::body::{Body, Bytes};
+    use axum::extract::FromRequestParts;
     use axum::http::{Request, Response};
     use http_body_util::{BodyExt, Full};
     use tower::{Layer, ServiceExt, service_fn};
-    let inner = service_fn(async |_: Request<()>| {
-        Ok::<_, std::convert::Infallible>(Response::new(Full::<axum::body::Bytes>::from("hello")))
+    let inner = service_fn(async |request: Request<()>| {
+        let (mut parts, ()) = request.into_parts();
+        let text = if parts.uri.path() == "/login" {
+            let visitor = MaybeSession::from_request_parts(&mut parts, &()).await.expect("the store works");
+            visitor.start(NewSession::new().principal("ann")).expect("a session starts");
+            "in".to_owned()
+        } else {
+            match Session::from_request_parts(&mut parts, &()).await {
+                Ok(sess) => sess.principal().expect("somebody is signed in").to_string(),
+                Err(rejection) => rejection.to_string(),
+            }
+        };
+        Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(text)))
     });
     let service = SessionLayer::new(MemoryStore::new()).layer(inner);
-    let response: Response<Body> = service.oneshot(Request::new(())).await.unwrap();
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+    let call = async |path: &str, cookie: &str| {
+        let request = Request::builder().uri(path).header(header::COOKIE, cookie).body(()).unwrap();
+        let response: Response<Body> = service.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = body.collect().await.unwrap().to_bytes();
+        (parts.headers, String::from_utf8(text.to_vec()).unwrap())
+    };
+    assert_eq!(call("/", "").await.1, "no session");
+    let (headers, _) = call("/login", "").await;
+    let cookie = headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+    let (headers, text) = call("/", cookie).await;
+    assert_eq!((text.as_str(), headers[header::VARY].as_bytes()), ("ann", b"cookie".as_slice()));
 }
 
 #[tokio::test]
@@ -465,7 +649,8 @@ async fn vary_and_no_store_win_over_what_the_handler_said() {
 async fn the_vary_header_is_there_for_every_method_that_reads() {
     let touch = async |sess: Option<Session>| sess.map(drop).map_or("none", |()| "some");
     let app = Router::new().route("/", axum::routing::any(touch)).layer(SessionLayer::new(MemoryStore::new()));
-    for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+    for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS]
+    {
         assert_eq!(Client::new(&app).send(method, "/", &[]).await.all("vary"), ["cookie"]);
     }
 }
