@@ -11,7 +11,7 @@ use crate::access::{AdminToken, require_token};
 use crate::pages::{Site, explain_outage, style};
 use crate::{admin, demo};
 
-/// Far more than a form of the demo has.
+/// Far more than a form of the demo has; a user name of this length still fits a session many times.
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// All routes: those of visitors, and with a token those of an administrator.

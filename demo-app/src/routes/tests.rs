@@ -160,14 +160,28 @@ async fn a_login_form_sent_while_signed_in_only_counts() {
 #[tokio::test]
 async fn wrong_credentials_are_refused_in_words() {
     let demo = Demo::new();
-    let long_name = "n".repeat(300);
-    for (user, password) in [("ann", "b"), ("ann", ""), ("", "a"), ("ann", "A"), ("ann", "aa"), (&long_name, "a")] {
+    let too_long = "n".repeat(super::MAX_FORM_BYTES);
+    for (user, password) in [("ann", "b"), ("ann", ""), ("", "a"), ("ann", "A"), ("ann", "aa"), (&too_long, "a")] {
         let answer = demo.visitor().post("/demo", &format!("UserName={user}&Password={password}&Login=Login")).await;
         answer.assert_login_form();
-        assert!(answer.says("Invalid user name or password!"), "{user} {password}");
+        assert!(answer.says("Invalid user name or password!"), "{user:.9} {password}");
         assert!(!answer.headers.contains_key(header::SET_COOKIE));
     }
     assert!(demo.store.store.is_empty());
+}
+
+#[tokio::test]
+async fn any_user_name_will_do() {
+    // The longest, in characters that take most room in a session: six bytes for the three of a form.
+    let longest = "%01".repeat((super::MAX_FORM_BYTES - 100) / 3);
+    for (user, shown) in
+        [("a", "Hello a!"), ("%20", "Hello  !"), ("%C5%81%C3%B3d%C5%BA", "Hello Łódź!"), (&longest, "Hello \u{1}")]
+    {
+        let mut visitor = Demo::new().visitor();
+        let answer = visitor.post("/demo", &format!("UserName={user}&Password=a&Login=Login")).await;
+        assert!(answer.says(shown), "{user:.9}");
+        visitor.get("/demo").await.assert_count(2);
+    }
 }
 
 #[tokio::test]
