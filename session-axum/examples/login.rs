@@ -16,7 +16,7 @@ async fn logout(sess: Session) {
     sess.remove();
 }
 pub(crate) fn app() -> Router {
-    let layer = SessionLayer::builder(MemoryStore::new()).allow_http().build().unwrap();
+    let layer = SessionLayer::builder(MemoryStore::new()).allow_http().build().unwrap(); // Development only.
     Router::new().route("/", get(visit)).route("/login/{user}", post(login)).route("/logout", post(logout)).layer(layer)
 }
 #[tokio::main]

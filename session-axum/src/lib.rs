@@ -42,6 +42,21 @@
 //! [`MaybeSession`] load it, once, when a handler declares them. When the handler has returned,
 //! the layer saves what was done, and its [`Transport`] tells the client.
 //!
+//! A handler declares `session_axum::Session`. `session_core::Session`, to which it derefs, is no
+//! extractor, and the compiler then says no more than that the handler is none: look at the `use`.
+//!
+//! # Where else to look
+//!
+//! - Clients that keep no cookies: [`HeaderTransport`], or a [`Transport`] of your own.
+//! - Cookies that are signed or encrypted, with keys that rotate: the features `signed` and
+//!   `private`, which give [`SessionCookie`] methods of these names.
+//! - Records that are encrypted where they are stored: the feature `encryption` of session-core.
+//! - Streams, server-sent events, WebSockets: a [`Session`] may be kept after the response head has
+//!   left, and then saves by [`save().await`](session_core::Session::save). What must tell the
+//!   client an id, starting and renewing, has to come before.
+//! - Services without axum: [`Session`] and [`MaybeSession`] are `axum_core::extract::FromRequestParts`.
+//! - Forms of your own pages only: [`csrf_token`](session_core::Session::csrf_token).
+//!
 //! # What the layer does to requests and responses
 //!
 //! - A handler without an extractor costs next to nothing and gets no header.
@@ -50,8 +65,29 @@
 //! - What a handler collected is saved before the response head leaves, whatever its status and
 //!   whether or not the client is still there. If that fails the response is a 503 without a
 //!   cookie. To show a page of your own there, map responses of that status in a layer outside.
-//! - A handler that panics, or is cancelled by a layer outside, changes nothing. A timeout layer
-//!   *inside* looks like a handler that returned: put it outside.
+//! - A handler that panics, or is cancelled by a layer outside, changes nothing.
+//!
+//! # Other layers
+//!
+//! Layers that answer in a handler's place go *outside* the session layer, which means after it:
+//!
+//! ```
+//! # use axum::{Router, routing::get};
+//! # use session_axum::SessionLayer;
+//! # use session_core::MemoryStore;
+//! # use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+//! # let app: Router =
+//! Router::new()
+//!     .route("/", get(async || "…"))
+//!     .layer(SessionLayer::new(MemoryStore::new()))
+//!     .layer(TimeoutLayer::with_status_code(http::StatusCode::GATEWAY_TIMEOUT, std::time::Duration::from_secs(30)))
+//!     .layer(CatchPanicLayer::new());
+//! ```
+//!
+//! A timeout layer *inside* looks like a handler that returned, so that half of what the handler
+//! meant to do is saved; outside, the handler is cancelled and nothing is. A panic that is caught
+//! inside drops what its handler did, but only where the handler still held the session; outside,
+//! it always does.
 
 #![forbid(unsafe_code)]
 

@@ -41,6 +41,9 @@ pub enum Event<'a> {
         count: u64,
     },
     /// Sessions gave way to newer ones in a store that was full.
+    ///
+    /// A store counts them and tells when it is purged, so this comes with a purge and not at the
+    /// moment itself.
     Evicted {
         /// How many.
         count: u64,

@@ -104,6 +104,14 @@ impl SessionManager {
     }
 
     /// Starts a session and stores it at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Attribute`] if a value has no JSON form or the session is too large,
+    /// [`Error::Config`] if a timeout is zero, [`Error::Random`] if no id could be made,
+    /// [`Error::Store`] if the store failed, [`Error::Conflict`] if each of several ids was taken.
+    /// When the store failed or this was cancelled, a session may be stored whose id nobody knows;
+    /// it expires.
     pub async fn create(&self, new: NewSession) -> Result<Session, Error> {
         let visit = Visit::new(self.clone(), Phase::Direct);
         let session = visit.start(new)?;
@@ -113,7 +121,8 @@ impl SessionManager {
 
     /// The session of this id; `None` if the id is malformed or unknown, or the session ended.
     ///
-    /// It counts as a use of the session.
+    /// It counts as a use of the session. [`Error::Store`] if the store failed: there may be a
+    /// session. May be cancelled.
     pub async fn get(&self, id: &str) -> Result<Option<Session>, Error> {
         let visit = Visit::new(self.clone(), Phase::Direct);
         let mut presented = PresentedIds::default();
@@ -126,6 +135,9 @@ impl SessionManager {
     }
 
     /// Ends the session of this handle at once; silent if there is none.
+    ///
+    /// [`Error::Store`] if the store failed. Then, and when this was cancelled, the session may have
+    /// ended or not; removing it again is safe.
     pub async fn remove(&self, handle: &RecordKey) -> Result<(), Error> {
         self.checked(self.store().delete(handle).await)?;
         self.events().emit(Event::Removed { handle });
@@ -134,7 +146,8 @@ impl SessionManager {
 
     /// The live sessions of a principal, newest first.
     ///
-    /// [`Error::Store`] if the store does not support it: see [`capabilities`](Self::capabilities).
+    /// [`Error::Store`] if the store failed, or does not support it: see
+    /// [`capabilities`](Self::capabilities). May be cancelled.
     pub async fn sessions_of(&self, principal: &str) -> Result<Vec<Record>, Error> {
         let key = PrincipalKey::of(principal);
         let store = self.store();
@@ -146,12 +159,17 @@ impl SessionManager {
     }
 
     /// Ends all sessions of a principal: "log out everywhere". How many there were.
+    ///
+    /// [`Error::Store`] if the store failed, or does not support it. Then, and when this was
+    /// cancelled, some may have ended and others not; the next call ends the rest.
     pub async fn remove_all(&self, principal: &str) -> Result<usize, Error> {
         self.remove_of(principal, None).await
     }
 
     /// Ends all other sessions of this session's principal. How many there were; none if nobody
-    /// is signed in.
+    /// is signed in. Fails and may be cancelled like [`remove_all`](Self::remove_all).
+    ///
+    /// The session itself, too, counts as another one if another request renews it at that moment.
     pub async fn remove_others(&self, session: &Session) -> Result<usize, Error> {
         match session.principal() {
             Some(principal) => self.remove_of(&principal, Some(&session.handle())).await,
@@ -169,6 +187,8 @@ impl SessionManager {
     }
 
     /// Live sessions of anybody, at most `limit`, in no particular order.
+    ///
+    /// [`Error::Store`] if the store failed, or does not support it. May be cancelled.
     pub async fn list(&self, limit: usize) -> Result<Vec<Record>, Error> {
         let store = self.store();
         self.checked(store.within_limit(store.store.list(self.now(), limit)).await)
@@ -176,6 +196,9 @@ impl SessionManager {
 
     /// Deletes expired sessions in batches until none are left, or until `time` has passed by the
     /// clock. What [`Purged::more`] says is true in either case.
+    ///
+    /// [`Error::Store`] if the store failed. Then, and when this was cancelled, what was purged
+    /// stays so, and observers were told of each batch; the next call goes on.
     pub async fn purge_expired(&self, time: Duration) -> Result<Purged, Error> {
         let start = self.now();
         let mut total = Purged { more: true, ..Purged::default() };
@@ -204,6 +227,9 @@ impl SessionManager {
     }
 
     /// Waits for commits under way, then closes the store. May be called twice.
+    ///
+    /// [`Error::Store`] if the store could not write what it still had to. When cancelled, the
+    /// store may be open still; the next call closes it.
     pub async fn close(&self) -> Result<(), Error> {
         if let Some(purger) = self.0.purger.get() {
             purger.stop();

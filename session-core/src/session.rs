@@ -312,6 +312,7 @@ impl Session {
     ///
     /// In a request, attributes and settings; starting, renewing and removing wait until the
     /// handler has returned. After the response head has left, and without a request, everything.
+    /// Nothing is to be saved of a session that the handler has removed: that is [`Error::Gone`].
     ///
     /// The errors are those of [`update_attr`](Session::update_attr); what was collected stays
     /// collected. When cancelled, changes are stored together or not at all.
@@ -350,8 +351,12 @@ impl Session {
 
     /// Ends the session: a logout. Other handles of this request then find none.
     ///
-    /// Once the response head has left, and without a request, [`save`](Session::save) carries
-    /// it out.
+    /// In a handler that is all: it is carried out when the handler has returned, and
+    /// [`save`](Session::save) before that is [`Error::Gone`]. Once the response head has left, and
+    /// without a request, `save` carries it out.
+    ///
+    /// It ends the id that this request came with. If another request renews the session at the
+    /// same moment, the new id goes on; ending all of a principal's sessions ends that too.
     pub fn remove(&self) {
         // A handle to a session that another one replaced has nothing left to remove.
         if let Ok(mut state) = self.writable() {
@@ -387,7 +392,8 @@ impl Session {
     }
 
     /// A name of the session for lists and logs that is of no use as a cookie. It changes when
-    /// the session is renewed.
+    /// the session is renewed: unlike [`id`](Session::id), which tells the new id at once, it is
+    /// the old one until the renewal is stored.
     pub fn handle(&self) -> RecordKey {
         self.tell(|_, record| record.key)
     }
