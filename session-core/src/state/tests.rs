@@ -1,7 +1,7 @@
 use super::*;
 use crate::attributes::Attribute;
 use crate::record::sample;
-use crate::{RandomSource, SystemRandom};
+use crate::{Attributes, RandomSource, SystemRandom};
 
 const MARK: u32 = 7;
 
