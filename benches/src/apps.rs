@@ -1,13 +1,14 @@
 //! The same small application on each library: a route without a session, one that reads, one
 //! that sets, one that counts, a login and a logout, as each library's documentation shows.
 
-mod actix;
+pub mod actix;
 mod axum_app;
-mod axum_session;
-mod bare;
+pub mod axum_session;
+pub mod bare;
 mod by_hand;
-mod ours;
-mod tower_sessions;
+pub mod ours;
+pub mod ruts;
+pub mod tower_sessions;
 
 use std::iter::repeat_n;
 
@@ -16,7 +17,7 @@ use axum::Router;
 use crate::stats::Sample;
 
 pub use actix::serve as serve_actix;
-pub use axum_app::{cookies_after, request};
+pub use axum_app::{AxumApp, cookies_after, request};
 
 /// What a request does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,9 @@ pub trait App {
 
     /// Makes a request with each of these `Cookie` headers, and measures answering them.
     fn answer(&mut self, work: Work, cookies: &[String]) -> Sample;
+
+    /// The count that this visitor reads.
+    fn count(&mut self, cookie: &str) -> u64;
 }
 
 pub struct Description {
@@ -107,13 +111,13 @@ pub async fn router(name: &str) -> Option<Router> {
 pub fn app(name: &str) -> Box<dyn App> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     match runtime.block_on(router(name)) {
-        Some(router) => Box::new(axum_app::AxumApp::new(runtime, router)),
+        Some(router) => Box::new(AxumApp::new(runtime, router)),
         None => actix::app(name),
     }
 }
 
 /// So few that what answering one touches is still in the processor's caches, as in a server.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 
 /// An application and a visitor who is logged in.
 pub struct Contender {
@@ -146,15 +150,19 @@ impl Contender {
 
 pub struct PerRequest {
     pub ns: f64,
+    pub process_ns: f64,
+    pub wall_ns: f64,
     pub allocations: f64,
     pub bytes: f64,
 }
 
 impl PerRequest {
-    fn of(total: Sample, requests: usize) -> Self {
+    pub fn of(total: Sample, requests: usize) -> Self {
         let per_request = |value: f64| value / requests as f64;
         PerRequest {
             ns: per_request(total.time.as_nanos() as f64),
+            process_ns: per_request(total.process_time.as_nanos() as f64),
+            wall_ns: per_request(total.wall_time.as_nanos() as f64),
             allocations: per_request(total.allocations as f64),
             bytes: per_request(total.bytes as f64),
         }

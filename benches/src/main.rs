@@ -1,24 +1,18 @@
 //! This library beside what a user would pick instead, on the same work. `benches/run` runs all
 //! parts and writes RESULTS.md; each part is a subcommand that prints one figure a line.
 
-mod allocations;
-mod apps;
 mod expiry;
-mod figure;
 mod flood;
 mod http;
 mod in_process;
 mod lost_updates;
 mod serve;
-mod stats;
 mod stores;
 
 use std::path::PathBuf;
 
+use benches::{apps, figure, stats};
 use clap::{Parser, Subcommand};
-
-#[global_allocator]
-static ALLOCATOR: allocations::CountingAllocator = allocations::CountingAllocator;
 
 #[derive(Parser)]
 struct Options {

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -9,6 +9,10 @@ use crate::allocations;
 pub struct Sample {
     /// Of this thread on the processor, which does not count when something else runs there.
     pub time: Duration,
+    /// Of all threads of this process.
+    pub process_time: Duration,
+    /// As a visitor sees it, waiting for a server included.
+    pub wall_time: Duration,
     pub allocations: u64,
     pub bytes: u64,
 }
@@ -16,6 +20,8 @@ pub struct Sample {
 impl std::ops::AddAssign for Sample {
     fn add_assign(&mut self, other: Sample) {
         self.time += other.time;
+        self.process_time += other.process_time;
+        self.wall_time += other.wall_time;
         self.allocations += other.allocations;
         self.bytes += other.bytes;
     }
@@ -25,16 +31,26 @@ impl std::ops::AddAssign for Sample {
 #[inline(never)]
 pub fn measured_region(work: impl FnOnce()) -> Sample {
     let (allocations, bytes) = allocations::so_far();
-    let start = thread_time();
+    let (wall_start, process_start, start) = (Instant::now(), process_time(), thread_time());
     work();
     let time = thread_time() - start;
+    let (process_time, wall_time) = (process_time() - process_start, wall_start.elapsed());
     let (allocations_after, bytes_after) = allocations::so_far();
-    Sample { time, allocations: allocations_after - allocations, bytes: bytes_after - bytes }
+    let (allocations, bytes) = (allocations_after - allocations, bytes_after - bytes);
+    Sample { time, process_time, wall_time, allocations, bytes }
 }
 
 /// How long this thread has been on a processor.
 pub fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time_on(ClockId::ThreadCPUTime)
+}
+
+fn process_time() -> Duration {
+    time_on(ClockId::ProcessCPUTime)
+}
+
+fn time_on(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 

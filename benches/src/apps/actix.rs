@@ -1,7 +1,7 @@
 use actix_session::config::CookieContentSecurity;
-use actix_session::storage::CookieSessionStore;
+use actix_session::storage::{CookieSessionStore, RedisSessionStore, SessionStore};
 use actix_session::{Session, SessionMiddleware};
-use actix_web::body::MessageBody;
+use actix_web::body::{MessageBody, to_bytes};
 use actix_web::cookie::Key;
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::header;
@@ -22,8 +22,18 @@ fn app_with(name: &str, key: &Key) -> Box<dyn App> {
         let service = runtime.block_on(init_service(ActixApp::new().configure(bare_routes)));
         return Box::new(InProcess { runtime, service });
     }
-    let app = ActixApp::new().wrap(sessions(name, key)).configure(routes);
-    let service = runtime.block_on(init_service(app));
+    with_sessions(runtime, sessions(name, key))
+}
+
+/// With sessions in Redis; processes that share them share the key of the cookie.
+pub fn on_redis(url: &str) -> Box<dyn App> {
+    let runtime = rt::Runtime::new().expect("a runtime");
+    let store = runtime.block_on(RedisSessionStore::new(url)).expect("the server runs");
+    with_sessions(runtime, SessionMiddleware::new(store, Key::from(&[7; 64])))
+}
+
+fn with_sessions<S: SessionStore + 'static>(runtime: rt::Runtime, sessions: SessionMiddleware<S>) -> Box<dyn App> {
+    let service = runtime.block_on(init_service(ActixApp::new().wrap(sessions).configure(routes)));
     Box::new(InProcess { runtime, service })
 }
 
@@ -129,6 +139,15 @@ where
                     assert!(answer.status().is_success(), "{}", work.name());
                 }
             });
+        })
+    }
+
+    fn count(&mut self, cookie: &str) -> u64 {
+        let InProcess { runtime, service } = self;
+        runtime.block_on(async {
+            let answer = service.call(request(Work::Read, cookie)).await.expect("the handler succeeds");
+            let body = to_bytes(answer.into_body()).await.unwrap_or_else(|_| panic!("a body"));
+            String::from_utf8_lossy(&body).parse().expect("a number")
         })
     }
 }

@@ -1,6 +1,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
 use tokio::runtime::Runtime;
 use tower::Service;
 
@@ -35,6 +36,15 @@ impl App for AxumApp {
                     assert_eq!(answer.status(), StatusCode::OK, "{}", work.name());
                 }
             });
+        })
+    }
+
+    fn count(&mut self, cookie: &str) -> u64 {
+        let AxumApp { runtime, router } = self;
+        runtime.block_on(async {
+            let answer = router.call(request(Work::Read, cookie)).await.expect("a router is infallible");
+            let body = answer.into_body().collect().await.expect("a body").to_bytes();
+            String::from_utf8_lossy(&body).parse().expect("a number")
         })
     }
 }

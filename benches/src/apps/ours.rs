@@ -1,12 +1,17 @@
 use axum::Router;
 use axum::routing::get;
 use session_axum::{AttrKey, MaybeSession, NewSession, Session, SessionError, SessionLayer};
-use session_core::MemoryStore;
+use session_core::{MemoryStore, SessionManager, Store};
 
 const COUNT: AttrKey<u32> = AttrKey::new("count");
 const USER: AttrKey<String> = AttrKey::new("user");
 
 pub fn router() -> Router {
+    on(MemoryStore::new())
+}
+
+/// On any store.
+pub fn on(store: impl Store) -> Router {
     Router::new()
         .route("/plain", get(async || "hello"))
         .route("/read", get(read))
@@ -14,7 +19,7 @@ pub fn router() -> Router {
         .route("/count", get(count))
         .route("/login", get(log_in))
         .route("/logout", get(log_out))
-        .layer(SessionLayer::new(MemoryStore::new()))
+        .layer(SessionLayer::new(SessionManager::new(store)))
 }
 
 async fn read(sess: Session) -> Result<String, SessionError> {

@@ -1,5 +1,6 @@
 use axum::Router;
 use axum::routing::get;
+use tower_sessions_014::{SessionManagerLayer, SessionStore};
 
 /// The same handlers on two versions of the library, as its moka store is for the earlier one.
 macro_rules! routes {
@@ -49,8 +50,10 @@ pub fn memory(always_save: bool) -> Router {
 }
 
 pub fn moka(always_save: bool) -> Router {
-    use tower_sessions_014::SessionManagerLayer;
-    use tower_sessions_moka_store::MokaStore;
-    let layer = SessionManagerLayer::new(MokaStore::new(Some(2_000_000))).with_always_save(always_save);
-    routes!(tower_sessions_014).layer(layer)
+    on(tower_sessions_moka_store::MokaStore::new(Some(2_000_000)), always_save)
+}
+
+/// On any store of the earlier version.
+pub fn on(store: impl SessionStore + Clone, always_save: bool) -> Router {
+    routes!(tower_sessions_014).layer(SessionManagerLayer::new(store).with_always_save(always_save))
 }

@@ -3,7 +3,8 @@
 use crate::figures::Figures;
 use crate::in_process::beyond_bare;
 use crate::page::{Page, head, number, row};
-use crate::subjects::{OURS, PEERS, STORES, Subject};
+use crate::servers::{per_request, two_clients};
+use crate::subjects::{OURS, PEERS, SERVERS, STORES, Subject};
 
 struct Bar {
     what: &'static str,
@@ -34,7 +35,7 @@ impl Bar {
 
 pub fn write(page: &mut Page, figures: &Figures) {
     page.text("## What this library is held to");
-    let bars = [in_process(figures), http(figures), stores(figures), rest(figures)];
+    let bars = [in_process(figures), http(figures), stores(figures), servers(figures), rest(figures)];
     let rows: Vec<Vec<String>> = bars.iter().flatten().map(Bar::row).collect();
     page.table(&head(["", "measured", "aim", "met"]), &rows);
 }
@@ -137,6 +138,25 @@ fn stores(figures: &Figures) -> Vec<Bar> {
             memory("ours").zip(memory("tower-sessions-moka")).map(|(ours, moka)| ours / moka),
             1.0,
         ),
+    ]
+}
+
+fn servers(figures: &Figures) -> Vec<Bar> {
+    let asked = |store, work| per_request(figures, store, work, "round trips");
+    let ours = || SERVERS.iter().filter(|subject| subject.name.starts_with("ours-"));
+    let lost = ours().filter_map(|subject| two_clients(figures, subject)).map(|(all, stored)| Some(all - stored));
+    let writes = ours().map(|subject| per_request(figures, subject.name, "read", "writes"));
+    vec![
+        at_most("Redis, read-only: round trips", asked("ours-redis", "read"), 1.0),
+        at_most("Redis, counting: round trips", asked("ours-redis", "count"), 2.0),
+        at_most("Redis, tracked, read-only: round trips", asked("ours-redis-tracked", "read"), 0.0),
+        at_most("Redis, tracked, counting: round trips", asked("ours-redis-tracked", "count"), 2.0),
+        at_most("PostgreSQL, read-only: round trips", asked("ours-postgres", "read"), 1.0),
+        at_most("PostgreSQL, counting: round trips", asked("ours-postgres", "count"), 2.0),
+        at_most("Memcached, read-only: round trips", asked("ours-memcached", "read"), 1.0),
+        at_most("Memcached, counting: round trips", asked("ours-memcached", "count"), 2.0),
+        at_most("any server, read-only: writes, within a minute of the last", most(writes), 0.0),
+        at_most("any store on a server, two clients counting: updates lost", most(lost), 0.0),
     ]
 }
 

@@ -1,16 +1,7 @@
 use crate::bar_chart::{BarChart, Row};
 use crate::figures::Figures;
 use crate::page::{Page, head, number, row, tenths, whole};
-use crate::subjects::{self, Subject};
-
-const WORKS: [(&str, &str); 6] = [
-    ("plain", "without session"),
-    ("read", "read"),
-    ("set", "set"),
-    ("count", "count"),
-    ("login", "login"),
-    ("logout", "logout"),
-];
+use crate::subjects::{self, Subject, WORKS};
 
 const OVERHEAD: [&str; 2] = ["read-only", "count += 1"];
 

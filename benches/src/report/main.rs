@@ -9,6 +9,7 @@ mod in_process;
 mod line_chart;
 mod lost_updates;
 mod page;
+mod servers;
 mod stores;
 mod subjects;
 mod svg;
@@ -44,6 +45,7 @@ fn main() {
     in_process::write(&mut page, &figures);
     http::write(&mut page, &figures);
     stores::write(&mut page, &figures);
+    servers::write(&mut page, &figures);
     expiry::write(&mut page, &figures);
     lost_updates::write(&mut page, &figures);
     page.save();

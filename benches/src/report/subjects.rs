@@ -12,6 +12,15 @@ pub struct Subject {
 const AXUM: &str = "axum-bare";
 const ACTIX: &str = "actix-bare";
 
+pub const WORKS: [(&str, &str); 6] = [
+    ("plain", "without session"),
+    ("read", "read"),
+    ("set", "set"),
+    ("count", "count"),
+    ("login", "login"),
+    ("logout", "logout"),
+];
+
 pub const FLOORS: [Subject; 3] = [
     Subject { name: AXUM, label: "axum alone", bare: AXUM, note: "" },
     Subject { name: "axum-layer", label: "axum, a layer that does nothing", bare: AXUM, note: "" },
@@ -81,6 +90,120 @@ pub fn all() -> impl Iterator<Item = &'static Subject> {
 pub fn with_sessions() -> impl Iterator<Item = &'static Subject> {
     all().filter(|subject| !matches!(subject.name, AXUM | "axum-layer"))
 }
+
+/// With sessions on a server, and what the same takes without.
+pub const SERVERS: [Subject; 23] = [
+    Subject { name: AXUM, label: "axum alone", bare: AXUM, note: "" },
+    Subject { name: ACTIX, label: "actix-web alone", bare: ACTIX, note: "" },
+    OURS_WITHOUT_SERVER,
+    Subject {
+        name: "ours-redis",
+        label: "session-axum, Redis",
+        bare: AXUM,
+        note: "a change is saved by a script that compares the version that was loaded; reading moves the idle \
+               deadline once a minute",
+    },
+    Subject {
+        name: "ours-redis-tracked",
+        label: "session-axum, Redis, tracked",
+        bare: AXUM,
+        note: "the same, with copies in memory that the server invalidates (RESP3)",
+    },
+    Subject {
+        name: "tower-sessions-redis",
+        label: "tower-sessions, Redis",
+        bare: AXUM,
+        note: "its latest stores in Redis and SQL are for tower-sessions 0.14; only a request that writes \
+               moves the deadline",
+    },
+    Subject {
+        name: "tower-sessions-redis-always",
+        label: "tower-sessions, Redis, always saving",
+        bare: AXUM,
+        note: "each request saves and moves the deadline, as ours does once a minute",
+    },
+    Subject {
+        name: "axum-session-redis",
+        label: "axum_session, Redis",
+        bare: AXUM,
+        note: "its default: keeps a session in the memory of each process for an hour; saves what was changed, and \
+               every ten seconds what is used",
+    },
+    Subject {
+        name: "axum-session-redis-no-memory",
+        label: "axum_session, Redis, no memory",
+        bare: AXUM,
+        note: "asks the server in each request, as the others do",
+    },
+    Subject {
+        name: "actix-session-redis",
+        label: "actix-session, Redis",
+        bare: ACTIX,
+        note: "its default: encrypts the cookie that holds the session's key; only a change moves the deadline",
+    },
+    Subject {
+        name: "ruts-redis",
+        label: "ruts, Redis",
+        bare: AXUM,
+        note: "needs Redis 7.4, and is measured where that is installed; each attribute is read and written on its \
+               own when the handler does so, and has a deadline of its own",
+    },
+    Subject {
+        name: "ours-postgres",
+        label: "session-axum, PostgreSQL",
+        bare: AXUM,
+        note: "up to ten connections of its own, which are not tested before each use",
+    },
+    Subject {
+        name: "tower-sessions-postgres",
+        label: "tower-sessions, PostgreSQL",
+        bare: AXUM,
+        note: "sqlx's pool with its defaults, as for all others with PostgreSQL",
+    },
+    Subject {
+        name: "tower-sessions-postgres-always",
+        label: "tower-sessions, PostgreSQL, always saving",
+        bare: AXUM,
+        note: "",
+    },
+    Subject { name: "axum-session-postgres", label: "axum_session, PostgreSQL", bare: AXUM, note: "" },
+    Subject {
+        name: "axum-session-postgres-no-memory",
+        label: "axum_session, PostgreSQL, no memory",
+        bare: AXUM,
+        note: "",
+    },
+    Subject { name: "ruts-postgres", label: "ruts, PostgreSQL", bare: AXUM, note: "a row for each attribute" },
+    Subject {
+        name: "ours-memcached",
+        label: "session-axum, Memcached",
+        bare: AXUM,
+        note: "none of the others has a store there",
+    },
+    Subject {
+        name: "ours-sqlite",
+        label: "session-axum, SQLite",
+        bare: AXUM,
+        note: "a write-ahead log, synchronous full: what was answered is on disk",
+    },
+    Subject {
+        name: "tower-sessions-sqlite",
+        label: "tower-sessions, SQLite",
+        bare: AXUM,
+        note: "sqlx's defaults for a file, as for axum_session: a rollback journal, synchronous full",
+    },
+    Subject {
+        name: "tower-sessions-sqlite-always",
+        label: "tower-sessions, SQLite, always saving",
+        bare: AXUM,
+        note: "",
+    },
+    Subject { name: "axum-session-sqlite", label: "axum_session, SQLite", bare: AXUM, note: "" },
+    Subject { name: "axum-session-sqlite-no-memory", label: "axum_session, SQLite, no memory", bare: AXUM, note: "" },
+];
+
+const OURS_WITHOUT_SERVER: Subject =
+    Subject { name: "ours-memory", label: "session-axum, memory", bare: AXUM, note: "" };
 
 pub struct StoreSubject {
     pub name: &'static str,

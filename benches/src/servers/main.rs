@@ -1,0 +1,66 @@
+//! This library's stores on servers beside its peers' on the same servers: what one request asks of
+//! the server, how long it takes, and what two clients at once lose. Prints one figure a line.
+
+mod apps;
+mod counting;
+mod hosts;
+mod lost_updates;
+mod timing;
+mod visitors;
+
+// Servers as the tests start them, and the proxy that counts round trips there too.
+#[path = "../../../tests/src/memcached_server.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod memcached_server;
+#[path = "../../../tests/src/postgres_server.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod postgres_server;
+#[path = "../../../tests/src/proxy.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod proxy;
+#[path = "../../../tests/src/redis_server.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod redis_server;
+#[path = "../../../tests/src/server_process.rs"]
+mod server_process;
+
+use benches::figure;
+use clap::Parser;
+
+use crate::apps::Description;
+use crate::hosts::Hosts;
+
+#[derive(Parser)]
+struct Options {
+    /// Of timing requests.
+    rounds: usize,
+    /// Of 64 requests each, in each round.
+    batches: usize,
+    /// Of two clients that count.
+    count_rounds: usize,
+    /// By each of the two clients, in each round.
+    counts: usize,
+    /// Only these applications, separated by commas.
+    #[arg(long)]
+    app: Option<String>,
+}
+
+fn main() {
+    let options = Options::parse();
+    let is_wanted = |name: &str| options.app.as_ref().is_none_or(|only| only.split(',').any(|only| only == name));
+    let hosts = Hosts::start();
+    let apps: Vec<&Description> = apps::ALL.iter().filter(|app| is_wanted(app.name) && hosts.can_run(app)).collect();
+    for app in &apps {
+        counting::run(&hosts, app);
+    }
+    timing::run(&hosts, &apps, options.rounds, options.batches);
+    for _ in 0..options.count_rounds {
+        for app in &apps {
+            lost_updates::run(&hosts, app, options.counts);
+        }
+    }
+}
+
+fn print(app: &Description, work: &str, measure: &str, value: f64) {
+    figure::print("servers", app.name, work, measure, value);
+}
