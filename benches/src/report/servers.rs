@@ -11,10 +11,10 @@ pub fn write(page: &mut Page, figures: &Figures) {
     }
     page.text("## Stores on servers");
     page.text(
-        "The same six routes, called without HTTP, with sessions on a server of this machine; 1,000 visitors, one \
-         request after the other. Redis keeps nothing on disk, and PostgreSQL does not wait for the disk, so that \
-         times are those of asking and answering; a server that is elsewhere adds its distance to each round trip. \
-         SQLite's file is on this machine's disk.",
+        "The same six routes, called without HTTP, with sessions on a server of this machine; one request after the \
+         other, with a thousand sessions and more in the store. Redis keeps nothing on disk, and PostgreSQL does not \
+         wait for the disk, so that times are those of asking and answering; a server that is elsewhere adds its \
+         distance to each round trip. SQLite's file is on this machine's disk.",
     );
     write_counts(page, figures);
     write_times(page, figures);

@@ -92,7 +92,7 @@ pub fn with_sessions() -> impl Iterator<Item = &'static Subject> {
 }
 
 /// With sessions on a server, and what the same takes without.
-pub const SERVERS: [Subject; 23] = [
+pub const SERVERS: [Subject; 21] = [
     Subject { name: AXUM, label: "axum alone", bare: AXUM, note: "" },
     Subject { name: ACTIX, label: "actix-web alone", bare: ACTIX, note: "" },
     OURS_WITHOUT_SERVER,
@@ -192,14 +192,7 @@ pub const SERVERS: [Subject; 23] = [
         bare: AXUM,
         note: "sqlx's defaults for a file, as for axum_session: a rollback journal, synchronous full",
     },
-    Subject {
-        name: "tower-sessions-sqlite-always",
-        label: "tower-sessions, SQLite, always saving",
-        bare: AXUM,
-        note: "",
-    },
     Subject { name: "axum-session-sqlite", label: "axum_session, SQLite", bare: AXUM, note: "" },
-    Subject { name: "axum-session-sqlite-no-memory", label: "axum_session, SQLite, no memory", bare: AXUM, note: "" },
 ];
 
 const OURS_WITHOUT_SERVER: Subject =

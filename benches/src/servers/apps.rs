@@ -34,7 +34,7 @@ const fn on(kind: Kind, name: &'static str) -> Description {
 
 pub const RUTS_REDIS: &str = "ruts-redis";
 
-pub const ALL: [Description; 23] = [
+pub const ALL: [Description; 21] = [
     on(Kind::Nowhere, "axum-bare"),
     on(Kind::Nowhere, "actix-bare"),
     on(Kind::Redis, "ours-redis"),
@@ -53,9 +53,7 @@ pub const ALL: [Description; 23] = [
     on(Kind::Postgres, "ruts-postgres"),
     on(Kind::Sqlite, "ours-sqlite"),
     on(Kind::Sqlite, "tower-sessions-sqlite"),
-    on(Kind::Sqlite, "tower-sessions-sqlite-always"),
     on(Kind::Sqlite, "axum-session-sqlite"),
-    on(Kind::Sqlite, "axum-session-sqlite-no-memory"),
     on(Kind::Memcached, "ours-memcached"),
     on(Kind::Nowhere, "ours-memory"),
 ];
@@ -88,14 +86,12 @@ async fn router(name: &str, url: &str) -> Router {
         "tower-sessions-redis-always" => tower_sessions_redis(url, true).await,
         "tower-sessions-postgres" => tower_sessions_postgres(url, false).await,
         "tower-sessions-postgres-always" => tower_sessions_postgres(url, true).await,
-        "tower-sessions-sqlite" => tower_sessions_sqlite(url, false).await,
-        "tower-sessions-sqlite-always" => tower_sessions_sqlite(url, true).await,
+        "tower-sessions-sqlite" => tower_sessions_sqlite(url).await,
         "axum-session-redis" => axum_session_redis(url, SessionConfig::default()).await,
         "axum-session-redis-no-memory" => axum_session_redis(url, axum_session::without_memory()).await,
         "axum-session-postgres" => axum_session_postgres(url, SessionConfig::default()).await,
         "axum-session-postgres-no-memory" => axum_session_postgres(url, axum_session::without_memory()).await,
-        "axum-session-sqlite" => axum_session_sqlite(url, SessionConfig::default()).await,
-        "axum-session-sqlite-no-memory" => axum_session_sqlite(url, axum_session::without_memory()).await,
+        "axum-session-sqlite" => axum_session_sqlite(url).await,
         RUTS_REDIS => ruts_redis(url).await,
         "ruts-postgres" => ruts_postgres(url).await,
         _ => panic!("there is no application {name}"),
@@ -127,13 +123,13 @@ async fn tower_sessions_postgres(url: &str, always_save: bool) -> Router {
     tower_sessions::on(store, always_save)
 }
 
-async fn tower_sessions_sqlite(path: &str, always_save: bool) -> Router {
+async fn tower_sessions_sqlite(path: &str) -> Router {
     use tower_sessions_014::ExpiredDeletion;
     let pool = earlier_sqlx::SqlitePool::connect(&sqlite_url(path)).await.expect("the file can be opened");
     let store = tower_sessions_sqlx_store::SqliteStore::new(pool);
     store.migrate().await.expect("the table can be made");
     tokio::spawn(store.clone().continuously_delete_expired(DELETION_PERIOD));
-    tower_sessions::on(store, always_save)
+    tower_sessions::on(store, false)
 }
 
 async fn axum_session_redis(url: &str, config: SessionConfig) -> Router {
@@ -146,9 +142,9 @@ async fn axum_session_postgres(url: &str, config: SessionConfig) -> Router {
     axum_session::on(Some(SessionPgPool::from(pool)), config).await
 }
 
-async fn axum_session_sqlite(path: &str, config: SessionConfig) -> Router {
+async fn axum_session_sqlite(path: &str) -> Router {
     let pool = sqlx::SqlitePool::connect(&sqlite_url(path)).await.expect("the file can be opened");
-    axum_session::on(Some(SessionSqlitePool::from(pool)), config).await
+    axum_session::on(Some(SessionSqlitePool::from(pool)), SessionConfig::default()).await
 }
 
 async fn ruts_redis(url: &str) -> Router {

@@ -5,13 +5,13 @@ use crate::hosts::Hosts;
 use crate::print;
 use crate::visitors::Visitors;
 
-/// Of each kind; each visitor makes one.
+/// Of each kind, one by each visitor.
 const REQUESTS: usize = 1000;
 
 /// Counts what one request of each kind asks of the server.
 pub fn run(hosts: &Hosts, app: &Description) {
     let Some(host) = hosts.host(app.kind) else { return };
-    let mut visitors = Visitors::log_in(apps::open(app.name, &host.counted_url(app)));
+    let mut visitors = Visitors::log_in(apps::open(app.name, &host.counted_url(app)), REQUESTS);
     for work in Work::ALL {
         visitors.warm_up(work);
         let cookies = visitors.cookies(work, REQUESTS);

@@ -1,47 +1,39 @@
 use benches::apps::{BATCH, PerRequest, Work};
 use benches::stats::Sample;
 
-use crate::apps::{self, Description, Kind};
+use crate::apps::{self, Description};
 use crate::hosts::Hosts;
 use crate::print;
 use crate::visitors::Visitors;
 
-struct Contender<'a> {
-    app: &'a Description,
-    /// Of its visitors, once they have logged in.
-    cookies: Vec<String>,
-}
+/// In the store beside those whose requests are timed.
+const SESSIONS: usize = 1000;
 
 /// Times requests, one after the other. In each round every application takes its turn, and starts
 /// elsewhere.
 pub fn run(hosts: &Hosts, apps: &[&Description], rounds: usize, batches: usize) {
-    let mut contenders: Vec<_> = apps.iter().map(|app| Contender { app, cookies: Vec::new() }).collect();
+    for app in apps {
+        Visitors::log_in(apps::open(app.name, &hosts.url(app)), SESSIONS);
+    }
+    let mut apps = apps.to_vec();
     for _ in 0..rounds {
-        for contender in &mut contenders {
-            contender.take_turn(hosts, batches);
+        for app in &apps {
+            take_turn(hosts, app, batches);
         }
-        contenders.rotate_left(1);
+        apps.rotate_left(1);
     }
 }
 
-impl Contender<'_> {
-    /// Begins the application anew, so that nothing has waited for its turn in the background.
-    fn take_turn(&mut self, hosts: &Hosts, batches: usize) {
-        let app = apps::open(self.app.name, &hosts.url(self.app));
-        let mut visitors = if self.cookies.is_empty() || self.app.kind == Kind::Nowhere {
-            Visitors::log_in(app)
-        } else {
-            Visitors::who_return(app, std::mem::take(&mut self.cookies))
-        };
-        for work in Work::ALL {
-            let taken = measure(&mut visitors, work, batches);
-            let print = |measure, value| print(self.app, work.name(), measure, value);
-            print("wall ns", taken.wall_ns);
-            print("cpu ns", taken.process_ns);
-            print("allocations", taken.allocations);
-            print("bytes", taken.bytes);
-        }
-        self.cookies = visitors.leave();
+/// Begins the application anew, so that nothing has waited for its turn in the background.
+fn take_turn(hosts: &Hosts, app: &Description, batches: usize) {
+    let mut visitors = Visitors::log_in(apps::open(app.name, &hosts.url(app)), BATCH);
+    for work in Work::ALL {
+        let taken = measure(&mut visitors, work, batches);
+        let print = |measure, value| print(app, work.name(), measure, value);
+        print("wall ns", taken.wall_ns);
+        print("cpu ns", taken.process_ns);
+        print("allocations", taken.allocations);
+        print("bytes", taken.bytes);
     }
 }
 

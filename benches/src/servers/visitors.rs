@@ -10,22 +10,10 @@ pub struct Visitors {
     next: usize,
 }
 
-const VISITORS: usize = 1000;
-
 impl Visitors {
-    pub fn log_in(mut app: Box<dyn App>) -> Self {
-        let cookies = (0..VISITORS).map(|_| app.log_in()).collect();
-        Visitors::who_return(app, cookies)
-    }
-
-    /// Those who have logged in before, where sessions outlive the application.
-    pub fn who_return(app: Box<dyn App>, cookies: Vec<String>) -> Self {
+    pub fn log_in(mut app: Box<dyn App>, visitors: usize) -> Self {
+        let cookies = (0..visitors).map(|_| app.log_in()).collect();
         Visitors { app, cookies, next: 0 }
-    }
-
-    /// Their `Cookie` headers, with which they may return.
-    pub fn leave(self) -> Vec<String> {
-        self.cookies
     }
 
     /// Opens the connections and prepares the statements that this work needs.
@@ -55,7 +43,7 @@ impl Visitors {
 
     fn next_cookies(&mut self, requests: usize) -> Vec<String> {
         let turns = self.next..self.next + requests;
-        self.next = turns.end % VISITORS;
-        turns.map(|turn| self.cookies[turn % VISITORS].clone()).collect()
+        self.next = turns.end % self.cookies.len();
+        turns.map(|turn| self.cookies[turn % self.cookies.len()].clone()).collect()
     }
 }
