@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::attributes::{Attribute, check_size};
 use crate::conflict_queue;
-use crate::error::{Error, StoreError};
+use crate::error::{Error, StoreError, causes};
 use crate::event::Event;
 use crate::id::PresentedIds;
 use crate::session::{Shared, check_growth, current};
@@ -362,8 +362,8 @@ impl SessionManager {
         match self.checked(self.store().touch(key, now).await) {
             Ok(()) => shared.state.lock().touched(now),
             Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(session = %key.fingerprint(), cause, "the use of a session could not be noted");
+                let session = key.fingerprint();
+                tracing::warn!(%session, causes = causes(&error), "the use of a session could not be noted");
             }
         }
     }

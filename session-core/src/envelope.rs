@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::codec::{Body, Codec, CodecError};
+use crate::error::causes;
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 
 /// A record as stores of bytes keep it: fields that they read, and a body that they don't.
@@ -162,8 +163,8 @@ impl Envelope {
 
 /// One warning for a record that can't be handed out.
 pub fn warn_dropped(key: &RecordKey, error: &InvalidRecord, store: &'static str) {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    tracing::warn!(store, session = %key.fingerprint(), %error, cause, "dropped a record that does not fit its key");
+    let (session, causes) = (key.fingerprint(), causes(error));
+    tracing::warn!(store, %session, %error, causes, "dropped a record that does not fit its key");
 }
 
 /// What is stored under a key is not that key's record.

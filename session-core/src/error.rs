@@ -146,3 +146,9 @@ impl StoreError {
         matches!(self.problem, Problem::Unsupported(_))
     }
 }
+
+/// What is behind an error, for logs.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

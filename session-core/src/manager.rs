@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::builder::SessionManagerBuilder;
 use crate::conflict_queue::ConflictQueue;
-use crate::error::{Error, RandomError};
+use crate::error::{Error, RandomError, causes};
 use crate::event::{Counters, Event, Events};
 use crate::id::PresentedIds;
 use crate::new_session::{Values, checked_timeout};
@@ -330,7 +330,7 @@ impl SessionManager {
         };
         if let Err(error) = result.await {
             // The login stands; the next one tries again.
-            tracing::warn!(%error, "the limit of sessions of a principal could not be kept");
+            tracing::warn!(%error, causes = causes(&error), "the limit of sessions of a principal could not be kept");
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use crate::error::causes;
 use crate::manager::{Inner, PURGE_BATCH};
 use crate::store::Store;
 
@@ -69,7 +70,7 @@ fn purge_batch_now(manager: &Inner) -> bool {
             purged.more
         }
         Some(Err(error)) => {
-            tracing::warn!(%error, "purging expired sessions failed");
+            tracing::warn!(%error, causes = causes(&error), "purging expired sessions failed");
             false
         }
         None => false,
@@ -90,7 +91,8 @@ async fn purge_task(manager: Weak<Inner>, interval: Duration) {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "purging expired sessions failed; it is tried again later");
+                    let causes = causes(&error);
+                    tracing::warn!(%error, causes, "purging expired sessions failed; it is tried again later");
                     break;
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, causes};
 use crate::store::FastStore;
 
 use super::limit::within;
@@ -84,8 +84,7 @@ impl<F: FastStore> FastTier<F> {
         if health.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL) {
             health.logged = Some(now);
             drop(health);
-            let cause = std::error::Error::source(error).map(ToString::to_string);
-            tracing::warn!(%error, cause, "the fast tier failed; sessions are read from the durable one");
+            tracing::warn!(%error, causes = causes(error), "the fast tier failed; sessions are read from the durable one");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::RecordKey;
-use crate::error::StoreError;
+use crate::error::{StoreError, causes};
 use crate::store::{FastStore, Store};
 
 use super::background;
@@ -112,8 +112,7 @@ async fn write<F: FastStore, D: Store>(employed: &Employed<F, D>, key: &RecordKe
     if let Err(error) = &answer
         && !was_failing
     {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(%error, cause, "writing behind failed; it is tried again");
+        tracing::warn!(%error, causes = causes(error), "writing behind failed; it is tried again");
     }
     answer.is_ok()
 }
@@ -131,7 +130,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
             let Err(error) = self.write_all(behind).await else { return Ok(()) };
             if attempt == LAST_ATTEMPTS {
                 let sessions = behind.queue().len();
-                tracing::error!(sessions, %error, "changes of sessions could not be written behind");
+                tracing::error!(sessions, %error, causes = causes(&error), "changes of sessions could not be written behind");
                 return Err(error);
             }
             background::pause(pause(attempt)).await;

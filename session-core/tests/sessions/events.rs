@@ -181,7 +181,7 @@ async fn use_that_can_not_be_noted_leaves_one_warning() {
     store.fail_next(Operation::Touch, Fault::Refused);
     assert_unchanged(answer(&request(&sessions, &id).await).await);
     assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
-    for says in ["could not be noted", "faulty: refused the operation"] {
+    for says in ["could not be noted", "faulty: refused the operation: disk full"] {
         assert!(log.warnings()[0].contains(says), "{:?}", log.warnings());
     }
     assert_eq!(sessions.counters().store_errors, 1);
