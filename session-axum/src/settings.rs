@@ -1,5 +1,5 @@
 use http::{HeaderName, HeaderValue};
-use session_core::SessionManager;
+use session_core::{Host, SessionManager};
 
 use crate::Transport;
 
@@ -9,6 +9,12 @@ pub(crate) struct Settings {
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) vary: HeaderName,
     pub(crate) redirect: Option<HeaderValue>,
+}
+
+impl Host for Settings {
+    fn manager(&self) -> &SessionManager {
+        &self.manager
+    }
 }
 
 impl Settings {

@@ -15,7 +15,7 @@ use crate::transport::Outgoing;
 /// an extractor asks.
 #[derive(Clone)]
 pub(crate) struct Slot {
-    settings: Arc<Settings>,
+    /// Made with the layer's settings.
     visit: Visit,
     /// tower-cookies' jar, where its layer is outside ours and so will send what we add.
     cookies: Option<Cookies>,
@@ -32,7 +32,8 @@ pub(crate) enum Opening {
 
 impl Slot {
     pub(crate) fn new(settings: &Arc<Settings>, cookies: Option<Cookies>) -> Self {
-        Slot { settings: Arc::clone(settings), visit: settings.manager.visit(), cookies }
+        let host = Arc::clone(settings);
+        Slot { visit: Visit::new(host), cookies }
     }
 
     /// The innermost layer's slot.
@@ -41,7 +42,7 @@ impl Slot {
     }
 
     pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+        self.visit.host().expect("a slot's visit is made with settings")
     }
 
     pub(crate) fn visit(&self) -> &Visit {
@@ -54,7 +55,7 @@ impl Slot {
             return Opening::Done(Ok(self.visit.session()));
         }
         let mut presented = PresentedIds::default();
-        self.settings.transport.read(headers, &mut presented);
+        self.settings().transport.read(headers, &mut presented);
         match self.visit.open_now(&presented) {
             Some(opened) => Opening::Done(opened),
             None => {
@@ -66,9 +67,9 @@ impl Slot {
 
     /// Says in the response's headers what became of the session.
     pub(crate) fn tell(&self, headers: &mut HeaderMap, committed: &Committed) {
-        let transport = &*self.settings.transport;
+        let Settings { transport, vary, .. } = self.settings();
         let mut outgoing = Outgoing::new(headers, self.cookies.as_ref());
-        outgoing.mark_read(&self.settings.vary);
+        outgoing.mark_read(vary);
         match committed {
             Committed::Unchanged => return,
             Committed::Issue(issued) => transport.issue(issued, &mut outgoing),

@@ -66,9 +66,9 @@ struct Computed<'a, T> {
 impl Visit {
     /// [`commit`](Visit::commit) where that needs no waiting: `None` if it does.
     pub fn commit_now(&self) -> Option<Result<Committed, Error>> {
-        let Shared { manager, state, .. } = &*self.0;
+        let manager = self.0.manager();
         {
-            let mut state = state.lock();
+            let mut state = self.0.state.lock();
             if state.turn_is_taken {
                 return None;
             }
@@ -95,11 +95,11 @@ impl Visit {
     pub async fn commit(&self) -> Result<Committed, Error> {
         let shared = &*self.0;
         // First, so that closing waits for a commit that waits for its turn.
-        let _under_way = shared.manager.commits().read().await;
+        let _under_way = shared.manager().commits().read().await;
         let _turn = shared.turn().await;
         shared.state.lock().answer();
-        let done = shared.manager.run(shared, false).await;
-        shared.manager.finish(&mut shared.state.lock(), done)
+        let done = shared.manager().run(shared, false).await;
+        shared.manager().finish(&mut shared.state.lock(), done)
     }
 }
 

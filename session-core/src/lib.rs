@@ -64,7 +64,7 @@ pub use memory::MemoryStore;
 pub use new_session::NewSession;
 pub use random::{RandomSource, SystemRandom};
 pub use record::{Record, Version};
-pub use session::{Session, Visit};
+pub use session::{Host, Session, Visit};
 pub use store::{AnyStore, Capabilities, FastStore, Purged, Store, Written};
 pub use tiered::{TierCounters, TieredStore, TieredStoreBuilder, WriteBehind};
 pub use time::Time;

@@ -113,7 +113,7 @@ impl SessionManager {
     /// When the store failed or this was cancelled, a session may be stored whose id nobody knows;
     /// it expires.
     pub async fn create(&self, new: NewSession) -> Result<Session, Error> {
-        let visit = Visit::new(self.clone(), Phase::Direct);
+        let visit = Visit::in_phase(Arc::new(self.clone()), Phase::Direct);
         let session = visit.start(new)?;
         visit.commit().await?;
         Ok(session)
@@ -124,7 +124,7 @@ impl SessionManager {
     /// It counts as a use of the session. [`Error::Store`] if the store failed: there may be a
     /// session. May be cancelled.
     pub async fn get(&self, id: &str) -> Result<Option<Session>, Error> {
-        let visit = Visit::new(self.clone(), Phase::Direct);
+        let visit = Visit::in_phase(Arc::new(self.clone()), Phase::Direct);
         let mut presented = PresentedIds::default();
         presented.push(id);
         let session = visit.open(&presented).await?;
@@ -240,7 +240,7 @@ impl SessionManager {
 
     /// The place for the session of one request.
     pub fn visit(&self) -> Visit {
-        Visit::new(self.clone(), Phase::Request)
+        Visit::new(Arc::new(self.clone()))
     }
 
     /// The present time by this manager's clock.

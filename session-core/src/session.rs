@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,8 +40,22 @@ pub struct Session {
 #[derive(Clone)]
 pub struct Visit(pub(crate) Arc<Shared>);
 
+/// What all visits of one integration share: a web layer's settings, and the manager of its sessions.
+///
+/// A visit holds its host, so that one reference does for both.
+pub trait Host: Any + Send + Sync {
+    /// The manager.
+    fn manager(&self) -> &SessionManager;
+}
+
+impl Host for SessionManager {
+    fn manager(&self) -> &SessionManager {
+        self
+    }
+}
+
 pub(crate) struct Shared {
-    pub(crate) manager: SessionManager,
+    host: Arc<dyn Host>,
     pub(crate) state: Mutex<State>,
     /// Somebody asked for the session, so there may be something to commit.
     asked_for: AtomicBool,
@@ -57,6 +72,10 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Shared {
+    pub(crate) fn manager(&self) -> &SessionManager {
+        self.host.manager()
+    }
+
     pub(crate) async fn turn(&self) -> Turn<'_> {
         let lock = self.turns.lock().await;
         self.state.lock().turn_is_taken = true;
@@ -71,14 +90,25 @@ impl Drop for Turn<'_> {
 }
 
 impl Visit {
-    pub(crate) fn new(manager: SessionManager, phase: Phase) -> Self {
+    /// The place for the session of one request.
+    pub fn new(host: Arc<dyn Host>) -> Self {
+        Visit::in_phase(host, Phase::Request)
+    }
+
+    pub(crate) fn in_phase(host: Arc<dyn Host>, phase: Phase) -> Self {
         Visit(Arc::new(Shared {
-            manager,
+            host,
             state: Mutex::new(State::new(phase)),
             asked_for: AtomicBool::new(false),
             opened: AtomicBool::new(false),
             turns: tokio::sync::Mutex::new(()),
         }))
+    }
+
+    /// What the visit was made with, if it is of this type.
+    pub fn host<H: Host>(&self) -> Option<&H> {
+        let host: &dyn Any = &*self.0.host;
+        host.downcast_ref()
     }
 
     /// Loads the session of the first presented id that has one; only once, however often called.
@@ -92,7 +122,7 @@ impl Visit {
         }
         let _turn = self.0.turn().await;
         if !self.is_opened() {
-            let found = self.0.manager.find(presented).await?;
+            let found = self.0.manager().find(presented).await?;
             self.opened(&mut self.0.state.lock(), found);
         }
         Ok(self.session())
@@ -106,7 +136,7 @@ impl Visit {
             if state.turn_is_taken {
                 return None;
             }
-            match self.0.manager.find_now(presented)? {
+            match self.0.manager().find_now(presented)? {
                 Ok(found) => self.opened(&mut state, found),
                 Err(error) => return Some(Err(error)),
             }
@@ -143,7 +173,7 @@ impl Visit {
     /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
     /// visit is committed.
     pub fn start(&self, new: NewSession) -> Result<Session, Error> {
-        let started = self.0.manager.draw_session(new)?;
+        let started = self.0.manager().draw_session(new)?;
         let mut state = self.0.state.lock();
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("started"));
@@ -300,7 +330,7 @@ impl Session {
         key: impl AttrName<T>,
         mut update: impl FnMut(Option<T>) -> T,
     ) -> Result<T, Error> {
-        let (manager, name) = (&self.shared.manager, key.name());
+        let (manager, name) = (self.shared.manager(), key.name());
         match manager.update_now(self, name, &mut update) {
             Some(answer) => answer,
             // On the heap, because most handlers' futures never get here.
@@ -317,7 +347,7 @@ impl Session {
     /// The errors are those of [`update_attr`](Session::update_attr); what was collected stays
     /// collected. When cancelled, changes are stored together or not at all.
     pub async fn save(&self) -> Result<(), Error> {
-        self.shared.manager.save(self).await
+        self.shared.manager().save(self).await
     }
 
     /// The place of this session's request.
@@ -340,7 +370,7 @@ impl Session {
     /// [`Error::Gone`]; [`Error::HeadSent`] when the client can't learn the new id any more;
     /// [`Error::Random`].
     pub fn renew_id(&self) -> Result<(), Error> {
-        let id = self.shared.manager.draw_id()?;
+        let id = self.shared.manager().draw_id()?;
         let mut state = self.writable()?;
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("renewed"));
@@ -426,7 +456,7 @@ impl Session {
     /// When the session ends if it is not used after this request.
     pub fn expires_at(&self) -> Time {
         let mut record = self.view();
-        record.accessed = record.accessed.max(self.shared.manager.now());
+        record.accessed = record.accessed.max(self.shared.manager().now());
         record.expires_at()
     }
 
