@@ -14,9 +14,9 @@ use crate::conflict_queue;
 use crate::error::{Error, StoreError, causes};
 use crate::event::Event;
 use crate::id::PresentedIds;
-use crate::session::{Shared, check_growth, current};
-use crate::state::{Phase, State, Step, Stored, Tell};
+use crate::state::{Found, Phase, State, Step, Stored, Tell};
 use crate::store::{Store, Written};
+use crate::visit::Shared;
 use crate::{Record, RecordKey, Session, SessionId, SessionManager, Time, Version, Visit};
 
 /// Attempts to save against other writers. Each failed one means that another writer succeeded,
@@ -46,14 +46,6 @@ pub struct IssuedId {
     /// How long the client keeps it: `None` until it is closed, else the time left to the
     /// absolute deadline (or [`Duration::MAX`] where there is none).
     pub keep_for: Option<Duration>,
-}
-
-/// A session that was looked up.
-pub(crate) struct Found {
-    pub(crate) id: SessionId,
-    pub(crate) record: Record,
-    /// When.
-    pub(crate) at: Time,
 }
 
 /// What an update makes of an attribute, with nobody else at the session's state meanwhile.
@@ -218,7 +210,7 @@ impl SessionManager {
     /// nobody but this visit has yet, whose record then has it.
     fn take_update(&self, state: &mut State, attribute: Attribute) -> Result<Option<(Record, Version)>, Error> {
         if state.is_new() {
-            check_growth(state, &attribute)?;
+            state.check_growth(&attribute)?;
             state.change(|changes| changes.set(attribute));
             return Ok(None);
         }
@@ -431,7 +423,7 @@ fn compute<'a, T: Serialize + DeserializeOwned>(
 ) -> Result<Option<Computed<'a, T>>, Error> {
     let (before, edits) = {
         let state = session.writable()?;
-        (current(&state, name)?, state.edits())
+        (state.value(name)?, state.edits())
     };
     // Without the lock, as the closure is the application's.
     let value = update(before);

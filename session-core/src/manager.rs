@@ -11,7 +11,8 @@ use crate::id::PresentedIds;
 use crate::new_session::{Values, checked_timeout};
 use crate::patient_store::PatientStore;
 use crate::purge;
-use crate::state::{Phase, Started};
+use crate::started::Started;
+use crate::state::Phase;
 use crate::store::{Capabilities, Purged, Store};
 use crate::{
     Clock, NewSession, PrincipalKey, RandomSource, Record, RecordKey, Session, SessionId, Time, Version, Visit,

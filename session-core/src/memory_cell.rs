@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::state::touch_interval;
+use crate::record::touch_interval;
 use crate::store::Written;
 use crate::time::millis;
 use crate::{Attributes, Record, RecordKey, Time, Version};

@@ -41,6 +41,22 @@ impl Record {
     pub fn is_expired(&self, now: Time) -> bool {
         self.expires_at() <= now
     }
+
+    /// Whether it is time to note that the session is in use.
+    pub(crate) fn is_touch_due(&self, now: Time) -> bool {
+        now > self.accessed && now.since(self.accessed) >= touch_interval(self.idle_timeout)
+    }
+
+    /// Whether the client's cookie no longer says what it should once this is saved: the session
+    /// becomes persistent or ceases to be, or is persistent and has another timeout.
+    pub(crate) fn looks_other_to_the_client(&self, saved: &Record) -> bool {
+        self.persistent != saved.persistent || (saved.persistent && self.idle_timeout != saved.idle_timeout)
+    }
+}
+
+/// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most.
+pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
+    (idle_timeout / 30).min(Duration::from_secs(60))
 }
 
 /// Tells one saved state of a record from another.

@@ -3,58 +3,26 @@
 //! Nothing here waits or calls a store: [`State::next_step`] says what is to be done, the
 //! manager does it, and tells the outcome.
 
-use std::time::Duration;
+use serde::de::DeserializeOwned;
 
-use crate::attributes::{Attribute, check_size};
+use crate::attributes::{Attribute, check_size, read};
 use crate::changes::Changes;
 use crate::error::{AttributeError, Error};
-use crate::new_session::Kept;
-use crate::{Record, RecordKey, SessionId, Time, Version};
+use crate::started::Started;
+use crate::{MAX_SESSION_BYTES, Record, RecordKey, SessionId, Time, Version};
+
+/// A session that was looked up.
+pub(crate) struct Found {
+    pub(crate) id: SessionId,
+    pub(crate) record: Record,
+    /// When.
+    pub(crate) at: Time,
+}
 
 /// A session that the store has, as far as we know.
 pub(crate) struct Stored {
     pub(crate) id: SessionId,
     pub(crate) record: Record,
-}
-
-/// A session that the store does not have yet.
-pub(crate) struct Started {
-    pub(crate) id: SessionId,
-    pub(crate) record: Record,
-    /// The session whose attributes it carries over, and its own ones.
-    kept: Option<(Kept, Changes)>,
-    /// The session before it was removed first, so that must succeed whatever comes after.
-    after_remove: bool,
-    /// The record is on its way to the store, or was, so further changes must follow it.
-    sent: bool,
-}
-
-impl Started {
-    pub(crate) fn new(id: SessionId, record: Record, kept: Option<(Kept, Changes)>) -> Self {
-        Started { id, record, kept, after_remove: false, sent: false }
-    }
-
-    fn apply(&mut self, changes: Changes) {
-        self.record = changes.applied_to_record(&self.record, None);
-        if let Some((_, own)) = &mut self.kept {
-            *own = std::mem::take(own).followed_by(changes);
-        }
-    }
-
-    /// Carries over again what is kept of a session that has these attributes by now.
-    fn keep_again(&mut self, stored: &Record) {
-        if let Some((kept, own)) = &self.kept
-            && kept.key == stored.key
-        {
-            self.record.attributes = own.applied_to(&kept.changes.applied_to(&stored.attributes));
-        }
-    }
-
-    fn keep_nothing(&mut self) {
-        if let Some((_, own)) = self.kept.take() {
-            self.record.attributes = own.into_attributes();
-        }
-    }
 }
 
 enum Intent {
@@ -185,6 +153,29 @@ impl State {
         started.or_else(|| self.stored.as_ref().map(|stored| &stored.record))
     }
 
+    /// The value of an attribute as the handler sees it: changed, on its way, or stored.
+    pub(crate) fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, AttributeError> {
+        let changed = self.pending().into_iter().find_map(|changes| changes.get(name));
+        let value = match changed {
+            Some(effect) => effect.map(Attribute::value),
+            None => self.record().and_then(|record| record.attributes.get(name)),
+        };
+        value.map(|value| read(name, value)).transpose()
+    }
+
+    /// Refuses an attribute that makes the session too large.
+    pub(crate) fn check_growth(&self, new: &Attribute) -> Result<(), AttributeError> {
+        let Some(record) = self.record() else { return Ok(()) };
+        let collected: usize = self.pending().iter().map(|changes| changes.json_bytes()).sum();
+        // What is already there counts in full, changed or not, unless that decides.
+        let at_most = record.constants.json_bytes() + record.attributes.json_bytes() + collected + new.json_bytes();
+        if at_most <= MAX_SESSION_BYTES {
+            return Ok(());
+        }
+        let view = self.view().map(|record| record.attributes).unwrap_or_default();
+        check_size(&record.constants, &view.with(new), new.name())
+    }
+
     pub(crate) fn stored(&self) -> Option<&Stored> {
         self.stored.as_ref()
     }
@@ -220,7 +211,7 @@ impl State {
     }
 
     /// The changes that reads must look through, newest first.
-    pub(crate) fn pending(&self) -> [&Changes; 2] {
+    fn pending(&self) -> [&Changes; 2] {
         [&self.changes, &self.saving]
     }
 
@@ -246,8 +237,8 @@ impl State {
 
     // What the handler does.
 
-    pub(crate) fn found(&mut self, id: SessionId, record: Record, now: Time) {
-        self.use_is_noted = !touch_is_due(&record, now);
+    pub(crate) fn found(&mut self, Found { id, record, at }: Found) {
+        self.use_is_noted = !record.is_touch_due(at);
         self.stored = Some(Stored { id, record });
     }
 
@@ -377,7 +368,7 @@ impl State {
                 match () {
                     () if only_changes => Step::Nothing,
                     () if self.tell == Tell::Issue && !self.is_known_stored => Step::Confirm { key },
-                    () if touch_is_due(&stored.record, now) => Step::Touch { key },
+                    () if stored.record.is_touch_due(now) => Step::Touch { key },
                     () => Step::Nothing,
                 }
             }
@@ -408,7 +399,7 @@ impl State {
         let only_saves = match (&self.intent, &self.stored) {
             (Intent::Nothing, _) | (Intent::Keep, None) => true,
             (Intent::Keep, Some(stored)) => {
-                self.has_changes() || (self.tell == Tell::Nothing && !touch_is_due(&stored.record, now))
+                self.has_changes() || (self.tell == Tell::Nothing && !stored.record.is_touch_due(now))
             }
             _ => false,
         };
@@ -435,7 +426,7 @@ impl State {
         self.saving = Changes::default();
         self.is_known_stored = true;
         if let Some(stored) = &mut self.stored {
-            if concerns_the_cookie(&stored.record, &record) {
+            if stored.record.looks_other_to_the_client(&record) {
                 self.tell = Tell::Issue;
             }
             stored.record = record;
@@ -522,21 +513,6 @@ impl State {
     pub(crate) fn take_tell(&mut self) -> Tell {
         std::mem::take(&mut self.tell)
     }
-}
-
-/// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most.
-pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
-    (idle_timeout / 30).min(Duration::from_secs(60))
-}
-
-/// Whether the client's cookie no longer says what it should, as the session became persistent or
-/// ceased to be, or is persistent and has other timeouts.
-fn concerns_the_cookie(before: &Record, after: &Record) -> bool {
-    before.persistent != after.persistent || (after.persistent && before.idle_timeout != after.idle_timeout)
-}
-
-fn touch_is_due(record: &Record, now: Time) -> bool {
-    now > record.accessed && now.since(record.accessed) >= touch_interval(record.idle_timeout)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use super::*;
 use crate::attributes::Attribute;
-use crate::record::sample;
+use crate::new_session::Kept;
+use crate::record::{sample, touch_interval};
 use crate::{Attributes, RandomSource, SystemRandom};
 
 const MARK: u32 = 7;
@@ -18,7 +21,7 @@ fn record_of(id: &SessionId) -> Record {
 fn opened() -> (State, Record) {
     let (mut state, id) = (State::new(Phase::Request), id());
     let record = record_of(&id);
-    state.found(id, record.clone(), record.accessed);
+    state.found(Found { id, record: record.clone(), at: record.accessed });
     (state, record)
 }
 
@@ -102,7 +105,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
         let mut state = State::new(Phase::Request);
-        state.found(id(), record.clone(), now);
+        state.found(Found { id: id(), record: record.clone(), at: now });
         assert_eq!(state.is_settled(), settled);
     }
 }
