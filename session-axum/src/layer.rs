@@ -118,7 +118,8 @@ impl SessionLayerBuilder {
     }
 
     /// Sends a visitor without a session there, where a handler declares
-    /// [`Session`](crate::Session); without this the answer is 401.
+    /// [`Session`](crate::Session); without this the answer is 401. A path, or an address with
+    /// `https://`; what answers there must declare no `Session` itself.
     pub fn redirect_to(mut self, location: impl Into<String>) -> Self {
         self.redirect = Some(location.into());
         self
@@ -131,7 +132,9 @@ impl SessionLayerBuilder {
     /// The message says which setting can't, and what to change.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
         let redirect = self.redirect.map(|location| {
-            HeaderValue::from_str(&location).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
+            // Relative to the page, it would lead elsewhere from each.
+            let is_absolute = ["/", "https://", "http://"].iter().any(|start| location.starts_with(start));
+            HeaderValue::from_str(&location).ok().filter(|_| is_absolute).ok_or_else(|| {
                 ConfigError::new(format!("{location:?} is no redirect location; give a path like `/login`"))
             })
         });
@@ -198,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_redirect_that_is_no_header_value_is_refused() {
-        for location in ["", "/login\r\nSet-Cookie: a=b", "/login\n"] {
+        for location in ["", "login", "/login\r\nSet-Cookie: a=b", "/login\n"] {
             assert!(refusal(builder().redirect_to(location)).contains("no redirect location"), "{location:?}");
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::builder::SessionManagerBuilder;
 use crate::conflict_queue::ConflictQueue;
-use crate::error::{Error, RandomError, causes};
+use crate::error::{ConfigError, Error, RandomError, causes};
 use crate::event::{Counters, Event, Events};
 use crate::id::PresentedIds;
 use crate::new_session::{Values, checked_timeout};
@@ -171,7 +171,11 @@ impl SessionManager {
     /// is signed in. Fails and may be cancelled like [`remove_all`](Self::remove_all).
     ///
     /// The session itself, too, counts as another one if another request renews it at that moment.
+    /// [`Error::Config`] if it is another manager's, as only that one knows of the others.
     pub async fn remove_others(&self, session: &Session) -> Result<usize, Error> {
+        if !session.shared.manager().is_same(self) {
+            return Err(ConfigError::new("the session is another manager's; build one and share it by cloning").into());
+        }
         match session.principal() {
             Some(principal) => self.remove_of(&principal, Some(&session.handle())).await,
             None => Ok(0),

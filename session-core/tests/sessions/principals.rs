@@ -74,6 +74,15 @@ fn limited(store: impl Store, limit: usize) -> (SessionManager, Arc<ManualClock>
 }
 
 #[tokio::test]
+async fn another_managers_session_is_refused_where_it_would_end_nothing() {
+    let (sessions, _) = limited(MemoryStore::new(), 9);
+    let (others, _) = limited(MemoryStore::new(), 9);
+    let ann = signed_in(&sessions, "ann").await;
+    assert!(others.remove_others(&ann).await.unwrap_err().to_string().contains("another manager"));
+    assert_eq!(sessions.remove_others(&ann).await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn the_oldest_session_ends_when_there_are_too_many() {
     let (sessions, clock) = limited(MemoryStore::new(), 2);
     let bob = signed_in(&sessions, "bob").await;
