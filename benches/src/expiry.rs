@@ -21,8 +21,8 @@ pub const NAMES: [&str; 4] = ["sharded-map", "dashmap", "ours", "tower-sessions-
 
 /// How many sessions stay, and are read.
 const STAYING: usize = 10_000;
-/// As long as our store takes at most until it begins to purge, and then some.
-const WATCHED: Duration = Duration::from_secs(13);
+/// Ten seconds until our store begins to purge at most, and as long again to purge a million.
+const WATCHED: Duration = Duration::from_secs(20);
 
 /// A store that holds sessions with deadlines, and gets rid of them as it does in service.
 trait Expiring: Sync {
