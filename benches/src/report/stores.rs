@@ -22,6 +22,11 @@ pub fn write(page: &mut Page, figures: &Figures) {
          sessions are reached through requests only; `get` and `save` there are of one attribute, of 20,000 of the \
          sessions.",
     );
+    page.text(
+        "`create` and `delete` of session-core come one after the other here without a pause, faster than the thread \
+         that tells moka can follow, so the caller helps it: most of their time is moka's. A store that keeps \
+         everything, as tower-sessions' in memory does, needs no such order; without a bound ours would not either.",
+    );
     page.chart("store-get", "get, mean", draw_lines(figures, &sizes, "get", "mean ns", "get: mean"));
     page.chart("store-get-p99", "get, p99", draw_lines(figures, &sizes, "get", "p99 ns", "get: 99th percentile"));
     for work in ["get", "save", "create", "delete"] {
