@@ -17,7 +17,8 @@ use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 ///
 /// Of the anonymous sessions and of those with a principal, each kind has its own bound
 /// ([`with_max_sessions`](MemoryStore::with_max_sessions)). Where there are more, the one of
-/// that kind gives way that was used longest ago, to within a touch interval.
+/// that kind gives way that was used longest ago, to within a touch interval. That may take a moment,
+/// for which there may be an eighth more, two at least and 512 at most.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Inner>);
 

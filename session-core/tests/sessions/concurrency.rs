@@ -326,3 +326,20 @@ async fn a_writer_that_never_gets_through_is_told() {
     store.recover();
     assert_eq!(session.update_attr(COUNT, one_more).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn what_another_handle_changed_meanwhile_is_updated_too() {
+    let sessions = sessions();
+    let session = created(&sessions, NewSession::new().attr("Count", &0)).await;
+    let other = session.clone();
+    let mut runs = 0;
+    let updated = session.update_attr("Count", |count: Option<u32>| {
+        runs += 1;
+        if runs == 1 {
+            other.set_attr("Count", &10).expect("it is alive");
+        }
+        count.unwrap_or(0) + 1
+    });
+    assert_eq!(updated.await.expect("the store works"), 11);
+    assert_eq!(runs, 2);
+}
