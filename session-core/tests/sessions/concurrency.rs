@@ -343,3 +343,29 @@ async fn what_another_handle_changed_meanwhile_is_updated_too() {
     assert_eq!(updated.await.expect("the store works"), 11);
     assert_eq!(runs, 2);
 }
+
+#[tokio::test]
+async fn a_change_during_a_save_is_not_lost_when_the_handler_returns() {
+    let store = FaultyStore::default();
+    let (sessions, _) = managed(store.clone());
+    let id = created(&sessions, NewSession::new()).await.id();
+    let visit = request(&sessions, &id).await;
+    let session = visit.session().unwrap();
+    session.set_attr("Early", &1).unwrap();
+    let gate = store.hold();
+    let saving = tokio::spawn({
+        let session = session.clone();
+        async move { session.save().await }
+    });
+    // Until it waits at the gate, with the early change on its way.
+    for _ in 0..9 {
+        yield_now().await;
+    }
+    session.set_attr("Late", &1).unwrap();
+    assert!(visit.commit_now().is_none(), "the save is under way");
+    gate.add_permits(9);
+    saving.await.unwrap().unwrap();
+    assert_unchanged(visit.commit().await);
+    gate.add_permits(9);
+    assert_eq!(json!(found(&sessions, &id).await.unwrap().attrs()), json!({"Early": 1, "Late": 1}));
+}
