@@ -1,6 +1,5 @@
 use http::{HeaderMap, header};
 use memchr::memchr;
-use memchr::memmem::Finder;
 
 /// Reads the values of the cookies of one name.
 ///
@@ -8,39 +7,42 @@ use memchr::memmem::Finder;
 /// `__Host-…` only after decoding was not set under that name's rules. Anything that is no
 /// cookie of this name is skipped, in linear time.
 pub(crate) struct CookieReader {
-    /// Finds the name with its `=`, wherever in a header that is.
-    finder: Finder<'static>,
+    /// With its `=`.
+    name: Box<[u8]>,
 }
 
 impl CookieReader {
     pub(crate) fn new(name: &str) -> Self {
-        CookieReader { finder: Finder::new(&format!("{name}=")).into_owned() }
+        CookieReader { name: [name.as_bytes(), b"="].concat().into() }
     }
 
     /// The values in the order in which the client sent them.
     pub(crate) fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
-        headers.get_all(header::COOKIE).iter().flat_map(|header| self.values_in(header.as_bytes()))
-    }
-
-    fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let named = self.finder.find_iter(header).filter(|at| starts_a_cookie(&header[..*at]));
-        named.map(|at| {
-            let value = &header[at + self.finder.needle().len()..];
-            trim(&value[..memchr(b';', value).unwrap_or(value.len())])
-        })
+        let cookies = headers.get_all(header::COOKIE).iter().flat_map(|header| cookies_in(header.as_bytes()));
+        cookies.filter_map(|cookie| cookie.strip_prefix(&*self.name)).map(|value| trim_start(trim_end(value)))
     }
 }
 
-/// Whether a cookie begins after these bytes.
-fn starts_a_cookie(mut before: &[u8]) -> bool {
-    while let [rest @ .., b' ' | b'\t'] = before {
-        before = rest;
-    }
-    matches!(before, [] | [.., b';'])
+/// What stands between semicolons.
+fn cookies_in(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(header);
+    std::iter::from_fn(move || {
+        let cookies = rest?;
+        let end = memchr(b';', cookies);
+        rest = end.map(|end| &cookies[end + 1..]);
+        Some(trim_start(&cookies[..end.unwrap_or(cookies.len())]))
+    })
 }
 
-fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+fn trim_end(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }
     bytes

@@ -44,9 +44,8 @@ impl SessionId {
     /// Every length between the bounds will do, so that a changed setting ends no session.
     pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
         let text = text.as_ref();
-        let allowed = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'_';
         let fits = (SessionId::MIN_CHARS..=SessionId::MAX_CHARS).contains(&text.len());
-        if !fits || !text.iter().all(allowed) {
+        if !fits || !text.iter().all(|byte| IN_ALPHABET[usize::from(*byte)]) {
             return None;
         }
         let mut copy = [0; SessionId::MAX_CHARS];
@@ -74,6 +73,17 @@ impl SessionId {
         URL_SAFE_NO_PAD.encode(Sha256::new().chain_update("csrf:").chain_update(self.as_bytes()).finalize())
     }
 }
+
+/// Whether a byte is a character of base64url. A table, as an id is read on each request.
+static IN_ALPHABET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        byte += 1;
+    }
+    table
+};
 
 /// The number of base64 characters without padding.
 const fn chars(bytes: usize) -> usize {
