@@ -29,9 +29,19 @@ pub struct Attributes(
 #[derive(Clone)]
 pub(crate) struct Attribute {
     name: SmolStr,
-    value: Value,
+    value: Held,
     bytes: u32,
 }
+
+/// A value. A large one is shared, as a change of one attribute copies all others.
+#[derive(Clone)]
+enum Held {
+    Small(Value),
+    Large(Arc<Value>),
+}
+
+/// From this many bytes of JSON on, sharing a value is cheaper than copying it.
+const LARGE: usize = 64;
 
 impl Attribute {
     /// Turns a value into an attribute; refused before it takes more memory than a session may.
@@ -44,7 +54,12 @@ impl Attribute {
         }
         let value = serde_json::to_value(value)
             .map_err(|source| AttributeError::Serialize { name: name.to_owned(), source })?;
-        Ok(Attribute { name: name.into(), value, bytes: counter.bytes as u32 })
+        Ok(Attribute::of(name.into(), value, counter.bytes))
+    }
+
+    fn of(name: SmolStr, value: Value, bytes: usize) -> Self {
+        let value = if bytes < LARGE { Held::Small(value) } else { Held::Large(Arc::new(value)) };
+        Attribute { name, value, bytes: bytes as u32 }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -56,7 +71,10 @@ impl Attribute {
     }
 
     pub(crate) fn value(&self) -> &Value {
-        &self.value
+        match &self.value {
+            Held::Small(value) => value,
+            Held::Large(value) => value,
+        }
     }
 }
 
@@ -96,12 +114,12 @@ pub(crate) fn read<T: DeserializeOwned>(name: &str, value: &Value) -> Result<T, 
 impl Attributes {
     /// The value of this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.position(name).ok().map(|at| &self.entries()[at].value)
+        self.position(name).ok().map(|at| self.entries()[at].value())
     }
 
     /// Names and values, in order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.entries().iter().map(|attribute| (attribute.name(), &attribute.value))
+        self.entries().iter().map(|attribute| (attribute.name(), attribute.value()))
     }
 
     /// How many there are.
@@ -158,7 +176,7 @@ impl FromIterator<(String, Value)> for Attributes {
                 let mut counter = JsonCounter { bytes: name.len() + 4, limit: usize::MAX };
                 // A `Value` always has a JSON form.
                 let _ = serde_json::to_writer(&mut counter, &value);
-                Attribute { name: name.into(), value, bytes: counter.bytes as u32 }
+                Attribute::of(name.into(), value, counter.bytes)
             })
             .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -251,6 +269,16 @@ mod tests {
         assert!(all.iter().map(|(name, _)| name).is_sorted());
         assert!((1..=12).all(|n| all.get(&format!("n{n:02}")) == Some(&n.into())));
         assert_eq!(all.get("n13"), None);
+    }
+
+    #[test]
+    fn a_change_copies_no_large_value_of_another_attribute() {
+        let large = "x".repeat(LARGE);
+        let before = attributes(serde_json::json!({"large": large, "small": 1}));
+        let after = before.with(&Attribute::new("small", &2).unwrap());
+        let at = |all: &Attributes| std::ptr::from_ref(all.get("large").unwrap());
+        assert_eq!(at(&before), at(&after));
+        assert_eq!(after.get("small"), Some(&2.into()));
     }
 
     #[test]
