@@ -15,6 +15,12 @@ pub struct AxumApp {
 
 impl AxumApp {
     pub fn new(runtime: Runtime, router: Router) -> Self {
+        // As `axum::serve` does, which otherwise would be done on each request: all handlers get
+        // their layers.
+        let router = {
+            let _in_runtime = runtime.enter();
+            router.with_state(())
+        };
         AxumApp { runtime, router }
     }
 }
