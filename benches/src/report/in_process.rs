@@ -14,9 +14,9 @@ pub fn beyond_bare(figures: &Figures, subject: &Subject, work: &str, measure: &s
 pub fn write(page: &mut Page, figures: &Figures) {
     page.text("## One request in process");
     page.text(
-        "The same six routes on each library, called without a network; three cookies in the request, the session's \
-         last; one visitor, but for logins and logouts. \"Without session\" is a route without an extractor. All beyond \
-         the same route on the same framework alone, round by round.",
+        "The same six routes on each library, called without a network, on routers as `axum::serve` serves them; three \
+         cookies in the request, the session's last; one visitor, but for logins and logouts. \"Without session\" is a \
+         route without an extractor. All beyond the same route on the same framework alone, round by round.",
     );
     let measures = [
         ("ns", "Time in nanoseconds", "request-time"),
