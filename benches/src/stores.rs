@@ -14,8 +14,8 @@ use std::time::Instant;
 use crate::figure;
 use crate::stats::{Random, quantile, resident_bytes, thread_time};
 
-pub const NAMES: [&str; 6] =
-    ["sharded-map", "dashmap", "ours", "tower-sessions", "tower-sessions-moka", "axum-session"];
+pub const NAMES: [&str; 7] =
+    ["sharded-map", "dashmap", "ours", "ours-nearly-full", "tower-sessions", "tower-sessions-moka", "axum-session"];
 
 /// A store as its library calls it. What a request does before that is prepared outside the
 /// measured time.
@@ -32,13 +32,16 @@ pub trait Contender: Send + Sync + Sized {
     /// Whether it was saved, and not refused as another was faster.
     fn save(&self, prepared: Self::Prepared) -> bool;
     fn delete(&self, id: Self::Id);
+    /// Waits until what was left to a thread is done.
+    fn come_to_rest(&self) {}
 }
 
 pub fn run(name: &str, sessions: usize, operations: usize) {
     match name {
         "sharded-map" => measure::<sharded_map::ShardedMap>(name, sessions, operations),
         "dashmap" => measure::<dash_map::Dashed>(name, sessions, operations),
-        "ours" => measure::<ours::Ours>(name, sessions, operations),
+        "ours" => measure::<ours::Ours<200>>(name, sessions, operations),
+        "ours-nearly-full" => measure::<ours::Ours<112>>(name, sessions, operations),
         "tower-sessions" => measure::<tower_sessions::Memory>(name, sessions, operations),
         "tower-sessions-moka" => measure::<tower_sessions::Moka>(name, sessions, operations),
         "axum-session" => axum_session::run(name, sessions, operations),
@@ -61,6 +64,7 @@ fn measure<C: Contender>(name: &str, sessions: usize, operations: usize) {
         store.create(prepared);
         ids.push(id);
     }
+    store.come_to_rest();
     let used = resident_bytes() - before - (sessions * size_of::<C::Id>()) as f64;
     print("memory", "bytes", used / sessions as f64);
     shuffle(&mut ids, &mut random);

@@ -66,6 +66,10 @@ impl Cell {
         self.principal.as_deref()
     }
 
+    pub(crate) fn accessed(&self) -> Time {
+        self.state.lock().accessed
+    }
+
     fn is_over(&self, state: &State, now: Time) -> bool {
         state.gone || self.absolute_deadline.min(state.idle_deadline()).min(state.until) <= now
     }

@@ -12,7 +12,7 @@ use hashbrown::HashTable;
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 
 use crate::memory_cell::Cell;
-use crate::memory_recency::{Notes, What};
+use crate::memory_recency::{Kind, Notes, Records, What};
 use crate::store::Written;
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 
@@ -91,22 +91,18 @@ fn take(table: &mut Table, key: &RecordKey) -> Option<Arc<Cell>> {
 }
 
 impl Index {
-    pub(crate) fn new() -> Self {
+    /// An index whose changes are noted there.
+    pub(crate) fn new(notes: Arc<Notes>) -> Self {
         Index {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             principals: (0..64).map(|_| Mutex::default()).collect(),
-            notes: Arc::default(),
+            notes,
             evicted: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.0.read().cells.len()).sum()
-    }
-
-    /// What was done here.
-    pub(crate) fn notes(&self) -> Arc<Notes> {
-        Arc::clone(&self.notes)
     }
 
     pub(crate) fn load(&self, key: &RecordKey, now: Time) -> Option<Record> {
@@ -181,7 +177,7 @@ impl Index {
     pub(crate) fn bury(&self, key: &RecordKey, until: Time) {
         let mut entries = self.shards[shard_of(key)].0.write();
         entries.bury(key, until);
-        self.remove_from(entries, key, true);
+        self.remove_from(entries, key, What::Gone);
     }
 
     /// The same, unless there is a live record of another version.
@@ -192,29 +188,20 @@ impl Index {
             return Written::Conflict;
         }
         entries.bury(key, until);
-        self.remove_from(entries, key, true);
+        self.remove_from(entries, key, What::Gone);
         Written::Done
     }
 
     pub(crate) fn remove(&self, key: &RecordKey) {
-        self.remove_from(self.shards[shard_of(key)].0.write(), key, true);
-    }
-
-    /// Removes a record for which there is no room, as whoever takes notes knows.
-    pub(crate) fn evict(&self, key: &RecordKey) {
-        if self.remove_from(self.shards[shard_of(key)].0.write(), key, false) {
-            self.evicted.fetch_add(1, Ordering::Relaxed);
-        }
+        self.remove_from(self.shards[shard_of(key)].0.write(), key, What::Gone);
     }
 
     /// Whether there was one.
-    fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey, with_note: bool) -> bool {
+    fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey, what: What) -> bool {
         let Some(cell) = take(&mut entries.cells, key) else { return false };
         // Before anybody finds it absent, so that no save is done after that.
         cell.remove();
-        if with_note {
-            self.notes.leave([&cell], What::Gone);
-        }
+        self.notes.leave([&cell], what);
         drop(entries);
         self.unlist_principal(key, cell.principal());
         true
@@ -319,6 +306,24 @@ impl Index {
         let first = self.shards[low].0.write();
         let second = (low != high).then(|| self.shards[high].0.write());
         TwoShards { low, first, second }
+    }
+}
+
+impl Records for Index {
+    fn used(&self, kind: Kind) -> Vec<(Time, RecordKey)> {
+        let mut used = Vec::new();
+        for shard in &self.shards {
+            let entries = shard.0.read();
+            let cells = entries.cells.iter().filter(|cell| Kind::of(cell) == kind);
+            used.extend(cells.map(|cell| (cell.accessed(), *cell.key())));
+        }
+        used
+    }
+
+    fn evict(&self, key: &RecordKey) {
+        if self.remove_from(self.shards[shard_of(key)].0.write(), key, What::Evicted) {
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

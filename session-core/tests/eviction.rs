@@ -126,6 +126,78 @@ async fn signed_in_sessions_are_bounded_too_and_their_index_with_them() {
 }
 
 #[tokio::test]
+async fn a_store_is_never_fuller_than_it_may_be() {
+    for bound in [1, 2, 3, 10, 100, 5000] {
+        let store = MemoryStore::with_max_sessions(bound as u64);
+        let (sessions, _) = managed(&store);
+        // Filled, emptied and filled again: who gives way is looked after at some times and not at others.
+        for _ in 0..3 {
+            let mut ids = Vec::new();
+            for _ in 0..3 * bound {
+                ids.push(created(&sessions, NewSession::new()).await.handle());
+                let may_be = bound + (bound / 8).clamp(2, 512);
+                assert!(store.len() <= may_be, "{} sessions at a bound of {bound}", store.len());
+            }
+            sessions.purge_expired(MINUTE).await.expect("the store works");
+            assert_eq!(store.len(), bound);
+            for id in &ids {
+                sessions.remove(id).await.expect("the store works");
+            }
+            assert!(store.is_empty());
+        }
+    }
+}
+
+/// Whoever comes or goes while the store begins to look after who gives way is neither missed nor
+/// kept in mind for ever: then there would be more or fewer than the bound in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn parallel_logins_and_logouts_leave_the_bound_as_it_is() {
+    const BOUND: usize = 300;
+    for _ in 0..rounds().div_ceil(10) {
+        let store = MemoryStore::with_max_sessions(BOUND as u64);
+        let (sessions, _) = managed(&store);
+        let mut visitors = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let sessions = sessions.clone();
+            visitors.spawn(async move {
+                for n in 0..BOUND {
+                    let handle = created(&sessions, NewSession::new()).await.handle();
+                    if n % 3 == 0 {
+                        sessions.remove(&handle).await.expect("the store works");
+                    }
+                }
+            });
+        }
+        visitors.join_all().await;
+        for _ in 0..BOUND {
+            created(&sessions, NewSession::new()).await;
+        }
+        sessions.purge_expired(MINUTE).await.expect("the store works");
+        assert_eq!(store.len(), BOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_use_long_before_the_store_is_full_counts_too() {
+    let store = MemoryStore::with_max_sessions(400);
+    let (sessions, clock) = managed(&store);
+    let used = created(&sessions, lasting()).await.id();
+    let unused = created(&sessions, lasting()).await.id();
+    for _ in 0..200 {
+        created(&sessions, lasting()).await;
+    }
+    clock.advance(2 * MINUTE);
+    assert!(is_alive(&sessions, &used).await);
+    for _ in 0..350 {
+        clock.advance(Duration::from_millis(1));
+        created(&sessions, lasting()).await;
+    }
+    sessions.purge_expired(MINUTE).await.expect("the store works");
+    assert!(is_alive(&sessions, &used).await);
+    assert!(!is_alive(&sessions, &unused).await);
+}
+
+#[tokio::test]
 async fn a_bound_of_zero_still_keeps_a_session() {
     let store = MemoryStore::with_max_sessions(0);
     let (sessions, _) = managed(&store);

@@ -204,10 +204,11 @@ pub struct StoreSubject {
     pub is_peer: bool,
 }
 
-pub const STORES: [StoreSubject; 6] = [
+pub const STORES: [StoreSubject; 7] = [
     StoreSubject { name: "sharded-map", label: "64 shards of lock and map", is_peer: false },
     StoreSubject { name: "dashmap", label: "DashMap", is_peer: false },
     StoreSubject { name: "ours", label: "session-core, MemoryStore", is_peer: false },
+    StoreSubject { name: "ours-nearly-full", label: "session-core, nearly full", is_peer: false },
     StoreSubject { name: "tower-sessions", label: "tower-sessions, memory", is_peer: true },
     StoreSubject { name: "tower-sessions-moka", label: "tower-sessions, moka", is_peer: true },
     StoreSubject { name: "axum-session", label: "axum_session, memory", is_peer: true },

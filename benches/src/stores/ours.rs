@@ -6,22 +6,23 @@ use session_core::{AnyStore, Clock, MemoryStore, Record, RecordKey, Store, Syste
 use super::{Contender, now, two_attributes};
 use crate::stats::Random;
 
-/// Ours, through the type that forgets which store it is, as a request uses it.
-pub struct Ours(AnyStore);
+/// Ours, through the type that forgets which store it is, as a request uses it, with a bound of so
+/// many per cent of the sessions.
+pub struct Ours<const BOUND: u64>(AnyStore);
 
-impl Ours {
+impl<const BOUND: u64> Ours<BOUND> {
     fn load(&self, key: &RecordKey) -> Record {
         let loaded = self.0.load_now(key, SystemClock.now()).expect("it answers at once");
         loaded.expect("it does not fail").expect("it is there")
     }
 }
 
-impl Contender for Ours {
+impl<const BOUND: u64> Contender for Ours<BOUND> {
     type Id = RecordKey;
     type Prepared = Record;
 
     fn with_capacity(sessions: usize) -> Self {
-        Ours(AnyStore::new(MemoryStore::with_max_sessions(sessions as u64 * 2)))
+        Ours(AnyStore::new(MemoryStore::with_max_sessions(sessions as u64 * BOUND / 100)))
     }
 
     fn new_record(&self, random: &mut Random) -> (RecordKey, Record) {
@@ -65,5 +66,10 @@ impl Contender for Ours {
 
     fn delete(&self, key: RecordKey) {
         now(self.0.delete(&key)).expect("it does not fail");
+    }
+
+    fn come_to_rest(&self) {
+        let purged = self.0.purge_now(SystemClock.now(), 1).expect("it answers at once");
+        assert_eq!(purged.expect("it does not fail").expired, 0);
     }
 }
