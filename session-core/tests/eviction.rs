@@ -184,6 +184,7 @@ async fn a_use_long_before_the_store_is_full_counts_too() {
     let used = created(&sessions, lasting()).await.id();
     let unused = created(&sessions, lasting()).await.id();
     for _ in 0..200 {
+        clock.advance(Duration::from_millis(1));
         created(&sessions, lasting()).await;
     }
     clock.advance(2 * MINUTE);
