@@ -21,8 +21,8 @@ pub const NAMES: [&str; 4] = ["sharded-map", "dashmap", "ours", "tower-sessions-
 
 /// How many sessions stay, and are read.
 const STAYING: usize = 10_000;
-/// Ten seconds until our store begins to purge at most, and as long again to purge a million.
-const WATCHED: Duration = Duration::from_secs(20);
+/// Ten seconds until our store begins to purge at most, and then some to purge a million.
+const WATCHED: Duration = Duration::from_secs(15);
 
 /// A store that holds sessions with deadlines, and gets rid of them as it does in service.
 trait Expiring: Sync {
@@ -46,7 +46,7 @@ pub fn run(name: &str, sessions: usize) {
 
 fn watch(name: &str, sessions: usize, mut store: impl Expiring) {
     // Enough time to create them all, whatever the store.
-    let expire_from = SystemTime::now() + Duration::from_micros(25 * sessions as u64) + WATCHED + WATCHED;
+    let expire_from = SystemTime::now() + Duration::from_micros(15 * sessions as u64) + WATCHED + WATCHED;
     for n in 0..sessions {
         store.add(expire_from + Duration::from_secs_f64(n as f64 / sessions as f64));
     }

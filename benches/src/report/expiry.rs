@@ -10,7 +10,7 @@ pub fn write(page: &mut Page, figures: &Figures) {
     let amount = whole(sessions.parse().ok());
     page.text(&format!("## {amount} sessions expire in one second"));
     page.text(
-        "The longest of all reads of 10,000 sessions that stay, by one thread that does nothing else, for 20 seconds: \
+        "The longest of all reads of 10,000 sessions that stay, by one thread that does nothing else, for 15 seconds: \
          while nothing happens, and from the moment the others begin to expire. session-core purges by a thread of its \
          own every 10 seconds; the maps are swept once a second by a thread; moka removes what has expired when it is \
          next used. tower-sessions' store in memory keeps what has expired. axum_session sweeps its DashMap for the \
