@@ -1,8 +1,8 @@
 //! Sessions in Firestore.
 //!
-//! Every write has a precondition, that the document is still the one that was read just before;
-//! the record in it has the version that the contract speaks of. Only fields that Firestore indexes
-//! by itself are asked for, so there is no index to set up.
+//! Every write has a precondition, that the document is still the one that was read before; the
+//! record in it has the version that the contract speaks of. Only fields that Firestore indexes by
+//! itself are asked for, so there is no index to set up.
 
 mod document;
 mod documents;
@@ -18,6 +18,8 @@ use session_core::{
 
 use document::{ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
 use documents::{Committed, Condition, Documents, UpdateTime};
+
+use crate::recent_reads::RecentReads;
 
 const NAME: &str = "firestore";
 
@@ -36,8 +38,8 @@ const MAX_BATCH: usize = 500;
 /// error. Nothing needs to be set up but the database itself. To write less, exempt the field
 /// `body` from Firestore's automatic indexes.
 ///
-/// Loading is one call, saving two. Expired sessions are purged in batches, which reads and deletes
-/// one document each.
+/// Loading is one call, and so is saving what was loaded within the last minute; otherwise that takes
+/// two. Expired sessions are purged in batches, which reads and deletes one document each.
 ///
 /// `Clone` shares the connection.
 ///
@@ -54,6 +56,7 @@ const MAX_BATCH: usize = 500;
 pub struct FirestoreStore {
     documents: Documents,
     codec: Arc<dyn Codec>,
+    recent_reads: RecentReads<UpdateTime>,
 }
 
 impl FirestoreStore {
@@ -84,7 +87,7 @@ impl FirestoreStore {
     async fn on(documents: Documents) -> Result<Self, StoreError> {
         let nobody = RecordKey::from_bytes([0; 32]);
         let _none = documents.get(&nobody).await?;
-        Ok(FirestoreStore { documents, codec: Arc::new(JsonCodec) })
+        Ok(FirestoreStore { documents, codec: Arc::new(JsonCodec), recent_reads: RecentReads::new() })
     }
 
     /// Keeps sessions in this collection.
@@ -94,6 +97,7 @@ impl FirestoreStore {
             return Err(ConfigError::new(format!("{collection:?} can't be the name of a collection in Firestore")));
         }
         self.documents.collection = collection.into();
+        self.recent_reads = RecentReads::new();
         Ok(self)
     }
 
@@ -122,9 +126,27 @@ impl FirestoreStore {
     /// The live record of this key, to be replaced as it was read.
     async fn find(&self, key: &RecordKey, now: Time) -> Result<Option<(Envelope, UpdateTime)>, StoreError> {
         let Some(mut document) = self.documents.get(key).await? else { return Ok(None) };
-        let read = document.update_time.take();
+        let Some(read) = document.update_time.take() else {
+            return Err(StoreError::refused(NAME, "a document came without its update time"));
+        };
         let envelope = envelope_of(*key, document).inspect_err(|error| session_core::warn_dropped(key, error, NAME));
         Ok(envelope.ok().filter(|envelope| envelope.expires_at() > now).map(|envelope| (envelope, read)))
+    }
+
+    /// The same; without its body if it was read lately, and of this version if one is named.
+    async fn recall_or_find(
+        &self,
+        key: &RecordKey,
+        version: Option<Version>,
+        now: Time,
+    ) -> Result<Option<(Envelope, UpdateTime)>, StoreError> {
+        let is_of_use = |envelope: &Envelope| {
+            envelope.expires_at() > now && version.is_none_or(|version| version == envelope.version)
+        };
+        match self.recent_reads.take(key).filter(|(envelope, _)| is_of_use(envelope)) {
+            Some(recent) => Ok(Some(recent)),
+            None => self.find(key, now).await,
+        }
     }
 
     /// The live records of these documents.
@@ -174,44 +196,50 @@ impl Store for FirestoreStore {
     async fn create(&self, record: &Record) -> Result<Written, StoreError> {
         let document = self.document_of(self.seal(record)?);
         Ok(match self.documents.commit(vec![documents::insert(document)]).await? {
-            Committed::Done => Written::Done,
+            Committed::Done(_) => Written::Done,
             Committed::Exists | Committed::Changed => Written::Exists,
         })
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let found = self.find(key, now).await?;
-        Ok(found.and_then(|(envelope, _)| envelope.open_or_warn(&*self.codec, NAME)))
+        let Some((envelope, read)) = self.find(key, now).await? else { return Ok(None) };
+        let record = envelope.open_or_warn(&*self.codec, NAME);
+        self.recent_reads.note(envelope, read);
+        Ok(record)
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
         let mut envelope = self.seal(record)?;
         loop {
-            let Some((stored, read)) = self.find(&record.key, record.accessed).await? else {
-                return Ok(Written::Missing);
-            };
+            let found = self.recall_or_find(&record.key, Some(expected), record.accessed).await?;
+            let Some((stored, read)) = found else { return Ok(Written::Missing) };
             if stored.version != expected {
                 return Ok(Written::Conflict);
             }
             envelope.accessed = envelope.accessed.max(stored.accessed);
             let write = documents::replace(self.document_of(envelope.clone()), read);
             // A touch is no conflict: look again.
-            if self.documents.commit(vec![write]).await? == Committed::Done {
-                return Ok(Written::Done);
+            let Committed::Done(written) = self.documents.commit(vec![write]).await? else { continue };
+            if let Some(read) = written {
+                self.recent_reads.note(envelope, read);
             }
+            return Ok(Written::Done);
         }
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         loop {
-            let Some((mut envelope, read)) = self.find(key, accessed).await? else { return Ok(()) };
+            let Some((mut envelope, read)) = self.recall_or_find(key, None, accessed).await? else {
+                return Ok(());
+            };
             if envelope.accessed >= accessed {
                 return Ok(());
             }
             envelope.accessed = accessed;
             let mut document = self.document_of(envelope);
             document.fields.retain(|name, _| [ACCESSED, EXPIRES_AT].contains(&name.as_str()));
-            if self.documents.commit(vec![documents::replace_fields(document, read)]).await? == Committed::Done {
+            let write = documents::replace_fields(document, read);
+            if let Committed::Done(_) = self.documents.commit(vec![write]).await? {
                 return Ok(());
             }
         }
@@ -220,13 +248,14 @@ impl Store for FirestoreStore {
     async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
         let document = self.document_of(self.seal(record)?);
         loop {
-            let Some((stored, read)) = self.find(old, record.accessed).await? else { return Ok(Written::Missing) };
+            let found = self.recall_or_find(old, Some(expected), record.accessed).await?;
+            let Some((stored, read)) = found else { return Ok(Written::Missing) };
             if stored.version != expected {
                 return Ok(Written::Conflict);
             }
             let delete = documents::delete_unchanged(self.documents.name_of(old), read);
             match self.documents.commit(vec![delete, documents::insert(document.clone())]).await? {
-                Committed::Done => return Ok(Written::Done),
+                Committed::Done(_) => return Ok(Written::Done),
                 Committed::Exists => return Ok(Written::Exists),
                 Committed::Changed => {}
             }
@@ -244,7 +273,8 @@ impl Store for FirestoreStore {
         let expired = self.documents.query(condition, limit, true).await?;
         let more = expired.len() == limit;
         // One that was touched since is not as it was read, and stays.
-        let deletes = expired.into_iter().map(|found| documents::delete_unchanged(found.name, found.update_time));
+        let delete = |found: Document| Some(documents::delete_unchanged(found.name, found.update_time?));
+        let deletes = expired.into_iter().filter_map(delete);
         let expired = self.documents.write_each(deletes.collect()).await?;
         Ok(Purged { expired, more, ..Purged::default() })
     }

@@ -8,6 +8,8 @@ mod firestore;
 mod memcached;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "firestore", feature = "memcached"))]
+mod recent_reads;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -1,8 +1,8 @@
 //! Sessions in memcached.
 //!
-//! Every write replaces exactly the item that was read just before (memcached's compare and
-//! swap); the record in it has the version that the contract speaks of. Memcached changes one
-//! item at a time, so renewing takes several steps, of which one is the commit: see
+//! Every write replaces exactly the item that was read before (memcached's compare and swap); the
+//! record in it has the version that the contract speaks of. Memcached changes one item at a time,
+//! so renewing takes several steps, of which one is the commit: see
 //! [`renew`](MemcachedStore#method.renew).
 
 mod item;
@@ -20,6 +20,8 @@ use item::{Copy, Item};
 use items::{Cas, Found, Items, Replaced};
 use server::{Address, Server};
 
+use crate::recent_reads::RecentReads;
+
 const NAME: &str = "memcached";
 
 /// A store in memcached, version 1.6 or later: shared by many processes and machines, and gone
@@ -31,6 +33,10 @@ const NAME: &str = "memcached";
 /// It can't list sessions nor find those of a principal, and says so when asked. A session may
 /// have what fits an item of memcached, which by default is somewhat less than a session may have:
 /// see [`with_max_item_bytes`](MemcachedStore::with_max_item_bytes).
+///
+/// Loading takes one round trip, and so does saving what was loaded within the last minute; otherwise
+/// that takes two. Let processes connect to memcached itself, not to what hides from them that it was
+/// restarted.
 ///
 /// `Clone` shares the connections.
 ///
@@ -47,6 +53,8 @@ const NAME: &str = "memcached";
 pub struct MemcachedStore {
     items: Items,
     codec: Arc<dyn Codec>,
+    /// With how long the item is handed out, and its number.
+    recent_reads: RecentReads<(Time, Cas)>,
 }
 
 impl MemcachedStore {
@@ -72,6 +80,7 @@ impl MemcachedStore {
                 max_item_bytes: MemcachedStore::DEFAULT_MAX_ITEM_BYTES,
             },
             codec: Arc::new(JsonCodec),
+            recent_reads: RecentReads::new(),
         };
         for server in &*store.items.servers {
             server.greet().await?;
@@ -87,6 +96,7 @@ impl MemcachedStore {
             return Err(ConfigError::new(message));
         }
         self.items.prefix = prefix.into();
+        self.recent_reads = RecentReads::new();
         Ok(self)
     }
 
@@ -135,11 +145,30 @@ impl MemcachedStore {
         }
     }
 
+    /// The same; of this version without its body, if it was read lately.
+    async fn recall_or_find(
+        &self,
+        key: &RecordKey,
+        version: Version,
+        now: Time,
+    ) -> Result<Option<(Copy, Cas)>, StoreError> {
+        let recent = self.recent_reads.take(key).map(|(envelope, (until, cas))| (Copy { until, envelope }, cas));
+        match recent.filter(|(copy, _)| copy.envelope.version == version && !copy.is_over(now)) {
+            Some(recent) => Ok(Some(recent)),
+            None => self.find(key, now).await,
+        }
+    }
+
     async fn successor_of(&self, old: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
         Ok(match self.items.get(old).await? {
             Some(Found { item: Ok(Item::Moved { to, .. }), .. }) => Some(to),
             _ => None,
         })
+    }
+
+    /// How renewing ends that finds itself refused, perhaps because an earlier attempt did it.
+    async fn done_before_or(&self, refused: Written, old: &RecordKey, new: &RecordKey) -> Result<Written, StoreError> {
+        Ok(if self.successor_of(old).await? == Some(*new) { Written::Done } else { refused })
     }
 
     /// Writes the record that is to take the place of `old`, which is none as yet. `None` if its
@@ -247,23 +276,27 @@ impl Store for MemcachedStore {
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let found = self.find(key, now).await?;
-        Ok(found.and_then(|(copy, _)| copy.envelope.open_or_warn(&*self.codec, NAME)))
+        let Some((Copy { until, envelope }, cas)) = self.find(key, now).await? else { return Ok(None) };
+        let record = envelope.open_or_warn(&*self.codec, NAME);
+        self.recent_reads.note(envelope, (until, cas));
+        Ok(record)
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
         let mut envelope = self.seal(record)?;
         loop {
-            let Some((stored, cas)) = self.find(&record.key, record.accessed).await? else {
-                return Ok(Written::Missing);
-            };
+            let found = self.recall_or_find(&record.key, expected, record.accessed).await?;
+            let Some((stored, cas)) = found else { return Ok(Written::Missing) };
             if stored.envelope.version != expected {
                 return Ok(Written::Conflict);
             }
             envelope.accessed = envelope.accessed.max(stored.envelope.accessed);
             let saved = Item::Record(Copy { until: stored.until, envelope: envelope.clone() });
             match self.items.replace(&record.key, cas, &saved).await? {
-                Replaced::Done(_) => return Ok(Written::Done),
+                Replaced::Done(cas) => {
+                    self.recent_reads.note(envelope, (stored.until, cas));
+                    return Ok(Written::Done);
+                }
                 // A touch is no conflict: look again.
                 Replaced::Changed => {}
                 Replaced::Missing => return Ok(Written::Missing),
@@ -278,7 +311,7 @@ impl Store for MemcachedStore {
                 return Ok(());
             }
             copy.envelope.accessed = accessed;
-            if self.items.replace(key, cas, &Item::Record(copy)).await? != Replaced::Changed {
+            if !matches!(self.items.replace(key, cas, &Item::Record(copy)).await?, Replaced::Changed) {
                 return Ok(());
             }
         }
@@ -294,15 +327,16 @@ impl Store for MemcachedStore {
     /// done there and then. So whatever fails in between, exactly one of the two is there.
     async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
         let envelope = self.seal(record)?;
-        let Some(found) = self.find(old, record.accessed).await? else {
-            let arrived = self.successor_of(old).await? == Some(record.key);
-            return Ok(if arrived { Written::Done } else { Written::Missing });
+        let Some(found) = self.recall_or_find(old, expected, record.accessed).await? else {
+            return self.done_before_or(Written::Missing, old, &record.key).await;
         };
         if found.0.envelope.version != expected {
             return Ok(Written::Conflict);
         }
         let copy = Copy { until: found.0.until, envelope };
-        let Some(pending) = self.prepare(old, &copy).await? else { return Ok(Written::Exists) };
+        let Some(pending) = self.prepare(old, &copy).await? else {
+            return self.done_before_or(Written::Exists, old, &record.key).await;
+        };
         let moved = self.move_away(found, &copy.envelope, record.accessed).await?;
         if let Err(error) = self.settle(pending, old, copy, moved).await {
             // Readers see no difference, and the first of them does it.
@@ -315,6 +349,11 @@ impl Store for MemcachedStore {
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        if let Some((_, (_, cas))) = self.recent_reads.take(key)
+            && self.items.remove(key, cas).await? != Replaced::Changed
+        {
+            return Ok(());
+        }
         while let Some(Found { item, cas }) = self.items.get(key).await? {
             // These are no records, and keep others from being wrong.
             if let Ok(Item::Moved { .. } | Item::Buried { .. }) = item {

@@ -1,5 +1,6 @@
 //! What the workspace tests share.
 
+pub mod calls;
 pub mod client;
 pub mod records;
 pub mod store_faults;
@@ -11,6 +12,7 @@ pub mod browser;
 mod demo;
 #[cfg(feature = "firestore")]
 mod firestore_emulator;
+mod http2_frames;
 #[cfg(feature = "memcached")]
 mod memcached_server;
 mod open_store;

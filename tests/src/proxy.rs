@@ -10,6 +10,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::http2_frames::Http2Frames;
+
 /// What goes wrong between a client and its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -48,6 +50,7 @@ pub struct Proxy {
     addr: SocketAddr,
     fault: watch::Sender<Fault>,
     round_trips: Arc<AtomicU64>,
+    http2_requests: Arc<AtomicU64>,
     task: AbortHandle,
 }
 
@@ -58,9 +61,15 @@ impl Proxy {
         let addr = listener.local_addr()?;
         let fault = watch::Sender::new(Fault::None);
         let round_trips = Arc::new(AtomicU64::new(0));
-        let wire = Wire { upstream, fault: fault.clone(), round_trips: Arc::clone(&round_trips) };
+        let http2_requests = Arc::new(AtomicU64::new(0));
+        let wire = Wire {
+            upstream,
+            fault: fault.clone(),
+            round_trips: Arc::clone(&round_trips),
+            http2_requests: Arc::clone(&http2_requests),
+        };
         let task = tokio::spawn(accept(listener, wire)).abort_handle();
-        Ok(Proxy { addr, fault, round_trips, task })
+        Ok(Proxy { addr, fault, round_trips, http2_requests, task })
     }
 
     /// Where clients connect.
@@ -82,6 +91,12 @@ impl Proxy {
     pub fn round_trips(&self) -> u64 {
         self.round_trips.load(Ordering::SeqCst)
     }
+
+    /// How many requests the clients have sent, if what they speak is HTTP/2: there the two sides also
+    /// send frames of their own accord, and round trips say little.
+    pub fn http2_requests(&self) -> u64 {
+        self.http2_requests.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Proxy {
@@ -95,6 +110,7 @@ struct Wire {
     upstream: SocketAddr,
     fault: watch::Sender<Fault>,
     round_trips: Arc<AtomicU64>,
+    http2_requests: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,6 +176,7 @@ async fn pump(
 ) -> io::Result<()> {
     let mut fault = wire.fault.subscribe();
     let mut buffer = vec![0; 1 << 16];
+    let mut frames = Http2Frames::new();
     // Bytes that passed since the fault was set.
     let mut passed = 0;
     loop {
@@ -178,6 +195,9 @@ async fn pump(
             return Ok(());
         }
         let asks = direction == Direction::Request;
+        if asks {
+            wire.http2_requests.fetch_add(frames.requests_in(&buffer[..count]), Ordering::SeqCst);
+        }
         let was_waiting = waiting.swap(asks, Ordering::SeqCst);
         if asks && !was_waiting {
             wire.round_trips.fetch_add(1, Ordering::SeqCst);

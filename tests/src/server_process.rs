@@ -10,8 +10,9 @@ pub struct ServerProcess {
     watcher: Child,
 }
 
-/// Runs the server until its own standard input ends, then kills its whole process group.
-const WATCH: &str = r#""$@" & cat > /dev/null; kill -9 0"#;
+/// Runs the server until its own standard input ends, then kills it, waits until it no longer has
+/// its port, and kills its whole process group.
+const WATCH: &str = r#""$@" & cat > /dev/null; kill -9 $!; wait; kill -9 0"#;
 
 impl ServerProcess {
     /// Starts a server, and waits until it is ready.

@@ -39,15 +39,16 @@ pub(super) struct Documents {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Committed {
-    Done,
+    /// When the last of the documents was written, unless it was deleted.
+    Done(Option<UpdateTime>),
     /// A document that was to be made is there already.
     Exists,
     /// A document is not there any more, or not as it was read.
     Changed,
 }
 
-/// When a document was last written, as Firestore says: of use only within one operation.
-pub(super) type UpdateTime = Option<Timestamp>;
+/// When a document was last written, as Firestore says.
+pub(super) type UpdateTime = Timestamp;
 
 /// Which documents a query is for: those whose field compares so to the value.
 pub(super) struct Condition(pub(super) &'static str, pub(super) Operator, pub(super) Value);
@@ -112,7 +113,13 @@ impl Documents {
         let mut attempt = 0;
         loop {
             let answer = self.client.clone().commit(self.request(request.clone()).await?).await;
-            let Err(status) = answer else { return Ok(Committed::Done) };
+            let status = match answer {
+                Ok(answer) => {
+                    let last = answer.into_inner().write_results.pop();
+                    return Ok(Committed::Done(last.and_then(|written| written.update_time)));
+                }
+                Err(status) => status,
+            };
             match status.code() {
                 Code::AlreadyExists => return Ok(Committed::Exists),
                 Code::FailedPrecondition | Code::NotFound => return Ok(Committed::Changed),
@@ -198,7 +205,7 @@ pub(super) fn insert(document: Document) -> Write {
 
 /// Replaces a document that is still as it was read.
 pub(super) fn replace(document: Document, read: UpdateTime) -> Write {
-    write(Operation::Update(document), read.map(ConditionType::UpdateTime))
+    write(Operation::Update(document), Some(ConditionType::UpdateTime(read)))
 }
 
 /// Replaces these fields of a document that is still as it was read.
@@ -209,7 +216,7 @@ pub(super) fn replace_fields(document: Document, read: UpdateTime) -> Write {
 
 /// Deletes a document that is still as it was read.
 pub(super) fn delete_unchanged(name: String, read: UpdateTime) -> Write {
-    write(Operation::Delete(name), read.map(ConditionType::UpdateTime))
+    write(Operation::Delete(name), Some(ConditionType::UpdateTime(read)))
 }
 
 /// Deletes a document if it is there.

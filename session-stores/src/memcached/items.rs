@@ -22,16 +22,24 @@ pub(super) struct Found {
     pub(super) cas: Cas,
 }
 
-/// Memcached's own number of one state of an item, of use only within one operation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cas(u64);
+/// Memcached's own number of one state of an item, and how many connections had been opened when it
+/// was asked for.
+///
+/// The numbers begin anew when memcached is restarted, and the same one may then mean another state.
+/// A connection that was open before proves that there was no restart: only on such a one is the
+/// number used. On a later one the answer is [`Changed`](Replaced::Changed) without asking.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cas {
+    number: u64,
+    as_of: u64,
+}
 
 /// How replacing or removing an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Replaced<T> {
     Done(T),
-    /// It is not the item any more that was read.
+    /// It is not the item any more that was read, or nobody knows: look again.
     Changed,
     Missing,
 }
@@ -41,28 +49,39 @@ impl Items {
         let server = self.server_of(key);
         let value = server.within_limit(async {
             let mut connection = server.connect().await?;
+            let as_of = connection.count();
             let got = connection.client().meta_get(self.name_of(key), false, None, Some(&["c", "v"])).await;
-            got.map_err(|error| server.failed(error))
+            Ok(got.map_err(|error| server.failed(error))?.map(|value| (value, as_of)))
         });
-        Ok(value.await?.map(|value| Found {
+        Ok(value.await?.map(|(value, as_of)| Found {
             item: Item::from_bytes(*key, &value.data.unwrap_or_default()),
-            cas: Cas(value.cas.unwrap_or_default()),
+            cas: Cas { number: value.cas.unwrap_or_default(), as_of },
         }))
     }
 
     /// Whether the item is still the one that was read.
     pub(super) async fn is_unchanged(&self, key: &RecordKey, cas: Cas) -> Result<bool, StoreError> {
-        Ok(self.get(key).await?.is_some_and(|found| found.cas == cas))
+        let server = self.server_of(key);
+        let is_unchanged = server.within_limit(async {
+            let mut connection = server.connect().await?;
+            if !connection.is_among(cas.as_of) {
+                return Ok(false);
+            }
+            let got = connection.client().meta_get(self.name_of(key), false, None, Some(&["c"])).await;
+            let value = got.map_err(|error| server.failed(error))?;
+            Ok(value.is_some_and(|value| value.cas == Some(cas.number)))
+        });
+        is_unchanged.await
     }
 
     /// `None` if there is an item already.
     pub(super) async fn add(&self, key: &RecordKey, item: &Item) -> Result<Option<Cas>, StoreError> {
-        let (status, cas) = self.write(key, item, "ME").await?;
+        let (status, cas) = self.write(key, item, None).await?;
         Ok((status == Status::Stored).then_some(cas))
     }
 
     pub(super) async fn replace(&self, key: &RecordKey, cas: Cas, item: &Item) -> Result<Replaced<Cas>, StoreError> {
-        Ok(match self.write(key, item, &format!("C{}", cas.0)).await? {
+        Ok(match self.write(key, item, Some(cas)).await? {
             (Status::Stored, cas) => Replaced::Done(cas),
             (Status::NotFound, _) => Replaced::Missing,
             _ => Replaced::Changed,
@@ -71,9 +90,12 @@ impl Items {
 
     pub(super) async fn remove(&self, key: &RecordKey, cas: Cas) -> Result<Replaced<()>, StoreError> {
         let server = self.server_of(key);
-        let condition = format!("C{}", cas.0);
+        let condition = format!("C{}", cas.number);
         let removed = server.within_limit(async {
             let mut connection = server.connect().await?;
+            if !connection.is_among(cas.as_of) {
+                return Ok(Replaced::Changed);
+            }
             match connection.client().meta_delete(self.name_of(key), false, None, Some(&[&condition])).await {
                 Ok(_) => Ok(Replaced::Done(())),
                 Err(Error::Protocol(Status::NotFound)) => Ok(Replaced::Missing),
@@ -84,7 +106,8 @@ impl Items {
         removed.await
     }
 
-    async fn write(&self, key: &RecordKey, item: &Item, condition: &str) -> Result<(Status, Cas), StoreError> {
+    /// In the place of what was read, or else of nothing.
+    async fn write(&self, key: &RecordKey, item: &Item, read: Option<Cas>) -> Result<(Status, Cas), StoreError> {
         let (name, bytes) = (self.name_of(key), item.to_bytes());
         let size = ITEM_OVERHEAD + name.len() + bytes.len();
         // The server would answer the same, and delete what is there.
@@ -92,15 +115,21 @@ impl Items {
             return Err(too_large(size, self.max_item_bytes));
         }
         let server = self.server_of(key);
+        let condition = read.map_or("ME".to_owned(), |cas| format!("C{}", cas.number));
         let expiry = expiry(item.ends(), SystemClock.now());
         let written = server.within_limit(async {
             let mut connection = server.connect().await?;
-            let flags = [condition, &expiry, "c"];
+            let as_of = connection.count();
+            let cas = |number: Option<u64>| Cas { number: number.unwrap_or_default(), as_of };
+            if read.is_some_and(|read| !connection.is_among(read.as_of)) {
+                return Ok((Status::Exists, cas(None)));
+            }
+            let flags = [&*condition, &expiry, "c"];
             match connection.client().meta_set(name, &bytes[..], false, None, Some(&flags)).await {
-                Ok(Some(MetaValue { status: Some(status), cas, .. })) => Ok((status, Cas(cas.unwrap_or_default()))),
+                Ok(Some(MetaValue { status: Some(status), cas: number, .. })) => Ok((status, cas(number))),
                 Ok(_) => Err(StoreError::refused(NAME, "the server did not say how a write ended")),
                 Err(Error::Protocol(status @ (Status::NotStored | Status::Exists | Status::NotFound))) => {
-                    Ok((status, Cas::default()))
+                    Ok((status, cas(None)))
                 }
                 Err(Error::Protocol(Status::Error(ErrorKind::Server(cause)))) if cause.contains("too large") => {
                     Err(too_large(size, self.max_item_bytes))

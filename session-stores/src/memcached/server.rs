@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_memcached::{Client, Error};
@@ -22,7 +23,15 @@ pub(super) struct Server {
     /// Tells servers apart when a key chooses among them.
     seed: u64,
     permits: Semaphore,
-    idle: Mutex<Vec<Client>>,
+    idle: Mutex<Vec<Opened>>,
+    /// How many connections have been opened.
+    opened: AtomicU64,
+}
+
+struct Opened {
+    client: Client,
+    /// Counts from 1.
+    number: u64,
 }
 
 /// Where a server listens, as `tcp://HOST:PORT` or `unix:///PATH`.
@@ -56,7 +65,13 @@ impl Address {
 impl Server {
     pub(super) fn new(address: Address) -> Self {
         let seed = address.0.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash ^ u64::from(byte)));
-        Server { address, seed, permits: Semaphore::new(MAX_CONNECTIONS), idle: Mutex::default() }
+        Server {
+            address,
+            seed,
+            permits: Semaphore::new(MAX_CONNECTIONS),
+            idle: Mutex::default(),
+            opened: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -71,27 +86,30 @@ impl Server {
 
     /// Fails unless the server is there and speaks the protocol.
     pub(super) async fn greet(&self) -> Result<(), StoreError> {
-        let version = self.within_limit(async {
-            let mut connection = self.connect().await?;
-            connection.client().version().await.map_err(|error| self.failed(error))
-        });
-        let version = version.await?;
-        let mut numbers = version.trim().split('.').map_while(|number| number.parse::<u32>().ok());
-        if (numbers.next(), numbers.next()) < (Some(1), Some(6)) {
-            return Err(StoreError::refused(NAME, format!("{} is not memcached 1.6 or later", self.address.0)));
-        }
-        Ok(())
+        self.within_limit(async { self.connect().await.map(drop) }).await
     }
 
     /// A connection for one call at a time.
     pub(super) async fn connect(&self) -> Result<Connection<'_>, StoreError> {
         let permit = self.permits.acquire().await.expect("the semaphore is never closed");
         let idle = self.idle.lock().pop();
-        let client = match idle {
-            Some(client) => client,
-            None => Client::new(&self.address.0).await.map_err(|error| self.failed(error))?,
+        let opened = match idle {
+            Some(opened) => opened,
+            None => self.open().await?,
         };
-        Ok(Connection { server: self, client: Some(client), _permit: permit })
+        Ok(Connection { server: self, opened: Some(opened), _permit: permit })
+    }
+
+    /// Counts a connection when the server has answered on it, as a proxy may accept one before it has
+    /// reached the server.
+    async fn open(&self) -> Result<Opened, StoreError> {
+        let mut client = Client::new(&self.address.0).await.map_err(|error| self.failed(error))?;
+        let version = client.version().await.map_err(|error| self.failed(error))?;
+        let mut numbers = version.trim().split('.').map_while(|number| number.parse::<u32>().ok());
+        if (numbers.next(), numbers.next()) < (Some(1), Some(6)) {
+            return Err(StoreError::refused(NAME, format!("{} is not memcached 1.6 or later", self.address.0)));
+        }
+        Ok(Opened { client, number: self.opened.fetch_add(1, Ordering::SeqCst) + 1 })
     }
 
     /// Bounds a call, and the wait for a connection to make it on.
@@ -133,21 +151,33 @@ struct ServerError {
 /// failed: the reply to that call may still arrive, and must not be taken for another's.
 pub(super) struct Connection<'a> {
     server: &'a Server,
-    client: Option<Client>,
+    opened: Option<Opened>,
     _permit: SemaphorePermit<'a>,
 }
 
+const UNTIL_DROPPED: &str = "the client is there until the connection is dropped";
+
 impl Connection<'_> {
     pub(super) fn client(&mut self) -> &mut Client {
-        self.client.as_mut().expect("the client is there until the connection is dropped")
+        &mut self.opened.as_mut().expect(UNTIL_DROPPED).client
+    }
+
+    /// How many connections to the server have been opened so far, this one included.
+    pub(super) fn count(&self) -> u64 {
+        self.server.opened.load(Ordering::SeqCst)
+    }
+
+    /// Whether it was one of the first so many.
+    pub(super) fn is_among(&self, count: u64) -> bool {
+        self.opened.as_ref().expect(UNTIL_DROPPED).number <= count
     }
 }
 
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
         // The client closes itself as soon as a call begins and opens again when it is complete.
-        if let Some(client) = self.client.take().filter(|client| !client.is_closed()) {
-            self.server.idle.lock().push(client);
+        if let Some(opened) = self.opened.take().filter(|opened| !opened.client.is_closed()) {
+            self.server.idle.lock().push(opened);
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use session_core::{NewSession, Record, RecordKey, Store, Written};
 use session_stores::FirestoreStore;
 use workspace_tests::FirestoreEmulator;
+use workspace_tests::calls;
 use workspace_tests::records::*;
 
 use crate::support::*;
@@ -68,6 +69,46 @@ async fn nothing_is_left_behind() {
     assert_eq!(documents(emulator, &collection).len(), 1);
     store.delete(&new.key).await.unwrap();
     assert_eq!(documents(emulator, &collection), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_load_is_one_call_and_a_save_of_what_was_loaded_too() {
+    let Some((_emulator, proxy, store)) = behind_proxy().await else { return };
+    let record = fresh_record();
+    let saved = next(&record);
+    let again = next(&saved);
+    let new = renewed(&again);
+    let mut before = proxy.http2_requests();
+    let mut step = || {
+        let taken = proxy.http2_requests() - before;
+        before = proxy.http2_requests();
+        taken
+    };
+    let steps = [
+        (store.create(&record).await.unwrap(), step()).1,
+        (store.load(&record.key, now()).await.unwrap(), step()).1,
+        (store.save(&saved, record.version).await.unwrap(), step()).1,
+        (store.save(&again, saved.version).await.unwrap(), step()).1,
+        (store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap(), step()).1,
+        (store.touch(&record.key, now().saturating_add(2 * MINUTE)).await.unwrap(), step()).1,
+        (store.load(&record.key, now()).await.unwrap(), step()).1,
+        (store.renew(&record.key, again.version, &new).await.unwrap(), step()).1,
+        (store.delete(&new.key).await.unwrap(), step()).1,
+    ];
+    assert_eq!(steps, [1, 1, 1, 1, 1, 2, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_request_that_reads_takes_one_call_and_one_that_changes_two() {
+    let Some((_emulator, proxy, store)) = behind_proxy().await else { return };
+    calls::a_change_takes_two_calls(&store, || proxy.http2_requests()).await;
+}
+
+#[tokio::test]
+async fn what_changed_since_it_was_loaded_is_read_again() {
+    let Some((emulator, proxy, store)) = behind_proxy().await else { return };
+    let other = connect(emulator).await;
+    calls::what_changed_since_it_was_loaded_is_read_again(&store, &other, || proxy.http2_requests()).await;
 }
 
 /// A touch writes two fields, and not the values.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use session_core::{NewSession, Record, RecordKey, Store, Written};
+use session_core::{FastStore, NewSession, Record, RecordKey, Store, Written};
 use session_stores::MemcachedStore;
 use workspace_tests::MemcachedServer;
+use workspace_tests::calls;
 use workspace_tests::records::*;
 
 use crate::support::*;
@@ -122,10 +123,12 @@ async fn renewing_and_deleting_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_load_is_one_round_trip_and_a_save_two() {
+async fn a_load_is_one_round_trip_and_a_save_of_what_was_loaded_too() {
     let Some((_server, proxy, store)) = behind_proxy().await else { return };
     let record = fresh_record();
-    let (saved, new) = (next(&record), renewed(&next(&record)));
+    let saved = next(&record);
+    let again = next(&saved);
+    let new = renewed(&again);
     let mut before = proxy.round_trips();
     let mut step = || {
         let taken = proxy.round_trips() - before;
@@ -136,12 +139,68 @@ async fn a_load_is_one_round_trip_and_a_save_two() {
         (store.create(&record).await.unwrap(), step()).1,
         (store.load(&record.key, now()).await.unwrap(), step()).1,
         (store.save(&saved, record.version).await.unwrap(), step()).1,
+        (store.save(&again, saved.version).await.unwrap(), step()).1,
         (store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap(), step()).1,
         (store.touch(&record.key, now()).await.unwrap(), step()).1,
-        (store.renew(&record.key, saved.version, &new).await.unwrap(), step()).1,
+        (store.load(&record.key, now()).await.unwrap(), step()).1,
+        (store.renew(&record.key, again.version, &new).await.unwrap(), step()).1,
+        (store.load(&new.key, now()).await.unwrap(), step()).1,
         (store.delete(&new.key).await.unwrap(), step()).1,
     ];
-    assert_eq!(steps, [1, 1, 2, 2, 1, 5, 2]);
+    assert_eq!(steps, [1, 1, 1, 1, 2, 1, 1, 4, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_request_that_reads_takes_one_round_trip_and_one_that_changes_two() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    calls::a_change_takes_two_calls(&store, || proxy.round_trips()).await;
+}
+
+#[tokio::test]
+async fn what_changed_since_it_was_loaded_is_read_again() {
+    let Some((server, proxy, store)) = behind_proxy().await else { return };
+    let other = connect(&server).await;
+    calls::what_changed_since_it_was_loaded_is_read_again(&store, &other, || proxy.round_trips()).await;
+}
+
+/// Memcached's numbers begin anew when it is restarted, and the same one then means another state.
+#[tokio::test]
+async fn a_number_from_before_a_restart_matches_nothing() {
+    let Some(mut server) = MemcachedServer::start() else { return };
+    let number = |server: &MemcachedServer, key: &RecordKey| server.ask(&format!("mg {} c", name(key)));
+    let records = [fresh_record(), fresh_record(), fresh_record(), fresh_record()];
+    let store = connect(&server).await;
+    for record in &records {
+        created(&store, record.clone()).await;
+        assert!(load(&store, &record.key).await.is_some());
+    }
+    let numbers = records.clone().map(|record| number(&server, &record.key));
+    server.restart();
+
+    // Another process fills in what was saved elsewhere meanwhile.
+    let other = connect(&server).await;
+    let newer = records.each_ref().map(next);
+    for record in &newer {
+        other.fill(record, now(), now().saturating_add(5 * MINUTE)).await.unwrap();
+    }
+    assert_eq!(records.clone().map(|record| number(&server, &record.key)), numbers, "the numbers coincide");
+
+    // So that the store knows nothing by its connection having been broken.
+    assert!(store.load(&fresh_key(), now()).await.unwrap_err().is_unavailable());
+    assert_eq!(load(&store, &fresh_key()).await, None);
+    let [saved, renewed_away, deleted, touched] = &records;
+    assert_eq!(store.save(&next(saved), saved.version).await.unwrap(), Written::Conflict);
+    let renewing = store.renew(&renewed_away.key, renewed_away.version, &renewed(renewed_away)).await;
+    assert_eq!(renewing.unwrap(), Written::Conflict);
+    for record in [&newer[0], &newer[1]] {
+        assert_eq!(load(&store, &record.key).await.as_ref(), Some(record));
+    }
+    // These are to have their effect on whatever is there.
+    store.delete(&deleted.key).await.unwrap();
+    assert_eq!(load(&store, &deleted.key).await, None);
+    let used = now().saturating_add(MINUTE);
+    store.touch(&touched.key, used).await.unwrap();
+    assert_eq!(load(&store, &touched.key).await, Some(Record { accessed: used, ..newer[3].clone() }));
 }
 
 /// B46: memcached forgets a session when it has ended, or up to two seconds before.
