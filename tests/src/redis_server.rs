@@ -184,7 +184,7 @@ impl RedisSentinel {
         let config = master.folder.path().join("sentinel.conf");
         let monitor = format!(
             "sentinel monitor {name} 127.0.0.1 {port} 1\n\
-             sentinel down-after-milliseconds {name} 500\n\
+             sentinel down-after-milliseconds {name} 2000\n\
              sentinel failover-timeout {name} 3000\n"
         );
         std::fs::write(&config, monitor).expect("the temporary folder is writable");
@@ -194,6 +194,14 @@ impl RedisSentinel {
                 && sentinel.ask(&["SENTINEL", "MASTER", name]).contains("num-slaves\r\n$1\r\n1")
         });
         Some(RedisSentinel { master, replica, sentinel })
+    }
+
+    /// Waits until the replica has as many keys as the master. `WAIT` would not do: it is about what
+    /// was written on its own connection.
+    #[track_caller]
+    pub fn wait_until_replicated(&self) {
+        let keys = self.master.ask(&["DBSIZE"]);
+        wait_until("the replica has every key", || self.replica.ask(&["DBSIZE"]) == keys);
     }
 }
 

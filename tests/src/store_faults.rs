@@ -50,13 +50,14 @@ pub async fn save_while_down_changes_nothing(store: &(impl Store + Clone), proxy
 /// F3: a server that is silent is an error in time, and is used again when it speaks.
 pub async fn silence_is_an_error_within_the_time_limit(store: &(impl Store + Clone), proxy: &Proxy) {
     let record = created(store, fresh_record()).await;
-    let limit = Duration::from_millis(300);
+    // Far below the limits of the stores' own, and with half a second for a busy machine.
+    let limit = Duration::from_millis(100);
     let hasty = SessionManager::builder(store.clone()).without_background_purge().time_limit(limit).build().unwrap();
     proxy.set(Fault::BlackHole);
     for _ in 0..5 {
         let start = Instant::now();
         assert!(matches!(hasty.create(NewSession::new()).await, Err(Error::Store(_))));
-        assert!(start.elapsed() < limit * 2, "{:?}", start.elapsed());
+        assert!(start.elapsed() < limit * 6, "{:?}", start.elapsed());
     }
     proxy.set(Fault::None);
     let up = Instant::now();
@@ -204,27 +205,27 @@ pub async fn cancelled_calls_of(
     }
     let marked = Arc::new(marked);
     proxy.set(Fault::Delay(Duration::from_micros(500)));
-    let (left, answered) = (Arc::new(AtomicUsize::new(cancellations)), Arc::new(AtomicUsize::new(0)));
+    let (cancelled, answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let mut calling = JoinSet::new();
     for client in 0..clients {
-        let (store, marked, left, answered) = (store.clone(), marked.clone(), left.clone(), answered.clone());
+        let (store, marked) = (store.clone(), marked.clone());
+        let (cancelled, answered) = (cancelled.clone(), answered.clone());
         calling.spawn(async move {
             let mut random = Random(client);
-            while left.load(Ordering::Relaxed) > 0 {
+            let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+            // How many are answered is up to how fast the machine is, so it goes on until enough were.
+            while count(&cancelled) < cancellations || count(&answered) <= cancellations / 20 {
+                assert!(count(&cancelled) < 20 * cancellations, "only {} were answered", count(&answered));
                 let record = &marked[random.below(32) as usize];
                 // From before it is sent to after it is answered.
                 let patience = Duration::from_micros(random.below(patience));
                 let visiting = visit(&store, record, random.below(3));
-                if tokio::time::timeout(patience, visiting).await.is_ok() {
-                    answered.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-                }
+                let is_answered = tokio::time::timeout(patience, visiting).await.is_ok();
+                if is_answered { &answered } else { &cancelled }.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
     calling.join_all().await;
-    assert!(answered.load(Ordering::Relaxed) > cancellations / 20, "enough were answered");
     proxy.set(Fault::None);
     for record in marked.iter() {
         assert_eq!(load(store, &record.key).await.expect("it is alive").attributes, record.attributes);

@@ -16,7 +16,7 @@ async fn the_store_follows_the_master() {
     let store = RedisStore::sentinel([url.as_str()], RedisSentinel::MASTER).await.unwrap();
     let record = created(&store, signed_in("ann")).await;
     assert!(servers.master.ask(&["DBSIZE"]).starts_with(":2"));
-    servers.master.ask(&["WAIT", "1", "5000"]);
+    servers.wait_until_replicated();
 
     servers.master.kill();
     let killed = Instant::now();
