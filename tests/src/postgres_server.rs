@@ -56,13 +56,29 @@ impl PostgresServer {
 
     /// Kills every process of it, in the middle of whatever it does.
     pub fn kill(&mut self) {
-        let Some(postmaster) = self.postmaster() else { return };
-        let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
-        let children = children.unwrap_or_default();
-        let all: Vec<&str> = [postmaster.as_str()].into_iter().chain(children.split_whitespace()).collect();
-        // One may have ended by itself in between.
-        let _ = Command::new("kill").arg("-9").args(all).output();
+        let all = self.processes();
+        if !all.is_empty() {
+            // One may have ended by itself in between.
+            let _ = Command::new("kill").arg("-9").args(all).output();
+        }
         self.process = None;
+    }
+
+    /// Lets no file grow beyond so many bytes, until the server is told otherwise or restarted: it
+    /// takes that as it takes a full disk, and needs nobody who may mount one.
+    #[track_caller]
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        // Of what there are two limits, the server's user may raise the lower one again.
+        let limit = format!("--fsize={limit}:");
+        // The first one first, so that whatever it starts meanwhile has the limit too.
+        for process in self.processes() {
+            let mut command = as_its_user("prlimit");
+            command.extend(["--pid".to_owned(), process, limit.clone()]);
+            let output = Command::new(&command[0]).args(&command[1..]).output().expect("there is prlimit");
+            let is_gone = || !Path::new("/proc").join(&command[command.len() - 2]).exists();
+            assert!(output.status.success() || is_gone(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 
     /// Stops it as an operator does, ending all connections.
@@ -110,21 +126,18 @@ impl PostgresServer {
         self.folder.join("data").to_string_lossy().into_owned()
     }
 
-    fn postmaster(&self) -> Option<String> {
-        self.process.as_ref()?;
-        let lock = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
-        lock.lines().next().map(str::to_owned)
+    /// Those that run now, first the one that started the others.
+    fn processes(&self) -> Vec<String> {
+        let lock =
+            self.process.as_ref().and_then(|_| std::fs::read_to_string(self.folder.join("data/postmaster.pid")).ok());
+        let Some(postmaster) = lock.as_deref().and_then(|lock| lock.lines().next()) else { return Vec::new() };
+        let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"));
+        let children = children.unwrap_or_default();
+        [postmaster].into_iter().chain(children.split_whitespace()).map(str::to_owned).collect()
     }
 
-    /// A program of PostgreSQL's, which refuses to run as root.
     fn command(&self, program: &str) -> Vec<String> {
-        let program = self.programs.join(program).to_string_lossy().into_owned();
-        let mut command: Vec<String> = Vec::new();
-        if is_root() {
-            command.extend(["runuser", "-u", "postgres", "--"].map(str::to_owned));
-        }
-        command.push(program);
-        command
+        as_its_user(&self.programs.join(program).to_string_lossy())
     }
 
     #[track_caller]
@@ -141,6 +154,12 @@ impl Drop for PostgresServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A command of the server's own user, as PostgreSQL refuses to run as root.
+fn as_its_user(program: &str) -> Vec<String> {
+    let user: &[&str] = if is_root() { &["runuser", "-u", "postgres", "--"] } else { &[] };
+    user.iter().chain([&program]).map(ToString::to_string).collect()
 }
 
 /// Removes the folder when this process ends, because nobody drops what a static holds.

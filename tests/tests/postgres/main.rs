@@ -5,6 +5,7 @@
 mod at_the_server;
 mod conformance;
 mod faults;
+mod full_disk;
 mod processes;
 mod schema;
 mod support;
