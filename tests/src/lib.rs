@@ -34,7 +34,10 @@ pub use memcached_server::MemcachedServer;
 pub use open_store::open_store;
 #[cfg(feature = "postgres")]
 pub use postgres_server::PostgresServer;
-pub use processes::{Worker, count_in_processes};
+pub use processes::{
+    Worker, count_in_processes, killed_in_the_middle_loses_nothing_acknowledged,
+    killed_while_renewing_leaves_exactly_one,
+};
 pub use proxy::{Fault, Proxy};
 #[cfg(feature = "redis")]
 pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};

@@ -4,33 +4,55 @@ use std::process::{Child, Command, Stdio};
 
 use session_core::{NewSession, SessionId, SessionManager};
 
-/// Another process that counts up a session: see `src/bin/worker.rs`.
+/// Another process that changes a session: see `src/bin/worker.rs`. `program` is
+/// `env!("CARGO_BIN_EXE_worker")`, which only tests can say.
 pub struct Worker(Child);
 
 impl Worker {
-    /// Starts one. `program` is `env!("CARGO_BIN_EXE_worker")`, which only tests can say.
+    /// Starts one that counts.
     pub fn start(program: &str, url: &str, session_id: &str, clients: usize, updates: usize) -> Self {
-        let arguments = [url, session_id, &clients.to_string(), &updates.to_string()];
+        Worker::run(program, &["count", url, session_id, &clients.to_string(), &updates.to_string()])
+    }
+
+    /// Starts one that renews the session's id until it is killed.
+    pub fn start_renewing(program: &str, url: &str, session_id: &str) -> Self {
+        Worker::run(program, &["renew", url, session_id])
+    }
+
+    fn run(program: &str, arguments: &[&str]) -> Self {
         let worker = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         Worker(worker.expect("the program can be run"))
     }
 
     /// Its next answer; `None` when it has ended.
     pub fn answer(&mut self) -> Option<u64> {
+        self.line().map(|line| line.parse().expect("answers are numbers"))
+    }
+
+    /// The next line that it prints; `None` when it has ended.
+    pub fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         let output = self.0.stdout.as_mut().expect("it is piped");
         // Byte by byte, so that nothing is taken that is not asked for.
         BufReader::with_capacity(1, output).read_until(b'\n', &mut line).expect("it can be read");
-        let line = String::from_utf8(line).expect("answers are numbers");
-        line.strip_suffix('\n').map(|number| number.parse().expect("answers are numbers"))
+        let line = String::from_utf8(line).expect("it prints text");
+        line.strip_suffix('\n').map(str::to_owned)
     }
 
     /// Kills it in the middle of what it does; the answers that it had got and printed.
-    pub fn kill(mut self) -> Vec<u64> {
+    pub fn kill(self) -> Vec<u64> {
+        self.kill_and_read().iter().map(|line| line.parse().expect("answers are numbers")).collect()
+    }
+
+    /// Kills it in the middle of what it does; the lines that it had printed.
+    pub fn kill_and_read(mut self) -> Vec<String> {
         self.0.kill().expect("it can be killed");
-        let answers = self.answers();
+        let mut lines = Vec::new();
+        while let Some(line) = self.line() {
+            lines.push(line);
+        }
         self.0.wait().expect("it was killed");
-        answers
+        lines
     }
 
     /// Waits until it ends, however that is; the answers that it had got and printed.
@@ -92,4 +114,76 @@ pub async fn count_in_processes(
     let session = sessions.get(id.as_str()).await.expect("the store works").expect("it is alive");
     assert_eq!(session.attr::<usize>("Count").expect("it is a number"), Some(total));
     id
+}
+
+/// F8: a process that counts is killed, so many times. What was acknowledged is there, and of what was
+/// under way at most one update for each client.
+pub async fn killed_in_the_middle_loses_nothing_acknowledged(
+    program: &str,
+    url: &str,
+    sessions: &SessionManager,
+    kills: usize,
+) {
+    const CLIENTS: usize = 4;
+    let session = sessions.create(NewSession::new().attr("Count", &0)).await.expect("the store works");
+    for round in 0..kills {
+        let mut worker = Worker::start(program, url, session.id().as_str(), CLIENTS, usize::MAX);
+        let mut answers: Vec<u64> = (0..=round % 23).filter_map(|_| worker.answer()).collect();
+        answers.extend(worker.kill());
+        let last = answers.into_iter().max().expect("there was an answer");
+        let found = sessions.get(session.id().as_str()).await.expect("the store works").expect("it is alive");
+        let count = found.attr::<u64>("Count").expect("it is a number").expect("it is counted");
+        let possible = last..=last + CLIENTS as u64;
+        assert!(possible.contains(&count), "{count} is stored after {last} was acknowledged");
+    }
+}
+
+/// F8, G6: a process that renews an id is killed, so many times. One of the two ids opens the session
+/// with everything, the new one if that was acknowledged; the other opens nothing, nor does any before.
+pub async fn killed_while_renewing_leaves_exactly_one(
+    program: &str,
+    url: &str,
+    sessions: &SessionManager,
+    kills: usize,
+) {
+    let session = sessions.create(NewSession::new().attr("Count", &0)).await.expect("the store works");
+    let opened = async |id: &str| {
+        let session = sessions.get(id).await.expect("the store works");
+        session.map(|session| session.attr::<u64>("Count").expect("it is a number"))
+    };
+    let (mut id, mut count, mut dead) = (session.id().as_str().to_owned(), 0, Vec::new());
+    for round in 0..kills {
+        let mut worker = Worker::start_renewing(program, url, &id);
+        let mut lines: Vec<String> = (0..=round % 23).filter_map(|_| worker.line()).collect();
+        lines.extend(worker.kill_and_read());
+        let mut ids = vec![id];
+        let announced = lines.iter().filter(|line| *line != "done");
+        ids.extend(announced.cloned());
+        assert!(ids.len() > 1, "it has renewed nothing");
+        let is_done = lines.last().is_some_and(|line| line == "done");
+
+        let new = ids.pop().expect("there are two");
+        let old = ids.pop().expect("there are two");
+        let mut found = (opened(&old).await, opened(&new).await);
+        if let (Some(_), Some(_)) = found {
+            // The renewal took effect between the two looks.
+            found = (opened(&old).await, opened(&new).await);
+        }
+        count += ids.len() as u64;
+        dead.extend(ids);
+        let (living, ended, counted) = match found {
+            (Some(counted), None) if !is_done => (old, new, counted),
+            (None, Some(counted)) => {
+                count += 1;
+                (new, old, counted)
+            }
+            wrong => panic!("round {round}, acknowledged: {is_done}, old and new: {wrong:?}"),
+        };
+        assert_eq!(counted, Some(count), "round {round}, acknowledged: {is_done}");
+        dead.push(ended);
+        id = living;
+    }
+    for id in dead {
+        assert_eq!(opened(&id).await, None, "an id that ended opens a session");
+    }
 }

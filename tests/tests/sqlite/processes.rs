@@ -3,7 +3,10 @@
 use session_core::NewSession;
 use tokio::task::JoinSet;
 use workspace_tests::records::*;
-use workspace_tests::{Worker, count_in_processes};
+use workspace_tests::{
+    Worker, count_in_processes, killed_in_the_middle_loses_nothing_acknowledged,
+    killed_while_renewing_leaves_exactly_one,
+};
 
 use crate::support::*;
 
@@ -30,20 +33,18 @@ async fn updates_of_lone_clients_of_four_processes_add_up() {
 async fn a_process_killed_in_the_middle_loses_nothing_acknowledged() {
     let file = File::new();
     let sessions = manager(&file.open().await);
-    let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
-    for round in 0..campaign(5) {
-        let mut worker = Worker::start(WORKER, &file.url(), session.id().as_str(), 4, usize::MAX);
-        let mut answers: Vec<u64> = (0..=round % 23).filter_map(|_| worker.answer()).collect();
-        answers.extend(worker.kill());
-        let last = answers.into_iter().max().expect("there was an answer");
-        let found = sessions.get(session.id().as_str()).await.unwrap().expect("it is alive");
-        let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
-        // Of those that were under way, one for each client may have arrived.
-        assert!((last..=last + 4).contains(&count), "{count} is stored after {last} was acknowledged");
-    }
+    killed_in_the_middle_loses_nothing_acknowledged(WORKER, &file.url(), &sessions, campaign(5)).await;
 }
 
-/// The same for whoever opens the file after all others have died.
+/// F8, G6. `CAMPAIGN=1000` for the full size.
+#[tokio::test]
+async fn a_process_killed_while_renewing_leaves_exactly_one_id() {
+    let file = File::new();
+    let sessions = manager(&file.open().await);
+    killed_while_renewing_leaves_exactly_one(WORKER, &file.url(), &sessions, campaign(5)).await;
+}
+
+/// F8: the same for whoever opens the file after all others have died.
 #[tokio::test]
 async fn a_file_whose_only_process_was_killed_opens_whole() {
     let file = File::new();
