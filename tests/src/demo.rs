@@ -23,9 +23,14 @@ impl Demo {
     /// If it can't be built, or does not listen.
     #[track_caller]
     pub fn start(options: &[&str]) -> Self {
+        Demo::start_with(&[], options)
+    }
+
+    /// The same with settings of the environment, each as `NAME=value`.
+    #[track_caller]
+    pub fn start_with(environment: &[&str], options: &[&str]) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
-        let command = [demo_binary(), "--listen", &address].into_iter().chain(options.iter().copied());
-        let command: Vec<&str> = command.collect();
+        let command = [&["env"], environment, &[demo_binary(), "--listen", &address], options].concat();
         let process = ServerProcess::start(&command, || TcpStream::connect(&address).is_ok());
         Demo { address, _process: process }
     }

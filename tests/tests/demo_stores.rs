@@ -24,12 +24,18 @@ fn assert_asks_to_try_again(answer: &str) {
 
 #[track_caller]
 fn assert_survives_a_restart(options: &[&str]) {
+    assert_survives_a_restart_with(&[], options);
+}
+
+#[track_caller]
+fn assert_survives_a_restart_with(environment: &[&str], options: &[&str]) {
     let mut ann = DemoVisitor::default();
-    let demo = Demo::start(options);
+    let start = || Demo::start_with(environment, options);
+    let demo = start();
     assert_count(&ann.log_in(&demo, "ann"), 1);
     assert_count(&ann.visit(&demo), 2);
     drop(demo);
-    let demo = Demo::start(options);
+    let demo = start();
     assert_count(&ann.visit(&demo), 3);
     ann.log_out(&demo);
     assert_login_form(&ann.visit(&demo));
@@ -47,6 +53,15 @@ fn a_login_on_sqlite_survives_a_kill() {
 fn a_login_on_postgres_survives_a_kill() {
     let Some(server) = PostgresServer::start() else { return };
     assert_survives_a_restart(&["--store", &server.url()]);
+}
+
+/// On the emulator, whose address the demo takes from the environment as every client of Google's does.
+#[cfg(feature = "firestore")]
+#[test]
+fn a_login_on_firestore_survives_a_kill() {
+    let Some(emulator) = workspace_tests::FirestoreEmulator::start() else { return };
+    let address = format!("FIRESTORE_EMULATOR_HOST={}", emulator.addr());
+    assert_survives_a_restart_with(&[&address], &["--store", "firestore:tests"]);
 }
 
 fn assert_two_demos_share_a_login(options: &[&str]) {
