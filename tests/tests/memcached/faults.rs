@@ -64,7 +64,7 @@ async fn cancelled_calls_leave_nobody_anothers_reply() {
 async fn a_server_that_was_restarted_is_used_again() {
     let Some(mut server) = MemcachedServer::start() else { return };
     let sessions = manager(&connect(&server).await);
-    for _ in 0..3 {
+    for _ in 0..campaign(3) {
         let session = sessions.create(NewSession::new()).await.unwrap();
         // As many connections as there can be, all of which break.
         let ids = session.id();

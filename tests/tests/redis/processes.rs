@@ -15,7 +15,7 @@ const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 async fn updates_of_four_processes_add_up() {
     let Some(server) = RedisServer::start() else { return };
     let sessions = manager(&connect(&server).await);
-    count_in_processes(WORKER, &server.url(), &sessions, [4, 16, campaign(20)]).await;
+    count_in_processes(WORKER, &server.url(), &sessions, [4, 64, campaign(5)]).await;
 }
 
 /// F8. `CAMPAIGN=300` for the full size.

@@ -17,7 +17,7 @@ const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 async fn updates_of_four_processes_add_up() {
     let file = File::new();
     let sessions = manager(&file.open().await);
-    count_in_processes(WORKER, &file.url(), &sessions, [4, 16, campaign(20)]).await;
+    count_in_processes(WORKER, &file.url(), &sessions, [4, 64, campaign(5)]).await;
 }
 
 /// The same where each process has nobody to queue behind.
