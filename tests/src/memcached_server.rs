@@ -1,6 +1,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use crate::server_process::{ServerProcess, free_port, is_installed};
 
@@ -64,13 +65,36 @@ impl MemcachedServer {
     }
 
     /// The keys of all items.
+    #[track_caller]
     pub fn keys(&self) -> Vec<String> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(keys) = self.try_keys() {
+                return keys;
+            }
+            assert!(Instant::now() < deadline, "busy for a minute");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// `None` while the server goes through its items for a reason of its own.
+    fn try_keys(&self) -> Option<Vec<String>> {
         let mut connection = TcpStream::connect(self.addr).expect("the server runs");
-        connection.write_all(b"lru_crawler metadump all\r\n").expect("the server listens");
-        let lines = BufReader::new(connection).lines().map(|line| line.expect("the server answers"));
+        connection.set_read_timeout(Some(Duration::from_secs(10))).expect("a time limit");
         // It does not hear a `quit` meanwhile.
-        let dump = lines.take_while(|line| line != "END");
-        dump.map(|line| line["key=".len()..].split(' ').next().expect("there is a first word").to_owned()).collect()
+        connection.write_all(b"lru_crawler metadump all\r\n").expect("the server listens");
+        let mut keys = Vec::new();
+        for line in BufReader::new(connection).lines() {
+            let line = line.expect("the server answers");
+            if line == "END" {
+                return Some(keys);
+            }
+            if line.starts_with("BUSY") {
+                return None;
+            }
+            keys.push(line["key=".len()..].split(' ').next().expect("there is a first word").to_owned());
+        }
+        panic!("the server hung up");
     }
 
     /// Copies an item, whatever is in it, to another key.
