@@ -235,7 +235,8 @@ async fn a_session_of_more_than_thirty_days_is_kept() {
         let record = created(&store, record).await;
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record), "{days} days");
         let left = timeout.as_secs() as i64 - seconds_left(&server, &record);
-        assert!((0..=3).contains(&left), "{days} days, {left} s early");
+        // Memcached's clock ticks once a second, later where the machine is busy.
+        assert!((-1..=3).contains(&left), "{days} days, {left} s early");
     }
 }
 
