@@ -5,6 +5,15 @@ use session_core::{NewSession, Record, Store, Written};
 
 use crate::records::*;
 
+/// Tells how many calls there have been since it was last asked.
+pub fn of_a_step(calls: impl Fn() -> u64) -> impl FnMut() -> u64 {
+    let mut before = calls();
+    move || {
+        let now = calls();
+        now - std::mem::replace(&mut before, now)
+    }
+}
+
 /// A request that only reads is one call, and one that changes its session is two.
 pub async fn a_change_takes_two_calls(store: &(impl Store + Clone), calls: impl Fn() -> u64) {
     let sessions = manager(store);

@@ -78,12 +78,7 @@ async fn a_load_is_one_call_and_a_save_of_what_was_loaded_too() {
     let saved = next(&record);
     let again = next(&saved);
     let new = renewed(&again);
-    let mut before = proxy.http2_requests();
-    let mut step = || {
-        let taken = proxy.http2_requests() - before;
-        before = proxy.http2_requests();
-        taken
-    };
+    let mut step = calls::of_a_step(|| proxy.http2_requests());
     let steps = [
         (store.create(&record).await.unwrap(), step()).1,
         (store.load(&record.key, now()).await.unwrap(), step()).1,

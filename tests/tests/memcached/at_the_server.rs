@@ -129,12 +129,7 @@ async fn a_load_is_one_round_trip_and_a_save_of_what_was_loaded_too() {
     let saved = next(&record);
     let again = next(&saved);
     let new = renewed(&again);
-    let mut before = proxy.round_trips();
-    let mut step = || {
-        let taken = proxy.round_trips() - before;
-        before = proxy.round_trips();
-        taken
-    };
+    let mut step = calls::of_a_step(|| proxy.round_trips());
     let steps = [
         (store.create(&record).await.unwrap(), step()).1,
         (store.load(&record.key, now()).await.unwrap(), step()).1,
