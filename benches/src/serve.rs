@@ -15,7 +15,8 @@ pub fn run(name: &str, port: u16, visitors: usize, cookie_file: &Path) {
     if name.starts_with("actix") {
         return apps::serve_actix(name, port, visitors, write);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut router = apps::router(name).await.expect("a known name");
         let mut cookies = Vec::new();

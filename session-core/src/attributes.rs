@@ -33,15 +33,12 @@ pub(crate) struct Attribute {
     bytes: u32,
 }
 
-/// A value. A large one is shared, as a change of one attribute copies all others.
+/// A value. One that has memory of its own is shared, as a change of one attribute copies all others.
 #[derive(Clone)]
 enum Held {
-    Small(Value),
-    Large(Arc<Value>),
+    Plain(Value),
+    Shared(Arc<Value>),
 }
-
-/// From this many bytes of JSON on, sharing a value is cheaper than copying it.
-const LARGE: usize = 64;
 
 impl Attribute {
     /// Turns a value into an attribute; refused before it takes more memory than a session may.
@@ -58,7 +55,10 @@ impl Attribute {
     }
 
     fn of(name: SmolStr, value: Value, bytes: usize) -> Self {
-        let value = if bytes < LARGE { Held::Small(value) } else { Held::Large(Arc::new(value)) };
+        let value = match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => Held::Plain(value),
+            Value::String(_) | Value::Array(_) | Value::Object(_) => Held::Shared(Arc::new(value)),
+        };
         Attribute { name, value, bytes: bytes as u32 }
     }
 
@@ -72,8 +72,8 @@ impl Attribute {
 
     pub(crate) fn value(&self) -> &Value {
         match &self.value {
-            Held::Small(value) => value,
-            Held::Large(value) => value,
+            Held::Plain(value) => value,
+            Held::Shared(value) => value,
         }
     }
 }
@@ -147,14 +147,14 @@ impl Attributes {
     }
 
     /// These attributes with one set.
-    pub(crate) fn with(&self, new: &Attribute) -> Self {
-        match self.position(new.name()) {
-            // One allocation, as nothing moves.
-            Ok(at) => {
-                self.entries().iter().enumerate().map(|(n, old)| if n == at { new } else { old }).cloned().collect()
-            }
-            Err(_) => self.entries().iter().chain([new]).cloned().collect(),
-        }
+    pub(crate) fn with(&self, new: Attribute) -> Self {
+        let Ok(at) = self.position(new.name()) else {
+            return self.entries().iter().cloned().chain([new]).collect();
+        };
+        let mut new = Some(new);
+        let entries = self.entries().iter().enumerate();
+        // One allocation, as nothing moves.
+        Attributes::of(entries.map(|(n, old)| new.take_if(|_| n == at).unwrap_or_else(|| old.clone())).collect())
     }
 
     pub(crate) fn entries(&self) -> &[Attribute] {
@@ -264,7 +264,7 @@ mod tests {
     fn many_attributes_are_found_and_stay_sorted() {
         let mut all = Attributes::default();
         for n in [5, 3, 11, 1, 8, 2, 9, 12, 4, 7, 6, 10] {
-            all = all.with(&Attribute::new(&format!("n{n:02}"), &n).unwrap());
+            all = all.with(Attribute::new(&format!("n{n:02}"), &n).unwrap());
         }
         assert!(all.iter().map(|(name, _)| name).is_sorted());
         assert!((1..=12).all(|n| all.get(&format!("n{n:02}")) == Some(&n.into())));
@@ -272,13 +272,12 @@ mod tests {
     }
 
     #[test]
-    fn a_change_copies_no_large_value_of_another_attribute() {
-        let large = "x".repeat(LARGE);
-        let before = attributes(serde_json::json!({"large": large, "small": 1}));
-        let after = before.with(&Attribute::new("small", &2).unwrap());
-        let at = |all: &Attributes| std::ptr::from_ref(all.get("large").unwrap());
+    fn a_change_copies_no_other_value() {
+        let before = attributes(serde_json::json!({"other": "x", "changed": 1}));
+        let after = before.with(Attribute::new("changed", &2).unwrap());
+        let at = |all: &Attributes| std::ptr::from_ref(all.get("other").unwrap());
         assert_eq!(at(&before), at(&after));
-        assert_eq!(after.get("small"), Some(&2.into()));
+        assert_eq!(after.get("changed"), Some(&2.into()));
     }
 
     #[test]

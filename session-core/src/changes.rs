@@ -76,7 +76,7 @@ impl Changes {
         if self.iter().all(|(name, new)| new.is_some() && before.get(name).is_some()) {
             let updated = |old: &Attribute| self.get(old.name()).flatten().unwrap_or(old).clone();
             // One allocation, as nothing moves.
-            return before_entries.iter().map(updated).collect();
+            return Attributes::of(before_entries.iter().map(updated).collect());
         }
         let kept = before_entries.iter().filter(|old| self.get(old.name()).is_none());
         let set = self.iter().filter_map(|(_, new)| new);
@@ -89,20 +89,25 @@ impl Changes {
         Attributes::of(set.into())
     }
 
-    /// The record with these changes, and with an update of one attribute after them.
-    pub(crate) fn applied_to_record(&self, record: &Record, update: Option<&Attribute>) -> Record {
-        let attributes = match update {
-            None => self.applied_to(&record.attributes),
-            Some(update) if self.attributes.is_empty() => record.attributes.with(update),
-            Some(update) => self.applied_to(&record.attributes).with(update),
-        };
-        Record {
-            idle_timeout: self.idle_timeout.unwrap_or(record.idle_timeout),
-            persistent: self.persistent.unwrap_or(record.persistent),
-            attributes,
-            principal: record.principal.clone(),
-            constants: record.constants.clone(),
-            ..*record
+    /// Makes these changes to a record.
+    pub(crate) fn apply_to(&self, record: &mut Record) {
+        if !self.attributes.is_empty() {
+            record.attributes = self.applied_to(&record.attributes);
+        }
+        self.apply_settings_to(record);
+    }
+
+    pub(crate) fn apply_settings_to(&self, record: &mut Record) {
+        record.idle_timeout = self.idle_timeout.unwrap_or(record.idle_timeout);
+        record.persistent = self.persistent.unwrap_or(record.persistent);
+    }
+
+    /// The attributes with these changes, and an update of one after them.
+    pub(crate) fn updated(&self, before: &Attributes, update: Option<Attribute>) -> Attributes {
+        match update {
+            None => self.applied_to(before),
+            Some(update) if self.attributes.is_empty() => before.with(update),
+            Some(update) => self.applied_to(before).with(update),
         }
     }
 }

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::Time;
 
@@ -12,16 +12,32 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// The operating system's clock.
+///
+/// On Linux it is the one that costs a tenth of the others and moves with the kernel's ticks: it is
+/// behind by 4 ms at most on most machines, and by 10 ms on those with the slowest tick.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-        Time::from_unix_millis(match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(after) => millis(after),
-            Err(before) => -millis(before.duration()),
-        })
+        Time::from_unix_millis(unix_millis())
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn unix_millis() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unix_millis() -> i64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => millis(after),
+        Err(before) => -millis(before.duration()),
     }
 }
 
@@ -72,5 +88,21 @@ impl Clock for ManualClock {
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Time {
         (**self).now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn the_system_clock_is_behind_by_a_tick_at_most() {
+        let precise = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+        let before = precise();
+        let told = SystemClock.now().unix_millis();
+        let after = precise();
+        assert!((before - 20..=after).contains(&told), "{before} {told} {after}");
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::MutexGuard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::attributes::{Attribute, check_size};
+use crate::attributes::Attribute;
 use crate::conflict_queue;
 use crate::error::{Error, StoreError, causes};
 use crate::event::Event;
@@ -191,12 +191,14 @@ impl SessionManager {
             if state.turn_is_taken {
                 return None;
             }
-            let (record, expected) = match self.take_update(&mut state, attribute) {
-                Ok(Some(saving)) => saving,
-                Ok(None) => return Some(Ok(value)),
-                Err(error) => return Some(Err(error)),
-            };
-            match self.save_now(&mut state, record, expected)? {
+            if let Err(error) = state.check_growth(&attribute) {
+                return Some(Err(error.into()));
+            }
+            if state.is_new() {
+                state.change(|changes| changes.set(attribute));
+                return Some(Ok(value));
+            }
+            match self.save_now(&mut state, Some(attribute), self.now())? {
                 Ok(Written::Done) => return Some(Ok(value)),
                 Ok(Written::Conflict) => {}
                 Ok(Written::Missing | Written::Exists) => return Some(Err(Error::Gone)),
@@ -209,15 +211,13 @@ impl SessionManager {
     /// The record with this attribute and all other changes, to be saved; none for a session that
     /// nobody but this visit has yet, whose record then has it.
     fn take_update(&self, state: &mut State, attribute: Attribute) -> Result<Option<(Record, Version)>, Error> {
+        state.check_growth(&attribute)?;
         if state.is_new() {
-            state.check_growth(&attribute)?;
             state.change(|changes| changes.set(attribute));
             return Ok(None);
         }
         let expected = state.stored_version().ok_or(Error::Gone)?;
-        let record = state.take_changes(Some(&attribute), self.now(), self.next_mark());
-        check_size(&record.constants, &record.attributes, attribute.name())?;
-        Ok(Some((record, expected)))
+        Ok(Some((state.take_changes(Some(attribute), self.now(), self.next_mark()), expected)))
     }
 
     /// Takes steps until there is nothing left to do.
@@ -261,11 +261,10 @@ impl SessionManager {
     fn run_now(&self, state: &mut State) -> Option<Result<(), Error>> {
         let now = self.now();
         for _ in 0..HASTY_ATTEMPTS {
-            let (record, expected) = match state.next_step_now(now, self.next_mark())? {
-                Step::Save { record, expected } => (record, expected),
-                _ => return Some(Ok(())),
-            };
-            match self.save_now(state, record, expected)? {
+            if !state.saves_at_most(now)? {
+                return Some(Ok(()));
+            }
+            match self.save_now(state, None, now)? {
                 Ok(Written::Conflict) => {}
                 // A session that is gone needs no more saving.
                 Ok(_) => return Some(Ok(())),
@@ -275,21 +274,25 @@ impl SessionManager {
         None
     }
 
-    /// Saves at a store that does not wait, and loads what another writer saved; `None` at others,
-    /// and where writers wait for each other.
-    fn save_now(&self, state: &mut State, record: Record, expected: Version) -> Option<Result<Written, Error>> {
-        if !self.queue_of(&record.key).is_empty() {
+    /// Saves changes and an update at a store that does not wait, and loads what another writer saved;
+    /// `None` at others, and where writers wait for each other.
+    fn save_now(&self, state: &mut State, update: Option<Attribute>, now: Time) -> Option<Result<Written, Error>> {
+        let Some(key) = state.stored_key() else { return Some(Err(Error::Gone)) };
+        if !self.queue_of(&key).is_empty() {
             return None;
         }
         let store = &self.store().store;
-        let written = match self.checked(store.save_now(&record, expected)?) {
-            Ok(Written::Done) => {
-                state.saved(record);
-                return Some(Ok(Written::Done));
-            }
+        let (record, before) = state.advance(update, now, self.next_mark());
+        let written = store.save_now(record, before.version);
+        if let Some(Ok(Written::Done)) = written {
+            state.advanced(before);
+            return Some(Ok(Written::Done));
+        }
+        state.take_back(before);
+        let written = match self.checked(written?) {
             Ok(Written::Conflict) => {
                 self.events().count_conflict();
-                match self.checked(store.load_now(&record.key, record.accessed)?) {
+                match self.checked(store.load_now(&key, now)?) {
                     Ok(Some(newer)) => state.reloaded(newer).map(|()| Written::Conflict).map_err(Error::from),
                     Ok(None) => Ok(Written::Missing),
                     Err(error) => Err(error),

@@ -1,26 +1,27 @@
 //! The records of a [`MemoryStore`](crate::MemoryStore) by key, in shards that are locked one by
 //! one, and the keys of each principal.
 //!
-//! A record lives in a [`Cell`] whose lock guards what changes. Saving happens inside the cell
-//! and never touches the map, so it can't bring back what was removed.
+//! Whatever happens to a record happens under the lock of its shard, so that nothing brings back what
+//! was removed. The schedules of two threads are explored by loom: `memory_index/loom_tests.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashTable;
-use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use parking_lot::Mutex;
 
 use crate::memory_cell::Cell;
 use crate::memory_recency::{Kind, Notes, Records, What};
 use crate::store::Written;
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
+use lock::{RwLock, RwLockWriteGuard};
 
 /// Enough that sweeping or growing one holds up its readers for less than a millisecond at a
 /// million sessions.
-pub(crate) const SHARDS: usize = 256;
+pub(crate) const SHARDS: usize = if cfg!(session_loom) { 2 } else { 256 };
 
-type Table = HashTable<Arc<Cell>>;
+type Table = HashTable<Box<Cell>>;
 
 type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, HashSet<RecordKey>>>;
 
@@ -58,11 +59,15 @@ fn shard_of(key: &RecordKey) -> usize {
     usize::from(key.as_bytes()[31]) % SHARDS
 }
 
-fn find<'a>(table: &'a Table, key: &RecordKey) -> Option<&'a Arc<Cell>> {
-    table.find(hash(key), |cell| cell.key() == key)
+fn find<'a>(table: &'a Table, key: &RecordKey) -> Option<&'a Cell> {
+    table.find(hash(key), |cell| cell.key() == key).map(|cell| &**cell)
 }
 
-fn insert(table: &mut Table, cell: Arc<Cell>) {
+fn find_mut<'a>(table: &'a mut Table, key: &RecordKey) -> Option<&'a mut Cell> {
+    table.find_mut(hash(key), |cell| cell.key() == key).map(|cell| &mut **cell)
+}
+
+fn insert(table: &mut Table, cell: Box<Cell>) {
     table.insert_unique(hash(cell.key()), cell, |cell| hash(cell.key()));
 }
 
@@ -85,9 +90,14 @@ impl Entries {
     }
 }
 
-fn take(table: &mut Table, key: &RecordKey) -> Option<Arc<Cell>> {
+fn take(table: &mut Table, key: &RecordKey) -> Option<Box<Cell>> {
     let found = table.find_entry(hash(key), |cell| cell.key() == key).ok()?;
     Some(found.remove().0)
+}
+
+/// Whether who holds a record's key is listed where the record is.
+fn is_of_the_same(record: &Record, holder: &Cell) -> bool {
+    record.principal.as_deref() == holder.principal()
 }
 
 impl Index {
@@ -105,27 +115,35 @@ impl Index {
         self.shards.iter().map(|shard| shard.0.read().cells.len()).sum()
     }
 
-    pub(crate) fn load(&self, key: &RecordKey, now: Time) -> Option<Record> {
-        find(&self.shards[shard_of(key)].0.read().cells, key)?.record(now)
+    fn shard(&self, key: &RecordKey) -> &RwLock<Entries> {
+        &self.shards[shard_of(key)].0
     }
 
-    /// Saves in the record's cell.
+    pub(crate) fn load(&self, key: &RecordKey, now: Time) -> Option<Record> {
+        find(&self.shard(key).read().cells, key)?.record(now)
+    }
+
     pub(crate) fn save(&self, record: &Record, expected: Version) -> Written {
-        let entries = self.shards[shard_of(&record.key)].0.read();
-        let Some(cell) = find(&entries.cells, &record.key) else { return Written::Missing };
-        let (written, is_used_again) = cell.save(record, expected);
-        if is_used_again {
-            self.notes.leave([cell], What::Used);
+        let mut entries = self.shard(&record.key).write();
+        let Some(cell) = find_mut(&mut entries.cells, &record.key) else { return Written::Missing };
+        let written = cell.admits(expected, record.accessed);
+        if written == Written::Done {
+            let replaced = cell.save(record);
+            if replaced.is_used_again {
+                self.notes.leave([&*cell], What::Used);
+            }
+            drop(entries);
+            drop(replaced);
         }
         written
     }
 
     pub(crate) fn touch(&self, key: &RecordKey, accessed: Time) {
-        let entries = self.shards[shard_of(key)].0.read();
-        if let Some(cell) = find(&entries.cells, key)
+        let mut entries = self.shard(key).write();
+        if let Some(cell) = find_mut(&mut entries.cells, key)
             && cell.touch(accessed)
         {
-            self.notes.leave([cell], What::Used);
+            self.notes.leave([&*cell], What::Used);
         }
     }
 
@@ -133,14 +151,15 @@ impl Index {
     pub(crate) fn insert(&self, record: &Record) -> bool {
         // Before the record, so that the list never names too few.
         let listed = self.list_principal(record);
-        let mut entries = self.shards[shard_of(&record.key)].0.write();
-        let Some(holder) = find(&entries.cells, &record.key).cloned() else {
+        let mut entries = self.shard(&record.key).write();
+        let Some(holder) = find(&entries.cells, &record.key) else {
             self.make(&mut entries.cells, Cell::new(record));
             return true;
         };
+        let is_listed_for_holder = is_of_the_same(record, holder);
         drop(entries);
-        if listed {
-            self.unlist_unless_held(record, &holder);
+        if listed && !is_listed_for_holder {
+            self.unlist_principal(&record.key, record.principal.as_deref());
         }
         false
     }
@@ -148,43 +167,38 @@ impl Index {
     /// Puts a copy here, unless the key is buried or what is here is as new.
     pub(crate) fn fill(&self, record: &Record, now: Time, until: Time) {
         let listed = self.list_principal(record);
-        let mut entries = self.shards[shard_of(&record.key)].0.write();
+        let mut entries = self.shard(&record.key).write();
         let is_buried = entries.is_buried(&record.key, now);
-        let holder = find(&entries.cells, &record.key).cloned();
+        let holder = find_mut(&mut entries.cells, &record.key);
         if holder.is_none() && !is_buried {
             return self.make(&mut entries.cells, Cell::copy(record, until));
         }
+        let is_listed_for_holder = holder.as_ref().is_some_and(|holder| is_of_the_same(record, holder));
+        let replaced = holder.and_then(|holder| holder.refill(record, now, until));
         drop(entries);
-        match holder {
-            // What is removed meanwhile is no longer in the index, whatever is in the cell.
-            Some(holder) => {
-                holder.refill(record, now, until);
-                if listed {
-                    self.unlist_unless_held(record, &holder);
-                }
-            }
-            None if listed => self.unlist_principal(&record.key, record.principal.as_deref()),
-            None => {}
+        drop(replaced);
+        if listed && !is_listed_for_holder {
+            self.unlist_principal(&record.key, record.principal.as_deref());
         }
     }
 
-    fn make(&self, cells: &mut Table, cell: Arc<Cell>) {
-        self.notes.leave([&cell], What::Made);
+    fn make(&self, cells: &mut Table, cell: Box<Cell>) {
+        self.notes.leave([&*cell], What::Made);
         insert(cells, cell);
     }
 
     /// Removes the record of this key and refuses copies of it.
     pub(crate) fn bury(&self, key: &RecordKey, until: Time) {
-        let mut entries = self.shards[shard_of(key)].0.write();
+        let mut entries = self.shard(key).write();
         entries.bury(key, until);
         self.remove_from(entries, key, What::Gone);
     }
 
     /// The same, unless there is a live record of another version.
     pub(crate) fn bury_version(&self, key: &RecordKey, expected: Version, now: Time, until: Time) -> Written {
-        let mut entries = self.shards[shard_of(key)].0.write();
-        let ended = find(&entries.cells, key).map(|cell| cell.replace(expected, now));
-        if ended == Some(Written::Conflict) {
+        let mut entries = self.shard(key).write();
+        let admitted = find(&entries.cells, key).map(|cell| cell.admits(expected, now));
+        if admitted == Some(Written::Conflict) {
             return Written::Conflict;
         }
         entries.bury(key, until);
@@ -193,15 +207,13 @@ impl Index {
     }
 
     pub(crate) fn remove(&self, key: &RecordKey) {
-        self.remove_from(self.shards[shard_of(key)].0.write(), key, What::Gone);
+        self.remove_from(self.shard(key).write(), key, What::Gone);
     }
 
     /// Whether there was one.
     fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey, what: What) -> bool {
         let Some(cell) = take(&mut entries.cells, key) else { return false };
-        // Before anybody finds it absent, so that no save is done after that.
-        cell.remove();
-        self.notes.leave([&cell], what);
+        self.notes.leave([&*cell], what);
         drop(entries);
         self.unlist_principal(key, cell.principal());
         true
@@ -211,24 +223,24 @@ impl Index {
     pub(crate) fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Written {
         let listed = self.list_principal(record);
         let mut shards = self.lock_both(old, &record.key);
-        let holder = find(shards.of(&record.key), &record.key).cloned();
+        let holder = find(shards.of(&record.key), &record.key);
+        let is_free = holder.is_none();
+        let is_listed_for_holder = holder.is_some_and(|holder| is_of_the_same(record, holder));
         let written = match find(shards.of(old), old) {
             None => Written::Missing,
-            Some(_) if holder.is_some() => Written::Exists,
-            Some(cell) => cell.replace(expected, record.accessed),
+            Some(_) if !is_free => Written::Exists,
+            Some(cell) => cell.admits(expected, record.accessed),
         };
         if written != Written::Done {
             drop(shards);
-            match holder {
-                Some(holder) if listed => self.unlist_unless_held(record, &holder),
-                None if listed => self.unlist_principal(&record.key, record.principal.as_deref()),
-                _ => {}
+            if listed && !is_listed_for_holder {
+                self.unlist_principal(&record.key, record.principal.as_deref());
             }
             return written;
         }
         self.make(shards.of(&record.key), Cell::new(record));
         let replaced = take(shards.of(old), old);
-        self.notes.leave(&replaced, What::Gone);
+        self.notes.leave(replaced.as_deref(), What::Gone);
         drop(shards);
         self.unlist_principal(old, replaced.as_ref().and_then(|cell| cell.principal()));
         written
@@ -242,9 +254,9 @@ impl Index {
             return 0;
         }
         let mut entries = shard.write();
-        let expired: Vec<Arc<Cell>> = entries.cells.extract_if(|cell| cell.expire(now)).collect();
+        let expired: Vec<Box<Cell>> = entries.cells.extract_if(|cell| cell.is_expired(now)).collect();
         entries.graves.retain(|grave| now < grave.until);
-        self.notes.leave(&expired, What::Gone);
+        self.notes.leave(expired.iter().map(|cell| &**cell), What::Gone);
         drop(entries);
         for cell in &expired {
             self.unlist_principal(cell.key(), cell.principal());
@@ -291,14 +303,6 @@ impl Index {
         }
     }
 
-    /// Undoes [`list_principal`](Self::list_principal) for a record that was not stored, unless
-    /// whoever holds its key is the principal's too.
-    fn unlist_unless_held(&self, record: &Record, holder: &Cell) {
-        if holder.principal() != record.principal.as_deref() {
-            self.unlist_principal(&record.key, record.principal.as_deref());
-        }
-    }
-
     /// Locks the shards of two keys, always in the same order, so that two renewals don't wait
     /// for each other.
     fn lock_both(&self, a: &RecordKey, b: &RecordKey) -> TwoShards<'_> {
@@ -321,7 +325,7 @@ impl Records for Index {
     }
 
     fn evict(&self, key: &RecordKey) {
-        if self.remove_from(self.shards[shard_of(key)].0.write(), key, What::Evicted) {
+        if self.remove_from(self.shard(key).write(), key, What::Evicted) {
             self.evicted.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -341,3 +345,31 @@ impl TwoShards<'_> {
         }
     }
 }
+
+#[cfg(not(session_loom))]
+mod lock {
+    pub(super) use parking_lot::{RwLock, RwLockWriteGuard};
+}
+
+#[cfg(session_loom)]
+mod lock {
+    pub(super) use loom::sync::MutexGuard as RwLockWriteGuard;
+
+    /// loom's mutex under the interface of parking_lot's lock, as loom's own such lock gives up when two
+    /// threads wait to write. Readers exclude each other then, which no test could tell.
+    #[derive(Default)]
+    pub(super) struct RwLock<T>(loom::sync::Mutex<T>);
+
+    impl<T> RwLock<T> {
+        pub(super) fn read(&self) -> RwLockWriteGuard<'_, T> {
+            self.write()
+        }
+
+        pub(super) fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.lock().expect("no thread panicked while it held the lock")
+        }
+    }
+}
+
+#[cfg(all(test, session_loom))]
+mod loom_tests;

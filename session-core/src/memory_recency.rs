@@ -116,7 +116,7 @@ impl Notes {
     /// To be called under the lock of the cells' shard: notes of one record must be left in their
     /// order, and whoever lists a shard must see what was done before and get a note of what comes
     /// after.
-    pub(crate) fn leave<'a>(&self, cells: impl IntoIterator<Item = &'a Arc<Cell>>, what: What) {
+    pub(crate) fn leave<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>, what: What) {
         for cell in cells {
             let kind = Kind::of(cell);
             let len = self.count(kind, what);

@@ -47,10 +47,9 @@ impl Record {
         now > self.accessed && now.since(self.accessed) >= touch_interval(self.idle_timeout)
     }
 
-    /// Whether the client's cookie no longer says what it should once this is saved: the session
-    /// becomes persistent or ceases to be, or is persistent and has another timeout.
-    pub(crate) fn looks_other_to_the_client(&self, saved: &Record) -> bool {
-        self.persistent != saved.persistent || (saved.persistent && self.idle_timeout != saved.idle_timeout)
+    /// What the client's cookie depends on: for a persistent session its timeout.
+    pub(crate) fn told_to_the_client(&self) -> Option<Duration> {
+        self.persistent.then_some(self.idle_timeout)
     }
 }
 

@@ -20,7 +20,7 @@ impl Started {
     }
 
     pub(crate) fn apply(&mut self, changes: Changes) {
-        self.record = changes.applied_to_record(&self.record, None);
+        changes.apply_to(&mut self.record);
         if let Some((_, own)) = &mut self.kept {
             *own = std::mem::take(own).followed_by(changes);
         }

@@ -3,13 +3,15 @@
 //! Nothing here waits or calls a store: [`State::next_step`] says what is to be done, the
 //! manager does it, and tells the outcome.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 
 use crate::attributes::{Attribute, check_size, read};
 use crate::changes::Changes;
 use crate::error::{AttributeError, Error};
 use crate::started::Started;
-use crate::{MAX_SESSION_BYTES, Record, RecordKey, SessionId, Time, Version};
+use crate::{Attributes, MAX_SESSION_BYTES, Record, RecordKey, SessionId, Time, Version};
 
 /// A session that was looked up.
 pub(crate) struct Found {
@@ -111,6 +113,45 @@ pub(crate) struct State {
     edits: u64,
 }
 
+const STORED: &str = "changes are to a stored session";
+
+/// What a save replaced in a record.
+pub(crate) struct Before {
+    pub(crate) version: Version,
+    accessed: Time,
+    idle_timeout: Duration,
+    persistent: bool,
+    attributes: Attributes,
+    told_to_the_client: Option<Duration>,
+}
+
+impl Before {
+    fn put_back(self, record: &mut Record) {
+        record.version = self.version;
+        record.accessed = self.accessed;
+        record.idle_timeout = self.idle_timeout;
+        record.persistent = self.persistent;
+        record.attributes = self.attributes;
+    }
+}
+
+/// Makes of a record what is to be saved.
+fn advance(record: &mut Record, changes: &Changes, update: Option<Attribute>, now: Time, mark: u32) -> Before {
+    let before = Before {
+        version: record.version,
+        accessed: record.accessed,
+        idle_timeout: record.idle_timeout,
+        persistent: record.persistent,
+        told_to_the_client: record.told_to_the_client(),
+        attributes: std::mem::take(&mut record.attributes),
+    };
+    record.attributes = changes.updated(&before.attributes, update);
+    changes.apply_settings_to(record);
+    record.version = record.version.next(mark);
+    record.accessed = record.accessed.max(now);
+    before
+}
+
 impl State {
     pub(crate) fn new(phase: Phase) -> Self {
         State {
@@ -173,7 +214,7 @@ impl State {
             return Ok(());
         }
         let view = self.view().map(|record| record.attributes).unwrap_or_default();
-        check_size(&record.constants, &view.with(new), new.name())
+        check_size(&record.constants, &view.with(new.clone()), new.name())
     }
 
     pub(crate) fn stored(&self) -> Option<&Stored> {
@@ -231,8 +272,10 @@ impl State {
 
     /// The record with all changes.
     pub(crate) fn view(&self) -> Option<Record> {
-        let record = self.saving.applied_to_record(self.record()?, None);
-        Some(self.changes.applied_to_record(&record, None))
+        let mut record = self.record()?.clone();
+        self.saving.apply_to(&mut record);
+        self.changes.apply_to(&mut record);
+        Some(record)
     }
 
     // What the handler does.
@@ -394,16 +437,16 @@ impl State {
         }
     }
 
-    /// The next step where it is one that a store in memory takes without waiting.
-    pub(crate) fn next_step_now(&mut self, now: Time, mark: u32) -> Option<Step> {
-        let only_saves = match (&self.intent, &self.stored) {
-            (Intent::Nothing, _) | (Intent::Keep, None) => true,
-            (Intent::Keep, Some(stored)) => {
-                self.has_changes() || (self.tell == Tell::Nothing && !stored.record.is_touch_due(now))
+    /// Whether there are changes to save, where that or nothing at all is what remains to be done.
+    pub(crate) fn saves_at_most(&self, now: Time) -> Option<bool> {
+        match (&self.intent, &self.stored) {
+            (Intent::Nothing, _) | (Intent::Keep, None) => Some(false),
+            (Intent::Keep, Some(_)) if self.has_changes() => Some(true),
+            (Intent::Keep, Some(stored)) if self.tell == Tell::Nothing && !stored.record.is_touch_due(now) => {
+                Some(false)
             }
-            _ => false,
-        };
-        only_saves.then(|| self.next_step(now, mark, false))
+            _ => None,
+        }
     }
 
     pub(crate) fn stored_version(&self) -> Option<Version> {
@@ -411,25 +454,51 @@ impl State {
     }
 
     /// The stored record with all changes, which are now on their way, and an update after them.
-    pub(crate) fn take_changes(&mut self, update: Option<&Attribute>, now: Time, mark: u32) -> Record {
-        let later = std::mem::take(&mut self.changes);
-        self.saving = std::mem::take(&mut self.saving).followed_by(later);
-        let stored = self.stored.as_ref().expect("changes are to a stored session");
-        let mut record = self.saving.applied_to_record(&stored.record, update);
-        record.version = record.version.next(mark);
-        record.accessed = record.accessed.max(now);
+    pub(crate) fn take_changes(&mut self, update: Option<Attribute>, now: Time, mark: u32) -> Record {
+        self.send_changes();
+        let mut record = self.stored.as_ref().expect(STORED).record.clone();
+        advance(&mut record, &self.saving, update, now, mark);
         record
     }
 
+    /// The same to the stored record itself, and what that was before, for a save that does not wait.
+    /// Either [`advanced`](Self::advanced) or [`take_back`](Self::take_back) follows.
+    pub(crate) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) -> (&Record, Before) {
+        self.send_changes();
+        let record = &mut self.stored.as_mut().expect(STORED).record;
+        let before = advance(record, &self.saving, update, now, mark);
+        (record, before)
+    }
+
+    fn send_changes(&mut self) {
+        if !self.changes.is_empty() {
+            let later = std::mem::take(&mut self.changes);
+            self.saving = std::mem::take(&mut self.saving).followed_by(later);
+        }
+    }
+
+    pub(crate) fn take_back(&mut self, before: Before) {
+        if let Some(stored) = &mut self.stored {
+            before.put_back(&mut stored.record);
+        }
+    }
+
     pub(crate) fn saved(&mut self, record: Record) {
+        let before = self.stored.as_mut().map(|stored| std::mem::replace(&mut stored.record, record));
+        self.arrived(before.and_then(|before| before.told_to_the_client()));
+    }
+
+    /// The stored record, as it was advanced, is what the store has.
+    pub(crate) fn advanced(&mut self, before: Before) {
+        self.arrived(before.told_to_the_client);
+    }
+
+    fn arrived(&mut self, told_before: Option<Duration>) {
         self.edits += 1;
         self.saving = Changes::default();
         self.is_known_stored = true;
-        if let Some(stored) = &mut self.stored {
-            if stored.record.looks_other_to_the_client(&record) {
-                self.tell = Tell::Issue;
-            }
-            stored.record = record;
+        if self.stored.as_ref().and_then(|stored| stored.record.told_to_the_client()) != told_before {
+            self.tell = Tell::Issue;
         }
     }
 

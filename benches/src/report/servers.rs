@@ -31,7 +31,8 @@ fn write_counts(page: &mut Page, figures: &Figures) {
          answered, or for the first time. Commands and writes are what the server itself has counted: Redis' \
          `commandstats`, those of scripts included, the writing ones being those it lists as such (`ACL CAT write`); \
          statements of PostgreSQL's `pg_stat_statements`, `BEGIN` and `COMMIT` included; memcached's `stats`. SQLite \
-         has no server that would count. What a library does in the background, as keeping a connection alive, is \
+         has no server that would count; its statements are those that sqlx logs, `BEGIN` and `COMMIT` left out. \
+         What a library does in the background, as keeping a connection alive, is \
          in the counts; it is less than a hundredth of a request.",
     );
     page.text("### Round trips of a request");

@@ -3,6 +3,7 @@
 mod memcached;
 mod postgres;
 mod redis;
+mod sqlite;
 
 use std::net::SocketAddr;
 
@@ -14,6 +15,7 @@ use crate::proxy::Proxy;
 use memcached::Memcached;
 use postgres::Postgres;
 use redis::Redis;
+use sqlite::Statements;
 
 /// What clients have made a server do.
 #[derive(Clone, Copy)]
@@ -41,7 +43,8 @@ pub struct Host {
 
 #[derive(Clone, Copy)]
 pub struct Counted {
-    pub round_trips: u64,
+    /// None where there is no server.
+    pub round_trips: Option<u64>,
     pub work: ServerWork,
 }
 
@@ -51,13 +54,8 @@ impl Host {
         Host { kind, server, proxy }
     }
 
-    /// Where an application is counted.
-    pub fn counted_url(&self, app: &Description) -> String {
-        self.server.url(self.proxy.addr(), app)
-    }
-
-    pub fn counted(&self) -> Counted {
-        Counted { round_trips: self.proxy.round_trips(), work: self.server.work_so_far() }
+    fn counted(&self) -> Counted {
+        Counted { round_trips: Some(self.proxy.round_trips()), work: self.server.work_so_far() }
     }
 }
 
@@ -66,6 +64,7 @@ pub struct Hosts {
     has_hash_deadlines: bool,
     /// Of SQLite's files.
     folder: TempDir,
+    statements: &'static Statements,
     /// Carries what goes through the proxies.
     _runtime: Runtime,
 }
@@ -82,7 +81,7 @@ impl Hosts {
             Host::start(&runtime, Kind::Memcached, Box::new(Memcached::start())),
         ];
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Hosts { hosts, has_hash_deadlines, folder, _runtime: runtime }
+        Hosts { hosts, has_hash_deadlines, folder, statements: Statements::count(), _runtime: runtime }
     }
 
     /// Whether the servers are new enough for it.
@@ -90,9 +89,30 @@ impl Hosts {
         self.has_hash_deadlines || app.name != RUTS_REDIS
     }
 
-    /// The server of this kind, where there is one.
-    pub fn host(&self, kind: Kind) -> Option<&Host> {
+    fn host(&self, kind: Kind) -> Option<&Host> {
         self.hosts.iter().find(|host| host.kind == kind)
+    }
+
+    /// Where an application is counted.
+    pub fn counted_url(&self, app: &Description) -> String {
+        match self.host(app.kind) {
+            Some(host) => host.server.url(host.proxy.addr(), app),
+            None => self.url(app),
+        }
+    }
+
+    /// What applications of this kind have asked for so far; none where they ask nobody.
+    pub fn counted(&self, kind: Kind) -> Option<Counted> {
+        match kind {
+            Kind::Nowhere => None,
+            Kind::Sqlite => Some(Counted { round_trips: None, work: self.statements.so_far() }),
+            Kind::Redis | Kind::Postgres | Kind::Memcached => self.host(kind).map(Host::counted),
+        }
+    }
+
+    /// Counting statements of SQLite takes time, which must not be measured.
+    pub fn stop_counting(&self) {
+        self.statements.stop();
     }
 
     /// Where an application finds its sessions, with nothing in between.

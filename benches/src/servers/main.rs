@@ -55,6 +55,7 @@ fn main() {
     for app in &apps {
         counting::run(&hosts, app);
     }
+    hosts.stop_counting();
     timing::run(&hosts, &apps, options.rounds, options.batches);
     for _ in 0..options.count_rounds {
         for app in &apps {

@@ -156,7 +156,7 @@ fn after_a_conflict_the_same_changes_apply_to_the_newer_record() {
     let first = saved_record(step(&mut state, &record));
     let theirs = Attribute::new("Theirs", &2).unwrap();
     let newer =
-        Record { version: record.version.next(99), attributes: record.attributes.with(&theirs), ..record.clone() };
+        Record { version: record.version.next(99), attributes: record.attributes.with(theirs), ..record.clone() };
     state.reloaded(newer.clone()).unwrap();
     let Step::Save { record: second, expected } = step(&mut state, &record) else { panic!("not a save") };
     assert_eq!(expected, newer.version);
@@ -274,7 +274,7 @@ fn what_others_wrote_to_a_kept_session_meanwhile_is_kept_too() {
     set(&mut state, "Later", 1);
     step(&mut state, &old);
     let theirs = Attribute::new("Theirs", &1).unwrap();
-    let stored = Record { version: old.version.next(99), attributes: old.attributes.with(&theirs), ..old.clone() };
+    let stored = Record { version: old.version.next(99), attributes: old.attributes.with(theirs), ..old.clone() };
     state.reloaded(stored).unwrap();
     let Step::Renew { record, .. } = step(&mut state, &old) else { panic!("not a renewal") };
     let names: Vec<&str> = record.attributes.iter().map(|(name, _)| name).collect();
@@ -475,19 +475,46 @@ fn the_id_is_drawn_again_for_what_is_still_wanted() {
 }
 
 #[test]
-fn only_what_needs_no_waiting_is_a_step_now() {
+fn only_saving_is_done_without_waiting() {
     let (mut state, record) = opened();
     let now = record.accessed;
-    assert!(matches!(state.next_step_now(now, MARK), Some(Step::Nothing)));
-    assert!(state.next_step_now(now.saturating_add(Duration::from_secs(60)), MARK).is_none());
+    assert_eq!(state.saves_at_most(now), Some(false));
+    assert_eq!(state.saves_at_most(now.saturating_add(Duration::from_secs(60))), None);
     set(&mut state, "Color", 1);
-    assert!(matches!(state.next_step_now(now, MARK), Some(Step::Save { .. })));
+    assert_eq!(state.saves_at_most(now), Some(true));
     state.renew(id());
-    assert!(state.next_step_now(now, MARK).is_none());
+    assert_eq!(state.saves_at_most(now), None);
     state.remove();
-    assert!(state.next_step_now(now, MARK).is_none());
-    assert!(started().0.next_step_now(now, MARK).is_none());
-    assert!(matches!(State::new(Phase::Request).next_step_now(now, MARK), Some(Step::Nothing)));
+    assert_eq!(state.saves_at_most(now), None);
+    assert_eq!(started().0.saves_at_most(now), None);
+    assert_eq!(State::new(Phase::Request).saves_at_most(now), Some(false));
+}
+
+#[test]
+fn what_was_advanced_is_what_would_be_sent_and_can_be_taken_back() {
+    let changed = || {
+        let (mut state, record) = opened();
+        set(&mut state, "Color", 1);
+        state.change(|changes| changes.idle_timeout = Some(Duration::from_secs(7)));
+        state.change(|changes| changes.persistent = Some(!record.persistent));
+        (state, record)
+    };
+    let update = || Some(Attribute::new("Count", &2).unwrap());
+    let (mut state, record) = changed();
+    let later = record.accessed.saturating_add(Duration::from_secs(1));
+    let (advanced, before) = state.advance(update(), later, MARK);
+    let advanced = advanced.clone();
+    let (mut other, other_record) = changed();
+    let sent = other.take_changes(update(), later, MARK);
+    assert_eq!(advanced, Record { key: record.key, created: record.created, ..sent });
+    assert_eq!(before.version, record.version);
+
+    state.take_back(before);
+    assert_eq!(state.record(), Some(&record));
+    // Nothing but the update is forgotten.
+    let again = state.take_changes(update(), later, MARK);
+    assert_eq!(again, advanced);
+    assert_eq!(other.record(), Some(&other_record));
 }
 
 #[test]
