@@ -35,6 +35,7 @@ pub fn run(rounds: usize, seconds: u32, only: Option<&str>) {
                     print(&format!("{whose}p50 us"), taken.p50_us);
                     print(&format!("{whose}p99 us"), taken.p99_us);
                     print(&format!("{whose}cpu us"), taken.cpu_us);
+                    print(&format!("{whose}user us"), taken.user_us);
                 }
                 print("ratio", taken.per_second / alone.per_second);
             }
@@ -48,6 +49,8 @@ struct Taken {
     p99_us: f64,
     /// Of the server, per request.
     cpu_us: f64,
+    /// The part of it that is not the kernel's.
+    user_us: f64,
 }
 
 struct Server {
@@ -74,7 +77,7 @@ impl Server {
     }
 
     fn measure(&self, work: Work, seconds: u32) -> Taken {
-        let before = self.cpu_seconds();
+        let (user_before, kernel_before) = self.cpu_seconds();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/wrk.lua");
         let url = format!("http://127.0.0.1:{}{}", self.port, work.path());
         let output = on_core("1", Path::new("wrk"))
@@ -82,7 +85,8 @@ impl Server {
             .arg(&self.cookie_file)
             .output()
             .expect("wrk is installed");
-        let cpu_seconds = self.cpu_seconds() - before;
+        let (user, kernel) = self.cpu_seconds();
+        let (user, kernel) = (user - user_before, kernel - kernel_before);
         let text = String::from_utf8_lossy(&output.stdout);
         let numbers = text.lines().find_map(|line| line.strip_prefix("measured ")).unwrap_or_default();
         let numbers: Vec<f64> = numbers.split(' ').filter_map(|number| number.parse().ok()).collect();
@@ -90,15 +94,17 @@ impl Server {
             panic!("wrk says {text} {}", String::from_utf8_lossy(&output.stderr));
         };
         assert_eq!(failed, 0.0, "{} {}", self.app.name, work.name());
-        Taken { per_second, p50_us, p99_us, cpu_us: cpu_seconds * 1e6 / requests }
+        let us_of_a_request = |seconds: f64| seconds * 1e6 / requests;
+        Taken { per_second, p50_us, p99_us, cpu_us: us_of_a_request(user + kernel), user_us: us_of_a_request(user) }
     }
 
-    fn cpu_seconds(&self) -> f64 {
+    /// In the program and in the kernel.
+    fn cpu_seconds(&self) -> (f64, f64) {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("the server runs");
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let seconds = |ticks: &str| ticks.parse::<f64>().map_or(0.0, |ticks| ticks / TICKS_PER_SECOND);
         // utime and stime, the 14th and 15th of all fields; two came before.
-        let ticks = fields[11..=12].iter().filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>();
-        ticks / TICKS_PER_SECOND
+        (seconds(fields[11]), seconds(fields[12]))
     }
 }
 

@@ -7,8 +7,8 @@ use crate::apps;
 use crate::apps::{Work, cookies_after, request};
 use tower::Service;
 
-/// Logs visitors in, writes their `Cookie` headers to a file, and serves on one thread until the
-/// process is killed.
+/// Logs visitors in, writes their `Cookie` headers to a file, and serves until the process is killed, as
+/// `#[tokio::main]` does, with one worker.
 pub fn run(name: &str, port: u16, visitors: usize, cookie_file: &Path) {
     let write =
         |cookies: Vec<String>| fs::write(cookie_file, cookies.join("\n") + "\n").expect("the file can be written");

@@ -74,7 +74,7 @@ impl SessionManagerBuilder {
 
     /// How many sessions one principal may have: no limit. The oldest ends when another starts.
     ///
-    /// Two logins at the same moment may leave one more until the next.
+    /// Logins within a few milliseconds of each other may leave more until the next.
     pub fn max_sessions_per_principal(mut self, sessions: usize) -> Self {
         self.max_sessions_per_principal = Some(sessions);
         self

@@ -91,9 +91,7 @@ impl Changes {
 
     /// Makes these changes to a record.
     pub(crate) fn apply_to(&self, record: &mut Record) {
-        if !self.attributes.is_empty() {
-            record.attributes = self.applied_to(&record.attributes);
-        }
+        record.attributes = self.applied_to(&record.attributes);
         self.apply_settings_to(record);
     }
 
@@ -106,6 +104,7 @@ impl Changes {
     pub(crate) fn updated(&self, before: &Attributes, update: Option<Attribute>) -> Attributes {
         match update {
             None => self.applied_to(before),
+            // Most updates come alone, and counting a reference takes as long as the rest.
             Some(update) if self.attributes.is_empty() => before.with(update),
             Some(update) => self.applied_to(before).with(update),
         }

@@ -14,7 +14,7 @@ use crate::conflict_queue;
 use crate::error::{Error, StoreError, causes};
 use crate::event::Event;
 use crate::id::PresentedIds;
-use crate::state::{Found, Phase, State, Step, Stored, Tell};
+use crate::state::{Found, Left, Phase, State, Step, Stored, Tell};
 use crate::store::{Store, Written};
 use crate::visit::Shared;
 use crate::{Record, RecordKey, Session, SessionId, SessionManager, Time, Version, Visit};
@@ -191,14 +191,12 @@ impl SessionManager {
             if state.turn_is_taken {
                 return None;
             }
-            if let Err(error) = state.check_growth(&attribute) {
-                return Some(Err(error.into()));
-            }
-            if state.is_new() {
-                state.change(|changes| changes.set(attribute));
-                return Some(Ok(value));
-            }
-            match self.save_now(&mut state, Some(attribute), self.now())? {
+            let update = match state.set_unless_stored(attribute) {
+                Ok(Some(update)) => update,
+                Ok(None) => return Some(Ok(value)),
+                Err(error) => return Some(Err(error.into())),
+            };
+            match self.save_now(&mut state, Some(update), self.now())? {
                 Ok(Written::Done) => return Some(Ok(value)),
                 Ok(Written::Conflict) => {}
                 Ok(Written::Missing | Written::Exists) => return Some(Err(Error::Gone)),
@@ -211,13 +209,9 @@ impl SessionManager {
     /// The record with this attribute and all other changes, to be saved; none for a session that
     /// nobody but this visit has yet, whose record then has it.
     fn take_update(&self, state: &mut State, attribute: Attribute) -> Result<Option<(Record, Version)>, Error> {
-        state.check_growth(&attribute)?;
-        if state.is_new() {
-            state.change(|changes| changes.set(attribute));
-            return Ok(None);
-        }
+        let Some(update) = state.set_unless_stored(attribute)? else { return Ok(None) };
         let expected = state.stored_version().ok_or(Error::Gone)?;
-        Ok(Some((state.take_changes(Some(attribute), self.now(), self.next_mark()), expected)))
+        Ok(Some((state.take_changes(Some(update), self.now(), self.next_mark()), expected)))
     }
 
     /// Takes steps until there is nothing left to do.
@@ -261,8 +255,10 @@ impl SessionManager {
     fn run_now(&self, state: &mut State) -> Option<Result<(), Error>> {
         let now = self.now();
         for _ in 0..HASTY_ATTEMPTS {
-            if !state.saves_at_most(now)? {
-                return Some(Ok(()));
+            match state.left(now) {
+                Left::Nothing => return Some(Ok(())),
+                Left::Save => {}
+                Left::More => return None,
             }
             match self.save_now(state, None, now)? {
                 Ok(Written::Conflict) => {}
@@ -277,7 +273,7 @@ impl SessionManager {
     /// Saves changes and an update at a store that does not wait, and loads what another writer saved;
     /// `None` at others, and where writers wait for each other.
     fn save_now(&self, state: &mut State, update: Option<Attribute>, now: Time) -> Option<Result<Written, Error>> {
-        let Some(key) = state.stored_key() else { return Some(Err(Error::Gone)) };
+        let key = state.stored_key()?;
         if !self.queue_of(&key).is_empty() {
             return None;
         }

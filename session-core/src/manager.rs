@@ -289,7 +289,7 @@ impl SessionManager {
         SessionId::generate(&*self.0.random, self.0.id_bytes)
     }
 
-    /// None is needed where no attempt is ever in doubt.
+    /// Of an attempt to write; 0 where none is ever in doubt.
     pub(crate) fn next_mark(&self) -> u32 {
         if self.0.store.is_immediate {
             return 0;

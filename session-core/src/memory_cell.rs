@@ -23,14 +23,6 @@ pub(crate) struct Cell {
     persistent: bool,
 }
 
-/// What a save took the place of.
-pub(crate) struct Replaced {
-    /// To be dropped without a lock, as that may take a while.
-    _attributes: Attributes,
-    /// Whether the session is to count as used again.
-    pub(crate) is_used_again: bool,
-}
-
 impl Cell {
     pub(crate) fn new(record: &Record) -> Box<Self> {
         Cell::copy(record, Time::MAX)
@@ -100,12 +92,12 @@ impl Cell {
         }
     }
 
-    /// Replaces what changes.
-    pub(crate) fn save(&mut self, record: &Record) -> Replaced {
+    /// Replaces what changes. Gives the attributes that were replaced, and whether the session is to
+    /// count as used again.
+    pub(crate) fn save(&mut self, record: &Record) -> (Attributes, bool) {
         let used_before = self.accessed;
-        let attributes = self.take_from(record);
-        let is_used_again = is_used_again(used_before, self.accessed, record.idle_timeout);
-        Replaced { _attributes: attributes, is_used_again }
+        let replaced = self.take_from(record);
+        (replaced, is_used_again(used_before, self.accessed, record.idle_timeout))
     }
 
     /// Takes a copy's content, unless that of the same or a later version is here. Gives the

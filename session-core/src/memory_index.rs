@@ -1,28 +1,30 @@
 //! The records of a [`MemoryStore`](crate::MemoryStore) by key, in shards that are locked one by
 //! one, and the keys of each principal.
 //!
-//! Whatever happens to a record happens under the lock of its shard, so that nothing brings back what
-//! was removed. The schedules of two threads are explored by loom: `memory_index/loom_tests.rs`.
+//! Whatever happens to a record, its place on its principal's list included, happens under the lock of
+//! its shard, so that nothing brings back what was removed. The schedules of two threads are explored by
+//! loom: `memory_index/loom_tests.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashTable;
-use parking_lot::Mutex;
 
 use crate::memory_cell::Cell;
 use crate::memory_recency::{Kind, Notes, Records, What};
 use crate::store::Written;
 use crate::{PrincipalKey, Record, RecordKey, Time, Version};
-use lock::{RwLock, RwLockWriteGuard};
+use lock::{Mutex, RwLock, RwLockWriteGuard};
 
 /// Enough that sweeping or growing one holds up its readers for less than a millisecond at a
 /// million sessions.
 pub(crate) const SHARDS: usize = if cfg!(session_loom) { 2 } else { 256 };
 
+/// Of boxes, as growing then moves eight bytes for each record.
 type Table = HashTable<Box<Cell>>;
 
+/// Locked for a moment by who has the lock of a shard, never the other way round.
 type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, HashSet<RecordKey>>>;
 
 pub(crate) struct Index {
@@ -95,11 +97,6 @@ fn take(table: &mut Table, key: &RecordKey) -> Option<Box<Cell>> {
     Some(found.remove().0)
 }
 
-/// Whether who holds a record's key is listed where the record is.
-fn is_of_the_same(record: &Record, holder: &Cell) -> bool {
-    record.principal.as_deref() == holder.principal()
-}
-
 impl Index {
     /// An index whose changes are noted there.
     pub(crate) fn new(notes: Arc<Notes>) -> Self {
@@ -128,10 +125,11 @@ impl Index {
         let Some(cell) = find_mut(&mut entries.cells, &record.key) else { return Written::Missing };
         let written = cell.admits(expected, record.accessed);
         if written == Written::Done {
-            let replaced = cell.save(record);
-            if replaced.is_used_again {
+            let (replaced, is_used_again) = cell.save(record);
+            if is_used_again {
                 self.notes.leave([&*cell], What::Used);
             }
+            // Freeing what was replaced may take a while.
             drop(entries);
             drop(replaced);
         }
@@ -149,40 +147,28 @@ impl Index {
 
     /// Whether the key was free.
     pub(crate) fn insert(&self, record: &Record) -> bool {
-        // Before the record, so that the list never names too few.
-        let listed = self.list_principal(record);
         let mut entries = self.shard(&record.key).write();
-        let Some(holder) = find(&entries.cells, &record.key) else {
+        let is_free = find(&entries.cells, &record.key).is_none();
+        if is_free {
             self.make(&mut entries.cells, Cell::new(record));
-            return true;
-        };
-        let is_listed_for_holder = is_of_the_same(record, holder);
-        drop(entries);
-        if listed && !is_listed_for_holder {
-            self.unlist_principal(&record.key, record.principal.as_deref());
         }
-        false
+        is_free
     }
 
     /// Puts a copy here, unless the key is buried or what is here is as new.
     pub(crate) fn fill(&self, record: &Record, now: Time, until: Time) {
-        let listed = self.list_principal(record);
         let mut entries = self.shard(&record.key).write();
-        let is_buried = entries.is_buried(&record.key, now);
-        let holder = find_mut(&mut entries.cells, &record.key);
-        if holder.is_none() && !is_buried {
-            return self.make(&mut entries.cells, Cell::copy(record, until));
-        }
-        let is_listed_for_holder = holder.as_ref().is_some_and(|holder| is_of_the_same(record, holder));
-        let replaced = holder.and_then(|holder| holder.refill(record, now, until));
-        drop(entries);
-        drop(replaced);
-        if listed && !is_listed_for_holder {
-            self.unlist_principal(&record.key, record.principal.as_deref());
+        if let Some(holder) = find_mut(&mut entries.cells, &record.key) {
+            let replaced = holder.refill(record, now, until);
+            drop(entries);
+            drop(replaced);
+        } else if !entries.is_buried(&record.key, now) {
+            self.make(&mut entries.cells, Cell::copy(record, until));
         }
     }
 
     fn make(&self, cells: &mut Table, cell: Box<Cell>) {
+        self.list(&cell);
         self.notes.leave([&*cell], What::Made);
         insert(cells, cell);
     }
@@ -212,44 +198,40 @@ impl Index {
 
     /// Whether there was one.
     fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey, what: What) -> bool {
-        let Some(cell) = take(&mut entries.cells, key) else { return false };
-        self.notes.leave([&*cell], what);
+        let removed = self.unmake(&mut entries.cells, key, what);
         drop(entries);
-        self.unlist_principal(key, cell.principal());
-        true
+        removed.is_some()
+    }
+
+    fn unmake(&self, cells: &mut Table, key: &RecordKey, what: What) -> Option<Box<Cell>> {
+        let cell = take(cells, key)?;
+        self.unlist(&cell);
+        self.notes.leave([&*cell], what);
+        Some(cell)
     }
 
     /// Replaces one cell by another under the locks of both shards.
     pub(crate) fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Written {
-        let listed = self.list_principal(record);
         let mut shards = self.lock_both(old, &record.key);
-        let holder = find(shards.of(&record.key), &record.key);
-        let is_free = holder.is_none();
-        let is_listed_for_holder = holder.is_some_and(|holder| is_of_the_same(record, holder));
+        let is_free = find(shards.of(&record.key), &record.key).is_none();
         let written = match find(shards.of(old), old) {
             None => Written::Missing,
             Some(_) if !is_free => Written::Exists,
             Some(cell) => cell.admits(expected, record.accessed),
         };
-        if written != Written::Done {
+        if written == Written::Done {
+            self.make(shards.of(&record.key), Cell::new(record));
+            let replaced = self.unmake(shards.of(old), old, What::Gone);
             drop(shards);
-            if listed && !is_listed_for_holder {
-                self.unlist_principal(&record.key, record.principal.as_deref());
-            }
-            return written;
+            drop(replaced);
         }
-        self.make(shards.of(&record.key), Cell::new(record));
-        let replaced = take(shards.of(old), old);
-        self.notes.leave(replaced.as_deref(), What::Gone);
-        drop(shards);
-        self.unlist_principal(old, replaced.as_ref().and_then(|cell| cell.principal()));
         written
     }
 
     /// Removes the expired cells of one shard, and says how many there were.
     pub(crate) fn remove_expired(&self, shard: usize, now: Time) -> u64 {
         let shard = &self.shards[shard].0;
-        // Readers go on while there is nothing to remove.
+        // Loads go on while there is nothing to remove.
         if !shard.read().has_expired(now) {
             return 0;
         }
@@ -258,8 +240,12 @@ impl Index {
         entries.graves.retain(|grave| now < grave.until);
         self.notes.leave(expired.iter().map(|cell| &**cell), What::Gone);
         drop(entries);
+        // One by one, as it takes long for many.
         for cell in &expired {
-            self.unlist_principal(cell.key(), cell.principal());
+            let entries = shard.read();
+            if find(&entries.cells, cell.key()).is_none() {
+                self.unlist(cell);
+            }
         }
         expired.len() as u64
     }
@@ -285,18 +271,18 @@ impl Index {
         &self.principals[usize::from(principal.as_bytes()[0]) % self.principals.len()]
     }
 
-    /// Whether the record was not yet on its principal's list.
-    fn list_principal(&self, record: &Record) -> bool {
-        let Some(principal) = record.principal.as_deref().map(PrincipalKey::of) else { return false };
-        let mut lists = self.keys(&principal).lock();
-        lists.entry(principal).or_default().insert(record.key)
+    /// Puts a record on its principal's list.
+    fn list(&self, cell: &Cell) {
+        if let Some(principal) = cell.principal().map(PrincipalKey::of) {
+            self.keys(&principal).lock().entry(principal).or_default().insert(*cell.key());
+        }
     }
 
-    fn unlist_principal(&self, key: &RecordKey, principal: Option<&str>) {
-        let Some(principal) = principal.map(PrincipalKey::of) else { return };
+    fn unlist(&self, cell: &Cell) {
+        let Some(principal) = cell.principal().map(PrincipalKey::of) else { return };
         let mut lists = self.keys(&principal).lock();
         if let Some(list) = lists.get_mut(&principal) {
-            list.remove(key);
+            list.remove(cell.key());
             if list.is_empty() {
                 lists.remove(&principal);
             }
@@ -348,25 +334,35 @@ impl TwoShards<'_> {
 
 #[cfg(not(session_loom))]
 mod lock {
-    pub(super) use parking_lot::{RwLock, RwLockWriteGuard};
+    pub(super) use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 }
 
 #[cfg(session_loom)]
 mod lock {
     pub(super) use loom::sync::MutexGuard as RwLockWriteGuard;
 
-    /// loom's mutex under the interface of parking_lot's lock, as loom's own such lock gives up when two
-    /// threads wait to write. Readers exclude each other then, which no test could tell.
+    /// loom's under the interface of parking_lot's.
     #[derive(Default)]
-    pub(super) struct RwLock<T>(loom::sync::Mutex<T>);
+    pub(super) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(super) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            self.0.lock().expect("no thread panicked while it held the lock")
+        }
+    }
+
+    /// A mutex, as loom's own lock of this kind gives up when two threads wait to write. Readers exclude
+    /// each other then, which no test could tell.
+    #[derive(Default)]
+    pub(super) struct RwLock<T>(Mutex<T>);
 
     impl<T> RwLock<T> {
         pub(super) fn read(&self) -> RwLockWriteGuard<'_, T> {
-            self.write()
+            self.0.lock()
         }
 
         pub(super) fn write(&self) -> RwLockWriteGuard<'_, T> {
-            self.0.lock().expect("no thread panicked while it held the lock")
+            self.0.lock()
         }
     }
 }

@@ -47,8 +47,8 @@ impl Record {
         now > self.accessed && now.since(self.accessed) >= touch_interval(self.idle_timeout)
     }
 
-    /// What the client's cookie depends on: for a persistent session its timeout.
-    pub(crate) fn told_to_the_client(&self) -> Option<Duration> {
+    /// The client is sent its cookie again when this is another: a persistent session's timeout.
+    pub(crate) fn cookie_trigger(&self) -> Option<Duration> {
         self.persistent.then_some(self.idle_timeout)
     }
 }
@@ -61,8 +61,9 @@ pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
 /// Tells one saved state of a record from another.
 ///
 /// The upper half counts saves; the lower half is a mark of the attempt that made it, by which
-/// a writer whose connection broke finds out whether its save took effect. It fits a signed
-/// 64-bit integer for two thousand million saves of one session.
+/// a writer whose connection broke finds out whether its save took effect. A store that never waits
+/// leaves no save in doubt, and the mark is 0. It fits a signed 64-bit integer for two thousand million
+/// saves of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u64);
 

@@ -77,6 +77,16 @@ pub(crate) enum Step {
     },
 }
 
+/// What is left to do at the store.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    Nothing,
+    /// Changes are to be saved, and that is all.
+    Save,
+    /// Something that has to be waited for.
+    More,
+}
+
 /// What the client must be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tell {
@@ -113,16 +123,14 @@ pub(crate) struct State {
     edits: u64,
 }
 
-const STORED: &str = "changes are to a stored session";
-
 /// What a save replaced in a record.
 pub(crate) struct Before {
     pub(crate) version: Version,
     accessed: Time,
     idle_timeout: Duration,
     persistent: bool,
+    cookie_trigger: Option<Duration>,
     attributes: Attributes,
-    told_to_the_client: Option<Duration>,
 }
 
 impl Before {
@@ -142,7 +150,7 @@ fn advance(record: &mut Record, changes: &Changes, update: Option<Attribute>, no
         accessed: record.accessed,
         idle_timeout: record.idle_timeout,
         persistent: record.persistent,
-        told_to_the_client: record.told_to_the_client(),
+        cookie_trigger: record.cookie_trigger(),
         attributes: std::mem::take(&mut record.attributes),
     };
     record.attributes = changes.updated(&before.attributes, update);
@@ -308,6 +316,16 @@ impl State {
         }
     }
 
+    /// Sets an attribute of a session that nobody but this visit has yet; gives it back for a stored one.
+    pub(crate) fn set_unless_stored(&mut self, new: Attribute) -> Result<Option<Attribute>, AttributeError> {
+        self.check_growth(&new)?;
+        if self.is_new() {
+            self.change(|changes| changes.set(new));
+            return Ok(None);
+        }
+        Ok(Some(new))
+    }
+
     pub(crate) fn start(&mut self, mut started: Started) {
         started.after_remove = match self.intent {
             Intent::Remove => true,
@@ -437,15 +455,15 @@ impl State {
         }
     }
 
-    /// Whether there are changes to save, where that or nothing at all is what remains to be done.
-    pub(crate) fn saves_at_most(&self, now: Time) -> Option<bool> {
+    /// What is left to do.
+    pub(crate) fn left(&self, now: Time) -> Left {
         match (&self.intent, &self.stored) {
-            (Intent::Nothing, _) | (Intent::Keep, None) => Some(false),
-            (Intent::Keep, Some(_)) if self.has_changes() => Some(true),
+            (Intent::Nothing, _) | (Intent::Keep, None) => Left::Nothing,
+            (Intent::Keep, Some(_)) if self.has_changes() => Left::Save,
             (Intent::Keep, Some(stored)) if self.tell == Tell::Nothing && !stored.record.is_touch_due(now) => {
-                Some(false)
+                Left::Nothing
             }
-            _ => None,
+            _ => Left::More,
         }
     }
 
@@ -456,7 +474,7 @@ impl State {
     /// The stored record with all changes, which are now on their way, and an update after them.
     pub(crate) fn take_changes(&mut self, update: Option<Attribute>, now: Time, mark: u32) -> Record {
         self.send_changes();
-        let mut record = self.stored.as_ref().expect(STORED).record.clone();
+        let mut record = self.stored.as_ref().expect("changes are to a stored session").record.clone();
         advance(&mut record, &self.saving, update, now, mark);
         record
     }
@@ -465,7 +483,7 @@ impl State {
     /// Either [`advanced`](Self::advanced) or [`take_back`](Self::take_back) follows.
     pub(crate) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) -> (&Record, Before) {
         self.send_changes();
-        let record = &mut self.stored.as_mut().expect(STORED).record;
+        let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
         let before = advance(record, &self.saving, update, now, mark);
         (record, before)
     }
@@ -485,19 +503,19 @@ impl State {
 
     pub(crate) fn saved(&mut self, record: Record) {
         let before = self.stored.as_mut().map(|stored| std::mem::replace(&mut stored.record, record));
-        self.arrived(before.and_then(|before| before.told_to_the_client()));
+        self.arrived(before.and_then(|before| before.cookie_trigger()));
     }
 
     /// The stored record, as it was advanced, is what the store has.
     pub(crate) fn advanced(&mut self, before: Before) {
-        self.arrived(before.told_to_the_client);
+        self.arrived(before.cookie_trigger);
     }
 
-    fn arrived(&mut self, told_before: Option<Duration>) {
+    fn arrived(&mut self, trigger_before: Option<Duration>) {
         self.edits += 1;
         self.saving = Changes::default();
         self.is_known_stored = true;
-        if self.stored.as_ref().and_then(|stored| stored.record.told_to_the_client()) != told_before {
+        if self.stored.as_ref().and_then(|stored| stored.record.cookie_trigger()) != trigger_before {
             self.tell = Tell::Issue;
         }
     }

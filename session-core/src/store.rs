@@ -128,7 +128,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether this store never waits: the futures of all operations are ready when they are first
     /// polled, and [`load_now`](Store::load_now), [`save_now`](Store::save_now) and
-    /// [`purge_now`](Store::purge_now) answer. A request then needs no task and no timer.
+    /// [`purge_now`](Store::purge_now) answer. A request then needs no task and no timer, and no attempt
+    /// to write has a mark of its own in its [`Version`].
     fn is_immediate(&self) -> bool {
         false
     }

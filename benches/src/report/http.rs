@@ -6,16 +6,29 @@ use crate::subjects;
 pub fn write(page: &mut Page, figures: &Figures) {
     page.text("## Over HTTP");
     page.text(
-        "wrk with 32 connections on the second core, the server on the first; 1,000 visitors in turn, two more cookies \
-         each. Before each measurement of a library its framework alone is measured; the ratio is of these two.",
+        "wrk with 32 connections on the second core, the server on the first, with one worker of tokio's runtime as \
+         `#[tokio::main]` makes it (actix-web: one of its own); 1,000 visitors in turn, two more cookies each. Before \
+         each measurement of a library its framework alone is measured; the ratio is of these two. User µs is the part \
+         of the processor's time that is not the kernel's. The kernel takes the longer for a request the more often it \
+         has to wake the client, which falls asleep beside a server that is slower than itself.",
     );
     page.chart("http", "Requests per second against the framework alone", draw(figures));
     for (work, label) in [("read", "read-only"), ("count", "count += 1")] {
         let rows = subjects::with_sessions().filter_map(|subject| {
             let median = |measure| figures.median("http", subject.name, work, measure);
             median("ratio")?;
-            let measures =
-                ["ratio", "requests/s", "p50 us", "p99 us", "cpu us", "bare requests/s", "bare p99 us", "bare cpu us"];
+            let measures = [
+                "ratio",
+                "requests/s",
+                "p50 us",
+                "p99 us",
+                "cpu us",
+                "user us",
+                "bare requests/s",
+                "bare p99 us",
+                "bare cpu us",
+                "bare user us",
+            ];
             Some(row(subject.label, measures.map(|measure| number(median(measure)))))
         });
         let rows: Vec<Vec<String>> = rows.collect();
@@ -27,9 +40,11 @@ pub fn write(page: &mut Page, figures: &Figures) {
             "p50 µs",
             "p99 µs",
             "CPU µs/request",
+            "user µs",
             "alone: requests/s",
             "p99 µs",
             "CPU µs/request",
+            "user µs",
         ]);
         page.table(&head, &rows);
     }

@@ -48,7 +48,19 @@ fn explore<A, B>(
         let b = this(&index, &record);
         let a = spawned.join().expect("no panic");
         check(&index, &record, a, b);
+        assert_eq!(listed(&index, &record), held(&index));
     });
+}
+
+/// The keys on the principal's list.
+fn listed(index: &Index, record: &Record) -> HashSet<RecordKey> {
+    let principal = PrincipalKey::of(record.principal.as_deref().expect("it has one"));
+    index.keys_of(&principal).into_iter().collect()
+}
+
+/// The keys of all records.
+fn held(index: &Index) -> HashSet<RecordKey> {
+    index.used(Kind::SignedIn).into_iter().map(|(_, key)| key).collect()
 }
 
 #[test]
@@ -99,8 +111,6 @@ fn of_two_renewals_one_is_done() {
                 let new = renewed(record, name);
                 assert_eq!(loaded(index, &new), (name == winner).then_some(new));
             }
-            let listed = index.keys_of(&PrincipalKey::of(record.principal.as_deref().expect("it has one")));
-            assert_eq!(listed, [renewed(record, winner).key]);
         },
     );
 }
@@ -179,5 +189,70 @@ fn a_copy_does_not_come_back_after_a_burial() {
         |index, record| index.fill(&edited(record, 1), record.accessed, Time::MAX),
         |index, record| index.bury(&record.key, Time::MAX),
         |index, record, (), ()| assert_eq!(loaded(index, record), None),
+    );
+}
+
+#[test]
+fn of_two_records_under_one_key_one_is_stored() {
+    let fresh = |record: &Record, value| Record { key: renewed(record, 3).key, ..edited(record, value) };
+    explore(
+        move |index, record| index.insert(&fresh(record, 1)),
+        move |index, record| index.insert(&fresh(record, 2)),
+        move |index, record, first, second| {
+            assert_ne!(first, second);
+            let stored = loaded(index, &fresh(record, 1)).expect("one of them");
+            assert_eq!(stored, fresh(record, if first { 1 } else { 2 }));
+        },
+    );
+}
+
+#[test]
+fn what_was_evicted_is_not_saved() {
+    explore(
+        |index, record| index.save(&edited(record, 1), record.version),
+        |index, record| {
+            index.evict(&record.key);
+            index.save(&edited(record, 2), record.version)
+        },
+        |index, record, before_or_after, after| {
+            assert!(matches!(before_or_after, Written::Done | Written::Missing));
+            assert_eq!((after, index.take_evicted()), (Written::Missing, 1));
+            assert_eq!(loaded(index, record), None);
+        },
+    );
+}
+
+#[test]
+fn a_version_that_is_buried_is_not_saved_and_a_saved_one_not_buried() {
+    explore(
+        |index, record| index.save(&edited(record, 1), record.version),
+        |index, record| index.bury_version(&record.key, record.version, record.accessed, Time::MAX),
+        |index, record, saved, buried| match (saved, buried) {
+            (Written::Done, Written::Conflict) => assert_eq!(loaded(index, record), Some(edited(record, 1))),
+            (Written::Missing, Written::Done) => assert_eq!(loaded(index, record), None),
+            outcome => panic!("{outcome:?}"),
+        },
+    );
+}
+
+#[test]
+fn a_removal_against_a_renewal_leaves_no_old_record() {
+    explore(
+        |index, record| index.remove(&record.key),
+        |index, record| index.renew(&record.key, record.version, &renewed(record, 1)),
+        |index, record, (), renewal| {
+            assert_eq!(loaded(index, record), None);
+            let new = renewed(record, 1);
+            assert_eq!(loaded(index, &new), (renewal == Written::Done).then_some(new));
+        },
+    );
+}
+
+#[test]
+fn a_copy_that_is_filled_in_while_the_last_one_expires_is_listed() {
+    explore(
+        |index, record| index.fill(&edited(record, 1), record.accessed, Time::MAX),
+        |index, record| index.remove_expired(shard_of(&record.key), record.expires_at()),
+        |_, _, (), expired| assert_eq!(expired, 1),
     );
 }

@@ -478,16 +478,16 @@ fn the_id_is_drawn_again_for_what_is_still_wanted() {
 fn only_saving_is_done_without_waiting() {
     let (mut state, record) = opened();
     let now = record.accessed;
-    assert_eq!(state.saves_at_most(now), Some(false));
-    assert_eq!(state.saves_at_most(now.saturating_add(Duration::from_secs(60))), None);
+    assert_eq!(state.left(now), Left::Nothing);
+    assert_eq!(state.left(now.saturating_add(Duration::from_secs(60))), Left::More);
     set(&mut state, "Color", 1);
-    assert_eq!(state.saves_at_most(now), Some(true));
+    assert_eq!(state.left(now), Left::Save);
     state.renew(id());
-    assert_eq!(state.saves_at_most(now), None);
+    assert_eq!(state.left(now), Left::More);
     state.remove();
-    assert_eq!(state.saves_at_most(now), None);
-    assert_eq!(started().0.saves_at_most(now), None);
-    assert_eq!(State::new(Phase::Request).saves_at_most(now), Some(false));
+    assert_eq!(state.left(now), Left::More);
+    assert_eq!(started().0.left(now), Left::More);
+    assert_eq!(State::new(Phase::Request).left(now), Left::Nothing);
 }
 
 #[test]

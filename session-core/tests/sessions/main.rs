@@ -8,6 +8,7 @@ mod csrf;
 mod events;
 mod faults;
 mod faulty_store;
+mod immediate;
 mod lifecycle;
 mod principals;
 mod random_source;

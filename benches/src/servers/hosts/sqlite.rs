@@ -45,7 +45,7 @@ impl Log for Statements {
         self.all.fetch_add(1, Ordering::Relaxed);
         let text = record.args().to_string();
         let statement = text.split_once("summary=\"").map_or("", |(_, statement)| statement).to_ascii_lowercase();
-        if ["insert", "update", "delete", "with"].iter().any(|start| statement.starts_with(start)) {
+        if ["insert", "update", "delete"].iter().any(|start| statement.starts_with(start)) {
             self.writing.fetch_add(1, Ordering::Relaxed);
         }
     }
