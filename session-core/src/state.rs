@@ -3,6 +3,8 @@
 //! Nothing here waits or calls a store: [`State::next_step`] says what is to be done, the
 //! manager does it, and tells the outcome.
 
+mod advance;
+
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -11,7 +13,8 @@ use crate::attributes::{Attribute, check_size, read};
 use crate::changes::Changes;
 use crate::error::{AttributeError, Error};
 use crate::started::Started;
-use crate::{Attributes, MAX_SESSION_BYTES, Record, RecordKey, SessionId, Time, Version};
+use crate::{MAX_SESSION_BYTES, Record, RecordKey, SessionId, Time, Version};
+use advance::{Before, advance};
 
 /// A session that was looked up.
 pub(crate) struct Found {
@@ -121,43 +124,6 @@ pub(crate) struct State {
     pub(crate) turn_is_taken: bool,
     /// Counts whatever may change the value of an attribute.
     edits: u64,
-}
-
-/// What a save replaced in a record.
-pub(crate) struct Before {
-    pub(crate) version: Version,
-    accessed: Time,
-    idle_timeout: Duration,
-    persistent: bool,
-    cookie_trigger: Option<Duration>,
-    attributes: Attributes,
-}
-
-impl Before {
-    fn put_back(self, record: &mut Record) {
-        record.version = self.version;
-        record.accessed = self.accessed;
-        record.idle_timeout = self.idle_timeout;
-        record.persistent = self.persistent;
-        record.attributes = self.attributes;
-    }
-}
-
-/// Makes of a record what is to be saved.
-fn advance(record: &mut Record, changes: &Changes, update: Option<Attribute>, now: Time, mark: u32) -> Before {
-    let before = Before {
-        version: record.version,
-        accessed: record.accessed,
-        idle_timeout: record.idle_timeout,
-        persistent: record.persistent,
-        cookie_trigger: record.cookie_trigger(),
-        attributes: std::mem::take(&mut record.attributes),
-    };
-    record.attributes = changes.updated(&before.attributes, update);
-    changes.apply_settings_to(record);
-    record.version = record.version.next(mark);
-    record.accessed = record.accessed.max(now);
-    before
 }
 
 impl State {
