@@ -21,6 +21,9 @@ use lock::{Mutex, RwLock, RwLockWriteGuard};
 /// million sessions.
 pub(crate) const SHARDS: usize = if cfg!(session_loom) { 2 } else { 256 };
 
+/// So many expired records are removed before others may have the shard.
+const AT_ONCE: usize = 64;
+
 /// Of boxes, as growing then moves eight bytes for each record.
 type Table = HashTable<Box<Cell>>;
 
@@ -235,19 +238,28 @@ impl Index {
         if !shard.read().has_expired(now) {
             return 0;
         }
-        let mut entries = shard.write();
-        let expired: Vec<Box<Cell>> = entries.cells.extract_if(|cell| cell.is_expired(now)).collect();
-        entries.graves.retain(|grave| now < grave.until);
-        self.notes.leave(expired.iter().map(|cell| &**cell), What::Gone);
-        drop(entries);
-        // One by one, as it takes long for many.
-        for cell in &expired {
-            let entries = shard.read();
-            if find(&entries.cells, cell.key()).is_none() {
-                self.unlist(cell);
+        let mut removed = 0;
+        loop {
+            let mut entries = shard.write();
+            let expired = entries.cells.extract_if(|cell| cell.is_expired(now)).take(AT_ONCE);
+            let expired: Vec<Box<Cell>> = expired.collect();
+            self.notes.leave(expired.iter().map(|cell| &**cell), What::Gone);
+            let is_done = expired.len() < AT_ONCE;
+            if is_done {
+                entries.graves.retain(|grave| now < grave.until);
+            }
+            drop(entries);
+            for cell in expired.iter().filter(|cell| cell.principal().is_some()) {
+                let entries = shard.read();
+                if find(&entries.cells, cell.key()).is_none() {
+                    self.unlist(cell);
+                }
+            }
+            removed += expired.len() as u64;
+            if is_done {
+                return removed;
             }
         }
-        expired.len() as u64
     }
 
     pub(crate) fn live(&self, now: Time, limit: usize) -> Vec<Record> {

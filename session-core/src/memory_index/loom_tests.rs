@@ -16,6 +16,14 @@ fn edited(record: &Record, value: i32) -> Record {
     }
 }
 
+/// Which a renewal locks before the other: loom gives up when who waits for a lock is outrun by a thread
+/// that waits for another one.
+fn in_first_shard(record: Record) -> Record {
+    let mut key = *record.key.as_bytes();
+    key[31] &= !1;
+    Record { key: RecordKey::from_bytes(key), ..record }
+}
+
 /// The same session under a key of the other shard.
 fn renewed(record: &Record, name: u8) -> Record {
     let mut key = *record.key.as_bytes();
@@ -38,7 +46,7 @@ fn explore<A, B>(
 {
     let other = Arc::new(other);
     loom::model(move || {
-        let record = crate::record::sample();
+        let record = in_first_shard(crate::record::sample());
         let index = Arc::new(Index::new(Arc::new(Notes::new(1000))));
         assert!(index.insert(&record));
         let spawned = {
