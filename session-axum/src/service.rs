@@ -103,12 +103,12 @@ where
         let this = self.project();
         if this.commit.is_none() {
             let mut response = ready!(this.handler.poll(context))?.map(Body::new);
-            let Some(slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
+            let Some(mut slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
             if !slot.visit().is_asked_for() {
                 slot.visit().close();
                 return Poll::Ready(Ok(response));
             }
-            match commit(slot.visit(), context) {
+            match commit(slot.visit_mut(), context) {
                 Begun::Done(outcome) => {
                     settle(&slot, outcome, &mut response);
                     return Poll::Ready(Ok(response));
@@ -132,7 +132,7 @@ enum Begun {
 
 /// Commits what the handler did. What has to wait becomes a task, because it goes on when the
 /// client hangs up and this future is dropped.
-fn commit(visit: &Visit, context: &mut Context<'_>) -> Begun {
+fn commit(visit: &mut Visit, context: &mut Context<'_>) -> Begun {
     if let Some(outcome) = visit.commit_now() {
         return Begun::Done(outcome);
     }

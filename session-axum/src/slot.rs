@@ -49,6 +49,10 @@ impl Slot {
         &self.visit
     }
 
+    pub(crate) fn visit_mut(&mut self) -> &mut Visit {
+        &mut self.visit
+    }
+
     /// Loads the session.
     pub(crate) fn open(&self, headers: &HeaderMap) -> Opening {
         if self.visit.is_opened() {

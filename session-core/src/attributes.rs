@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use smol_str::SmolStr;
+use triomphe::ThinArc;
 
 use crate::error::AttributeError;
 
@@ -21,8 +22,8 @@ pub const MAX_SESSION_BYTES: usize = 1 << 20;
 /// older one goes on undisturbed.
 #[derive(Clone, Default)]
 pub struct Attributes(
-    // None for no attributes: an empty `Arc` is one for the whole process, and all cores count on it.
-    Option<Arc<[Attribute]>>,
+    // None for no attributes, which most constants are: no memory and no counting.
+    Option<ThinArc<(), Attribute>>,
 );
 
 /// One named value, with the number of JSON bytes that it takes.
@@ -154,16 +155,16 @@ impl Attributes {
         let mut new = Some(new);
         let entries = self.entries().iter().enumerate();
         // One allocation, as nothing moves.
-        Attributes::of(entries.map(|(n, old)| new.take_if(|_| n == at).unwrap_or_else(|| old.clone())).collect())
+        Attributes::of(entries.map(|(n, old)| new.take_if(|_| n == at).unwrap_or_else(|| old.clone())))
     }
 
     pub(crate) fn entries(&self) -> &[Attribute] {
-        self.0.as_deref().unwrap_or_default()
+        self.0.as_ref().map_or(&[], |entries| &entries.slice)
     }
 
     /// Of entries in order of their names.
-    pub(crate) fn of(entries: Arc<[Attribute]>) -> Self {
-        Attributes((!entries.is_empty()).then_some(entries))
+    pub(crate) fn of(entries: impl ExactSizeIterator<Item = Attribute>) -> Self {
+        Attributes((entries.len() > 0).then(|| ThinArc::from_header_and_iter((), entries)))
     }
 }
 
@@ -186,19 +187,16 @@ impl FromIterator<(String, Value)> for Attributes {
                 true
             }
         });
-        Attributes::of(all.into())
+        Attributes::of(all.into_iter())
     }
 }
 
 /// Of attributes with different names.
 impl FromIterator<Attribute> for Attributes {
     fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
-        let mut all: Arc<[Attribute]> = attributes.into_iter().collect();
-        if !all.is_sorted_by(|a, b| a.name < b.name) {
-            let unshared = Arc::get_mut(&mut all).expect("nobody else has it yet");
-            unshared.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        }
-        Attributes::of(all)
+        let mut all: Vec<Attribute> = attributes.into_iter().collect();
+        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Attributes::of(all.into_iter())
     }
 }
 

@@ -76,7 +76,7 @@ impl Changes {
         if self.iter().all(|(name, new)| new.is_some() && before.get(name).is_some()) {
             let updated = |old: &Attribute| self.get(old.name()).flatten().unwrap_or(old).clone();
             // One allocation, as nothing moves.
-            return Attributes::of(before_entries.iter().map(updated).collect());
+            return Attributes::of(before_entries.iter().map(updated));
         }
         let kept = before_entries.iter().filter(|old| self.get(old.name()).is_none());
         let set = self.iter().filter_map(|(_, new)| new);
@@ -86,7 +86,7 @@ impl Changes {
     /// What these changes make of no attributes.
     pub(crate) fn into_attributes(self) -> Attributes {
         let set: Vec<Attribute> = self.attributes.into_iter().filter_map(|(_, set)| set).collect();
-        Attributes::of(set.into())
+        Attributes::of(set.into_iter())
     }
 
     /// Makes these changes to a record.

@@ -57,25 +57,15 @@ struct Computed<'a, T> {
 
 impl Visit {
     /// [`commit`](Visit::commit) where that needs no waiting: `None` if it does.
-    pub fn commit_now(&self) -> Option<Result<Committed, Error>> {
-        let manager = self.0.manager();
-        {
-            let mut state = self.0.state.lock();
-            if state.turn_is_taken {
-                return None;
-            }
-            state.answer();
-            if state.is_settled() {
-                return Some(Ok(Committed::Unchanged));
-            }
-            if let Some(done) = manager.run_now(&mut state) {
-                return Some(manager.finish(&mut state, done));
-            }
+    pub fn commit_now(&mut self) -> Option<Result<Committed, Error>> {
+        let hasty = Shared::with_state(&mut self.0, SessionManager::commit_state_now);
+        if hasty.is_some() {
+            return hasty;
         }
         // A store that never waits leaves other writers of this visit or session as the only ones to
         // wait for; a commit that is dropped while it waits for those has done nothing halfway.
         let first_poll = || pin!(self.commit()).poll(&mut Context::from_waker(Waker::noop()));
-        match manager.store().is_immediate.then(first_poll)? {
+        match self.0.manager().store().is_immediate.then(first_poll)? {
             Poll::Ready(committed) => Some(committed),
             Poll::Pending => None,
         }
@@ -250,8 +240,21 @@ impl SessionManager {
         unreachable!("reloading ends with an error")
     }
 
-    /// The same for a session that was only read or changed, at a store that does not wait; `None`
-    /// where that is not so.
+    /// Commits a session that was only read or changed, at a store that does not wait; `None` where that
+    /// is not so, and where others are in the way.
+    fn commit_state_now(&self, state: &mut State) -> Option<Result<Committed, Error>> {
+        if state.turn_is_taken {
+            return None;
+        }
+        state.answer();
+        if state.is_settled() {
+            return Some(Ok(Committed::Unchanged));
+        }
+        let done = self.run_now(state)?;
+        Some(self.finish(state, done))
+    }
+
+    /// Takes the steps that need no waiting; `None` where others are to be taken.
     fn run_now(&self, state: &mut State) -> Option<Result<(), Error>> {
         let now = self.now();
         for _ in 0..HASTY_ATTEMPTS {

@@ -77,8 +77,10 @@ fn insert(table: &mut Table, cell: Box<Cell>) {
 }
 
 impl Entries {
-    fn has_expired(&self, now: Time) -> bool {
-        self.cells.iter().any(|cell| cell.is_expired(now)) || self.graves.iter().any(|grave| grave.until <= now)
+    /// The keys of expired cells, and whether there are graves that are no longer needed.
+    fn expired(&self, now: Time) -> (Vec<RecordKey>, bool) {
+        let cells = self.cells.iter().filter(|cell| cell.is_expired(now));
+        (cells.map(|cell| *cell.key()).collect(), self.graves.iter().any(|grave| grave.until <= now))
     }
 
     fn is_buried(&self, key: &RecordKey, now: Time) -> bool {
@@ -95,8 +97,8 @@ impl Entries {
     }
 }
 
-fn take(table: &mut Table, key: &RecordKey) -> Option<Box<Cell>> {
-    let found = table.find_entry(hash(key), |cell| cell.key() == key).ok()?;
+fn take_if(table: &mut Table, key: &RecordKey, condition: impl Fn(&Cell) -> bool) -> Option<Box<Cell>> {
+    let found = table.find_entry(hash(key), |cell| cell.key() == key && condition(cell)).ok()?;
     Some(found.remove().0)
 }
 
@@ -207,7 +209,7 @@ impl Index {
     }
 
     fn unmake(&self, cells: &mut Table, key: &RecordKey, what: What) -> Option<Box<Cell>> {
-        let cell = take(cells, key)?;
+        let cell = take_if(cells, key, |_| true)?;
         self.unlist(&cell);
         self.notes.leave([&*cell], what);
         Some(cell)
@@ -234,32 +236,28 @@ impl Index {
     /// Removes the expired cells of one shard, and says how many there were.
     pub(crate) fn remove_expired(&self, shard: usize, now: Time) -> u64 {
         let shard = &self.shards[shard].0;
-        // Loads go on while there is nothing to remove.
-        if !shard.read().has_expired(now) {
-            return 0;
+        // Loads go on while they are looked for.
+        let (expired, has_old_graves) = shard.read().expired(now);
+        if has_old_graves {
+            shard.write().graves.retain(|grave| now < grave.until);
         }
-        let mut removed = 0;
-        loop {
-            let mut entries = shard.write();
-            let expired = entries.cells.extract_if(|cell| cell.is_expired(now)).take(AT_ONCE);
-            let expired: Vec<Box<Cell>> = expired.collect();
-            self.notes.leave(expired.iter().map(|cell| &**cell), What::Gone);
-            let is_done = expired.len() < AT_ONCE;
-            if is_done {
-                entries.graves.retain(|grave| now < grave.until);
-            }
-            drop(entries);
-            for cell in expired.iter().filter(|cell| cell.principal().is_some()) {
-                let entries = shard.read();
-                if find(&entries.cells, cell.key()).is_none() {
-                    self.unlist(cell);
-                }
-            }
-            removed += expired.len() as u64;
-            if is_done {
-                return removed;
+        expired.chunks(AT_ONCE).map(|keys| self.remove_if_expired(shard, keys, now)).sum()
+    }
+
+    fn remove_if_expired(&self, shard: &RwLock<Entries>, keys: &[RecordKey], now: Time) -> u64 {
+        let mut entries = shard.write();
+        // They may have been used since.
+        let take = |key| take_if(&mut entries.cells, key, |cell| cell.is_expired(now));
+        let expired: Vec<Box<Cell>> = keys.iter().filter_map(take).collect();
+        self.notes.leave(expired.iter().map(|cell| &**cell), What::Gone);
+        drop(entries);
+        for cell in expired.iter().filter(|cell| cell.principal().is_some()) {
+            let entries = shard.read();
+            if find(&entries.cells, cell.key()).is_none() {
+                self.unlist(cell);
             }
         }
+        expired.len() as u64
     }
 
     pub(crate) fn live(&self, now: Time, limit: usize) -> Vec<Record> {

@@ -6,6 +6,7 @@ use parking_lot::MutexGuard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
+use triomphe::Arc as StrongArc;
 
 use crate::attributes::{Attribute, read};
 use crate::error::Error;
@@ -24,7 +25,7 @@ use crate::{AttrName, Attributes, Name, Record, RecordKey, SessionId, Time, Visi
 /// answers writes with [`Error::Gone`].
 #[derive(Clone)]
 pub struct Session {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: StrongArc<Shared>,
     pub(crate) generation: u32,
 }
 
@@ -183,7 +184,7 @@ impl Session {
 
     /// The place of this session's request.
     pub fn visit(&self) -> Visit {
-        Visit(Arc::clone(&self.shared))
+        Visit(StrongArc::clone(&self.shared))
     }
 
     /// Drops what was collected in this request: changes, and a start, renewal or removal.

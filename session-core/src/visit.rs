@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use triomphe::Arc as StrongArc;
 
 use crate::error::Error;
 use crate::id::PresentedIds;
@@ -17,7 +18,7 @@ use crate::{NewSession, Session, SessionManager};
 /// [`commit`](Visit::commit) when the application has answered and before the answer leaves.
 /// Clones share the place.
 #[derive(Clone)]
-pub struct Visit(pub(crate) Arc<Shared>);
+pub struct Visit(pub(crate) StrongArc<Shared>);
 
 /// What all visits of one integration share: a web layer's settings, and the manager of its sessions.
 ///
@@ -55,6 +56,17 @@ impl Shared {
         self.host.manager()
     }
 
+    /// Does something with the state; without its lock where nobody else can have it.
+    pub(crate) fn with_state<T>(
+        this: &mut StrongArc<Self>,
+        operation: impl FnOnce(&SessionManager, &mut State) -> T,
+    ) -> T {
+        match StrongArc::get_mut(this) {
+            Some(Shared { host, state, .. }) => operation(host.manager(), state.get_mut()),
+            None => operation(this.manager(), &mut this.state.lock()),
+        }
+    }
+
     pub(crate) async fn turn(&self) -> Turn<'_> {
         let lock = self.turns.lock().await;
         self.state.lock().turn_is_taken = true;
@@ -75,7 +87,7 @@ impl Visit {
     }
 
     pub(crate) fn in_phase(host: Arc<dyn Host>, phase: Phase) -> Self {
-        Visit(Arc::new(Shared {
+        Visit(StrongArc::new(Shared {
             host,
             state: Mutex::new(State::new(phase)),
             asked_for: AtomicBool::new(false),
@@ -146,7 +158,7 @@ impl Visit {
     }
 
     fn present(&self, state: &State) -> Option<Session> {
-        state.is_present().then(|| Session { shared: Arc::clone(&self.0), generation: state.generation() })
+        state.is_present().then(|| Session { shared: StrongArc::clone(&self.0), generation: state.generation() })
     }
 
     /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
@@ -158,7 +170,7 @@ impl Visit {
             return Err(Error::HeadSent("started"));
         }
         state.start(started);
-        Ok(Session { shared: Arc::clone(&self.0), generation: state.generation() })
+        Ok(Session { shared: StrongArc::clone(&self.0), generation: state.generation() })
     }
 
     /// Drops all that was collected, now and later: the handler panicked.

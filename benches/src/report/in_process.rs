@@ -7,8 +7,28 @@ const OVERHEAD: [&str; 2] = ["read-only", "count += 1"];
 
 /// What a subject takes of a measure beyond its framework alone, in the same rounds.
 pub fn beyond_bare(figures: &Figures, subject: &Subject, work: &str, measure: &str) -> Option<f64> {
-    let (part, measure) = if measure == "instructions" { (measure, "per request") } else { ("in-process", measure) };
-    figures.paired([part, work, measure], [subject.name, subject.bare], |with, without| with - without)
+    if measure == "instructions" {
+        return instructions(figures, subject.name, work)
+            .zip(instructions(figures, subject.bare, work))
+            .map(|(with, without)| with - without);
+    }
+    figures.paired(["in-process", work, measure], [subject.name, subject.bare], |with, without| with - without)
+}
+
+/// As callgrind counts them, but with the processor's SHA-256 in place of that in software, the only one
+/// that callgrind knows.
+fn instructions(figures: &Figures, subject: &str, work: &str) -> Option<f64> {
+    let counted = |subject, work, measure| figures.median("instructions", subject, work, measure);
+    let all = counted(subject, work, "per request")?;
+    let Some((software, processor)) = sha256(figures) else { return Some(all) };
+    let hashing = counted(subject, work, "of SHA-256 in software").unwrap_or(0.0);
+    Some(all - hashing + hashing / software * processor)
+}
+
+/// The instructions of hashing one id, in software and by the processor.
+fn sha256(figures: &Figures) -> Option<(f64, f64)> {
+    let one = |by| figures.median("instructions", "ours", "read", by);
+    one("of SHA-256 in software").zip(one("of SHA-256 by the processor"))
 }
 
 pub fn write(page: &mut Page, figures: &Figures) {
@@ -30,6 +50,17 @@ pub fn write(page: &mut Page, figures: &Figures) {
             page.chart(chart, title, draw(figures, measure, title));
         }
         write_table(page, figures, measure);
+        if measure == "instructions"
+            && let Some((software, processor)) = sha256(figures)
+        {
+            page.text(&format!(
+                "callgrind knows no instructions for SHA-256, so the libraries hash in software there: {} instructions \
+                 for an id. In their place the table has those of the processor's own, {}, which a debugger counted step \
+                 by step.",
+                whole(Some(software)),
+                whole(Some(processor))
+            ));
+        }
     }
     let notes = subjects::all().filter(|subject| !subject.note.is_empty());
     let notes: Vec<String> = notes.map(|subject| format!("- {}: {}", subject.label, subject.note)).collect();

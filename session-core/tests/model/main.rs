@@ -114,7 +114,7 @@ impl World {
                 self.model.renew(request, session.id().key());
             }
             Action::Commit { request, at_once } => {
-                let visit = std::mem::replace(&mut self.requests[request], self.sessions.visit());
+                let mut visit = std::mem::replace(&mut self.requests[request], self.sessions.visit());
                 let committed = match at_once.then(|| visit.commit_now()).flatten() {
                     Some(committed) => committed,
                     None => visit.commit().await,

@@ -362,7 +362,7 @@ async fn a_change_during_a_save_is_not_lost_when_the_handler_returns() {
         yield_now().await;
     }
     session.set_attr("Late", &1).unwrap();
-    assert!(visit.commit_now().is_none(), "the save is under way");
+    assert!(visit.clone().commit_now().is_none(), "the save is under way");
     gate.add_permits(9);
     saving.await.unwrap().unwrap();
     assert_unchanged(visit.commit().await);

@@ -71,7 +71,7 @@ async fn created(sessions: &SessionManager, new: NewSession) -> Session {
 
 /// Ends the request as a layer does.
 async fn answer(visit: &Visit) -> Result<Committed, Error> {
-    match visit.commit_now() {
+    match visit.clone().commit_now() {
         Some(committed) => committed,
         None => visit.commit().await,
     }
