@@ -20,7 +20,7 @@ use crate::{PrincipalKey, Record, RecordKey, Time, Version};
 /// that kind gives way that was used longest ago, to within a touch interval. That may take a moment,
 /// for which there may be an eighth more, two at least and 512 at most.
 ///
-/// A session with two small attributes takes about 400 bytes, and 320 more once there are three
+/// A session with two small attributes takes about 420 bytes, and 320 more once there are three
 /// quarters of the bound and the store begins to keep in mind which one was used longest ago.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Inner>);

@@ -1,5 +1,6 @@
 //! One record in memory, and what becomes of it when it is saved, used or copied.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,16 @@ use crate::store::Written;
 use crate::time::millis;
 use crate::{Attributes, Record, RecordKey, Time, Version};
 
+/// A record, of a size that is quickly moved when a table grows.
+///
+/// The attributes are beside the box, so that a load, which counts a reference to them, waits for the
+/// memory of both at the same time.
 pub(crate) struct Cell {
+    attributes: Attributes,
+    rest: Box<Rest>,
+}
+
+struct Rest {
     key: RecordKey,
     version: Version,
     created: Time,
@@ -19,17 +29,16 @@ pub(crate) struct Cell {
     until: Time,
     principal: Option<Arc<str>>,
     constants: Attributes,
-    attributes: Attributes,
     persistent: bool,
 }
 
 impl Cell {
-    pub(crate) fn new(record: &Record) -> Box<Self> {
+    pub(crate) fn new(record: &Record) -> Self {
         Cell::copy(record, Time::MAX)
     }
 
-    pub(crate) fn copy(record: &Record, until: Time) -> Box<Self> {
-        Box::new(Cell {
+    pub(crate) fn copy(record: &Record, until: Time) -> Self {
+        let rest = Rest {
             key: record.key,
             version: record.version,
             created: record.created,
@@ -39,46 +48,45 @@ impl Cell {
             until,
             principal: record.principal.clone(),
             constants: record.constants.clone(),
-            attributes: record.attributes.clone(),
             persistent: record.persistent,
-        })
+        };
+        Cell { attributes: record.attributes.clone(), rest: Box::new(rest) }
     }
 
     pub(crate) fn key(&self) -> &RecordKey {
-        &self.key
+        &self.rest.key
     }
 
     pub(crate) fn principal(&self) -> Option<&str> {
-        self.principal.as_deref()
+        self.rest.principal.as_deref()
     }
 
     pub(crate) fn accessed(&self) -> Time {
-        self.accessed
-    }
-
-    fn idle_deadline(&self) -> Time {
-        Time::from_unix_millis(self.accessed.unix_millis().saturating_add(self.idle_timeout_ms))
+        self.rest.accessed
     }
 
     pub(crate) fn is_expired(&self, now: Time) -> bool {
-        self.absolute_deadline.min(self.idle_deadline()).min(self.until) <= now
+        self.rest.is_expired(now)
     }
 
     /// The record, if it is live.
     pub(crate) fn record(&self, now: Time) -> Option<Record> {
-        if self.is_expired(now) {
+        // Counting a reference waits for all that is before it; reading does not.
+        black_box(self.attributes.len());
+        let rest = &*self.rest;
+        if rest.is_expired(now) {
             return None;
         }
         Some(Record {
-            key: self.key,
-            version: self.version,
-            created: self.created,
-            accessed: self.accessed,
-            idle_timeout: Duration::from_millis(self.idle_timeout_ms.unsigned_abs()),
-            absolute_deadline: (self.absolute_deadline < Time::MAX).then_some(self.absolute_deadline),
-            persistent: self.persistent,
-            principal: self.principal.clone(),
-            constants: self.constants.clone(),
+            key: rest.key,
+            version: rest.version,
+            created: rest.created,
+            accessed: rest.accessed,
+            idle_timeout: Duration::from_millis(rest.idle_timeout_ms.unsigned_abs()),
+            absolute_deadline: (rest.absolute_deadline < Time::MAX).then_some(rest.absolute_deadline),
+            persistent: rest.persistent,
+            principal: rest.principal.clone(),
+            constants: rest.constants.clone(),
             attributes: self.attributes.clone(),
         })
     }
@@ -87,7 +95,7 @@ impl Cell {
     pub(crate) fn admits(&self, expected: Version, now: Time) -> Written {
         match () {
             () if self.is_expired(now) => Written::Missing,
-            () if self.version != expected => Written::Conflict,
+            () if self.rest.version != expected => Written::Conflict,
             () => Written::Done,
         }
     }
@@ -95,37 +103,45 @@ impl Cell {
     /// Replaces what changes. Gives the attributes that were replaced, and whether the session is to
     /// count as used again.
     pub(crate) fn save(&mut self, record: &Record) -> (Attributes, bool) {
-        let used_before = self.accessed;
+        let used_before = self.rest.accessed;
         let replaced = self.take_from(record);
-        (replaced, is_used_again(used_before, self.accessed, record.idle_timeout))
+        (replaced, is_used_again(used_before, self.rest.accessed, record.idle_timeout))
     }
 
     /// Takes a copy's content, unless that of the same or a later version is here. Gives the
     /// attributes that were replaced.
     pub(crate) fn refill(&mut self, record: &Record, now: Time, until: Time) -> Option<Attributes> {
-        let is_newer = record.version > self.version;
-        let is_due = is_newer || record.version == self.version && self.is_expired(now);
+        let is_newer = record.version > self.rest.version;
+        let is_due = is_newer || record.version == self.rest.version && self.is_expired(now);
         is_due.then(|| {
-            self.until = until;
+            self.rest.until = until;
             self.take_from(record)
         })
     }
 
     /// Whether the record was live and is now used later than before.
     pub(crate) fn touch(&mut self, accessed: Time) -> bool {
-        let moves = !self.is_expired(accessed) && self.accessed < accessed;
+        let moves = !self.is_expired(accessed) && self.rest.accessed < accessed;
         if moves {
-            self.accessed = accessed;
+            self.rest.accessed = accessed;
         }
         moves
     }
 
     fn take_from(&mut self, record: &Record) -> Attributes {
-        self.version = record.version;
-        self.accessed = self.accessed.max(record.accessed);
-        self.idle_timeout_ms = millis(record.idle_timeout);
-        self.persistent = record.persistent;
+        let rest = &mut *self.rest;
+        rest.version = record.version;
+        rest.accessed = rest.accessed.max(record.accessed);
+        rest.idle_timeout_ms = millis(record.idle_timeout);
+        rest.persistent = record.persistent;
         std::mem::replace(&mut self.attributes, record.attributes.clone())
+    }
+}
+
+impl Rest {
+    fn is_expired(&self, now: Time) -> bool {
+        let idle_deadline = Time::from_unix_millis(self.accessed.unix_millis().saturating_add(self.idle_timeout_ms));
+        self.absolute_deadline.min(idle_deadline).min(self.until) <= now
     }
 }
 

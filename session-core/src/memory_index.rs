@@ -24,8 +24,7 @@ pub(crate) const SHARDS: usize = if cfg!(session_loom) { 2 } else { 256 };
 /// So many expired records are removed before others may have the shard.
 const AT_ONCE: usize = 64;
 
-/// Of boxes, as growing then moves eight bytes for each record.
-type Table = HashTable<Box<Cell>>;
+type Table = HashTable<Cell>;
 
 /// Locked for a moment by who has the lock of a shard, never the other way round.
 type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, HashSet<RecordKey>>>;
@@ -65,14 +64,14 @@ fn shard_of(key: &RecordKey) -> usize {
 }
 
 fn find<'a>(table: &'a Table, key: &RecordKey) -> Option<&'a Cell> {
-    table.find(hash(key), |cell| cell.key() == key).map(|cell| &**cell)
+    table.find(hash(key), |cell| cell.key() == key)
 }
 
 fn find_mut<'a>(table: &'a mut Table, key: &RecordKey) -> Option<&'a mut Cell> {
-    table.find_mut(hash(key), |cell| cell.key() == key).map(|cell| &mut **cell)
+    table.find_mut(hash(key), |cell| cell.key() == key)
 }
 
-fn insert(table: &mut Table, cell: Box<Cell>) {
+fn insert(table: &mut Table, cell: Cell) {
     table.insert_unique(hash(cell.key()), cell, |cell| hash(cell.key()));
 }
 
@@ -97,7 +96,7 @@ impl Entries {
     }
 }
 
-fn take_if(table: &mut Table, key: &RecordKey, condition: impl Fn(&Cell) -> bool) -> Option<Box<Cell>> {
+fn take_if(table: &mut Table, key: &RecordKey, condition: impl Fn(&Cell) -> bool) -> Option<Cell> {
     let found = table.find_entry(hash(key), |cell| cell.key() == key && condition(cell)).ok()?;
     Some(found.remove().0)
 }
@@ -172,9 +171,9 @@ impl Index {
         }
     }
 
-    fn make(&self, cells: &mut Table, cell: Box<Cell>) {
+    fn make(&self, cells: &mut Table, cell: Cell) {
         self.list(&cell);
-        self.notes.leave([&*cell], What::Made);
+        self.notes.leave([&cell], What::Made);
         insert(cells, cell);
     }
 
@@ -208,10 +207,10 @@ impl Index {
         removed.is_some()
     }
 
-    fn unmake(&self, cells: &mut Table, key: &RecordKey, what: What) -> Option<Box<Cell>> {
+    fn unmake(&self, cells: &mut Table, key: &RecordKey, what: What) -> Option<Cell> {
         let cell = take_if(cells, key, |_| true)?;
         self.unlist(&cell);
-        self.notes.leave([&*cell], what);
+        self.notes.leave([&cell], what);
         Some(cell)
     }
 
@@ -248,8 +247,8 @@ impl Index {
         let mut entries = shard.write();
         // They may have been used since.
         let take = |key| take_if(&mut entries.cells, key, |cell| cell.is_expired(now));
-        let expired: Vec<Box<Cell>> = keys.iter().filter_map(take).collect();
-        self.notes.leave(expired.iter().map(|cell| &**cell), What::Gone);
+        let expired: Vec<Cell> = keys.iter().filter_map(take).collect();
+        self.notes.leave(&expired, What::Gone);
         drop(entries);
         for cell in expired.iter().filter(|cell| cell.principal().is_some()) {
             let entries = shard.read();
