@@ -95,10 +95,9 @@ fn write_threads(page: &mut Page, figures: &Figures, sizes: &[u64]) {
          costs, and copying the values on each read would cost more. axum_session's copies one attribute. With a \
          thousand sessions all is in the processor's caches, and `create` and `delete` show that ours locks a shard \
          and counts, where tower-sessions' store has one lock for all; its rows of two threads show what that costs. \
-         From a thousand sessions to millions `get` takes more times as long than in a map, as it is nearly as fast \
-         with a thousand and has one more place in memory to wait for then: the record, before the count of its \
-         values. The 99th percentile of `create` is memory that the system gives page by page, \
-         as the maps have it too.",
+         From a thousand sessions to millions `get` takes more times as long than in a map, as it has the record's \
+         deadlines and version to wait for as well, in two lines of memory of their own. The 99th percentile of \
+         `create` is memory that the system gives page by page, as the maps have it too.",
     );
 }
 

@@ -92,7 +92,7 @@ pub fn with_sessions() -> impl Iterator<Item = &'static Subject> {
 }
 
 /// With sessions on a server, and what the same takes without.
-pub const SERVERS: [Subject; 21] = [
+pub const SERVERS: [Subject; 23] = [
     Subject { name: AXUM, label: "axum alone", bare: AXUM, note: "" },
     Subject { name: ACTIX, label: "actix-web alone", bare: ACTIX, note: "" },
     OURS_WITHOUT_SERVER,
@@ -179,6 +179,20 @@ pub const SERVERS: [Subject; 21] = [
         label: "session-axum, Memcached",
         bare: AXUM,
         note: "none of the others has a store there",
+    },
+    Subject {
+        name: "ours-firestore",
+        label: "session-axum, Firestore's emulator",
+        bare: AXUM,
+        note: "Google's emulator, measured where it is installed, which is slower than most of the others and counts \
+               nothing; a round trip is a call",
+    },
+    Subject {
+        name: "ours-redis-postgres",
+        label: "session-axum, Redis before PostgreSQL",
+        bare: AXUM,
+        note: "two tiers, written through: every change is in PostgreSQL before it is answered; the counts are those \
+               of both",
     },
     Subject {
         name: "ours-sqlite",

@@ -8,54 +8,57 @@ use axum_session_redispool::SessionRedisPool;
 use axum_session_sqlx::{SessionPgPool, SessionSqlitePool};
 use benches::apps::{App, AxumApp, actix, axum_session, bare, ours, ruts, tower_sessions};
 use redis_pool::RedisPool;
-use session_stores::{MemcachedStore, PostgresStore, RedisStore, SqliteStore, TrackedRedisStore};
+use session_core::TieredStore;
+use session_stores::{FirestoreStore, MemcachedStore, PostgresStore, RedisStore, SqliteStore, TrackedRedisStore};
 use tower_sessions_redis_store::fred::prelude::{Client, ClientLike, Config, Pool};
 use tower_sessions_sqlx_store::sqlx as earlier_sqlx;
 
-/// Where an application keeps its sessions.
+/// A place where an application keeps its sessions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It has none.
-    Nowhere,
     Redis,
     Postgres,
     Sqlite,
     Memcached,
+    Firestore,
 }
 
 pub struct Description {
     pub name: &'static str,
-    pub kind: Kind,
+    /// The first before the second where there are two; none for sessions in memory, or no sessions.
+    pub kinds: &'static [Kind],
 }
 
-const fn on(kind: Kind, name: &'static str) -> Description {
-    Description { name, kind }
+const fn on(kinds: &'static [Kind], name: &'static str) -> Description {
+    Description { name, kinds }
 }
 
 pub const RUTS_REDIS: &str = "ruts-redis";
 
-pub const ALL: [Description; 21] = [
-    on(Kind::Nowhere, "axum-bare"),
-    on(Kind::Nowhere, "actix-bare"),
-    on(Kind::Redis, "ours-redis"),
-    on(Kind::Redis, "ours-redis-tracked"),
-    on(Kind::Redis, "tower-sessions-redis"),
-    on(Kind::Redis, "tower-sessions-redis-always"),
-    on(Kind::Redis, "axum-session-redis"),
-    on(Kind::Redis, "axum-session-redis-no-memory"),
-    on(Kind::Redis, "actix-session-redis"),
-    on(Kind::Redis, RUTS_REDIS),
-    on(Kind::Postgres, "ours-postgres"),
-    on(Kind::Postgres, "tower-sessions-postgres"),
-    on(Kind::Postgres, "tower-sessions-postgres-always"),
-    on(Kind::Postgres, "axum-session-postgres"),
-    on(Kind::Postgres, "axum-session-postgres-no-memory"),
-    on(Kind::Postgres, "ruts-postgres"),
-    on(Kind::Sqlite, "ours-sqlite"),
-    on(Kind::Sqlite, "tower-sessions-sqlite"),
-    on(Kind::Sqlite, "axum-session-sqlite"),
-    on(Kind::Memcached, "ours-memcached"),
-    on(Kind::Nowhere, "ours-memory"),
+pub const ALL: [Description; 23] = [
+    on(&[], "axum-bare"),
+    on(&[], "actix-bare"),
+    on(&[Kind::Redis], "ours-redis"),
+    on(&[Kind::Redis], "ours-redis-tracked"),
+    on(&[Kind::Redis], "tower-sessions-redis"),
+    on(&[Kind::Redis], "tower-sessions-redis-always"),
+    on(&[Kind::Redis], "axum-session-redis"),
+    on(&[Kind::Redis], "axum-session-redis-no-memory"),
+    on(&[Kind::Redis], "actix-session-redis"),
+    on(&[Kind::Redis], RUTS_REDIS),
+    on(&[Kind::Postgres], "ours-postgres"),
+    on(&[Kind::Postgres], "tower-sessions-postgres"),
+    on(&[Kind::Postgres], "tower-sessions-postgres-always"),
+    on(&[Kind::Postgres], "axum-session-postgres"),
+    on(&[Kind::Postgres], "axum-session-postgres-no-memory"),
+    on(&[Kind::Postgres], "ruts-postgres"),
+    on(&[Kind::Sqlite], "ours-sqlite"),
+    on(&[Kind::Sqlite], "tower-sessions-sqlite"),
+    on(&[Kind::Sqlite], "axum-session-sqlite"),
+    on(&[Kind::Memcached], "ours-memcached"),
+    on(&[Kind::Firestore], "ours-firestore"),
+    on(&[Kind::Redis, Kind::Postgres], "ours-redis-postgres"),
+    on(&[], "ours-memory"),
 ];
 
 /// An application whose sessions are there.
@@ -82,6 +85,8 @@ async fn router(name: &str, url: &str) -> Router {
         "ours-postgres" => ours::on(PostgresStore::connect(url).await.expect(RUNS)),
         "ours-sqlite" => ours::on(SqliteStore::open(url).await.expect("the file can be opened")),
         "ours-memcached" => ours::on(MemcachedStore::connect(url).await.expect(RUNS)),
+        "ours-firestore" => ours::on(firestore(url).await),
+        "ours-redis-postgres" => ours::on(redis_before_postgres(url).await),
         "tower-sessions-redis" => tower_sessions_redis(url, false).await,
         "tower-sessions-redis-always" => tower_sessions_redis(url, true).await,
         "tower-sessions-postgres" => tower_sessions_postgres(url, false).await,
@@ -96,6 +101,16 @@ async fn router(name: &str, url: &str) -> Router {
         "ruts-postgres" => ruts_postgres(url).await,
         _ => panic!("there is no application {name}"),
     }
+}
+
+async fn firestore(url: &str) -> FirestoreStore {
+    let (host, database) = url.split_once('/').expect("HOST/DATABASE");
+    FirestoreStore::connect_to_emulator(host, database).await.expect(RUNS)
+}
+
+async fn redis_before_postgres(urls: &str) -> TieredStore<RedisStore, PostgresStore> {
+    let (redis, postgres) = urls.split_once(' ').expect("two URLs");
+    TieredStore::new(RedisStore::connect(redis).await.expect(RUNS), PostgresStore::connect(postgres).await.expect(RUNS))
 }
 
 /// As sqlx takes the name of a file that it may make.

@@ -2,13 +2,13 @@ use std::thread;
 
 use benches::apps::Work;
 
-use crate::apps::{self, Description, Kind};
+use crate::apps::{self, Description};
 use crate::hosts::Hosts;
 use crate::print;
 
 /// Two clients count on one session, each by an application of its own, as two processes do.
 pub fn run(hosts: &Hosts, app: &Description, counts: usize) {
-    if app.kind == Kind::Nowhere {
+    if app.kinds.is_empty() {
         return;
     }
     let url = hosts.url(app);

@@ -9,6 +9,9 @@ mod timing;
 mod visitors;
 
 // Servers as the tests start them, and the proxy that counts round trips there too.
+#[path = "../../../tests/src/firestore_emulator.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod firestore_emulator;
 #[path = "../../../tests/src/http2_frames.rs"]
 mod http2_frames;
 #[path = "../../../tests/src/memcached_server.rs"]

@@ -21,7 +21,7 @@ impl Server for Memcached {
         format!("memcached://{addr}")
     }
 
-    fn work_so_far(&self) -> ServerWork {
+    fn work_so_far(&self) -> Option<ServerWork> {
         let stats = self.0.ask("stats");
         let of = |name: &str| {
             let value = stats.lines().find_map(|line| line.strip_prefix(&format!("STAT {name} ")));
@@ -29,6 +29,6 @@ impl Server for Memcached {
         };
         let deletes = of("delete_hits") + of("delete_misses");
         let writes = of("cmd_set") + of("cmd_touch") + deletes;
-        ServerWork { commands: of("cmd_get") + writes, writes }
+        Some(ServerWork { commands: of("cmd_get") + writes, writes })
     }
 }

@@ -38,7 +38,7 @@ impl Postgres {
         ask(&server, &["ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'".to_owned()]);
         server.stop();
         server.restart();
-        let apps = apps::ALL.iter().filter(|app| app.kind == Kind::Postgres);
+        let apps = apps::ALL.iter().filter(|app| app.kinds.contains(&Kind::Postgres));
         let mut statements: Vec<String> = apps.map(|app| format!("CREATE DATABASE {}", database(app))).collect();
         statements.push("CREATE EXTENSION pg_stat_statements".to_owned());
         let connection = Mutex::new(ask(&server, &statements));
@@ -59,10 +59,10 @@ impl Server for Postgres {
         format!("postgres://postgres@{addr}/{}", database(app))
     }
 
-    fn work_so_far(&self) -> ServerWork {
+    fn work_so_far(&self) -> Option<ServerWork> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = sqlx::query_as(COUNT).fetch_one(&mut *connection);
         let (commands, writes): (i64, i64) = self.runtime.block_on(counted).expect(WORKS);
-        ServerWork { commands: commands as u64, writes: writes as u64 }
+        Some(ServerWork { commands: commands as u64, writes: writes as u64 })
     }
 }

@@ -35,7 +35,7 @@ impl Server for Redis {
     }
 
     /// Those of scripts included, but not the question itself.
-    fn work_so_far(&self) -> ServerWork {
+    fn work_so_far(&self) -> Option<ServerWork> {
         let stats = self.server.ask(&["INFO", "commandstats"]);
         let mut work = ServerWork { commands: 0, writes: 0 };
         for line in stats.lines().filter_map(|line| line.strip_prefix("cmdstat_")) {
@@ -48,6 +48,6 @@ impl Server for Redis {
                 work.writes += calls;
             }
         }
-        work
+        Some(work)
     }
 }

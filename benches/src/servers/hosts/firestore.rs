@@ -1,0 +1,36 @@
+use std::net::SocketAddr;
+
+use super::{Server, ServerWork};
+use crate::apps::Description;
+use crate::firestore_emulator::FirestoreEmulator;
+use crate::proxy::Proxy;
+
+/// The emulator, which does not count what it does.
+pub struct Firestore(FirestoreEmulator);
+
+impl Firestore {
+    /// None where it is not installed.
+    pub fn start() -> Option<Self> {
+        FirestoreEmulator::start().map(Firestore)
+    }
+}
+
+impl Server for Firestore {
+    fn addr(&self) -> SocketAddr {
+        self.0.addr()
+    }
+
+    /// In a database of the application's own.
+    fn url(&self, addr: SocketAddr, app: &Description) -> String {
+        format!("{addr}/{}", app.name)
+    }
+
+    /// Both sides also send frames of HTTP/2 of their own accord.
+    fn round_trips(&self, proxy: &Proxy) -> u64 {
+        proxy.http2_requests()
+    }
+
+    fn work_so_far(&self) -> Option<ServerWork> {
+        None
+    }
+}
