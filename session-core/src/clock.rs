@@ -1,9 +1,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::Time;
+use crate::time::Time;
 
-/// Tells the time to a [`SessionManager`](crate::SessionManager).
+/// Tells the time to a [`SessionManager`](crate::manager::SessionManager).
 ///
 /// Every deadline is judged by this clock alone, whatever a store's own expiry does.
 pub trait Clock: Send + Sync + 'static {

@@ -5,7 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::error::RandomError;
-use crate::{RandomSource, RecordKey};
+use crate::random::RandomSource;
+use crate::record::RecordKey;
 
 /// The random name of a session that only its client and this process's memory hold.
 ///
@@ -147,7 +148,7 @@ impl PresentedIds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SystemRandom;
+    use crate::random::SystemRandom;
 
     #[test]
     fn an_id_has_the_asked_length_and_parses() {

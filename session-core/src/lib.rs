@@ -13,61 +13,37 @@
 
 #![forbid(unsafe_code)]
 
-mod attr_key;
-mod attributes;
-mod builder;
-mod changes;
 mod clock;
-mod codec;
-mod commit;
-mod conflict_queue;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-#[cfg(feature = "encryption")]
-mod encryption;
-mod envelope;
 mod error;
 mod event;
 mod id;
-mod key;
 mod manager;
 mod memory;
-mod memory_cell;
-mod memory_index;
-mod memory_recency;
-mod new_session;
-mod patient_store;
-mod purge;
 mod random;
 mod record;
 mod session;
-mod started;
-mod state;
 mod store;
 mod tiered;
 mod time;
 mod visit;
 
-pub use attr_key::{AttrKey, AttrName, Name, WriteName};
-pub use attributes::{Attributes, MAX_SESSION_BYTES};
-pub use builder::SessionManagerBuilder;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use codec::{Body, Codec, CodecError, JsonCodec};
-pub use commit::{Committed, IssuedId};
-#[cfg(feature = "encryption")]
-pub use encryption::EncryptedCodec;
-pub use envelope::{Envelope, InvalidRecord, warn_dropped};
 pub use error::{AttributeError, ConfigError, Error, RandomError, StoreError};
 pub use event::{Counters, Event, Observer};
 pub use id::{PresentedIds, SessionId};
-pub use key::{InvalidRecordKey, PrincipalKey, RecordKey};
-pub use manager::{IntoSessionManager, SessionManager};
+pub use manager::{IntoSessionManager, SessionManager, SessionManagerBuilder};
 pub use memory::MemoryStore;
-pub use new_session::NewSession;
 pub use random::{RandomSource, SystemRandom};
-pub use record::{Record, Version};
-pub use session::Session;
-pub use store::{AnyStore, Capabilities, FastStore, Purged, Store, Written};
+#[cfg(feature = "encryption")]
+pub use record::EncryptedCodec;
+pub use record::{
+    Attributes, Body, Codec, CodecError, Envelope, InvalidRecord, InvalidRecordKey, JsonCodec, MAX_SESSION_BYTES,
+    PrincipalKey, Record, RecordKey, Version, warn_dropped,
+};
+pub use session::{AttrKey, AttrName, Name, NewSession, Session, WriteName};
+pub use store::{AnyStore, Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 pub use tiered::{TierCounters, TieredStore, TieredStoreBuilder, WriteBehind};
 pub use time::Time;
-pub use visit::{Host, Visit};
+pub use visit::{Committed, Host, IssuedId, Visit};

@@ -13,7 +13,7 @@ use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::field_filter::Operator;
 use session_core::{
     Capabilities, Codec, ConfigError, Envelope, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError,
-    Time, Version, Written,
+    Time, Version, Created, Renewed, Saved,
 };
 
 use document::{ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
@@ -193,11 +193,11 @@ impl Store for FirestoreStore {
         Capabilities::ALL
     }
 
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let document = self.document_of(self.seal(record)?);
         Ok(match self.documents.commit(vec![documents::insert(document)]).await? {
-            Committed::Done(_) => Written::Done,
-            Committed::Exists | Committed::Changed => Written::Exists,
+            Committed::Done(_) => Created::Done,
+            Committed::Exists | Committed::Changed => Created::Exists,
         })
     }
 
@@ -208,13 +208,13 @@ impl Store for FirestoreStore {
         Ok(record)
     }
 
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         let mut envelope = self.seal(record)?;
         loop {
             let found = self.recall_or_find(&record.key, Some(expected), record.accessed).await?;
-            let Some((stored, read)) = found else { return Ok(Written::Missing) };
+            let Some((stored, read)) = found else { return Ok(Saved::Missing) };
             if stored.version != expected {
-                return Ok(Written::Conflict);
+                return Ok(Saved::Conflict);
             }
             envelope.accessed = envelope.accessed.max(stored.accessed);
             let write = documents::replace(self.document_of(envelope.clone()), read);
@@ -223,7 +223,7 @@ impl Store for FirestoreStore {
             if let Some(read) = written {
                 self.recent_reads.note(envelope, read);
             }
-            return Ok(Written::Done);
+            return Ok(Saved::Done);
         }
     }
 
@@ -245,18 +245,18 @@ impl Store for FirestoreStore {
         }
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         let document = self.document_of(self.seal(record)?);
         loop {
             let found = self.recall_or_find(old, Some(expected), record.accessed).await?;
-            let Some((stored, read)) = found else { return Ok(Written::Missing) };
+            let Some((stored, read)) = found else { return Ok(Renewed::Missing) };
             if stored.version != expected {
-                return Ok(Written::Conflict);
+                return Ok(Renewed::Conflict);
             }
             let delete = documents::delete_unchanged(self.documents.name_of(old), read);
             match self.documents.commit(vec![delete, documents::insert(document.clone())]).await? {
-                Committed::Done(_) => return Ok(Written::Done),
-                Committed::Exists => return Ok(Written::Exists),
+                Committed::Done(_) => return Ok(Created::Done),
+                Committed::Exists => return Ok(Created::Exists),
                 Committed::Changed => {}
             }
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use session_core::{
     Codec, ConfigError, Envelope, FastStore, JsonCodec, Purged, Record, RecordKey, Store, StoreError, Time, Version,
-    Written,
+    Buried, Created, Renewed, Saved,
 };
 
 use item::{Copy, Item};
@@ -167,8 +167,8 @@ impl MemcachedStore {
     }
 
     /// How renewing ends that finds itself refused, perhaps because an earlier attempt did it.
-    async fn done_before_or(&self, refused: Written, old: &RecordKey, new: &RecordKey) -> Result<Written, StoreError> {
-        Ok(if self.successor_of(old).await? == Some(*new) { Written::Done } else { refused })
+    async fn done_before_or(&self, refused: Renewed, old: &RecordKey, new: &RecordKey) -> Result<Renewed, StoreError> {
+        Ok(if self.successor_of(old).await? == Some(*new) { Renewed::Done } else { refused })
     }
 
     /// Writes the record that is to take the place of `old`, which is none as yet. `None` if its
@@ -205,9 +205,9 @@ impl MemcachedStore {
             cas = match self.find(&old, now).await? {
                 // A touch is no conflict.
                 Some((copy, cas)) if copy.envelope.version == version => cas,
-                Some(_) => return Ok(Moved::Not(Written::Conflict)),
+                Some(_) => return Ok(Moved::Not(Renewed::Conflict)),
                 None if self.successor_of(&old).await? == Some(new.key) => return Ok(Moved::Before),
-                None => return Ok(Moved::Not(Written::Missing)),
+                None => return Ok(Moved::Not(Renewed::Missing)),
             };
         }
     }
@@ -232,17 +232,17 @@ impl MemcachedStore {
         key: &RecordKey,
         until: Time,
         is_kept: impl Fn(&Item) -> bool,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Renewed, StoreError> {
         let buried = Item::Buried { until };
         loop {
             let is_done = match self.items.get(key).await? {
                 None => self.items.add(key, &buried).await?.is_some(),
                 Some(Found { item: Ok(Item::Buried { until: longer }), .. }) if longer >= until => true,
-                Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Written::Conflict),
+                Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Renewed::Conflict),
                 Some(Found { cas, .. }) => matches!(self.items.replace(key, cas, &buried).await?, Replaced::Done(_)),
             };
             if is_done {
-                return Ok(Written::Done);
+                return Ok(Renewed::Done);
             }
         }
     }
@@ -254,7 +254,7 @@ enum Moved {
     Now(Cas),
     /// By an earlier attempt.
     Before,
-    Not(Written),
+    Not(Renewed),
 }
 
 impl std::fmt::Debug for MemcachedStore {
@@ -269,10 +269,10 @@ impl Store for MemcachedStore {
         NAME
     }
 
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let copy = Copy { until: Time::MAX, envelope: self.seal(record)? };
         let added = self.items.add(&record.key, &Item::Record(copy)).await?;
-        Ok(if added.is_some() { Written::Done } else { Written::Exists })
+        Ok(if added.is_some() { Created::Done } else { Created::Exists })
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
@@ -282,24 +282,24 @@ impl Store for MemcachedStore {
         Ok(record)
     }
 
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         let mut envelope = self.seal(record)?;
         loop {
             let found = self.recall_or_find(&record.key, expected, record.accessed).await?;
-            let Some((stored, cas)) = found else { return Ok(Written::Missing) };
+            let Some((stored, cas)) = found else { return Ok(Saved::Missing) };
             if stored.envelope.version != expected {
-                return Ok(Written::Conflict);
+                return Ok(Saved::Conflict);
             }
             envelope.accessed = envelope.accessed.max(stored.envelope.accessed);
             let saved = Item::Record(Copy { until: stored.until, envelope: envelope.clone() });
             match self.items.replace(&record.key, cas, &saved).await? {
                 Replaced::Done(cas) => {
                     self.recent_reads.note(envelope, (stored.until, cas));
-                    return Ok(Written::Done);
+                    return Ok(Saved::Done);
                 }
                 // A touch is no conflict: look again.
                 Replaced::Changed => {}
-                Replaced::Missing => return Ok(Written::Missing),
+                Replaced::Missing => return Ok(Saved::Missing),
             }
         }
     }
@@ -325,17 +325,17 @@ impl Store for MemcachedStore {
     ///
     /// Whoever meets a pending record looks at the old key: if that says *moved* to it, step 3 is
     /// done there and then. So whatever fails in between, exactly one of the two is there.
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         let envelope = self.seal(record)?;
         let Some(found) = self.recall_or_find(old, expected, record.accessed).await? else {
-            return self.done_before_or(Written::Missing, old, &record.key).await;
+            return self.done_before_or(Renewed::Missing, old, &record.key).await;
         };
         if found.0.envelope.version != expected {
-            return Ok(Written::Conflict);
+            return Ok(Renewed::Conflict);
         }
         let copy = Copy { until: found.0.until, envelope };
         let Some(pending) = self.prepare(old, &copy).await? else {
-            return self.done_before_or(Written::Exists, old, &record.key).await;
+            return self.done_before_or(Renewed::Exists, old, &record.key).await;
         };
         let moved = self.move_away(found, &copy.envelope, record.accessed).await?;
         if let Err(error) = self.settle(pending, old, copy, moved).await {
@@ -343,7 +343,7 @@ impl Store for MemcachedStore {
             tracing::debug!(session = %record.key.fingerprint(), %error, "a renewed session was left unsettled");
         }
         Ok(match moved {
-            Moved::Now(_) | Moved::Before => Written::Done,
+            Moved::Now(_) | Moved::Before => Renewed::Done,
             Moved::Not(written) => written,
         })
     }
@@ -415,7 +415,7 @@ impl FastStore for MemcachedStore {
         expected: Version,
         now: Time,
         until: Time,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Buried, StoreError> {
         // So that a renewed record is no longer pending.
         let _found = self.find(key, now).await?;
         let is_other = |item: &Item| match item {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_core::{
     Capabilities, Codec, ConfigError, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time,
-    Version, Written,
+    Version, Created, Renewed, Saved,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres};
@@ -146,8 +146,8 @@ impl PostgresStore {
     }
 
     /// Why the record of this key was not written.
-    async fn reason(&self, key: &RecordKey, now: Time) -> Result<Written, StoreError> {
-        Ok(if self.version(key, now).await?.is_some() { Written::Conflict } else { Written::Missing })
+    async fn reason(&self, key: &RecordKey, now: Time) -> Result<Saved, StoreError> {
+        Ok(if self.version(key, now).await?.is_some() { Saved::Conflict } else { Saved::Missing })
     }
 
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
@@ -169,11 +169,11 @@ impl Store for PostgresStore {
         Capabilities::ALL
     }
 
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let insert = || bind_record(sqlx::query(safe(&self.statements.create)), &envelope);
         let rows = self.write(insert).await.map_err(failed)?;
-        Ok(if rows > 0 { Written::Done } else { Written::Exists })
+        Ok(if rows > 0 { Created::Done } else { Created::Exists })
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
@@ -190,12 +190,12 @@ impl Store for PostgresStore {
         Ok(found.map(sql::version))
     }
 
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let update = || bind_record(sqlx::query(safe(&self.statements.save)), &envelope).bind(number(expected));
         match self.write(update).await.map_err(failed)? {
             0 => self.reason(&record.key, record.accessed).await,
-            _ => Ok(Written::Done),
+            _ => Ok(Saved::Done),
         }
     }
 
@@ -206,7 +206,7 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let update = || {
             bind_record(sqlx::query(safe(&self.statements.renew)), &envelope)
@@ -215,8 +215,8 @@ impl Store for PostgresStore {
         };
         match self.write(update).await {
             Ok(0) => self.reason(old, record.accessed).await,
-            Ok(_) => Ok(Written::Done),
-            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Written::Exists),
+            Ok(_) => Ok(Saved::Done),
+            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Saved::Exists),
             Err(error) => Err(failed(error)),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use session_core::{
     Capabilities, Codec, ConfigError, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time,
-    Version, Written,
+    Version, Created, Renewed, Saved,
 };
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Error, Executor, Sqlite, SqliteConnection, SqlitePool};
@@ -142,8 +142,8 @@ impl SqliteStore {
     }
 
     /// Why the record of this key was not written.
-    async fn reason(&self, key: &RecordKey, now: Time) -> Result<Written, StoreError> {
-        Ok(if self.version(key, now).await?.is_some() { Written::Conflict } else { Written::Missing })
+    async fn reason(&self, key: &RecordKey, now: Time) -> Result<Saved, StoreError> {
+        Ok(if self.version(key, now).await?.is_some() { Saved::Conflict } else { Saved::Missing })
     }
 
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
@@ -163,11 +163,11 @@ impl Store for SqliteStore {
         Capabilities::ALL
     }
 
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let insert = bind_record(sqlx::query(safe(&self.statements.create)), &envelope);
         let rows = self.write(insert).await.map_err(failed)?;
-        Ok(if rows > 0 { Written::Done } else { Written::Exists })
+        Ok(if rows > 0 { Created::Done } else { Created::Exists })
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
@@ -181,17 +181,17 @@ impl Store for SqliteStore {
         Ok(query.fetch_optional(&self.pool).await.map_err(failed)?.map(sql::version))
     }
 
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let update = bind_record(sqlx::query(safe(&self.statements.save)), &envelope).bind(number(expected));
         if self.write(update).await.map_err(failed)? > 0 {
             if let Some(pause) = self.contention.pause(&record.key, record.version) {
                 tokio::time::sleep(pause).await;
             }
-            return Ok(Written::Done);
+            return Ok(Saved::Done);
         }
         let reason = self.reason(&record.key, record.accessed).await?;
-        if reason == Written::Conflict {
+        if reason == Saved::Conflict {
             self.contention.note(&record.key);
         }
         Ok(reason)
@@ -204,15 +204,15 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let update = bind_record(sqlx::query(safe(&self.statements.renew)), &envelope)
             .bind(number(expected))
             .bind(old.as_bytes().to_vec());
         match self.write(update).await {
             Ok(0) => self.reason(old, record.accessed).await,
-            Ok(_) => Ok(Written::Done),
-            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Written::Exists),
+            Ok(_) => Ok(Saved::Done),
+            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Saved::Exists),
             Err(error) => Err(failed(error)),
         }
     }

@@ -1,7 +1,7 @@
 //! What saving costs at a store that remembers what it loaded, for one that reaches its server through
 //! a [`Proxy`](crate::Proxy) that counts: `calls` is how many there have been.
 
-use session_core::{NewSession, Record, Store, Written};
+use session_core::{NewSession, Record, Saved, Store};
 
 use crate::records::*;
 
@@ -44,19 +44,19 @@ pub async fn what_changed_since_it_was_loaded_is_read_again(
         (written, calls() - before)
     };
     let saved = next(&record);
-    assert_eq!(save(&saved, record.version).await, (Written::Done, 2), "it was not loaded");
+    assert_eq!(save(&saved, record.version).await, (Saved::Done, 2), "it was not loaded");
 
     let (again, later) = (next(&saved), now().saturating_add(MINUTE));
     other.touch(&record.key, later).await.unwrap();
-    assert_eq!(save(&again, saved.version).await, (Written::Done, 3), "it was touched");
+    assert_eq!(save(&again, saved.version).await, (Saved::Done, 3), "it was touched");
     assert_eq!(load(store, &record.key).await, Some(Record { accessed: later, ..again.clone() }));
 
     let theirs = next(&again);
-    assert_eq!(other.save(&theirs, again.version).await.unwrap(), Written::Done);
-    assert_eq!(save(&next(&again), again.version).await, (Written::Conflict, 2), "it was saved");
+    assert_eq!(other.save(&theirs, again.version).await.unwrap(), Saved::Done);
+    assert_eq!(save(&next(&again), again.version).await, (Saved::Conflict, 2), "it was saved");
     assert_eq!(load(store, &record.key).await, Some(Record { accessed: later, ..theirs.clone() }));
 
     other.delete(&record.key).await.unwrap();
-    assert_eq!(save(&next(&theirs), theirs.version).await.0, Written::Missing);
+    assert_eq!(save(&next(&theirs), theirs.version).await.0, Saved::Missing);
     assert_eq!(load(store, &record.key).await, None);
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use session_core::{
-    Attributes, Clock, Record, RecordKey, SessionId, SessionManager, Store, SystemClock, SystemRandom, Time, Version,
-    Written,
+    Attributes, Clock, Created, Record, RecordKey, SessionId, SessionManager, Store, SystemClock, SystemRandom, Time,
+    Version,
 };
 
 /// A second.
@@ -70,7 +70,7 @@ pub fn renewed(record: &Record) -> Record {
 
 /// The record, now in the store.
 pub async fn created(store: &impl Store, record: Record) -> Record {
-    assert_eq!(store.create(&record).await.expect("the store works"), Written::Done);
+    assert_eq!(store.create(&record).await.expect("the store works"), Created::Done);
     record
 }
 

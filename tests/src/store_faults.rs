@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use session_core::{Error, NewSession, Record, SessionManager, Store, Written};
+use session_core::{Error, NewSession, Record, Renewed, Saved, SessionManager, Store};
 use tokio::task::JoinSet;
 
 use crate::records::*;
@@ -109,7 +109,7 @@ pub async fn cut_large_save_is_old_or_new(store: &impl Store, proxy: &Proxy, rou
         proxy.set(Fault::None);
         let loaded = settled(store, &stored).await;
         assert!(loaded == stored || loaded == saved, "mixed in round {round}");
-        assert!(loaded == saved || !matches!(answer, Ok(Written::Done)), "acknowledged and lost in round {round}");
+        assert!(loaded == saved || !matches!(answer, Ok(Saved::Done)), "acknowledged and lost in round {round}");
         stored = loaded;
     }
 }
@@ -129,7 +129,7 @@ pub async fn cut_renewal_leaves_exactly_one(
         proxy.set(cut(round, bytes));
         let answer = store.renew(&old.key, old.version, &new).await;
         proxy.set(Fault::None);
-        assert_exactly_one(store, &old, &new, answer.is_ok_and(|written| written == Written::Done)).await;
+        assert_exactly_one(store, &old, &new, answer.is_ok_and(|written| written == Renewed::Done)).await;
 
         let session = sessions.create(NewSession::new().attr("Round", &round)).await.unwrap();
         let old_id = session.id();
@@ -162,16 +162,16 @@ pub async fn cancelled_renewal_leaves_exactly_one(store: &impl Store, rounds: us
             Some(_) => usual = waits.max(1),
             None => cancelled += 1,
         }
-        let is_done = answer.is_some_and(|answer| answer.expect("the store works") == Written::Done);
+        let is_done = answer.is_some_and(|answer| answer.expect("the store works") == Renewed::Done);
         assert_exactly_one(store, &old, &new, is_done).await;
         // Whatever was left behind is in nobody's way.
         let is_again_renewed = async |current: &Record| {
             let next = renewed(current);
             let written = store.renew(&current.key, current.version, &next).await.expect("the store works");
-            if written == Written::Done {
+            if written == Renewed::Done {
                 assert_exactly_one(store, current, &next, true).await;
             }
-            written == Written::Done
+            written == Renewed::Done
         };
         // In this order, as what was cancelled may still take effect in between.
         assert!(is_again_renewed(&old).await || is_again_renewed(&new).await);
@@ -241,7 +241,7 @@ async fn visit(store: &impl Store, record: &Record, kind: u64) {
         _ => {
             let saved = Record { accessed: now(), ..next(&loaded) };
             let written = store.save(&saved, loaded.version).await.expect("the store works");
-            assert!(matches!(written, Written::Done | Written::Conflict), "{written:?}");
+            assert!(matches!(written, Saved::Done | Saved::Conflict), "{written:?}");
         }
     }
 }

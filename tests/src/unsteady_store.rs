@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use session_core::{
-    Capabilities, MemoryStore, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version, Written,
+    Capabilities, Created, MemoryStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, Store, StoreError,
+    Time, Version,
 };
 use tokio::sync::watch;
 
@@ -68,7 +69,7 @@ impl Store for UnsteadyStore {
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         self.write().await?;
         self.inner.create(record).await
     }
@@ -76,7 +77,7 @@ impl Store for UnsteadyStore {
         self.read()?;
         self.inner.load(key, now).await
     }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         self.write().await?;
         self.inner.save(record, expected).await
     }
@@ -84,7 +85,7 @@ impl Store for UnsteadyStore {
         self.write().await?;
         self.inner.touch(key, accessed).await
     }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         self.write().await?;
         self.inner.renew(old, expected, record).await
     }

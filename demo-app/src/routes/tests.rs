@@ -10,8 +10,8 @@ use clap::Parser;
 use http_body_util::BodyExt;
 use session_axum::SessionLayer;
 use session_core::{
-    Capabilities, ManualClock, MemoryStore, Purged, Record, RecordKey, SessionManager, Store, StoreError, Time,
-    Version, Written,
+    Capabilities, Created, ManualClock, MemoryStore, Purged, Record, RecordKey, Renewed, Saved, SessionManager, Store,
+    StoreError, Time, Version,
 };
 use tower::ServiceExt;
 
@@ -348,19 +348,19 @@ impl Store for Switchable {
     fn capabilities(&self) -> Capabilities {
         Capabilities::ALL
     }
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         self.answer()?.create(record).await
     }
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         self.answer()?.load(key, now).await
     }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         self.answer()?.save(record, expected).await
     }
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.answer()?.touch(key, accessed).await
     }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         self.answer()?.renew(old, expected, record).await
     }
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {

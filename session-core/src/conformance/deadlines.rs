@@ -77,7 +77,7 @@ pub async fn expired_record_is_not_revived_by_save(store: &impl Store) {
     let deadline = record.expires_at();
     let mut saved = edited(&record, "Color", "blue");
     saved.accessed = deadline;
-    assert_eq!(save(store, &saved, record.version).await, Written::Missing);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Missing);
     assert!(!is_alive(store, &record.key, deadline).await);
 }
 
@@ -87,7 +87,7 @@ pub async fn expired_record_is_not_renewed(store: &impl Store) {
     let deadline = record.expires_at();
     let mut new = renewed(&record);
     new.accessed = deadline;
-    assert_eq!(renew(store, &record, &new).await, Written::Missing);
+    assert_eq!(renew(store, &record, &new).await, Renewed::Missing);
     assert!(!is_alive(store, &new.key, deadline).await);
     assert!(!is_alive(store, &record.key, deadline).await);
 }
@@ -107,7 +107,7 @@ pub async fn clock_going_backward_neither_expires_nor_immortalises(store: &impl 
     touch(store, &record.key, earlier).await;
     let mut saved = edited(&record, "Color", "blue");
     saved.accessed = earlier;
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     assert!(is_alive(store, &record.key, record.expires_at().saturating_sub(MILLISECOND)).await);
     assert!(!is_alive(store, &record.key, record.expires_at()).await);
 }

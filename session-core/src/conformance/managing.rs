@@ -1,4 +1,5 @@
-use crate::{NewSession, Session, SessionManager};
+use crate::manager::SessionManager;
+use crate::session::{NewSession, Session};
 
 use super::*;
 

@@ -1,4 +1,5 @@
-use crate::{PrincipalKey, StoreError};
+use crate::error::StoreError;
+use crate::record::PrincipalKey;
 
 use super::*;
 
@@ -25,15 +26,15 @@ pub async fn principal_index_follows_creation_renewal_and_removal(store: &impl S
     let (ann, bob) = (fresh_principal(), fresh_principal());
     let record = created_for(store, &ann).await;
     let saved = edited(&record, "Color", "blue");
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     assert_eq!(keys_of(store, &ann, now()).await, [record.key]);
 
     let new = renewed(&saved);
-    assert_eq!(renew(store, &saved, &new).await, Written::Done);
+    assert_eq!(renew(store, &saved, &new).await, Renewed::Done);
     assert_eq!(keys_of(store, &ann, now()).await, [new.key]);
 
     let other = Record { principal: Some(bob.as_str().into()), ..renewed(&new) };
-    assert_eq!(renew(store, &new, &other).await, Written::Done);
+    assert_eq!(renew(store, &new, &other).await, Renewed::Done);
     assert_eq!(keys_of(store, &ann, now()).await, []);
     assert_eq!(keys_of(store, &bob, now()).await, [other.key]);
 
@@ -65,7 +66,7 @@ pub async fn delete_of_principal_spares_one_and_strangers(store: &impl Store) {
     assert_eq!(delete_of_principal(store, &ann, Some(&here.key), now()).await, 1);
     assert!(!is_alive(store, &there.key, now()).await);
     assert_eq!(keys_of(store, &ann, now()).await, [here.key]);
-    assert_eq!(save(store, &edited(&there, "Color", "blue"), there.version).await, Written::Missing);
+    assert_eq!(save(store, &edited(&there, "Color", "blue"), there.version).await, Saved::Missing);
 
     assert_eq!(delete_of_principal(store, &ann, None, now()).await, 1);
     assert!(!is_alive(store, &here.key, now()).await);

@@ -3,7 +3,8 @@ use std::future::Future;
 
 use tokio::task::{JoinSet, yield_now};
 
-use crate::NewSession;
+use crate::error::StoreError;
+use crate::session::NewSession;
 
 use super::managing::manager;
 use super::*;
@@ -16,8 +17,8 @@ pub async fn parallel_creates_have_one_winner(store: &(impl Store + Clone), roun
         let record = fresh_record();
         let attempts = (0..WRITERS).map(|writer| edited(&record, "Writer", writer)).collect();
         let create = |store, record| async move { Store::create(&store, &record).await };
-        let (winner, rest) = race(store, attempts, create).await;
-        assert!(rest.iter().all(|written| *written == Written::Exists), "{rest:?}");
+        let (winner, rest) = race(store, Created::Done, attempts, create).await;
+        assert!(rest.iter().all(|written| *written == Created::Exists), "{rest:?}");
         assert_eq!(load(store, &record.key, now()).await, Some(winner));
     }
 }
@@ -28,8 +29,8 @@ pub async fn parallel_saves_of_one_version_have_one_winner(store: &(impl Store +
         let record = created(store).await;
         let attempts = (0..WRITERS).map(|writer| edited(&record, "Writer", writer)).collect();
         let save = move |store, saved: Record| async move { Store::save(&store, &saved, record.version).await };
-        let (winner, rest) = race(store, attempts, save).await;
-        assert!(rest.iter().all(|written| *written == Written::Conflict), "{rest:?}");
+        let (winner, rest) = race(store, Saved::Done, attempts, save).await;
+        assert!(rest.iter().all(|written| *written == Saved::Conflict), "{rest:?}");
         assert_eq!(load(store, &winner.key, now()).await, Some(winner));
     }
 }
@@ -41,8 +42,8 @@ pub async fn parallel_renewals_leave_one_live_record(store: &(impl Store + Clone
         let attempts: Vec<Record> = (0..WRITERS).map(|_| renewed(&record)).collect();
         let (old, version) = (record.key, record.version);
         let renew = move |store, new: Record| async move { Store::renew(&store, &old, version, &new).await };
-        let (winner, rest) = race(store, attempts.clone(), renew).await;
-        let told = |written: &Written| matches!(written, Written::Missing | Written::Conflict);
+        let (winner, rest) = race(store, Renewed::Done, attempts.clone(), renew).await;
+        let told = |written: &Renewed| matches!(written, Renewed::Missing | Renewed::Conflict);
         assert!(rest.iter().all(told), "{rest:?}");
         assert!(!is_alive(store, &record.key, now()).await);
         for new in attempts {
@@ -58,7 +59,7 @@ pub async fn delete_against_save_leaves_nothing(store: &(impl Store + Clone), ro
         let (saver, deleter, key) = (store.clone(), store.clone(), record.key);
         let saving = async move { save(&saver, &edited(&record, "Color", "blue"), record.version).await };
         let (saved, ()) = at_once(saving, async move { delete(&deleter, &key).await }).await;
-        assert!(matches!(saved, Written::Done | Written::Missing), "{saved:?}");
+        assert!(matches!(saved, Saved::Done | Saved::Missing), "{saved:?}");
         assert!(!is_alive(store, &key, now()).await);
     }
 }
@@ -83,9 +84,9 @@ pub async fn delete_against_renewal_leaves_no_old_record(store: &(impl Store + C
         let (old_key, new_key) = (record.key, new.key);
         let renewing = async move { renew(&renewer, &record, &new).await };
         let (written, ()) = at_once(renewing, async move { delete(&deleter, &old_key).await }).await;
-        assert!(matches!(written, Written::Done | Written::Missing), "{written:?}");
+        assert!(matches!(written, Renewed::Done | Renewed::Missing), "{written:?}");
         assert!(!is_alive(store, &old_key, now()).await);
-        assert_eq!(is_alive(store, &new_key, now()).await, written == Written::Done);
+        assert_eq!(is_alive(store, &new_key, now()).await, written == Renewed::Done);
     }
 }
 
@@ -104,8 +105,8 @@ pub async fn save_against_renewal_is_lost_by_one(store: &(impl Store + Clone), r
             async move { renew(&renewer, &record, &new).await }
         };
         let (by_save, by_renewal) = match at_once(saving, renewing).await {
-            (Written::Done, Written::Conflict) => (Some(saved), None),
-            (Written::Missing | Written::Conflict, Written::Done) => (None, Some(new.clone())),
+            (Saved::Done, Renewed::Conflict) => (Some(saved), None),
+            (Saved::Missing | Saved::Conflict, Renewed::Done) => (None, Some(new.clone())),
             outcome => panic!("saving and renewing ended as {outcome:?}"),
         };
         assert_eq!(load(store, &record.key, now()).await, by_save);
@@ -124,7 +125,7 @@ pub async fn touch_against_save_loses_neither(store: &(impl Store + Clone), roun
         let after_both = Record { accessed, ..saved.clone() };
         let saving = async move { save(&saver, &saved, version).await };
         let (written, ()) = at_once(saving, async move { touch(&toucher, &key, accessed).await }).await;
-        assert_eq!(written, Written::Done);
+        assert_eq!(written, Saved::Done);
         assert_eq!(load(store, &key, now()).await, Some(after_both));
     }
 }
@@ -157,7 +158,7 @@ pub async fn load_never_sees_half_a_save(store: &(impl Store + Clone), rounds: u
         for round in 1..=rounds {
             let mut saved = edited(&edited(&last, "Left", round), "Right", round);
             saved.version = last.version.next(0);
-            assert_eq!(save(&writer, &saved, last.version).await, Written::Done);
+            assert_eq!(save(&writer, &saved, last.version).await, Saved::Done);
             last = saved;
             yield_now().await;
         }
@@ -194,10 +195,11 @@ pub async fn parallel_updates_add_up(store: &(impl Store + Clone), rounds: usize
 }
 
 /// Attempts of the same kind at the same time: the one that was stored, and the others' outcomes.
-async fn race<S, W>(store: &S, attempts: Vec<Record>, write: impl Fn(S, Record) -> W) -> (Record, Vec<Written>)
+async fn race<S, W, O>(store: &S, done: O, attempts: Vec<Record>, write: impl Fn(S, Record) -> W) -> (Record, Vec<O>)
 where
     S: Store + Clone,
-    W: Future<Output = Result<Written, crate::StoreError>> + Send + 'static,
+    O: PartialEq + std::fmt::Debug + Send + 'static,
+    W: Future<Output = Result<O, StoreError>> + Send + 'static,
 {
     let mut writers = JoinSet::new();
     for record in attempts {
@@ -205,7 +207,7 @@ where
         writers.spawn(async move { (record, writing.await.expect("the store works")) });
     }
     let (winners, rest): (Vec<_>, Vec<_>) =
-        writers.join_all().await.into_iter().partition(|(_, written)| *written == Written::Done);
+        writers.join_all().await.into_iter().partition(|(_, written)| *written == done);
     let [(winner, _)] = <[_; 1]>::try_from(winners).expect("exactly one was stored");
     (winner, rest.into_iter().map(|(_, written)| written).collect())
 }

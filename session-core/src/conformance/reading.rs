@@ -51,10 +51,10 @@ pub async fn unusual_names_and_values_come_back(store: &impl Store) {
 pub async fn large_record_comes_back_or_is_a_clear_error(store: &impl Store) {
     let mut record = fresh_record();
     record.constants = Attributes::default();
-    record.attributes = attributes([("Large", "é\n".repeat(crate::MAX_SESSION_BYTES / 4 - 100).into())]);
+    record.attributes = attributes([("Large", "é\n".repeat(crate::record::MAX_SESSION_BYTES / 4 - 100).into())]);
     match store.create(&record).await {
         Ok(written) => {
-            assert_eq!(written, Written::Done);
+            assert_eq!(written, Created::Done);
             assert_eq!(load(store, &record.key, now()).await, Some(record));
         }
         Err(error) => {
@@ -81,14 +81,14 @@ pub async fn version_agrees_with_load(store: &impl Store) {
     assert_eq!(version(store, &record.key, now()).await, Some(record.version));
 
     let saved = edited(&record, "Count", 2);
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     touch(store, &record.key, record.accessed.saturating_add(SECOND)).await;
     let deadline = record.expires_at().saturating_add(SECOND);
     assert_eq!(version(store, &record.key, deadline.saturating_sub(MILLISECOND)).await, Some(saved.version));
     assert_eq!(version(store, &record.key, deadline).await, None);
 
     let new = renewed(&saved);
-    assert_eq!(renew(store, &saved, &new).await, Written::Done);
+    assert_eq!(renew(store, &saved, &new).await, Renewed::Done);
     assert_eq!(version(store, &saved.key, now()).await, None);
     assert_eq!(version(store, &new.key, now()).await, Some(new.version));
     delete(store, &new.key).await;

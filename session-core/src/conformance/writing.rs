@@ -5,7 +5,7 @@ pub async fn create_never_replaces(store: &impl Store) {
     let record = created(store).await;
     let other = Record { key: record.key, ..fresh_record() };
     let other = edited(&other, "Color", "blue");
-    assert_eq!(store.create(&other).await.expect("the store works"), Written::Exists);
+    assert_eq!(store.create(&other).await.expect("the store works"), Created::Exists);
     assert_eq!(load(store, &record.key, now()).await, Some(record));
 }
 
@@ -16,7 +16,7 @@ pub async fn create_never_replaces_an_expired_record(store: &impl Store) {
     other.key = record.key;
     other.created = record.expires_at();
     other.accessed = record.expires_at();
-    assert_eq!(store.create(&other).await.expect("the store works"), Written::Exists);
+    assert_eq!(store.create(&other).await.expect("the store works"), Created::Exists);
     assert_eq!(load(store, &record.key, now()).await, Some(record));
 }
 
@@ -24,7 +24,7 @@ pub async fn create_never_replaces_an_expired_record(store: &impl Store) {
 pub async fn save_replaces_old_values(store: &impl Store) {
     let record = created(store).await;
     let saved = edited(&record, "Color", "blue");
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     assert_eq!(load(store, &record.key, now()).await, Some(saved));
 }
 
@@ -32,7 +32,7 @@ pub async fn save_replaces_old_values(store: &impl Store) {
 pub async fn save_keeps_attributes_it_does_not_change(store: &impl Store) {
     let record = created(store).await;
     let saved = edited(&record, "Added", true);
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     let loaded = load(store, &record.key, now()).await.expect("it is alive");
     let expected = attributes([("Added", true.into()), ("Color", "red".into()), ("Count", 1.into())]);
     assert_eq!(loaded.attributes, expected);
@@ -44,7 +44,7 @@ pub async fn save_with_every_attribute_removed_leaves_none(store: &impl Store) {
     let record = created(store).await;
     let mut saved = edited(&record, "Color", "blue");
     saved.attributes = Attributes::default();
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     assert!(load(store, &record.key, now()).await.expect("it is alive").attributes.is_empty());
 }
 
@@ -54,7 +54,7 @@ pub async fn save_changes_settings(store: &impl Store) {
     let mut saved = edited(&record, "Color", "blue");
     saved.idle_timeout = 2 * HOUR;
     saved.persistent = true;
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     assert_eq!(load(store, &record.key, now()).await, Some(saved.clone()));
     assert!(is_alive(store, &record.key, saved.expires_at().saturating_sub(MILLISECOND)).await);
 }
@@ -64,8 +64,8 @@ pub async fn save_twice_in_a_row(store: &impl Store) {
     let record = created(store).await;
     let second = edited(&record, "Count", 2);
     let third = edited(&second, "Count", 3);
-    assert_eq!(save(store, &second, record.version).await, Written::Done);
-    assert_eq!(save(store, &third, second.version).await, Written::Done);
+    assert_eq!(save(store, &second, record.version).await, Saved::Done);
+    assert_eq!(save(store, &third, second.version).await, Saved::Done);
     assert_eq!(load(store, &record.key, now()).await, Some(third));
 }
 
@@ -76,8 +76,8 @@ pub async fn save_of_an_old_version_reports_conflict(store: &impl Store) {
     let mut late = edited(&record, "Color", "green");
     // Even if both writers happen to draw the same mark.
     late.version = first.version;
-    assert_eq!(save(store, &first, record.version).await, Written::Done);
-    assert_eq!(save(store, &late, record.version).await, Written::Conflict);
+    assert_eq!(save(store, &first, record.version).await, Saved::Done);
+    assert_eq!(save(store, &late, record.version).await, Saved::Conflict);
     assert_eq!(load(store, &record.key, now()).await, Some(first));
 }
 
@@ -85,7 +85,7 @@ pub async fn save_of_an_old_version_reports_conflict(store: &impl Store) {
 pub async fn save_of_an_unknown_record_reports_missing(store: &impl Store) {
     let record = fresh_record();
     let saved = edited(&record, "Color", "blue");
-    assert_eq!(save(store, &saved, record.version).await, Written::Missing);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Missing);
     assert_eq!(load(store, &record.key, now()).await, None);
 }
 
@@ -95,7 +95,7 @@ pub async fn save_never_moves_accessed_back(store: &impl Store) {
     let later = record.accessed.saturating_add(MINUTE);
     touch(store, &record.key, later).await;
     let saved = edited(&record, "Color", "blue");
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     assert_eq!(load(store, &record.key, now()).await, Some(Record { accessed: later, ..saved }));
 }
 
@@ -118,7 +118,7 @@ pub async fn delete_twice_is_silent(store: &impl Store) {
 pub async fn save_after_delete_reports_missing(store: &impl Store) {
     let record = created(store).await;
     delete(store, &record.key).await;
-    assert_eq!(save(store, &edited(&record, "Color", "blue"), record.version).await, Written::Missing);
+    assert_eq!(save(store, &edited(&record, "Color", "blue"), record.version).await, Saved::Missing);
     assert_eq!(load(store, &record.key, now()).await, None);
 }
 
@@ -167,7 +167,7 @@ pub async fn touch_never_moves_accessed_back(store: &impl Store) {
 pub async fn touch_does_not_undo_a_save(store: &impl Store) {
     let record = created(store).await;
     let saved = edited(&record, "Color", "blue");
-    assert_eq!(save(store, &saved, record.version).await, Written::Done);
+    assert_eq!(save(store, &saved, record.version).await, Saved::Done);
     let accessed = record.accessed.saturating_add(MINUTE);
     touch(store, &record.key, accessed).await;
     assert_eq!(load(store, &record.key, now()).await, Some(Record { accessed, ..saved }));
@@ -177,5 +177,5 @@ pub async fn touch_does_not_undo_a_save(store: &impl Store) {
 pub async fn save_after_touch_is_no_conflict(store: &impl Store) {
     let record = created(store).await;
     touch(store, &record.key, record.accessed.saturating_add(MINUTE)).await;
-    assert_eq!(save(store, &edited(&record, "Color", "blue"), record.version).await, Written::Done);
+    assert_eq!(save(store, &edited(&record, "Color", "blue"), record.version).await, Saved::Done);
 }

@@ -10,16 +10,16 @@ mod with_tokio {
 
     use tokio::runtime::Handle;
 
-    pub(in super::super) fn can_spawn() -> bool {
+    pub(in crate::tiered) fn can_spawn() -> bool {
         Handle::try_current().is_ok()
     }
 
     /// Whether there is a runtime for the task.
-    pub(in super::super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> bool {
+    pub(in crate::tiered) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> bool {
         Handle::try_current().map(|runtime| runtime.spawn(task)).is_ok()
     }
 
-    pub(in super::super) async fn pause(time: Duration) {
+    pub(in crate::tiered) async fn pause(time: Duration) {
         tokio::time::sleep(time).await;
     }
 }
@@ -32,17 +32,17 @@ mod with_shuttle {
     use std::future::Future;
     use std::time::Duration;
 
-    pub(in super::super) fn can_spawn() -> bool {
+    pub(in crate::tiered) fn can_spawn() -> bool {
         true
     }
 
-    pub(in super::super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> bool {
+    pub(in crate::tiered) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> bool {
         shuttle::future::spawn(task);
         true
     }
 
     /// However long it is, others may go on meanwhile.
-    pub(in super::super) async fn pause(_: Duration) {
+    pub(in crate::tiered) async fn pause(_: Duration) {
         shuttle::future::yield_now().await;
     }
 }

@@ -3,9 +3,9 @@ use std::time::Duration;
 use crate::error::ConfigError;
 use crate::store::{FastStore, Store};
 
-use super::TieredStore;
 use super::doubts::Doubts;
 use super::fast_tier::{FastTier, REST};
+use super::store::TieredStore;
 use super::tiers::{LastSeen, Tiers};
 use super::write_behind::Behind;
 

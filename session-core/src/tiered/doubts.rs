@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::{RecordKey, Time};
+use crate::record::RecordKey;
+use crate::time::Time;
 
 /// The sessions whose copy in the fast tier may be wrong, because the fast tier failed to take
 /// note of a write.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::error::{StoreError, causes};
 use crate::store::FastStore;
 
-use super::limit::within;
+use crate::store::within;
 
 /// A store of copies that may fail without failing a request.
 ///

@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use tokio::time::Instant;
 
-use crate::{Record, RecordKey, Time, Version};
+use crate::record::{Record, RecordKey, Version};
+use crate::time::Time;
 
 /// What the durable tier is still to be told: for each session its latest state, in the order
 /// in which the sessions came.

@@ -15,8 +15,10 @@ use shuttle::{Config, Runner};
 
 use super::{TieredStore, WriteBehind};
 use crate::error::StoreError;
-use crate::store::{FastStore, Purged, Store, Written};
-use crate::{MemoryStore, Record, RecordKey, Time, Version};
+use crate::memory::MemoryStore;
+use crate::record::{Record, RecordKey, Version};
+use crate::store::{Buried, Created, FastStore, Purged, Renewed, Saved, Store};
+use crate::time::Time;
 
 /// Between asking and doing, and between that and the answer, others may go on.
 #[derive(Clone)]
@@ -35,19 +37,19 @@ impl Store for Interrupted {
     fn name(&self) -> &'static str {
         "interrupted"
     }
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         self.0.create(record).await
     }
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         self.run(self.0.load(key, now)).await
     }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         self.run(self.0.save(record, expected)).await
     }
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.run(self.0.touch(key, accessed)).await
     }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         self.run(self.0.renew(old, expected, record)).await
     }
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
@@ -71,7 +73,7 @@ impl FastStore for Interrupted {
         expected: Version,
         now: Time,
         until: Time,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Buried, StoreError> {
         self.run(self.0.bury_version(key, expected, now, until)).await
     }
 }
@@ -93,7 +95,7 @@ impl Scene {
         let store = || Interrupted(MemoryStore::with_max_sessions(8));
         let first = Record { key: key(1), attributes: count_is(0), ..crate::record::sample() };
         let (fast, durable) = (store(), store());
-        assert_eq!(durable.0.create(&first).await.unwrap(), Written::Done);
+        assert_eq!(durable.0.create(&first).await.unwrap(), Created::Done);
         Arc::new(Scene {
             fast,
             durable,
@@ -130,13 +132,13 @@ impl Scene {
             assert!(!was_removed, "a removed session was loaded");
             let next = Record { attributes: count_is(count_of(&found) + 1), ..self.next(&found) };
             match store.save(&next, found.version).await.unwrap() {
-                Written::Done => {
+                Saved::Done => {
                     assert!(!was_removed, "a removed session was saved");
                     self.increments.fetch_add(1, Ordering::SeqCst);
                     return;
                 }
-                Written::Conflict => {}
-                Written::Missing | Written::Exists => return,
+                Saved::Conflict => {}
+                Saved::Missing | Saved::Exists => return,
             }
         }
     }
@@ -146,8 +148,8 @@ impl Scene {
             let found = store.load(&self.first.key, self.now()).await.unwrap().expect("nobody else renews it");
             let next = Record { key: new, ..self.next(&found) };
             match store.renew(&found.key, found.version, &next).await.unwrap() {
-                Written::Done => return,
-                Written::Conflict => {}
+                Renewed::Done => return,
+                Renewed::Conflict => {}
                 refused => panic!("{refused:?}"),
             }
         }
@@ -176,7 +178,7 @@ fn key(byte: u8) -> RecordKey {
     RecordKey::from_bytes([byte; 32])
 }
 
-fn count_is(count: u64) -> crate::Attributes {
+fn count_is(count: u64) -> crate::record::Attributes {
     [("Count".to_owned(), count.into())].into_iter().collect()
 }
 

@@ -1,9 +1,11 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
-use crate::store::{FastStore, Store, Written};
-use crate::{Clock, Record, RecordKey, SystemClock, Time, Version};
+use crate::record::{Record, RecordKey, Version};
+use crate::store::{Buried, FastStore, Store};
+use crate::time::Time;
 
 use super::doubts::Doubts;
 use super::fast_tier::FastTier;
@@ -84,7 +86,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
     }
 
     /// `None` if the tier failed.
-    pub(super) async fn bury_version(&self, key: &RecordKey, expected: Version, now: Time) -> Option<Written> {
+    pub(super) async fn bury_version(&self, key: &RecordKey, expected: Version, now: Time) -> Option<Buried> {
         let burying = self.fast.store.bury_version(key, expected, now, self.buried_until(now));
         self.fast.attempt(burying).await
     }

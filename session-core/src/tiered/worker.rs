@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::RecordKey;
 use crate::error::{StoreError, causes};
+use crate::record::RecordKey;
 use crate::store::{FastStore, Store};
 
 use super::background;
-use super::limit::within;
 use super::queue::Next;
 use super::tiers::Tiers;
 use super::write_behind::Behind;
+use crate::store::within;
 
 /// How many sessions are written at a time.
 const WORKERS: usize = 8;

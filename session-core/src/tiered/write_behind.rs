@@ -20,8 +20,9 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::error::StoreError;
-use crate::store::{FastStore, Store, Written};
-use crate::{Record, RecordKey, Time, Version};
+use crate::record::{Record, RecordKey, Version};
+use crate::store::{Buried, FastStore, Renewed, Saved, Store};
+use crate::time::Time;
 
 use super::queue::{Queue, Work};
 use super::tiers::Tiers;
@@ -84,7 +85,7 @@ enum Advanced {
 
 impl<F: FastStore, D: Store> Tiers<F, D> {
     pub(super) fn load_now_behind(&self, behind: &Behind, key: &RecordKey, now: Time) -> Option<Record> {
-        let copy = self.fast.store.load_now(key, now)?.ok()??;
+        let copy = self.fast.store.immediate()?.load_now(key, now)?.ok()??;
         (!behind.queue().is_ahead_of(key, copy.version)).then_some(copy)
     }
 
@@ -121,17 +122,17 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         behind: &Behind,
         record: &Record,
         expected: Version,
-    ) -> Option<Written> {
+    ) -> Option<Saved> {
         if self.doubts.about(&record.key, record.accessed).is_some() || !behind.has_room_for(&record.key) {
             return None;
         }
         let _shared = behind.sharing.of(&record.key).try_read().ok()?;
         worker::can_be_employed(behind).then_some(())?;
-        match self.fast.store.save_now(record, expected)? {
-            Ok(Written::Done) => {
+        match self.fast.store.immediate()?.save_now(record, expected)? {
+            Ok(Saved::Done) => {
                 behind.queue().put_save(record, expected, behind.due());
                 worker::employ(self, behind);
-                Some(Written::Done)
+                Some(Saved::Done)
             }
             _ => None,
         }
@@ -142,13 +143,13 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         behind: &Behind,
         record: &Record,
         expected: Version,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Saved, StoreError> {
         self.make_room_for(behind, &record.key).await?;
         let mut doubt = None;
         match (self.save_somewhere(behind, record, expected, &mut doubt).await?, doubt) {
             // The conflict may be with this very save, or with what others saved upon it; who
             // applied the changes again could apply them twice.
-            (Written::Conflict, Some(doubt)) => Err(doubt),
+            (Saved::Conflict, Some(doubt)) => Err(doubt),
             (written, _) => Ok(written),
         }
     }
@@ -159,7 +160,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         record: &Record,
         expected: Version,
         doubt: &mut Option<StoreError>,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Saved, StoreError> {
         let shared = behind.sharing.of(&record.key).read().await;
         if let Some(written) = self.save_fast(behind, record, expected, doubt).await? {
             return Ok(written);
@@ -172,9 +173,9 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         match self.load_durable(behind, &record.key, record.accessed).await? {
             None => {
                 self.note_gone(&record.key, record.accessed).await;
-                return Ok(Written::Missing);
+                return Ok(Saved::Missing);
             }
-            Some(stored) if stored.version > expected => return Ok(Written::Conflict),
+            Some(stored) if stored.version > expected => return Ok(Saved::Conflict),
             Some(_) => {}
         }
         // Other processes may have a copy by now, so it is again for the fast tier to decide.
@@ -191,24 +192,24 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         record: &Record,
         expected: Version,
         doubt: &mut Option<StoreError>,
-    ) -> Result<Option<Written>, StoreError> {
+    ) -> Result<Option<Saved>, StoreError> {
         if !self.is_trusted(&record.key, record.accessed).await {
             return Ok(None);
         }
         match self.fast.attempt_write(self.fast.store.save(record, expected)).await {
-            Ok(Some(Written::Done)) => {
+            Ok(Some(Saved::Done)) => {
                 self.queue_save(behind, record, expected).await?;
-                Ok(Some(Written::Done))
+                Ok(Some(Saved::Done))
             }
-            Ok(Some(Written::Conflict)) => {
+            Ok(Some(Saved::Conflict)) => {
                 let copy = self.copy(&record.key, record.accessed).await;
                 if let Some(copy) = copy.filter(|copy| copy.version == record.version) {
                     // An earlier attempt had arrived, as the caller is about to find out.
                     self.queue_save(behind, &copy, expected).await?;
                 }
-                Ok(Some(Written::Conflict))
+                Ok(Some(Saved::Conflict))
             }
-            Ok(Some(Written::Missing | Written::Exists) | None) => Ok(None),
+            Ok(Some(Saved::Missing) | None) => Ok(None),
             Err(error) => {
                 *doubt = Some(error);
                 Ok(None)
@@ -227,7 +228,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
     }
 
     /// For a session that the fast tier does not hold: the durable one decides.
-    async fn save_durable(&self, behind: &Behind, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save_durable(&self, behind: &Behind, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         self.write_waiting(behind, &record.key).await?;
         // Until the copy is mended, it is not read: whoever saved against it would lose this.
         let copy = self.doubts.unless_settled(&record.key, self.doubted_until(record));
@@ -235,23 +236,23 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
             Advanced::Done => {
                 let is_new = self.drop_copy(&record.key).await && self.fill(record, record.accessed).await;
                 copy.settled_if(is_new);
-                Ok(Written::Done)
+                Ok(Saved::Done)
             }
             Advanced::Passed(_) => {
                 copy.settled_if(self.drop_copy(&record.key).await);
-                Ok(Written::Conflict)
+                Ok(Saved::Conflict)
             }
             Advanced::Gone => {
                 copy.settled_if(true);
                 self.note_gone(&record.key, record.accessed).await;
-                Ok(Written::Missing)
+                Ok(Saved::Missing)
             }
         }
     }
 
     /// The durable tier does not have the session, so nothing else may.
     async fn note_gone(&self, key: &RecordKey, now: Time) {
-        let mut copy = self.doubts.unless_settled(key, now.saturating_add(super::LONG));
+        let mut copy = self.doubts.unless_settled(key, now.saturating_add(super::store::LONG));
         copy.is_gone = true;
         copy.settled_if(self.bury(key, now).await);
     }
@@ -261,9 +262,9 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         let mut expected = durable;
         for _ in 0..MOST_ATTEMPTS {
             match self.durable.save(record, expected).await? {
-                Written::Done => return Ok(Advanced::Done),
-                Written::Missing | Written::Exists => return Ok(Advanced::Gone),
-                Written::Conflict => {}
+                Saved::Done => return Ok(Advanced::Done),
+                Saved::Missing => return Ok(Advanced::Gone),
+                Saved::Conflict => {}
             }
             match self.durable.version(&record.key, record.accessed).await? {
                 None => return Ok(Advanced::Gone),
@@ -299,24 +300,24 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         old: &RecordKey,
         expected: Version,
         record: &Record,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Renewed, StoreError> {
         let now = record.accessed;
         let _alone = behind.sharing.of(old).write().await;
         let is_trusted = self.is_trusted(old, now).await;
         if is_trusted && !self.catch_up(behind, old, expected, now).await? {
             self.note_gone(old, now).await;
-            return Ok(Written::Missing);
+            return Ok(Renewed::Missing);
         }
         let mut copy = self.doubts.unless_settled(old, self.doubted_until(record));
         copy.is_gone = true;
         let buried = if is_trusted { self.bury_version(old, expected, now).await } else { None };
         copy.settled_if(buried.is_some());
-        if buried == Some(Written::Conflict) {
-            return Ok(Written::Conflict);
+        if buried == Some(Buried::Conflict) {
+            return Ok(Renewed::Conflict);
         }
         self.write_waiting(behind, old).await?;
         let written = self.renew_durable(old, expected, record).await?;
-        if written == Written::Done {
+        if written == Renewed::Done {
             behind.queue().cancel(old);
             self.fill(record, now).await;
         }
@@ -343,16 +344,16 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         Ok(true)
     }
 
-    async fn renew_durable(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew_durable(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         let mut durable = expected;
         loop {
             match self.durable.renew(old, durable, record).await? {
-                Written::Conflict => {}
+                Renewed::Conflict => {}
                 written => return Ok(written),
             }
             match self.durable.version(old, record.accessed).await? {
-                None => return Ok(Written::Missing),
-                Some(version) if version > expected || version == durable => return Ok(Written::Conflict),
+                None => return Ok(Renewed::Missing),
+                Some(version) if version > expected || version == durable => return Ok(Renewed::Conflict),
                 Some(version) => durable = version,
             }
         }
@@ -363,7 +364,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         let _nobody_writes = behind.writing.of(key).lock().await;
         self.durable.delete(key).await?;
         behind.queue().cancel(key);
-        let mut copy = self.doubts.unless_settled(key, self.last_seen.now().saturating_add(super::LONG));
+        let mut copy = self.doubts.unless_settled(key, self.last_seen.now().saturating_add(super::store::LONG));
         copy.is_gone = true;
         self.insist_on_burying(key).await?;
         copy.settled_if(true);

@@ -1,8 +1,9 @@
 //! Durable first, then the fast tier. The durable tier alone decides between writers.
 
 use crate::error::StoreError;
-use crate::store::{FastStore, Store, Written};
-use crate::{Record, RecordKey, Time, Version};
+use crate::record::{Record, RecordKey, Version};
+use crate::store::{FastStore, Renewed, Saved, Store};
+use crate::time::Time;
 
 use super::tiers::Tiers;
 
@@ -26,15 +27,15 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         Ok(record)
     }
 
-    pub(super) async fn save_through(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    pub(super) async fn save_through(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         let mut copy = self.doubts.unless_settled(&record.key, self.doubted_until(record));
         let written = self.durable.save(record, expected).await?;
-        copy.is_gone = written == Written::Missing;
+        copy.is_gone = written == Saved::Missing;
         copy.settled_if(match written {
-            Written::Done => self.fill(record, record.accessed).await,
+            Saved::Done => self.fill(record, record.accessed).await,
             // The copy may be what misled the writer: the next load must not find it again.
-            Written::Conflict => self.drop_copy(&record.key).await,
-            Written::Missing | Written::Exists => self.bury(&record.key, record.accessed).await,
+            Saved::Conflict => self.drop_copy(&record.key).await,
+            Saved::Missing => self.bury(&record.key, record.accessed).await,
         });
         Ok(written)
     }
@@ -44,16 +45,16 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         old: &RecordKey,
         expected: Version,
         record: &Record,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Renewed, StoreError> {
         let mut copy = self.doubts.unless_settled(old, self.doubted_until(record));
         let written = self.durable.renew(old, expected, record).await?;
-        copy.is_gone = matches!(written, Written::Done | Written::Missing);
+        copy.is_gone = matches!(written, Renewed::Done | Renewed::Missing);
         copy.settled_if(match written {
-            Written::Done | Written::Missing => self.bury(old, record.accessed).await,
-            Written::Conflict => self.drop_copy(old).await,
-            Written::Exists => true,
+            Renewed::Done | Renewed::Missing => self.bury(old, record.accessed).await,
+            Renewed::Conflict => self.drop_copy(old).await,
+            Renewed::Exists => true,
         });
-        if written == Written::Done {
+        if written == Renewed::Done {
             self.fill(record, record.accessed).await;
         }
         Ok(written)

@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use serde_json::json;
 use session_core::AttrKey;
+use session_core::ImmediateStore;
 use session_core::conformance::rounds;
 use tokio::task::{JoinSet, yield_now};
 

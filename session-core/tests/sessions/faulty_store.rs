@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use session_core::{
-    Capabilities, MemoryStore, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version, Written,
+    Capabilities, Created, MemoryStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, Store, StoreError,
+    Time, Version,
 };
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
@@ -117,22 +118,22 @@ impl Store for FaultyStore {
     fn capabilities(&self) -> Capabilities {
         Capabilities::ALL
     }
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         self.call(Operation::Create, self.inner.create(record)).await
     }
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         self.call(Operation::Load, self.inner.load(key, now)).await
     }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         if self.outrun.load(Ordering::SeqCst) {
-            return Ok(Written::Conflict);
+            return Ok(Saved::Conflict);
         }
         self.call(Operation::Save, self.inner.save(record, expected)).await
     }
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.call(Operation::Touch, self.inner.touch(key, accessed)).await
     }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         self.call(Operation::Renew, self.inner.renew(old, expected, record)).await
     }
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {

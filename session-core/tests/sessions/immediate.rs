@@ -1,7 +1,9 @@
 //! A store that answers at once, and not always as one would like.
 
 use parking_lot::Mutex;
-use session_core::{AttrKey, Purged, Record, RecordKey, StoreError, Time, Version, Written};
+use session_core::{
+    AttrKey, Created, ImmediateStore, Purged, Record, RecordKey, Renewed, Saved, StoreError, Time, Version,
+};
 
 use super::*;
 
@@ -24,19 +26,19 @@ impl Store for AtOnce {
     fn name(&self) -> &'static str {
         "at once"
     }
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         self.inner.create(record).await
     }
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         self.inner.load(key, now).await
     }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         self.save_now(record, expected).expect("it answers")
     }
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.inner.touch(key, accessed).await
     }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         self.inner.renew(old, expected, record).await
     }
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
@@ -45,13 +47,19 @@ impl Store for AtOnce {
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         self.inner.purge_expired(now, limit).await
     }
+    fn immediate(&self) -> Option<&dyn ImmediateStore> {
+        Some(self)
+    }
+}
+
+impl ImmediateStore for AtOnce {
+    fn never_waits(&self) -> bool {
+        true
+    }
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
         self.inner.load_now(key, now)
     }
-    fn is_immediate(&self) -> bool {
-        true
-    }
-    fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Written, StoreError>> {
+    fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Saved, StoreError>> {
         if std::mem::take(&mut *self.save_fails.lock()) {
             return Some(Err(StoreError::refused("at once", "disk full")));
         }

@@ -1,4 +1,6 @@
-use session_core::{Capabilities, PrincipalKey, Purged, Record, RecordKey, StoreError, Time, Version, Written};
+use session_core::{
+    Capabilities, Created, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, StoreError, Time, Version,
+};
 
 use super::*;
 
@@ -178,19 +180,19 @@ impl Store for Plain {
     fn name(&self) -> &'static str {
         "plain"
     }
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         self.0.create(record).await
     }
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         self.0.load(key, now).await
     }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         self.0.save(record, expected).await
     }
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.0.touch(key, accessed).await
     }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         self.0.renew(old, expected, record).await
     }
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {

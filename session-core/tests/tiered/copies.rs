@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_core::{FastStore, MemoryStore, NewSession, Record, Store, Time, Written};
+use session_core::{Buried, FastStore, MemoryStore, NewSession, Record, Saved, Store, Time};
 
 use crate::support::*;
 
@@ -25,7 +25,7 @@ async fn a_copy_is_handed_out_until_it_is_no_longer_believed() {
     store.fill(&record, now, until).await.unwrap();
     // Neither saving nor touching makes it believed for longer.
     let saved = counted(&record, 1);
-    assert_eq!(store.save(&saved, record.version).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&saved, record.version).await.unwrap(), Saved::Done);
     store.touch(&record.key, just_before(until)).await.unwrap();
     assert_eq!(count_of(&store.load(&record.key, just_before(until)).await.unwrap()), Some(1));
     assert_eq!(store.load(&record.key, until).await.unwrap(), None);
@@ -56,7 +56,7 @@ async fn a_buried_key_takes_no_copies_until_then() {
     let until = now.saturating_add(MINUTE);
     store.fill(&record, now, Time::MAX).await.unwrap();
     store.bury(&record.key, now, until).await.unwrap();
-    assert_eq!(store.save(&counted(&record, 1), record.version).await.unwrap(), Written::Missing);
+    assert_eq!(store.save(&counted(&record, 1), record.version).await.unwrap(), Saved::Missing);
     // What would be shorter ends nothing, nor does deleting, nor purging before the time.
     store.bury(&record.key, now, now).await.unwrap();
     store.delete(&record.key).await.unwrap();
@@ -87,10 +87,10 @@ async fn only_the_expected_version_is_buried_with_it() {
     let newer = counted(&record, 1);
     store.fill(&newer, now, Time::MAX).await.unwrap();
     let bury = |version| store.bury_version(&record.key, version, now, until);
-    assert_eq!(bury(record.version).await.unwrap(), Written::Conflict);
+    assert_eq!(bury(record.version).await.unwrap(), Buried::Conflict);
     assert_eq!(store.load(&record.key, now).await.unwrap().as_ref(), Some(&newer));
-    assert_eq!(bury(newer.version).await.unwrap(), Written::Done);
-    assert_eq!(bury(record.version).await.unwrap(), Written::Done, "nothing is there to differ");
+    assert_eq!(bury(newer.version).await.unwrap(), Buried::Done);
+    assert_eq!(bury(record.version).await.unwrap(), Buried::Done, "nothing is there to differ");
     store.fill(&newer, now, Time::MAX).await.unwrap();
     assert_eq!(store.load(&record.key, now).await.unwrap(), None);
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use session_core::{
-    Capabilities, Clock, FastStore, ManualClock, MemoryStore, PrincipalKey, Purged, Record, RecordKey, SessionManager,
-    Store, StoreError, TieredStore, Time, Version, WriteBehind, Written,
+    Buried, Capabilities, Clock, Created, FastStore, ManualClock, MemoryStore, PrincipalKey, Purged, Record, RecordKey,
+    Renewed, Saved, SessionManager, Store, StoreError, TieredStore, Time, Version, WriteBehind,
 };
 use tokio::sync::Semaphore;
 
@@ -146,7 +146,7 @@ impl Store for Watched<MemoryStore> {
     fn capabilities(&self) -> Capabilities {
         Capabilities::ALL
     }
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         self.run("create", async |store| store.create(record).await).await
     }
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
@@ -155,13 +155,13 @@ impl Store for Watched<MemoryStore> {
     async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
         self.run("version", async |store| store.version(key, now).await).await
     }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         self.run("save", async |store| store.save(record, expected).await).await
     }
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.run("touch", async |store| store.touch(key, accessed).await).await
     }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         self.run("renew", async |store| store.renew(old, expected, record).await).await
     }
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
@@ -191,7 +191,7 @@ impl FastStore for Watched<MemoryStore> {
         expected: Version,
         now: Time,
         until: Time,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Buried, StoreError> {
         self.run("bury_version", async |store| store.bury_version(key, expected, now, until).await).await
     }
 }

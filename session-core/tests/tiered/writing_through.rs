@@ -1,4 +1,4 @@
-use session_core::{FastStore, NewSession, Store, Written};
+use session_core::{Created, FastStore, NewSession, Saved, Store};
 
 use crate::support::*;
 
@@ -69,7 +69,7 @@ async fn a_stale_copy_is_no_endless_conflict() {
     let (old, _) = stage.both(&session.handle()).await;
     let old = old.unwrap();
     let written = stage.durable.inside().save(&counted(&old, 5), old.version).await.unwrap();
-    assert_eq!(written, Written::Done);
+    assert_eq!(written, Saved::Done);
     let session = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
     assert_eq!(session.attr::<u64>("Count").unwrap(), Some(0), "the copy is still believed");
     let count = session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_durable_tier_that_was_set_back_is_believed() {
     let (old, _) = stage.both(&session.handle()).await;
     session.update_attr("Count", |_: Option<u64>| 1).await.unwrap();
     stage.durable.evict(&session.handle()).await;
-    assert_eq!(stage.durable.inside().create(&old.unwrap()).await.unwrap(), Written::Done);
+    assert_eq!(stage.durable.inside().create(&old.unwrap()).await.unwrap(), Created::Done);
     let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
     let count = again.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 10).await.unwrap();
     assert_eq!(count, 10);
@@ -104,7 +104,7 @@ async fn strict_reads_are_never_behind() {
     process.store.load(&old.key, stage.now()).await.unwrap().unwrap();
     assert_eq!((stage.durable.calls("version"), stage.durable.calls("load")), (1, 0), "one check of the version");
     let written = stage.durable.inside().save(&counted(&old, 5), old.version).await.unwrap();
-    assert_eq!(written, Written::Done);
+    assert_eq!(written, Saved::Done);
     assert_eq!(count_of(&process.store.load(&old.key, stage.now()).await.unwrap()), Some(5));
     stage.durable.evict(&old.key).await;
     assert_eq!(process.store.load(&old.key, stage.now()).await.unwrap(), None);

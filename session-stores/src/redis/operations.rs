@@ -3,7 +3,7 @@
 use redis::ErrorKind;
 use session_core::{
     Capabilities, Envelope, FastStore, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version,
-    Written,
+    Buried, Created, Renewed, Saved,
 };
 
 use super::error::{NAME, store_error, unexpected};
@@ -21,7 +21,7 @@ impl Store for RedisStore {
         Capabilities::ALL
     }
 
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let value = self.seal(record)?;
         let name = self.keys.record(&record.key);
         match self.index_of(record) {
@@ -50,7 +50,7 @@ impl Store for RedisStore {
         }
     }
 
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         Ok(self.save_and_see(record, expected).await?.0)
     }
 
@@ -59,7 +59,7 @@ impl Store for RedisStore {
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         Ok(self.renew_and_see(old, expected, record).await?.0)
     }
 
@@ -118,7 +118,7 @@ impl FastStore for RedisStore {
         expected: Version,
         now: Time,
         until: Time,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Buried, StoreError> {
         if !self.is_in_one_place() {
             // So that a renewed record is no longer pending.
             let _found = self.load(key, now).await?;
@@ -156,13 +156,13 @@ impl RedisStore {
         script: &Script,
         keys: &[&str],
         arguments: &[&[u8]],
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Buried, StoreError> {
         outcome(self.run(script, keys, arguments).await?)
     }
 
     /// Buries what is not a live record, and a live one of the expected version, or of any if that
     /// is empty.
-    async fn bury_if(&self, key: &RecordKey, expected: &[u8], now: Time, until: Time) -> Result<Written, StoreError> {
+    async fn bury_if(&self, key: &RecordKey, expected: &[u8], now: Time, until: Time) -> Result<Buried, StoreError> {
         let arguments: [&[u8]; 3] = [&value::tombstone(until), &value::time(now), expected];
         self.write(&scripts::BURY, &[&self.keys.record(key)], &arguments).await
     }
@@ -211,7 +211,7 @@ impl RedisStore {
         &self,
         record: &Record,
         expected: Version,
-    ) -> Result<(Written, Option<Time>), StoreError> {
+    ) -> Result<(Saved, Option<Time>), StoreError> {
         let value = self.seal(record)?;
         let arguments: [&[u8]; 2] = [&value::version(expected), &value];
         seen(self.run(&scripts::SAVE, &[&self.keys.record(&record.key)], &arguments).await?)
@@ -223,11 +223,11 @@ impl RedisStore {
         old: &RecordKey,
         expected: Version,
         record: &Record,
-    ) -> Result<(Written, Option<Time>), StoreError> {
+    ) -> Result<(Buried, Option<Time>), StoreError> {
         let value = self.seal(record)?;
         if !self.is_in_one_place() {
             let written = self.renew_across(old, expected, record, &value).await?;
-            return Ok((written, (written == Written::Done).then_some(record.accessed)));
+            return Ok((written, (written == Buried::Done).then_some(record.accessed)));
         }
         let index = self.index_of(record);
         let (old_name, new_name) = (self.keys.record(old), self.keys.record(&record.key));
@@ -253,19 +253,19 @@ impl RedisStore {
 }
 
 /// How a script says that a write ended.
-pub(super) fn outcome(answer: redis::Value) -> Result<Written, StoreError> {
+pub(super) fn outcome(answer: redis::Value) -> Result<Buried, StoreError> {
     let word: String = redis::from_redis_value(answer).map_err(unexpected)?;
     match word.as_str() {
-        "done" => Ok(Written::Done),
-        "conflict" => Ok(Written::Conflict),
-        "missing" => Ok(Written::Missing),
-        "exists" => Ok(Written::Exists),
+        "done" => Ok(Buried::Done),
+        "conflict" => Ok(Buried::Conflict),
+        "missing" => Ok(Buried::Missing),
+        "exists" => Ok(Buried::Exists),
         _ => Err(unexpected((ErrorKind::UnexpectedReturnType, "a script gave an unknown answer"))),
     }
 }
 
 /// The same, and when the record was last used, if it was written.
-fn seen(answer: redis::Value) -> Result<(Written, Option<Time>), StoreError> {
+fn seen(answer: redis::Value) -> Result<(Buried, Option<Time>), StoreError> {
     if !matches!(answer, redis::Value::Array(_)) {
         return Ok((outcome(answer)?, None));
     }

@@ -9,7 +9,7 @@
 //! an entry of the index without a record may be dropped at any time.
 
 use redis::ErrorKind;
-use session_core::{Record, RecordKey, StoreError, Time, Version, Written};
+use session_core::{Record, RecordKey, StoreError, Time, Version, Created, Renewed};
 
 use super::error::unexpected;
 use super::operations::outcome;
@@ -17,9 +17,9 @@ use super::value::{self, Value};
 use super::{RedisStore, scripts};
 
 impl RedisStore {
-    pub(super) async fn create_across(&self, record: &Record, live: &[u8]) -> Result<Written, StoreError> {
+    pub(super) async fn create_across(&self, record: &Record, live: &[u8]) -> Result<Created, StoreError> {
         let written = self.stage(record, None, live).await?;
-        if written == Written::Done {
+        if written == Renewed::Done {
             self.index_add(record).await?;
             self.promote(&record.key, None).await?;
         }
@@ -32,13 +32,13 @@ impl RedisStore {
         expected: Version,
         record: &Record,
         live: &[u8],
-    ) -> Result<Written, StoreError> {
-        if self.stage(record, Some(old), live).await? == Written::Exists {
-            return Ok(Written::Exists);
+    ) -> Result<Renewed, StoreError> {
+        if self.stage(record, Some(old), live).await? == Renewed::Exists {
+            return Ok(Renewed::Exists);
         }
         self.index_add(record).await?;
         let (written, principal) = self.commit(old, expected, record).await?;
-        if written == Written::Done {
+        if written == Renewed::Done {
             self.promote(&record.key, Some(old)).await?;
             self.index_forget(&principal, old).await;
         } else {
@@ -71,7 +71,7 @@ impl RedisStore {
         }
     }
 
-    async fn stage(&self, record: &Record, old: Option<&RecordKey>, live: &[u8]) -> Result<Written, StoreError> {
+    async fn stage(&self, record: &Record, old: Option<&RecordKey>, live: &[u8]) -> Result<Renewed, StoreError> {
         let pending = [&value::pending_head(old), live].concat();
         self.write(&scripts::STAGE, &[&self.keys.record(&record.key)], &[&pending]).await
     }
@@ -82,7 +82,7 @@ impl RedisStore {
         old: &RecordKey,
         expected: Version,
         record: &Record,
-    ) -> Result<(Written, Vec<u8>), StoreError> {
+    ) -> Result<(Renewed, Vec<u8>), StoreError> {
         let marker = value::moved(&record.key);
         // As long as the pending record, which lives no longer from an earlier moment.
         let kept = record.expires_at().since(record.accessed).as_millis().to_string();
@@ -91,7 +91,7 @@ impl RedisStore {
         let answer = self.run(&scripts::COMMIT, &[&self.keys.record(old)], &arguments).await?;
         let (written, principal): (redis::Value, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
         match outcome(written)? {
-            Written::Exists => Err(unexpected((ErrorKind::UnexpectedReturnType, "an old record can't exist already"))),
+            Renewed::Exists => Err(unexpected((ErrorKind::UnexpectedReturnType, "an old record can't exist already"))),
             written => Ok((written, principal)),
         }
     }
@@ -108,7 +108,7 @@ impl RedisStore {
     async fn unstage(&self, record: &Record, old: &RecordKey) {
         let head = value::pending_head(Some(old));
         let name = self.keys.record(&record.key);
-        if let Ok(Written::Done) = self.write(&scripts::UNSTAGE, &[&name], &[&head]).await
+        if let Ok(Renewed::Done) = self.write(&scripts::UNSTAGE, &[&name], &[&head]).await
             && let Some(principal) = &record.principal
         {
             let principal = session_core::PrincipalKey::of(principal);

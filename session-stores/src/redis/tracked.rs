@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use redis::{Client, ProtocolVersion};
 use session_core::{
-    Capabilities, Codec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version, Written,
+    Capabilities, Codec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version, Created, Renewed, Saved,
 };
 
 use tokio::task::AbortHandle;
@@ -116,10 +116,10 @@ impl Store for TrackedRedisStore {
         self.store.capabilities()
     }
 
-    async fn create(&self, record: &Record) -> Result<Written, StoreError> {
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let change = self.copies.change(record.key);
         let written = self.store.create(record).await?;
-        if written == Written::Done {
+        if written == Created::Done {
             change.done(record);
         }
         Ok(written)
@@ -142,7 +142,7 @@ impl Store for TrackedRedisStore {
         self.store.version(key, now).await
     }
 
-    async fn save(&self, record: &Record, expected: Version) -> Result<Written, StoreError> {
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         let change = self.copies.change(record.key);
         let (written, accessed) = self.store.save_and_see(record, expected).await?;
         if let Some(accessed) = accessed {
@@ -157,7 +157,7 @@ impl Store for TrackedRedisStore {
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Written, StoreError> {
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         let (_ended, change) = (self.copies.change(*old), self.copies.change(record.key));
         let (written, accessed) = self.store.renew_and_see(old, expected, record).await?;
         if let Some(accessed) = accessed {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use session_core::{NewSession, Record, RecordKey, Store, Written};
+use session_core::{Created, NewSession, Record, RecordKey, Renewed, Saved, Store};
 use session_stores::FirestoreStore;
 use workspace_tests::FirestoreEmulator;
 use workspace_tests::calls;
@@ -59,13 +59,13 @@ async fn nothing_is_left_behind() {
         assert_eq!(load(&store, &record.key).await, None);
         store.touch(&record.key, now()).await.unwrap();
         store.delete(&record.key).await.unwrap();
-        assert_eq!(store.save(&record, record.version).await.unwrap(), Written::Missing);
-        assert_eq!(store.renew(&record.key, record.version, &renewed(&record)).await.unwrap(), Written::Missing);
+        assert_eq!(store.save(&record, record.version).await.unwrap(), Saved::Missing);
+        assert_eq!(store.renew(&record.key, record.version, &renewed(&record)).await.unwrap(), Renewed::Missing);
     }
     assert_eq!(documents(emulator, &collection), Vec::<Value>::new());
     let record = created(&store, fresh_record()).await;
     let new = renewed(&record);
-    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Written::Done);
+    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Done);
     assert_eq!(documents(emulator, &collection).len(), 1);
     store.delete(&new.key).await.unwrap();
     assert_eq!(documents(emulator, &collection), Vec::<Value>::new());
@@ -161,7 +161,7 @@ async fn a_document_that_is_no_record_is_none_and_stays() {
         let document = json!({ "fields": fields });
         emulator.ask("PATCH", &path(&collection, &record.key), &document);
         assert_eq!(load(&store, &record.key).await, None, "{fields}");
-        assert_eq!(store.create(&record).await.unwrap(), Written::Exists);
+        assert_eq!(store.create(&record).await.unwrap(), Created::Exists);
         let stored = emulator.ask("GET", &path(&collection, &record.key), &json!(null));
         assert_eq!(stored.get("fields").unwrap_or(&json!({})), &fields);
         assert_eq!(store.list(now(), 1000).await.unwrap(), std::slice::from_ref(&whole));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_core::{FastStore, NewSession, Record, RecordKey, Store, Written};
+use session_core::{Created, FastStore, NewSession, Record, RecordKey, Renewed, Saved, Store};
 use session_stores::MemcachedStore;
 use workspace_tests::MemcachedServer;
 use workspace_tests::calls;
@@ -100,8 +100,8 @@ async fn strangers_leave_nothing_behind() {
         assert_eq!(load(&store, &record.key).await, None);
         store.touch(&record.key, now()).await.unwrap();
         store.delete(&record.key).await.unwrap();
-        assert_eq!(store.save(&record, record.version).await.unwrap(), Written::Missing);
-        assert_eq!(store.renew(&record.key, record.version, &renewed(&record)).await.unwrap(), Written::Missing);
+        assert_eq!(store.save(&record, record.version).await.unwrap(), Saved::Missing);
+        assert_eq!(store.renew(&record.key, record.version, &renewed(&record)).await.unwrap(), Renewed::Missing);
     }
     assert!(server.ask("stats").contains("STAT total_items 0\r\n"));
 }
@@ -114,7 +114,7 @@ async fn renewing_and_deleting_leave_nothing_behind() {
     let mut record = created(&store, fresh_record()).await;
     for _ in 0..3 {
         let new = renewed(&record);
-        assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Written::Done);
+        assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Done);
         assert_eq!(server.keys(), [name(&new.key)]);
         record = new;
     }
@@ -184,9 +184,9 @@ async fn a_number_from_before_a_restart_matches_nothing() {
     assert!(store.load(&fresh_key(), now()).await.unwrap_err().is_unavailable());
     assert_eq!(load(&store, &fresh_key()).await, None);
     let [saved, renewed_away, deleted, touched] = &records;
-    assert_eq!(store.save(&next(saved), saved.version).await.unwrap(), Written::Conflict);
+    assert_eq!(store.save(&next(saved), saved.version).await.unwrap(), Saved::Conflict);
     let renewing = store.renew(&renewed_away.key, renewed_away.version, &renewed(renewed_away)).await;
-    assert_eq!(renewing.unwrap(), Written::Conflict);
+    assert_eq!(renewing.unwrap(), Renewed::Conflict);
     for record in [&newer[0], &newer[1]] {
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(record));
     }
@@ -210,7 +210,7 @@ async fn the_expiry_is_within_what_is_left() {
     store.touch(&record.key, now().saturating_add(10 * MINUTE)).await.unwrap();
     assert!((2397..=2400).contains(&seconds_left(&record)), "a touch extends it");
     let longer = Record { idle_timeout: 60 * MINUTE, ..next(&record) };
-    assert_eq!(store.save(&longer, record.version).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&longer, record.version).await.unwrap(), Saved::Done);
     assert!((4197..=4200).contains(&seconds_left(&record)), "a save with another timeout too");
 
     let mut late = fresh_record();
@@ -259,7 +259,7 @@ async fn a_session_as_large_as_an_item_is_stored() {
         let record = Record { attributes: attributes("T", text), ..fresh_record() };
         match store.create(&record).await {
             Ok(written) => {
-                assert_eq!(written, Written::Done);
+                assert_eq!(written, Created::Done);
                 assert_eq!(load(&store, &record.key).await, Some(record));
             }
             Err(error) => {
@@ -293,8 +293,8 @@ async fn bytes_that_are_no_record_are_none_and_stay() {
         let set = format!("set {} 0 0 {}\r\n{foreign}", name(&record.key), foreign.len());
         assert!(server.ask(&set).starts_with("STORED"));
         assert_eq!(load(&store, &record.key).await, None, "{foreign:?}");
-        assert_eq!(store.create(&record).await.unwrap(), Written::Exists);
-        assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Written::Missing);
+        assert_eq!(store.create(&record).await.unwrap(), Created::Exists);
+        assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Saved::Missing);
         store.touch(&record.key, now()).await.unwrap();
         let left = server.ask(&format!("get {}", name(&record.key)));
         assert!(left.contains(&format!("{foreign}\r\nEND")), "{left:?}");

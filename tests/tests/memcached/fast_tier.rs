@@ -1,6 +1,6 @@
 //! Memcached before a more durable store.
 
-use session_core::{FastStore, Record, Store, Written};
+use session_core::{FastStore, Record, Renewed, Saved, Store};
 use workspace_tests::MemcachedServer;
 use workspace_tests::records::*;
 
@@ -18,14 +18,14 @@ async fn a_copy_is_handed_out_as_long_as_it_is_trusted() {
     // Neither use nor change makes it trusted for longer.
     store.touch(&record.key, start.saturating_add(MINUTE)).await.unwrap();
     let saved = next(&record);
-    assert_eq!(store.save(&saved, record.version).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&saved, record.version).await.unwrap(), Saved::Done);
     assert!(store.load(&record.key, before).await.unwrap().is_some());
     assert_eq!(store.load(&record.key, until).await.unwrap(), None);
     let late = Record { accessed: until, ..next(&saved) };
-    assert_eq!(store.save(&late, saved.version).await.unwrap(), Written::Missing);
+    assert_eq!(store.save(&late, saved.version).await.unwrap(), Saved::Missing);
     // Nor does renewing.
     let new = renewed(&saved);
-    assert_eq!(store.renew(&saved.key, saved.version, &new).await.unwrap(), Written::Done);
+    assert_eq!(store.renew(&saved.key, saved.version, &new).await.unwrap(), Renewed::Done);
     assert!(store.load(&new.key, before).await.unwrap().is_some());
     assert_eq!(store.load(&new.key, until).await.unwrap(), None);
 }
@@ -69,7 +69,7 @@ async fn a_buried_key_takes_no_copy_until_then() {
     store.bury(&record.key, start, until).await.unwrap();
     store.fill(&next(&record), start, until).await.unwrap();
     assert_eq!(load(&store, &record.key).await, None);
-    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Written::Missing);
+    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Saved::Missing);
     store.touch(&record.key, start.saturating_add(SECOND)).await.unwrap();
     assert_eq!(load(&store, &record.key).await, None);
     // Burying it again for less shortens nothing, and deleting opens no grave.
@@ -146,8 +146,8 @@ async fn burying_one_version_against_saving_another_loses_nothing() {
         });
         let buried = store.bury_version(&record.key, record.version, now(), until).await.unwrap();
         let left = match (saving.await.unwrap(), buried) {
-            (Written::Done, Written::Conflict) => Some(saved),
-            (Written::Missing, Written::Done) => None,
+            (Saved::Done, Saved::Conflict) => Some(saved),
+            (Saved::Missing, Saved::Done) => None,
             outcome => panic!("saving and burying ended as {outcome:?}"),
         };
         assert_eq!(load(&store, &record.key).await, left);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use session_core::{NewSession, Store, Written};
+use session_core::{NewSession, Renewed, Saved, Store};
 use workspace_tests::MemcachedServer;
 use workspace_tests::records::*;
 use workspace_tests::store_faults;
@@ -95,10 +95,10 @@ async fn sessions_that_memcached_dropped_are_gone() {
     let record = created(&store, fresh_record()).await;
     assert!(server.ask("flush_all").starts_with("OK"));
     assert_eq!(load(&store, &record.key).await, None);
-    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Written::Missing);
+    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Saved::Missing);
     store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap();
     let new = renewed(&record);
-    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Written::Missing);
+    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Missing);
     store.delete(&record.key).await.unwrap();
     for key in [&record.key, &new.key] {
         assert_eq!(load(&store, key).await, None);
@@ -124,9 +124,9 @@ async fn eviction_during_a_renewal_is_a_loss_at_worst() {
         server.ask("flush_all");
         let written = renewing.await.unwrap().unwrap();
         proxy.set(workspace_tests::Fault::None);
-        assert!(matches!(written, Written::Done | Written::Missing), "{written:?}");
+        assert!(matches!(written, Renewed::Done | Renewed::Missing), "{written:?}");
         assert_eq!(load(&store, &old.key).await, None);
         let found = load(&store, &new.key).await;
-        assert!(found.is_none() || (written == Written::Done && found == Some(new)), "{found:?}");
+        assert!(found.is_none() || (written == Renewed::Done && found == Some(new)), "{found:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Sessions spread over several servers by their keys.
 
-use session_core::{Record, Store, Written};
+use session_core::{Record, Renewed, Store};
 use session_stores::MemcachedStore;
 use workspace_tests::MemcachedServer;
 use workspace_tests::records::*;
@@ -94,7 +94,7 @@ async fn renewing_from_a_server_that_is_down_is_an_error_and_loses_nothing() {
     for record in records {
         let new = renewed(&record);
         if let Ok(written) = store.renew(&record.key, record.version, &new).await {
-            assert_eq!(written, Written::Done);
+            assert_eq!(written, Renewed::Done);
             assert_eq!(load(&store, &new.key).await, Some(new));
             assert_eq!(load(&store, &record.key).await, None);
         } else {

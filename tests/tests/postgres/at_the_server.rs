@@ -1,6 +1,6 @@
 //! What the server holds and sees.
 
-use session_core::{NewSession, Purged, Record, Store, Written};
+use session_core::{Created, NewSession, Purged, Record, Saved, Store};
 use session_stores::PostgresStore;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor};
@@ -58,7 +58,7 @@ async fn strangers_make_no_rows() {
         let stranger = fresh_record();
         assert_eq!(load(&store, &stranger.key).await, None);
         store.touch(&stranger.key, now()).await.unwrap();
-        assert_eq!(store.save(&next(&stranger), stranger.version).await.unwrap(), Written::Missing);
+        assert_eq!(store.save(&next(&stranger), stranger.version).await.unwrap(), Saved::Missing);
         store.delete(&stranger.key).await.unwrap();
     }
     let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM strangers");
@@ -115,7 +115,7 @@ async fn a_damaged_row_is_none_and_stays() {
         let mut administrator = administrator(server).await;
         assert_eq!(update.execute(&mut administrator).await.unwrap().rows_affected(), 1);
         assert_eq!(load(&store, &record.key).await, None, "{damage}");
-        assert_eq!(store.create(&record).await.unwrap(), Written::Exists, "{damage}");
+        assert_eq!(store.create(&record).await.unwrap(), Created::Exists, "{damage}");
         store.delete(&record.key).await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! A disk that is full, for the table and for the log.
 
-use session_core::{Record, Store, StoreError, Written};
+use session_core::{Created, Record, Renewed, Saved, Store, StoreError};
 use workspace_tests::PostgresServer;
 use workspace_tests::records::*;
 
@@ -20,7 +20,7 @@ async fn filled(store: &impl Store) -> (Vec<Record>, StoreError) {
     for _ in 0..200 {
         let record = large(500_000);
         match store.create(&record).await {
-            Ok(written) => assert_eq!(written, Written::Done),
+            Ok(written) => assert_eq!(written, Created::Done),
             Err(error) => return (stored, error),
         }
         stored.push(record);
@@ -57,8 +57,8 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     assert_eq!(load(&store, &ended.key).await, None);
 
     server.limit_files(None);
-    assert_eq!(store.save(&larger, stored[0].version).await.unwrap(), Written::Done);
-    assert_eq!(store.renew(&stored[1].key, stored[1].version, &moved).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&larger, stored[0].version).await.unwrap(), Saved::Done);
+    assert_eq!(store.renew(&stored[1].key, stored[1].version, &moved).await.unwrap(), Renewed::Done);
     stored[0] = larger;
     stored[1] = moved;
     assert_all_there(&store, &stored).await;
@@ -78,7 +78,7 @@ async fn a_full_disk_for_the_log_is_an_error_and_loses_nothing() {
 
     server.restart();
     assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record));
-    assert_eq!(store.save(&changed, record.version).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&changed, record.version).await.unwrap(), Saved::Done);
     assert_eq!(load(&store, &record.key).await, Some(changed));
 }
 

@@ -1,6 +1,6 @@
 //! What can be seen at the server: keys, values, expiry, round trips.
 
-use session_core::{NewSession, PrincipalKey, Store, Written};
+use session_core::{Created, NewSession, PrincipalKey, Renewed, Saved, Store};
 use session_stores::RedisStore;
 use workspace_tests::records::*;
 use workspace_tests::{Proxy, RedisServer};
@@ -106,10 +106,10 @@ async fn expiry_follows_the_session_and_never_outlives_it() {
     let mut saved = next(&record);
     saved.idle_timeout = 5 * MINUTE;
     saved.accessed = record.accessed.saturating_add(30 * MINUTE);
-    assert_eq!(store.save(&saved, record.version).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&saved, record.version).await.unwrap(), Saved::Done);
     assert_eq!(minutes_left(&server), 5);
     let new = renewed(&saved);
-    assert_eq!(store.renew(&record.key, saved.version, &new).await.unwrap(), Written::Done);
+    assert_eq!(store.renew(&record.key, saved.version, &new).await.unwrap(), Renewed::Done);
     assert_eq!(minutes_left(&server), 5);
 }
 
@@ -155,9 +155,9 @@ async fn what_is_no_record_is_none_and_stays_as_it_is() {
         let before = server.ask(&["DUMP", &name(key)]);
         assert_eq!(load(&store, key).await, None);
         let other = session_core::Record { key: *key, ..fresh_record() };
-        assert_eq!(store.create(&other).await.unwrap(), Written::Exists);
+        assert_eq!(store.create(&other).await.unwrap(), Created::Exists);
         if key != &keys[3] && key != &keys[4] {
-            assert_eq!(store.save(&next(&other), other.version).await.unwrap(), Written::Missing);
+            assert_eq!(store.save(&next(&other), other.version).await.unwrap(), Saved::Missing);
             store.touch(key, now().saturating_add(MINUTE)).await.unwrap();
         }
         assert_eq!(server.ask(&["DUMP", &name(key)]), before);
@@ -174,10 +174,10 @@ async fn a_version_is_what_a_load_would_give() {
         let just_before = end.saturating_sub(std::time::Duration::from_millis(1));
         assert_eq!(store.version(&record.key, just_before).await.unwrap(), Some(record.version));
         assert_eq!(store.version(&record.key, end).await.unwrap(), None);
-        assert_eq!(store.save(&saved, record.version).await.unwrap(), Written::Done);
+        assert_eq!(store.save(&saved, record.version).await.unwrap(), Saved::Done);
         assert_eq!(store.version(&record.key, now()).await.unwrap(), Some(saved.version));
         let new = renewed(&saved);
-        assert_eq!(store.renew(&record.key, saved.version, &new).await.unwrap(), Written::Done);
+        assert_eq!(store.renew(&record.key, saved.version, &new).await.unwrap(), Renewed::Done);
         assert_eq!(store.version(&record.key, now()).await.unwrap(), None);
         assert_eq!(store.version(&new.key, now()).await.unwrap(), Some(new.version));
         assert_eq!(store.version(&fresh_key(), now()).await.unwrap(), None);
@@ -191,7 +191,7 @@ async fn the_index_leaves_nothing_behind() {
     let store = connect(&server).await;
     let record = created(&store, signed_in("ann")).await;
     let new = renewed(&record);
-    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Written::Done);
+    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Done);
     store.delete(&new.key).await.unwrap();
     assert_eq!(words(&server.ask(&["KEYS", "*"])), [""; 0]);
 
@@ -328,10 +328,10 @@ async fn scripts_come_back_after_a_flush_and_records_do_not() {
     let store = connect(&server).await;
     let record = created(&store, fresh_record()).await;
     server.ask(&["SCRIPT", "FLUSH"]);
-    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Saved::Done);
     server.ask(&["FLUSHALL"]);
     assert_eq!(load(&store, &record.key).await, None);
-    assert_eq!(store.save(&next(&next(&record)), next(&record).version).await.unwrap(), Written::Missing);
+    assert_eq!(store.save(&next(&next(&record)), next(&record).version).await.unwrap(), Saved::Missing);
     store.touch(&record.key, now()).await.unwrap();
     assert_eq!(words(&server.ask(&["KEYS", "*"])), [""; 0]);
 }

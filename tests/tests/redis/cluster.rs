@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use redis::cluster::{ClusterClientBuilder, NodeAddress};
-use session_core::{NewSession, PrincipalKey, Record, Store, Written};
+use session_core::{NewSession, PrincipalKey, Record, Renewed, Saved, Store};
 use session_stores::RedisStore;
 use workspace_tests::records::*;
 use workspace_tests::store_faults;
@@ -88,7 +88,7 @@ async fn an_interrupted_renewal_can_be_repeated() {
         let _ = tokio::time::timeout(patience, store.renew(&old.key, old.version, &new)).await;
         let again = store.renew(&old.key, old.version, &new).await.unwrap();
         // Exists, if all of the first attempt had arrived: the new record is this very one.
-        assert!(matches!(again, Written::Done | Written::Exists), "round {round}: {again:?}");
+        assert!(matches!(again, Renewed::Done | Renewed::Exists), "round {round}: {again:?}");
         assert_eq!(load(&store, &old.key).await, None);
         assert_eq!(load(&store, &new.key).await, Some(new));
     }
@@ -250,7 +250,7 @@ async fn no_answer_is_wrong_while_slots_move() {
                 for record in &mut records {
                     let saved = next(record);
                     match store.save(&saved, record.version).await {
-                        Ok(written) => assert_eq!(written, Written::Done),
+                        Ok(written) => assert_eq!(written, Saved::Done),
                         Err(error) => panic!("{error:?}"),
                     }
                     *record = saved;

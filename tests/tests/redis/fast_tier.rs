@@ -1,6 +1,6 @@
 //! Redis before a more durable store.
 
-use session_core::{FastStore, Record, Store, Written};
+use session_core::{Buried, FastStore, Record, Saved, Store};
 use session_stores::RedisStore;
 use workspace_tests::Proxy;
 use workspace_tests::records::*;
@@ -18,10 +18,10 @@ async fn a_copy_is_handed_out_until_it_is_no_longer_trusted() {
     assert_eq!(store.load(&record.key, until).await.unwrap(), None);
     // Neither use nor change makes it trusted for longer.
     store.touch(&record.key, now().saturating_add(MINUTE / 2)).await.unwrap();
-    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Saved::Done);
     assert!(store.load(&record.key, before).await.unwrap().is_some());
     assert_eq!(store.load(&record.key, until).await.unwrap(), None);
-    assert_eq!(store.save(&late(&record), next(&record).version).await.unwrap(), Written::Missing);
+    assert_eq!(store.save(&late(&record), next(&record).version).await.unwrap(), Saved::Missing);
 }
 
 fn late(record: &Record) -> Record {
@@ -77,7 +77,7 @@ async fn a_buried_key_takes_no_copies_until_then() {
     assert_eq!(load(&store, &record.key).await, None);
     store.fill(&next(&record), start, until).await.unwrap();
     assert_eq!(load(&store, &record.key).await, None);
-    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Written::Missing);
+    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Saved::Missing);
     // Burying again for a shorter time shortens nothing, and deleting opens no grave.
     store.bury(&record.key, start, start.saturating_add(MINUTE / 2)).await.unwrap();
     store.delete(&record.key).await.unwrap();
@@ -96,16 +96,16 @@ async fn only_the_expected_version_is_buried_with_it() {
     let (start, trusted, until) = (now(), now().saturating_add(MINUTE), now().saturating_add(2 * MINUTE));
     let bury = |version, now| store.bury_version(&record.key, version, now, until);
     store.fill(&saved, start, trusted).await.unwrap();
-    assert_eq!(bury(record.version, start).await.unwrap(), Written::Conflict);
+    assert_eq!(bury(record.version, start).await.unwrap(), Saved::Conflict);
     assert_eq!(load(&store, &record.key).await.as_ref(), Some(&saved));
-    assert_eq!(bury(saved.version, start).await.unwrap(), Written::Done);
-    assert_eq!(bury(record.version, start).await.unwrap(), Written::Done, "nothing is there to differ");
+    assert_eq!(bury(saved.version, start).await.unwrap(), Saved::Done);
+    assert_eq!(bury(record.version, start).await.unwrap(), Saved::Done, "nothing is there to differ");
     store.fill(&saved, start, until).await.unwrap();
     assert_eq!(load(&store, &record.key).await, None);
     // A copy that nobody trusts any more is none.
     let record = fresh_record();
     store.fill(&next(&record), start, trusted).await.unwrap();
-    assert_eq!(store.bury_version(&record.key, record.version, trusted, until).await.unwrap(), Written::Done);
+    assert_eq!(store.bury_version(&record.key, record.version, trusted, until).await.unwrap(), Buried::Done);
 }
 
 /// What another process saved here meanwhile is not lost.
@@ -133,8 +133,8 @@ async fn bury_against_save(store: RedisStore) {
         });
         let buried = store.bury_version(&record.key, record.version, now(), until).await.unwrap();
         let left = match (saving.await.unwrap(), buried) {
-            (Written::Done, Written::Conflict) => Some(saved),
-            (Written::Missing, Written::Done) => None,
+            (Saved::Done, Saved::Conflict) => Some(saved),
+            (Saved::Missing, Saved::Done) => None,
             outcome => panic!("saving and burying ended as {outcome:?}"),
         };
         assert_eq!(load(&store, &record.key).await, left);

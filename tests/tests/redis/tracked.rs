@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use session_core::{NewSession, Record, SessionManager, Store, Version, Written};
+use session_core::{NewSession, Record, Renewed, Saved, SessionManager, Store, Version};
 use session_stores::TrackedRedisStore;
 use tokio::task::JoinSet;
 use workspace_tests::records::*;
@@ -69,7 +69,7 @@ async fn changes_elsewhere_are_seen() {
         let record = created(&there, signed_in("ann")).await;
         assert_eq!(load(&here, &record.key).await, Some(record.clone()));
         let saved = next(&record);
-        assert_eq!(there.save(&saved, record.version).await.unwrap(), Written::Done);
+        assert_eq!(there.save(&saved, record.version).await.unwrap(), Saved::Done);
         longest = longest.max(seen_within(&here, &record.key, Some(&saved)).await);
         let used = Record { accessed: saved.accessed.saturating_add(MINUTE), ..saved };
         there.touch(&record.key, used.accessed).await.unwrap();
@@ -89,21 +89,21 @@ async fn changes_elsewhere_are_seen_after_own_ones() {
     for _ in 0..campaign(50) {
         let record = created(&here, fresh_record()).await;
         let first = next(&record);
-        assert_eq!(there.save(&first, record.version).await.unwrap(), Written::Done);
+        assert_eq!(there.save(&first, record.version).await.unwrap(), Saved::Done);
         seen_within(&here, &record.key, Some(&first)).await;
         let second = next(&first);
-        assert_eq!(here.save(&second, first.version).await.unwrap(), Written::Done);
+        assert_eq!(here.save(&second, first.version).await.unwrap(), Saved::Done);
         let third = next(&second);
-        assert_eq!(there.save(&third, second.version).await.unwrap(), Written::Done);
+        assert_eq!(there.save(&third, second.version).await.unwrap(), Saved::Done);
         seen_within(&here, &record.key, Some(&third)).await;
         let used = Record { accessed: third.accessed.saturating_add(MINUTE), ..third.clone() };
         here.touch(&record.key, used.accessed).await.unwrap();
         assert_eq!(load(&here, &record.key).await, Some(used.clone()));
         let fourth = next(&used);
-        assert_eq!(there.save(&fourth, used.version).await.unwrap(), Written::Done);
+        assert_eq!(there.save(&fourth, used.version).await.unwrap(), Saved::Done);
         seen_within(&here, &record.key, Some(&fourth)).await;
         let new = renewed(&fourth);
-        assert_eq!(here.renew(&record.key, fourth.version, &new).await.unwrap(), Written::Done);
+        assert_eq!(here.renew(&record.key, fourth.version, &new).await.unwrap(), Renewed::Done);
         assert_eq!(load(&here, &record.key).await, None);
         there.delete(&new.key).await.unwrap();
         seen_within(&here, &new.key, None).await;
@@ -226,7 +226,7 @@ async fn strict_is_never_stale_and_reads_a_few_bytes() {
         let record = created(&here, fresh_record()).await;
         assert_eq!(load(&here, &record.key).await, Some(record.clone()));
         let saved = Record { accessed: record.accessed.saturating_add(MINUTE), ..next(&record) };
-        assert_eq!(there.save(&saved, record.version).await.unwrap(), Written::Done);
+        assert_eq!(there.save(&saved, record.version).await.unwrap(), Saved::Done);
         assert_eq!(load(&here, &record.key).await, Some(saved.clone()));
         let used = Record { accessed: saved.accessed.saturating_add(MINUTE), ..saved };
         there.touch(&record.key, used.accessed).await.unwrap();

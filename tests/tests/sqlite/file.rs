@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use session_core::{Error, NewSession, Record, Store, StoreError, Written};
+use session_core::{Created, Error, NewSession, Record, Saved, Store, StoreError};
 use session_stores::SqliteStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
@@ -92,7 +92,7 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     let refused = loop {
         let record = large("a");
         match store.create(&record).await {
-            Ok(written) => assert_eq!(written, Written::Done),
+            Ok(written) => assert_eq!(written, Created::Done),
             Err(error) => break error,
         }
         stored.push(record);
@@ -162,7 +162,7 @@ async fn a_damaged_row_is_none_and_stays() {
         let updated = update.bind(foreign.key.as_bytes().to_vec()).execute(&mut administrator).await.unwrap();
         assert_eq!(updated.rows_affected(), 1);
         assert_eq!(load(&store, &record.key).await, None, "{damage}");
-        assert_eq!(store.create(&record).await.unwrap(), Written::Exists, "{damage}");
+        assert_eq!(store.create(&record).await.unwrap(), Created::Exists, "{damage}");
         store.delete(&record.key).await.unwrap();
     }
 }
@@ -176,7 +176,7 @@ async fn strangers_make_no_rows() {
         let stranger = fresh_record();
         assert_eq!(load(&store, &stranger.key).await, None);
         store.touch(&stranger.key, now()).await.unwrap();
-        assert_eq!(store.save(&next(&stranger), stranger.version).await.unwrap(), Written::Missing);
+        assert_eq!(store.save(&next(&stranger), stranger.version).await.unwrap(), Saved::Missing);
         store.delete(&stranger.key).await.unwrap();
     }
     let mut administrator = SqliteConnection::connect(&file.url()).await.unwrap();
@@ -197,7 +197,7 @@ async fn a_file_that_stays_locked_is_an_error_that_may_pass() {
     assert!(store.save(&next(&record), record.version).await.unwrap_err().is_unavailable());
     assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record));
     writing.rollback().await.unwrap();
-    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Written::Done);
+    assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Saved::Done);
 }
 
 /// Without them, purging and logging out everywhere read the whole table.

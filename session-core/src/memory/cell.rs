@@ -1,0 +1,155 @@
+//! One record in memory, and what becomes of it when it is saved, used or copied.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::record::touch_interval;
+use crate::record::{Attributes, Record, RecordKey, Version};
+use crate::store::Saved;
+use crate::time::Time;
+use crate::time::millis;
+
+/// A record, of a size that is quickly moved when a table grows.
+///
+/// The attributes are beside the box, so that a load, which counts a reference to them, waits for the
+/// memory of both at the same time.
+pub(crate) struct Cell {
+    attributes: Attributes,
+    rest: Box<Rest>,
+}
+
+struct Rest {
+    key: RecordKey,
+    version: Version,
+    created: Time,
+    accessed: Time,
+    idle_timeout_ms: i64,
+    absolute_deadline: Time,
+    /// From then on a copy of another store's record is not handed out.
+    until: Time,
+    principal: Option<Arc<str>>,
+    constants: Attributes,
+    persistent: bool,
+}
+
+impl Cell {
+    pub(crate) fn new(record: &Record) -> Self {
+        Cell::copy(record, Time::MAX)
+    }
+
+    pub(crate) fn copy(record: &Record, until: Time) -> Self {
+        let rest = Rest {
+            key: record.key,
+            version: record.version,
+            created: record.created,
+            accessed: record.accessed,
+            idle_timeout_ms: millis(record.idle_timeout),
+            absolute_deadline: record.absolute_deadline.unwrap_or(Time::MAX),
+            until,
+            principal: record.principal.clone(),
+            constants: record.constants.clone(),
+            persistent: record.persistent,
+        };
+        Cell { attributes: record.attributes.clone(), rest: Box::new(rest) }
+    }
+
+    pub(crate) fn key(&self) -> &RecordKey {
+        &self.rest.key
+    }
+
+    pub(crate) fn principal(&self) -> Option<&str> {
+        self.rest.principal.as_deref()
+    }
+
+    pub(crate) fn accessed(&self) -> Time {
+        self.rest.accessed
+    }
+
+    pub(crate) fn is_expired(&self, now: Time) -> bool {
+        self.rest.is_expired(now)
+    }
+
+    /// The record, if it is live.
+    pub(crate) fn record(&self, now: Time) -> Option<Record> {
+        // Counting a reference waits for all that is before it; reading does not.
+        black_box(self.attributes.len());
+        let rest = &*self.rest;
+        if rest.is_expired(now) {
+            return None;
+        }
+        Some(Record {
+            key: rest.key,
+            version: rest.version,
+            created: rest.created,
+            accessed: rest.accessed,
+            idle_timeout: Duration::from_millis(rest.idle_timeout_ms.unsigned_abs()),
+            absolute_deadline: (rest.absolute_deadline < Time::MAX).then_some(rest.absolute_deadline),
+            persistent: rest.persistent,
+            principal: rest.principal.clone(),
+            constants: rest.constants.clone(),
+            attributes: self.attributes.clone(),
+        })
+    }
+
+    /// Whether whoever knows the record in this version may replace it: [`Saved::Done`] if so.
+    pub(crate) fn admits(&self, expected: Version, now: Time) -> Saved {
+        match () {
+            () if self.is_expired(now) => Saved::Missing,
+            () if self.rest.version != expected => Saved::Conflict,
+            () => Saved::Done,
+        }
+    }
+
+    /// Replaces what changes. Gives the attributes that were replaced, and whether the session is to
+    /// count as used again.
+    pub(crate) fn save(&mut self, record: &Record) -> (Attributes, bool) {
+        let used_before = self.rest.accessed;
+        let replaced = self.take_from(record);
+        (replaced, is_used_again(used_before, self.rest.accessed, record.idle_timeout))
+    }
+
+    /// Takes a copy's content, unless that of the same or a later version is here. Gives the
+    /// attributes that were replaced.
+    pub(crate) fn refill(&mut self, record: &Record, now: Time, until: Time) -> Option<Attributes> {
+        let is_newer = record.version > self.rest.version;
+        let is_due = is_newer || record.version == self.rest.version && self.is_expired(now);
+        is_due.then(|| {
+            self.rest.until = until;
+            self.take_from(record)
+        })
+    }
+
+    /// Whether the record was live and is now used later than before.
+    pub(crate) fn touch(&mut self, accessed: Time) -> bool {
+        let moves = !self.is_expired(accessed) && self.rest.accessed < accessed;
+        if moves {
+            self.rest.accessed = accessed;
+        }
+        moves
+    }
+
+    fn take_from(&mut self, record: &Record) -> Attributes {
+        let rest = &mut *self.rest;
+        rest.version = record.version;
+        rest.accessed = rest.accessed.max(record.accessed);
+        rest.idle_timeout_ms = millis(record.idle_timeout);
+        rest.persistent = record.persistent;
+        std::mem::replace(&mut self.attributes, record.attributes.clone())
+    }
+}
+
+impl Rest {
+    fn is_expired(&self, now: Time) -> bool {
+        let idle_deadline = Time::from_unix_millis(self.accessed.unix_millis().saturating_add(self.idle_timeout_ms));
+        self.absolute_deadline.min(idle_deadline).min(self.until) <= now
+    }
+}
+
+/// About once in each touch interval, so that saving costs no more than a touch does.
+fn is_used_again(before: Time, after: Time, idle_timeout: Duration) -> bool {
+    let interval = millis(touch_interval(idle_timeout)).max(1);
+    // The nearest power of two is as good, and spares two divisions.
+    let shift = interval.ilog2();
+    before.unix_millis() >> shift != after.unix_millis() >> shift
+}

@@ -1,0 +1,382 @@
+//! The records of a [`MemoryStore`](crate::memory::MemoryStore) by key, in shards that are locked one by
+//! one, and the keys of each principal.
+//!
+//! Whatever happens to a record, its place on its principal's list included, happens under the lock of
+//! its shard, so that nothing brings back what was removed. The schedules of two threads are explored by
+//! loom: `memory_index/loom_tests.rs`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashTable;
+
+use super::cell::Cell;
+use super::recency::{Kind, Notes, Records, What};
+use crate::record::{PrincipalKey, Record, RecordKey, Version};
+use crate::store::{Buried, Created, Renewed, Saved};
+use crate::time::Time;
+use lock::{Mutex, RwLock, RwLockWriteGuard};
+
+/// Enough that sweeping or growing one holds up its readers for less than a millisecond at a
+/// million sessions.
+pub(crate) const SHARDS: usize = if cfg!(session_loom) { 2 } else { 256 };
+
+/// So many expired records are removed before others may have the shard.
+const AT_ONCE: usize = 64;
+
+type Table = HashTable<Cell>;
+
+/// Locked for a moment by who has the lock of a shard, never the other way round.
+type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, HashSet<RecordKey>>>;
+
+pub(crate) struct Index {
+    shards: Box<[Shard]>,
+    principals: Box<[KeysOfPrincipals]>,
+    notes: Arc<Notes>,
+    evicted: AtomicU64,
+}
+
+/// A shard on cache lines of its own, so that the lock of one does not slow its neighbours.
+#[repr(align(128))]
+#[derive(Default)]
+struct Shard(RwLock<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    cells: Table,
+    graves: HashTable<Grave>,
+}
+
+/// A key that takes no copies until then.
+struct Grave {
+    key: RecordKey,
+    until: Time,
+}
+
+/// A key is a SHA-256, so its own bytes are as good as any hash of them.
+fn hash(key: &RecordKey) -> u64 {
+    let [first, ..] = key.as_bytes().as_chunks::<8>().0 else { unreachable!("a key has 32 bytes") };
+    u64::from_le_bytes(*first)
+}
+
+fn shard_of(key: &RecordKey) -> usize {
+    usize::from(key.as_bytes()[31]) % SHARDS
+}
+
+fn find<'a>(table: &'a Table, key: &RecordKey) -> Option<&'a Cell> {
+    table.find(hash(key), |cell| cell.key() == key)
+}
+
+fn find_mut<'a>(table: &'a mut Table, key: &RecordKey) -> Option<&'a mut Cell> {
+    table.find_mut(hash(key), |cell| cell.key() == key)
+}
+
+fn insert(table: &mut Table, cell: Cell) {
+    table.insert_unique(hash(cell.key()), cell, |cell| hash(cell.key()));
+}
+
+impl Entries {
+    /// The keys of expired cells, and whether there are graves that are no longer needed.
+    fn expired(&self, now: Time) -> (Vec<RecordKey>, bool) {
+        let cells = self.cells.iter().filter(|cell| cell.is_expired(now));
+        (cells.map(|cell| *cell.key()).collect(), self.graves.iter().any(|grave| grave.until <= now))
+    }
+
+    fn is_buried(&self, key: &RecordKey, now: Time) -> bool {
+        self.graves.find(hash(key), |grave| grave.key == *key).is_some_and(|grave| now < grave.until)
+    }
+
+    fn bury(&mut self, key: &RecordKey, until: Time) {
+        match self.graves.find_mut(hash(key), |grave| grave.key == *key) {
+            Some(grave) => grave.until = grave.until.max(until),
+            None => {
+                self.graves.insert_unique(hash(key), Grave { key: *key, until }, |grave| hash(&grave.key));
+            }
+        }
+    }
+}
+
+fn take_if(table: &mut Table, key: &RecordKey, condition: impl Fn(&Cell) -> bool) -> Option<Cell> {
+    let found = table.find_entry(hash(key), |cell| cell.key() == key && condition(cell)).ok()?;
+    Some(found.remove().0)
+}
+
+impl Index {
+    /// An index whose changes are noted there.
+    pub(crate) fn new(notes: Arc<Notes>) -> Self {
+        Index {
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            principals: (0..64).map(|_| Mutex::default()).collect(),
+            notes,
+            evicted: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.0.read().cells.len()).sum()
+    }
+
+    fn shard(&self, key: &RecordKey) -> &RwLock<Entries> {
+        &self.shards[shard_of(key)].0
+    }
+
+    pub(crate) fn load(&self, key: &RecordKey, now: Time) -> Option<Record> {
+        find(&self.shard(key).read().cells, key)?.record(now)
+    }
+
+    pub(crate) fn save(&self, record: &Record, expected: Version) -> Saved {
+        let mut entries = self.shard(&record.key).write();
+        let Some(cell) = find_mut(&mut entries.cells, &record.key) else { return Saved::Missing };
+        let written = cell.admits(expected, record.accessed);
+        if written == Saved::Done {
+            let (replaced, is_used_again) = cell.save(record);
+            if is_used_again {
+                self.notes.leave([&*cell], What::Used);
+            }
+            // Freeing what was replaced may take a while.
+            drop(entries);
+            drop(replaced);
+        }
+        written
+    }
+
+    pub(crate) fn touch(&self, key: &RecordKey, accessed: Time) {
+        let mut entries = self.shard(key).write();
+        if let Some(cell) = find_mut(&mut entries.cells, key)
+            && cell.touch(accessed)
+        {
+            self.notes.leave([&*cell], What::Used);
+        }
+    }
+
+    pub(crate) fn insert(&self, record: &Record) -> Created {
+        let mut entries = self.shard(&record.key).write();
+        if find(&entries.cells, &record.key).is_some() {
+            return Created::Exists;
+        }
+        self.make(&mut entries.cells, Cell::new(record));
+        Created::Done
+    }
+
+    /// Puts a copy here, unless the key is buried or what is here is as new.
+    pub(crate) fn fill(&self, record: &Record, now: Time, until: Time) {
+        let mut entries = self.shard(&record.key).write();
+        if let Some(holder) = find_mut(&mut entries.cells, &record.key) {
+            let replaced = holder.refill(record, now, until);
+            drop(entries);
+            drop(replaced);
+        } else if !entries.is_buried(&record.key, now) {
+            self.make(&mut entries.cells, Cell::copy(record, until));
+        }
+    }
+
+    fn make(&self, cells: &mut Table, cell: Cell) {
+        self.list(&cell);
+        self.notes.leave([&cell], What::Made);
+        insert(cells, cell);
+    }
+
+    /// Removes the record of this key and refuses copies of it.
+    pub(crate) fn bury(&self, key: &RecordKey, until: Time) {
+        let mut entries = self.shard(key).write();
+        entries.bury(key, until);
+        self.remove_from(entries, key, What::Gone);
+    }
+
+    /// The same, unless there is a live record of another version.
+    pub(crate) fn bury_version(&self, key: &RecordKey, expected: Version, now: Time, until: Time) -> Buried {
+        let mut entries = self.shard(key).write();
+        if find(&entries.cells, key).is_some_and(|cell| cell.admits(expected, now) == Saved::Conflict) {
+            return Buried::Conflict;
+        }
+        entries.bury(key, until);
+        self.remove_from(entries, key, What::Gone);
+        Buried::Done
+    }
+
+    pub(crate) fn remove(&self, key: &RecordKey) {
+        self.remove_from(self.shard(key).write(), key, What::Gone);
+    }
+
+    /// Whether there was one.
+    fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey, what: What) -> bool {
+        let removed = self.unmake(&mut entries.cells, key, what);
+        drop(entries);
+        removed.is_some()
+    }
+
+    fn unmake(&self, cells: &mut Table, key: &RecordKey, what: What) -> Option<Cell> {
+        let cell = take_if(cells, key, |_| true)?;
+        self.unlist(&cell);
+        self.notes.leave([&cell], what);
+        Some(cell)
+    }
+
+    /// Replaces one cell by another under the locks of both shards.
+    pub(crate) fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Renewed {
+        let mut shards = self.lock_both(old, &record.key);
+        let Some(cell) = find(shards.of(old), old) else { return Renewed::Missing };
+        let admitted = cell.admits(expected, record.accessed);
+        if find(shards.of(&record.key), &record.key).is_some() {
+            return Renewed::Exists;
+        }
+        match admitted {
+            Saved::Missing => Renewed::Missing,
+            Saved::Conflict => Renewed::Conflict,
+            Saved::Done => {
+                self.make(shards.of(&record.key), Cell::new(record));
+                let replaced = self.unmake(shards.of(old), old, What::Gone);
+                drop(shards);
+                drop(replaced);
+                Renewed::Done
+            }
+        }
+    }
+
+    /// Removes the expired cells of one shard, and says how many there were.
+    pub(crate) fn remove_expired(&self, shard: usize, now: Time) -> u64 {
+        let shard = &self.shards[shard].0;
+        // Loads go on while they are looked for.
+        let (expired, has_old_graves) = shard.read().expired(now);
+        if has_old_graves {
+            shard.write().graves.retain(|grave| now < grave.until);
+        }
+        expired.chunks(AT_ONCE).map(|keys| self.remove_if_expired(shard, keys, now)).sum()
+    }
+
+    fn remove_if_expired(&self, shard: &RwLock<Entries>, keys: &[RecordKey], now: Time) -> u64 {
+        let mut entries = shard.write();
+        // They may have been used since.
+        let take = |key| take_if(&mut entries.cells, key, |cell| cell.is_expired(now));
+        let expired: Vec<Cell> = keys.iter().filter_map(take).collect();
+        self.notes.leave(&expired, What::Gone);
+        drop(entries);
+        for cell in expired.iter().filter(|cell| cell.principal().is_some()) {
+            let entries = shard.read();
+            if find(&entries.cells, cell.key()).is_none() {
+                self.unlist(cell);
+            }
+        }
+        expired.len() as u64
+    }
+
+    pub(crate) fn live(&self, now: Time, limit: usize) -> Vec<Record> {
+        let mut records = Vec::new();
+        for shard in &self.shards {
+            let entries = shard.0.read();
+            records.extend(entries.cells.iter().filter_map(|cell| cell.record(now)).take(limit - records.len()));
+        }
+        records
+    }
+
+    pub(crate) fn keys_of(&self, principal: &PrincipalKey) -> Vec<RecordKey> {
+        self.keys(principal).lock().get(principal).into_iter().flatten().copied().collect()
+    }
+
+    pub(crate) fn take_evicted(&self) -> u64 {
+        self.evicted.swap(0, Ordering::Relaxed)
+    }
+
+    fn keys(&self, principal: &PrincipalKey) -> &KeysOfPrincipals {
+        &self.principals[usize::from(principal.as_bytes()[0]) % self.principals.len()]
+    }
+
+    /// Puts a record on its principal's list.
+    fn list(&self, cell: &Cell) {
+        if let Some(principal) = cell.principal().map(PrincipalKey::of) {
+            self.keys(&principal).lock().entry(principal).or_default().insert(*cell.key());
+        }
+    }
+
+    fn unlist(&self, cell: &Cell) {
+        let Some(principal) = cell.principal().map(PrincipalKey::of) else { return };
+        let mut lists = self.keys(&principal).lock();
+        if let Some(list) = lists.get_mut(&principal) {
+            list.remove(cell.key());
+            if list.is_empty() {
+                lists.remove(&principal);
+            }
+        }
+    }
+
+    /// Locks the shards of two keys, always in the same order, so that two renewals don't wait
+    /// for each other.
+    fn lock_both(&self, a: &RecordKey, b: &RecordKey) -> TwoShards<'_> {
+        let (low, high) = (shard_of(a).min(shard_of(b)), shard_of(a).max(shard_of(b)));
+        let first = self.shards[low].0.write();
+        let second = (low != high).then(|| self.shards[high].0.write());
+        TwoShards { low, first, second }
+    }
+}
+
+impl Records for Index {
+    fn used(&self, kind: Kind) -> Vec<(Time, RecordKey)> {
+        let mut used = Vec::new();
+        for shard in &self.shards {
+            let entries = shard.0.read();
+            let cells = entries.cells.iter().filter(|cell| Kind::of(cell) == kind);
+            used.extend(cells.map(|cell| (cell.accessed(), *cell.key())));
+        }
+        used
+    }
+
+    fn evict(&self, key: &RecordKey) {
+        if self.remove_from(self.shard(key).write(), key, What::Evicted) {
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+struct TwoShards<'a> {
+    low: usize,
+    first: RwLockWriteGuard<'a, Entries>,
+    second: Option<RwLockWriteGuard<'a, Entries>>,
+}
+
+impl TwoShards<'_> {
+    fn of(&mut self, key: &RecordKey) -> &mut Table {
+        match &mut self.second {
+            Some(second) if shard_of(key) != self.low => &mut second.cells,
+            _ => &mut self.first.cells,
+        }
+    }
+}
+
+#[cfg(not(session_loom))]
+mod lock {
+    pub(super) use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+}
+
+#[cfg(session_loom)]
+mod lock {
+    pub(super) use loom::sync::MutexGuard as RwLockWriteGuard;
+
+    /// loom's under the interface of parking_lot's.
+    #[derive(Default)]
+    pub(super) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(super) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            self.0.lock().expect("no thread panicked while it held the lock")
+        }
+    }
+
+    /// A mutex, as loom's own lock of this kind gives up when two threads wait to write. Readers exclude
+    /// each other then, which no test could tell.
+    #[derive(Default)]
+    pub(super) struct RwLock<T>(Mutex<T>);
+
+    impl<T> RwLock<T> {
+        pub(super) fn read(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.lock()
+        }
+
+        pub(super) fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.lock()
+        }
+    }
+}
+
+#[cfg(all(test, session_loom))]
+mod loom_tests;

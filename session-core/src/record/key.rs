@@ -1,0 +1,87 @@
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::id::SessionId;
+
+/// The name of a record: the SHA-256 of its session's id.
+///
+/// Stores know sessions by it, so a copy of a store opens no session. It is also the
+/// *handle* by which an application lists and ends sessions; it is of no use as a cookie.
+/// It prints as 43 base64url characters and parses from them; `Debug` shows the first eight.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey([u8; 32]);
+
+impl RecordKey {
+    pub(crate) fn of(session_id: &SessionId) -> Self {
+        RecordKey(Sha256::digest(session_id.as_bytes()).into())
+    }
+
+    /// The key of these 32 bytes, as a store read them back.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        RecordKey(bytes)
+    }
+
+    /// The 32 bytes, for a store to write.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Eight characters for logs: enough to tell sessions apart, too few to be a handle.
+    pub fn fingerprint(&self) -> impl fmt::Display + use<> {
+        let mut text = self.to_string();
+        text.truncate(8);
+        text
+    }
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordKey({})", self.fingerprint())
+    }
+}
+
+impl FromStr for RecordKey {
+    type Err = InvalidRecordKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRecordKey> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidRecordKey)?;
+        Ok(RecordKey(bytes.try_into().map_err(|_| InvalidRecordKey)?))
+    }
+}
+
+/// The text is not a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the 43 base64url characters of a session handle")]
+pub struct InvalidRecordKey;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SystemRandom;
+
+    #[test]
+    fn a_handle_parses_back_and_is_not_the_id() {
+        let id = SessionId::generate(&SystemRandom, 18).unwrap();
+        let key = id.key();
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!(key.to_string().len(), 43);
+        assert_ne!(key.to_string(), id.as_str());
+        assert_eq!("nonsense".parse::<RecordKey>(), Err(InvalidRecordKey));
+    }
+
+    #[test]
+    fn the_handle_presented_as_an_id_is_another_key() {
+        let key = SessionId::generate(&SystemRandom, 18).unwrap().key();
+        assert_ne!(SessionId::parse(key.to_string()).unwrap().key(), key);
+    }
+}

@@ -1,0 +1,28 @@
+//! A session at rest: the record, its key and values, and its form as bytes.
+//!
+//! This room knows ids, times and errors. It may not know stores, nor what a request does to a session.
+
+mod attributes;
+mod codec;
+#[cfg(feature = "encryption")]
+mod encryption;
+mod envelope;
+mod key;
+mod principal_key;
+#[expect(clippy::module_inception, reason = "the file is named after its main type")]
+mod record;
+mod version;
+
+pub(crate) use attributes::{Attribute, check_size, read};
+pub use attributes::{Attributes, MAX_SESSION_BYTES};
+pub use codec::{Body, Codec, CodecError, JsonCodec};
+#[cfg(feature = "encryption")]
+pub use encryption::EncryptedCodec;
+pub use envelope::{Envelope, InvalidRecord, warn_dropped};
+pub use key::{InvalidRecordKey, RecordKey};
+pub use principal_key::PrincipalKey;
+pub use record::Record;
+#[cfg(test)]
+pub(crate) use record::sample;
+pub(crate) use record::touch_interval;
+pub use version::Version;

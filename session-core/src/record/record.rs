@@ -1,0 +1,102 @@
+use super::version::Version;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::record::{Attributes, RecordKey};
+use crate::time::Time;
+
+/// A session at rest: what a store keeps of it.
+///
+/// Cloning is cheap: the values are shared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The hash of the session's id; the id itself is in no record.
+    pub key: RecordKey,
+    /// Another number after each save.
+    pub version: Version,
+    /// When the session was started. Renewing keeps it.
+    pub created: Time,
+    /// When the session was last used, as far as it was written: see [`Store::touch`](crate::store::Store::touch).
+    pub accessed: Time,
+    /// How long the session lives on after `accessed`. Whole milliseconds.
+    pub idle_timeout: Duration,
+    /// When the session ends however much it is used; `None` for never.
+    pub absolute_deadline: Option<Time>,
+    /// Whether the client is to keep the id when it is closed.
+    pub persistent: bool,
+    /// Who is signed in.
+    pub principal: Option<Arc<str>>,
+    /// Attributes given at the start, which never change.
+    pub constants: Attributes,
+    /// Attributes that change.
+    pub attributes: Attributes,
+}
+
+impl Record {
+    /// When the session ends if it is not used again: the earlier of its two deadlines.
+    pub fn expires_at(&self) -> Time {
+        let idle = self.accessed.saturating_add(self.idle_timeout);
+        self.absolute_deadline.map_or(idle, |absolute| absolute.min(idle))
+    }
+
+    /// Whether the session has ended by then. Exactly at the deadline is ended.
+    pub fn is_expired(&self, now: Time) -> bool {
+        self.expires_at() <= now
+    }
+
+    /// Whether it is time to note that the session is in use.
+    pub(crate) fn is_touch_due(&self, now: Time) -> bool {
+        now > self.accessed && now.since(self.accessed) >= touch_interval(self.idle_timeout)
+    }
+
+    /// The client is sent its cookie again when this is another: a persistent session's timeout.
+    pub(crate) fn cookie_trigger(&self) -> Option<Duration> {
+        self.persistent.then_some(self.idle_timeout)
+    }
+}
+
+/// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most.
+pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
+    (idle_timeout / 30).min(Duration::from_secs(60))
+}
+
+#[cfg(test)]
+pub(crate) fn sample() -> Record {
+    let now = crate::clock::Clock::now(&crate::clock::ManualClock::default());
+    Record {
+        key: crate::id::SessionId::generate(&crate::random::SystemRandom, 18).expect("random bytes").key(),
+        version: Version::first(0),
+        created: now,
+        accessed: now,
+        idle_timeout: Duration::from_secs(1800),
+        absolute_deadline: Some(now.saturating_add(Duration::from_secs(86_400))),
+        persistent: false,
+        principal: Some("ann".into()),
+        constants: [("UserName".to_owned(), "ann".into())].into_iter().collect(),
+        attributes: [("Count".to_owned(), 1.into())].into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earlier_deadline_wins() {
+        let mut record = crate::record::sample();
+        let start = record.created;
+        record.idle_timeout = Duration::from_secs(60);
+        record.absolute_deadline = Some(start.saturating_add(Duration::from_secs(90)));
+        assert_eq!(record.expires_at(), start.saturating_add(Duration::from_secs(60)));
+        record.accessed = start.saturating_add(Duration::from_secs(50));
+        assert_eq!(record.expires_at(), start.saturating_add(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn exactly_at_the_deadline_is_expired() {
+        let record = crate::record::sample();
+        let deadline = record.expires_at();
+        assert!(!record.is_expired(deadline.saturating_sub(Duration::from_millis(1))));
+        assert!(record.is_expired(deadline));
+    }
+}

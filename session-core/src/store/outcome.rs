@@ -1,0 +1,75 @@
+//! What a write can answer. Each operation has a type of its own, so that an answer which can't happen
+//! can't be written.
+
+/// Outcome of [`Store::create`](super::Store::create).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Created {
+    /// The record is stored.
+    Done,
+    /// The key is taken; nothing was written.
+    Exists,
+}
+
+/// Outcome of [`Store::save`](super::Store::save).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Saved {
+    /// The record is stored.
+    Done,
+    /// The stored record has another version; nothing was written.
+    Conflict,
+    /// There is no live record of this key; nothing was written.
+    Missing,
+}
+
+/// Outcome of [`Store::renew`](super::Store::renew).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Renewed {
+    /// The new record has taken the old one's place.
+    Done,
+    /// The old record has another version; nothing was written.
+    Conflict,
+    /// There is no live record of the old key; nothing was written.
+    Missing,
+    /// The new key is taken; nothing was written.
+    Exists,
+}
+
+/// Outcome of [`FastStore::bury_version`](super::FastStore::bury_version).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Buried {
+    /// No record of this key is here any more, and copies are refused.
+    Done,
+    /// A live record of another version is here and stays.
+    Conflict,
+}
+
+/// What retries have to know of an outcome.
+pub(super) trait Outcome: Copy + PartialEq {
+    const DONE: Self;
+    fn is_conflict(self) -> bool;
+}
+
+impl Outcome for Created {
+    const DONE: Self = Created::Done;
+    fn is_conflict(self) -> bool {
+        false
+    }
+}
+
+impl Outcome for Saved {
+    const DONE: Self = Saved::Done;
+    fn is_conflict(self) -> bool {
+        self == Saved::Conflict
+    }
+}
+
+impl Outcome for Renewed {
+    const DONE: Self = Renewed::Done;
+    fn is_conflict(self) -> bool {
+        self == Renewed::Conflict
+    }
+}

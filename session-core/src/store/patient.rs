@@ -1,0 +1,142 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::error::StoreError;
+use crate::record::{Record, RecordKey, Version};
+use crate::time::Time;
+
+use super::any::AnyStore;
+use super::backoff::Backoff;
+use super::contract::Store;
+use super::immediate::ImmediateStore;
+use super::limit::within;
+use super::outcome::{Created, Outcome, Renewed, Saved};
+
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+
+/// A store with a time limit for each operation, and retries where repeating is safe.
+///
+/// Repeating a write whose connection broke is safe because each attempt to change a record
+/// bears its own mark in the version: if the repeated write meets a record with that mark, the
+/// first attempt had arrived.
+pub(crate) struct PatientStore {
+    store: AnyStore,
+    never_waits: bool,
+    time_limit: Duration,
+    attempts: u32,
+}
+
+impl PatientStore {
+    pub(crate) fn new(store: AnyStore, time_limit: Duration, attempts: u32) -> Self {
+        let never_waits = store.immediate().is_some_and(ImmediateStore::never_waits);
+        PatientStore { store, never_waits, time_limit, attempts }
+    }
+
+    /// The store itself, for what needs no retries.
+    pub(crate) fn store(&self) -> &AnyStore {
+        &self.store
+    }
+
+    /// See [`ImmediateStore::never_waits`].
+    pub(crate) fn never_waits(&self) -> bool {
+        self.never_waits
+    }
+
+    pub(crate) async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        self.patiently(self.repeat(|| self.store.load(key, now))).await
+    }
+
+    pub(crate) async fn create(&self, record: &Record) -> Result<Created, StoreError> {
+        self.patiently(self.write(record, || self.store.create(record))).await
+    }
+
+    pub(crate) async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
+        self.patiently(self.write(record, || self.store.save(record, expected))).await
+    }
+
+    pub(crate) async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+    ) -> Result<Renewed, StoreError> {
+        self.patiently(self.write(record, || self.store.renew(old, expected, record))).await
+    }
+
+    pub(crate) async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        self.patiently(self.repeat(|| self.store.touch(key, accessed))).await
+    }
+
+    pub(crate) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        self.patiently(self.repeat(|| self.store.delete(key))).await
+    }
+
+    /// On the heap, because a handler's future is as large as the largest it may await, and most
+    /// requests never get here.
+    fn patiently<'a, T: Send + 'a>(
+        &'a self,
+        operation: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+    ) -> Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>> {
+        Box::pin(self.within_limit(operation))
+    }
+
+    /// Bounds all attempts together.
+    pub(crate) async fn within_limit<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        within(self.time_limit, self.store.name(), operation).await
+    }
+
+    /// For what has the same effect however often it is done.
+    async fn repeat<T, F>(&self, operation: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut pauses = self.pauses();
+        loop {
+            match operation().await {
+                Err(error) if error.is_unavailable() => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(error),
+                },
+                answer => return answer,
+            }
+        }
+    }
+
+    /// For what may have taken effect although it failed.
+    async fn write<T: Outcome, F>(&self, record: &Record, operation: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let (mut pauses, mut doubt) = (self.pauses(), None);
+        loop {
+            match (operation().await, doubt.take()) {
+                (Ok(outcome), Some(error)) if outcome != T::DONE => return self.resolve(record, outcome, error).await,
+                (Ok(outcome), _) => return Ok(outcome),
+                (Err(error), _) if error.is_unavailable() => {
+                    let Some(pause) = pauses.next() else { return Err(error) };
+                    tokio::time::sleep(pause).await;
+                    doubt = Some(error);
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
+    }
+
+    /// A write was refused after an attempt of unknown outcome: had that one arrived?
+    async fn resolve<T: Outcome>(&self, record: &Record, refused: T, doubt: StoreError) -> Result<T, StoreError> {
+        match self.repeat(|| self.store.load(&record.key, record.accessed)).await? {
+            Some(stored) if stored.version == record.version => Ok(T::DONE),
+            // Somebody saved since; whether over our attempt or instead of it can't be told.
+            Some(_) if refused.is_conflict() => Err(doubt),
+            _ => Ok(refused),
+        }
+    }
+
+    fn pauses(&self) -> impl Iterator<Item = Duration> + Send {
+        BACKOFF.pauses().take(self.attempts.saturating_sub(1) as usize)
+    }
+}

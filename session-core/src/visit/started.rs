@@ -1,0 +1,51 @@
+use crate::id::SessionId;
+use crate::record::{Record, RecordKey};
+
+use super::changes::Changes;
+
+/// The session that a new one carries attributes over from.
+pub(crate) struct Kept {
+    pub(crate) key: RecordKey,
+    /// What had been changed of it before.
+    pub(crate) changes: Changes,
+}
+
+/// A session that the store does not have yet.
+pub(crate) struct Started {
+    pub(crate) id: SessionId,
+    pub(crate) record: Record,
+    /// The session whose attributes it carries over, and its own ones.
+    kept: Option<(Kept, Changes)>,
+    /// The session before it was removed first, so that must succeed whatever comes after.
+    pub(crate) after_remove: bool,
+    /// The record is on its way to the store, or was, so further changes must follow it.
+    pub(crate) sent: bool,
+}
+
+impl Started {
+    pub(crate) fn new(id: SessionId, record: Record, kept: Option<(Kept, Changes)>) -> Self {
+        Started { id, record, kept, after_remove: false, sent: false }
+    }
+
+    pub(crate) fn apply(&mut self, changes: Changes) {
+        changes.apply_to(&mut self.record);
+        if let Some((_, own)) = &mut self.kept {
+            *own = std::mem::take(own).followed_by(changes);
+        }
+    }
+
+    /// Carries over again what is kept of a session that has these attributes by now.
+    pub(crate) fn keep_again(&mut self, stored: &Record) {
+        if let Some((kept, own)) = &self.kept
+            && kept.key == stored.key
+        {
+            self.record.attributes = own.applied_to(&kept.changes.applied_to(&stored.attributes));
+        }
+    }
+
+    pub(crate) fn keep_nothing(&mut self) {
+        if let Some((_, own)) = self.kept.take() {
+            self.record.attributes = own.into_attributes();
+        }
+    }
+}
