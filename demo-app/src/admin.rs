@@ -37,7 +37,7 @@ pub async fn list(State(sessions): State<SessionManager>) -> Result<AdminPage, S
 pub async fn end(State(sessions): State<SessionManager>, Form(form): Form<EndForm>) -> Result<Redirect, SessionError> {
     // What is no handle names no session, so there is none to end.
     if let Ok(handle) = form.handle.parse::<RecordKey>() {
-        sessions.remove(&handle).await?;
+        sessions.end(&handle).await?;
     }
     Ok(Redirect::to("/demo/admin"))
 }

@@ -388,7 +388,7 @@ mod tests {
             let manager = session_core::SessionManager::new(session_core::MemoryStore::new());
             let id = manager.visit().start(session_core::NewSession::new()).unwrap().id();
             let mut headers = HeaderMap::new();
-            let issued = IssuedId { id: id.clone(), keep_for: None };
+            let issued = IssuedId::new(id.clone(), None);
             transport.issue(&issued, &mut Outgoing::new(&mut headers, None));
             let in_a_jar = transport.sealed(id.as_str().to_owned()).to_string();
             assert_eq!(headers[header::SET_COOKIE], in_a_jar);
@@ -405,7 +405,7 @@ mod tests {
             [(Duration::MAX, 400 * 86_400), (Duration::ZERO, 0), (Duration::from_millis(1500), 1)]
         {
             let mut headers = HeaderMap::new();
-            let issued = IssuedId { id: id.clone(), keep_for: Some(keep_for) };
+            let issued = IssuedId::new(id.clone(), Some(keep_for));
             transport.issue(&issued, &mut Outgoing::new(&mut headers, None));
             let sent = headers[header::SET_COOKIE].to_str().unwrap();
             assert!(sent.ends_with(&format!("Max-Age={max_age}")), "{sent}");

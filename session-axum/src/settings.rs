@@ -1,5 +1,6 @@
 use http::{HeaderName, HeaderValue};
-use session_core::{Host, SessionManager};
+use session_core::SessionManager;
+use session_core::internals::{Environment, Host};
 
 use crate::Transport;
 
@@ -12,8 +13,8 @@ pub(crate) struct Settings {
 }
 
 impl Host for Settings {
-    fn manager(&self) -> &SessionManager {
-        &self.manager
+    fn environment(&self) -> &Environment {
+        self.manager.environment()
     }
 }
 

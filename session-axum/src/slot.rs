@@ -33,7 +33,7 @@ pub(crate) enum Opening {
 impl Slot {
     pub(crate) fn new(settings: &Arc<Settings>, cookies: Option<Cookies>) -> Self {
         let host = Arc::clone(settings);
-        Slot { visit: Visit::new(host), cookies }
+        Slot { visit: Visit::of_host(host), cookies }
     }
 
     /// The innermost layer's slot.

@@ -24,12 +24,12 @@ pub enum Event<'a> {
         principal: Option<&'a str>,
     },
     /// A session was ended: by logging out, by an administrator, or by the limit of a user.
-    Removed {
+    Ended {
         /// The handle that ended.
         handle: &'a RecordKey,
     },
     /// Sessions of a principal were ended together.
-    RemovedAll {
+    EndedAll {
         /// Whose.
         principal: &'a str,
         /// How many.
@@ -77,7 +77,7 @@ pub struct Counters {
     /// Sessions renewed or replaced.
     pub renewed: u64,
     /// Sessions ended on purpose.
-    pub removed: u64,
+    pub ended: u64,
     /// Sessions purged after their deadline.
     pub expired: u64,
     /// Sessions that gave way to newer ones.
@@ -94,7 +94,7 @@ pub struct Counters {
 struct Tally {
     created: AtomicU64,
     renewed: AtomicU64,
-    removed: AtomicU64,
+    ended: AtomicU64,
     expired: AtomicU64,
     evicted: AtomicU64,
     rejected_ids: AtomicU64,
@@ -119,8 +119,8 @@ impl Events {
         let (counter, count) = match event {
             Event::Created { .. } => (&tally.created, 1),
             Event::Renewed { .. } => (&tally.renewed, 1),
-            Event::Removed { .. } => (&tally.removed, 1),
-            Event::RemovedAll { count, .. } => (&tally.removed, count),
+            Event::Ended { .. } => (&tally.ended, 1),
+            Event::EndedAll { count, .. } => (&tally.ended, count),
             Event::Expired { count } => (&tally.expired, count),
             Event::Evicted { count } => (&tally.evicted, count),
             Event::RejectedId => (&tally.rejected_ids, 1),
@@ -148,7 +148,7 @@ impl Events {
         Counters {
             created: read(&tally.created),
             renewed: read(&tally.renewed),
-            removed: read(&tally.removed),
+            ended: read(&tally.ended),
             expired: read(&tally.expired),
             evicted: read(&tally.evicted),
             rejected_ids: read(&tally.rejected_ids),
@@ -164,8 +164,8 @@ fn log(event: Event<'_>) {
         Event::Renewed { from, to, .. } => {
             tracing::debug!(from = %from.fingerprint(), to = %to.fingerprint(), "session renewed");
         }
-        Event::Removed { handle } => tracing::debug!(session = %handle.fingerprint(), "session removed"),
-        Event::RemovedAll { count, .. } => tracing::debug!(count, "all sessions of a principal removed"),
+        Event::Ended { handle } => tracing::debug!(session = %handle.fingerprint(), "session ended"),
+        Event::EndedAll { count, .. } => tracing::debug!(count, "all sessions of a principal ended"),
         Event::Expired { count } => tracing::debug!(count, "expired sessions purged"),
         Event::Evicted { count } => tracing::info!(count, "sessions evicted from a full store"),
         Event::RejectedId => tracing::debug!("rejected a session id that is malformed or not known"),

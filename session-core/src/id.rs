@@ -1,12 +1,9 @@
-use std::fmt;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::error::RandomError;
 use crate::random::RandomSource;
-use crate::record::RecordKey;
 
 /// The random name of a session that only its client and this process's memory hold.
 ///
@@ -68,11 +65,6 @@ impl SessionId {
         &self.text[..usize::from(self.chars)]
     }
 
-    /// The key under which stores keep this session.
-    pub fn key(&self) -> RecordKey {
-        RecordKey::of(self)
-    }
-
     /// What only a page that was made for this session can know. No id has a colon, so that no
     /// session's key is the same hash.
     pub(crate) fn csrf_token(&self) -> String {
@@ -91,12 +83,6 @@ const fn is_in_alphabet(byte: u8) -> bool {
 /// The number of base64 characters without padding.
 const fn chars(bytes: usize) -> usize {
     (bytes * 4).div_ceil(3)
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionId({})", self.key().fingerprint())
-    }
 }
 
 /// The session ids that one request presents, in order, four at most.
@@ -140,8 +126,8 @@ impl PresentedIds {
         !self.rejected && self.ids[0].is_none()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &SessionId> {
-        self.ids.iter().flatten()
+    pub(crate) fn nth(&self, at: usize) -> Option<&SessionId> {
+        self.ids.get(at)?.as_ref()
     }
 }
 

@@ -40,10 +40,17 @@ pub use random::{RandomSource, SystemRandom};
 pub use record::EncryptedCodec;
 pub use record::{
     Attributes, Body, Codec, CodecError, Envelope, InvalidRecord, InvalidRecordKey, JsonCodec, MAX_SESSION_BYTES,
-    PrincipalKey, Record, RecordKey, Version, warn_dropped,
+    PrincipalKey, Record, RecordKey, Version,
 };
 pub use session::{AttrKey, AttrName, Name, NewSession, Session, WriteName};
 pub use store::{AnyStore, Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 pub use tiered::{TierCounters, TieredStore, TieredStoreBuilder, WriteBehind};
 pub use time::Time;
-pub use visit::{Committed, Host, IssuedId, Visit};
+pub use visit::{Committed, IssuedId, Visit};
+
+/// For the sibling crates only: not part of the public interface, and changed without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::record::warn_dropped;
+    pub use crate::visit::{Environment, Host};
+}

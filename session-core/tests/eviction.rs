@@ -121,7 +121,7 @@ async fn signed_in_sessions_are_bounded_too_and_their_index_with_them() {
     }
     assert!(store.len() <= 100 + LAG);
     assert!(sessions.sessions_of("ann").await.expect("the store works").len() <= 100 + LAG);
-    assert_eq!(sessions.remove_all("ann").await.expect("the store works"), sessions.counters().removed as usize);
+    assert_eq!(sessions.end_all_of("ann").await.expect("the store works"), sessions.counters().ended as usize);
     assert!(store.is_empty());
 }
 
@@ -141,7 +141,7 @@ async fn a_store_is_never_fuller_than_it_may_be() {
             sessions.purge_expired(MINUTE).await.expect("the store works");
             assert_eq!(store.len(), bound);
             for id in &ids {
-                sessions.remove(id).await.expect("the store works");
+                sessions.end(id).await.expect("the store works");
             }
             assert!(store.is_empty());
         }
@@ -163,7 +163,7 @@ async fn parallel_logins_and_logouts_leave_the_bound_as_it_is() {
                 for n in 0..BOUND {
                     let handle = created(&sessions, NewSession::new()).await.handle();
                     if n % 3 == 0 {
-                        sessions.remove(&handle).await.expect("the store works");
+                        sessions.end(&handle).await.expect("the store works");
                     }
                 }
             });

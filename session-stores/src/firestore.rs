@@ -129,7 +129,7 @@ impl FirestoreStore {
         let Some(read) = document.update_time.take() else {
             return Err(StoreError::refused(NAME, "a document came without its update time"));
         };
-        let envelope = envelope_of(*key, document).inspect_err(|error| session_core::warn_dropped(key, error, NAME));
+        let envelope = envelope_of(*key, document).inspect_err(|error| session_core::internals::warn_dropped(key, error, NAME));
         Ok(envelope.ok().filter(|envelope| envelope.expires_at() > now).map(|envelope| (envelope, read)))
     }
 
@@ -155,7 +155,7 @@ impl FirestoreStore {
             let key = document::key_of(&document)?;
             let envelope = envelope_of(key, document);
             envelope
-                .inspect_err(|error| session_core::warn_dropped(&key, error, NAME))
+                .inspect_err(|error| session_core::internals::warn_dropped(&key, error, NAME))
                 .ok()?
                 .open_or_warn(&*self.codec, NAME)
         };

@@ -138,7 +138,7 @@ impl MemcachedStore {
                     }
                 }
                 Err(error) => {
-                    session_core::warn_dropped(key, &error, NAME);
+                    session_core::internals::warn_dropped(key, &error, NAME);
                     return Ok(None);
                 }
             }

@@ -135,7 +135,7 @@ async fn a_slow_request_does_not_bring_a_logged_out_session_back() {
             let slow = tokio::spawn(async move { (slow_client.get("/slow").await, slow_client) });
             halves.reached.notified().await;
             if by_manager {
-                manager.remove_all("ann").await.unwrap();
+                manager.end_all_of("ann").await.unwrap();
             } else {
                 assert_eq!(client.post("/logout").await.status, StatusCode::OK);
             }

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::manager::SessionManager;
 use crate::clock::{Clock, SystemClock};
 use crate::error::ConfigError;
 use crate::event::Observer;
 use crate::id::SessionId;
-use crate::manager::SessionManager;
 use crate::random::{RandomSource, SystemRandom};
 use crate::session::checked_timeout;
 use crate::store::{AnyStore, Store};

@@ -1,27 +1,65 @@
-//! Purges expired sessions in the background, never in a request.
+//! Purges expired sessions: when the manager is asked to, and in the background, never in a request.
 
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::{Context, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use super::manager::{Inner, PURGE_BATCH};
-use crate::error::causes;
-use crate::store::Store;
+use crate::error::{StoreError, causes};
+use crate::event::Event;
+use crate::store::{Purged, Store};
+use crate::visit::Environment;
+
+/// Records deleted by one call of the store.
+const BATCH: usize = 100;
+
+/// Purges in batches until none are left, until `time` has passed by the clock, or until it is to stop.
+pub(super) async fn purge(
+    environment: &Environment,
+    time: Duration,
+    is_stopped: impl Fn() -> bool,
+) -> Result<Purged, StoreError> {
+    let start = environment.now();
+    let mut total = Purged::default();
+    loop {
+        let batch = environment.store.store().purge_expired(environment.now(), BATCH);
+        let batch = environment.store.within_limit(batch).await?;
+        tell(environment, &batch);
+        total.expired += batch.expired;
+        total.evicted += batch.evicted;
+        total.more = batch.more;
+        if !batch.more || is_stopped() || environment.now().since(start) >= time {
+            return Ok(total);
+        }
+    }
+}
+
+fn tell(environment: &Environment, purged: &Purged) {
+    if purged.expired > 0 {
+        environment.events.emit(Event::Expired { count: purged.expired });
+    }
+    if purged.evicted > 0 {
+        environment.events.emit(Event::Evicted { count: purged.evicted });
+    }
+}
 
 /// Background work that ends with its manager.
-pub(crate) enum Purger {
-    Thread { thread: Thread, stop: Arc<std::sync::atomic::AtomicBool> },
+pub(super) enum Purger {
+    Thread { thread: Thread, stop: Arc<AtomicBool> },
     Task(AbortHandle),
 }
 
 impl Purger {
-    pub(crate) fn stop(&self) {
+    pub(super) fn stop(&self) {
         match self {
             Purger::Thread { thread, stop } => {
-                stop.store(true, std::sync::atomic::Ordering::Release);
+                stop.store(true, Ordering::Release);
                 thread.unpark();
             }
             Purger::Task(task) => task.abort(),
@@ -35,67 +73,48 @@ impl Drop for Purger {
     }
 }
 
-/// A thread for a store that answers at once, as purging a million sessions would hold up the
-/// tasks of a runtime; else a task, if there is a runtime.
-pub(crate) fn start(manager: &Arc<Inner>, interval: Duration) -> Option<Purger> {
-    let weak = Arc::downgrade(manager);
-    let epoch = crate::time::Time::from_unix_millis(i64::MIN);
-    if manager.store.store().immediate().and_then(|store| store.purge_now(epoch, 1)).is_none() {
-        let runtime = Handle::try_current().ok()?;
-        return Some(Purger::Task(runtime.spawn(purge_task(weak, interval)).abort_handle()));
+/// A thread for a store that never waits, as purging a million sessions would hold up the tasks of a runtime;
+/// else a task, if there is a runtime.
+pub(super) fn start(environment: &Arc<Environment>, interval: Duration) -> Option<Purger> {
+    let weak = Arc::downgrade(environment);
+    if environment.store.never_waits() {
+        return start_thread(weak, interval);
     }
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let runtime = Handle::try_current().ok()?;
+    let task = runtime.spawn(async move {
+        loop {
+            tokio::time::sleep(interval).await;
+            let Some(environment) = weak.upgrade() else { return };
+            purge_in_background(&environment, || false).await;
+        }
+    });
+    Some(Purger::Task(task.abort_handle()))
+}
+
+fn start_thread(environment: Weak<Environment>, interval: Duration) -> Option<Purger> {
+    let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let thread = thread::Builder::new().name("session-purge".into()).spawn(move || {
-        while !stopped.load(std::sync::atomic::Ordering::Acquire) {
+        let is_stopped = || stopped.load(Ordering::Acquire);
+        while !is_stopped() {
             thread::park_timeout(interval);
-            let Some(manager) = weak.upgrade() else { return };
-            while purge_batch_now(&manager) && !stopped.load(std::sync::atomic::Ordering::Acquire) {}
+            let Some(environment) = environment.upgrade() else { return };
+            // Ready when it is first polled, as the store never waits.
+            let _ = pin!(purge_in_background(&environment, is_stopped)).poll(&mut Context::from_waker(Waker::noop()));
         }
     });
     match thread {
         Ok(thread) => Some(Purger::Thread { thread: thread.thread().clone(), stop }),
         Err(error) => {
-            tracing::error!(%error, "no thread to purge expired sessions: call `purge_expired` now and then");
+            tracing::error!(%error, "expired sessions are not purged, as no thread could be started: call `purge_expired` every few seconds");
             None
         }
     }
 }
 
-/// Whether there is more to purge.
-fn purge_batch_now(manager: &Inner) -> bool {
-    match manager.store.store().immediate().and_then(|store| store.purge_now(manager.clock.now(), PURGE_BATCH)) {
-        Some(Ok(purged)) => {
-            manager.note_purged(&purged);
-            purged.more
-        }
-        Some(Err(error)) => {
-            tracing::warn!(%error, causes = causes(&error), "purging expired sessions failed");
-            false
-        }
-        None => false,
-    }
-}
-
-async fn purge_task(manager: Weak<Inner>, interval: Duration) {
-    loop {
-        tokio::time::sleep(interval).await;
-        let Some(manager) = manager.upgrade() else { return };
-        loop {
-            let batch = manager.store.store().purge_expired(manager.clock.now(), PURGE_BATCH);
-            match manager.store.within_limit(batch).await {
-                Ok(purged) => {
-                    manager.note_purged(&purged);
-                    if !purged.more {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    let causes = causes(&error);
-                    tracing::warn!(%error, causes, "purging expired sessions failed; it is tried again later");
-                    break;
-                }
-            }
-        }
+async fn purge_in_background(environment: &Environment, is_stopped: impl Fn() -> bool) {
+    if let Err(error) = purge(environment, Duration::MAX, is_stopped).await {
+        let causes = causes(&error);
+        tracing::warn!(%error, causes, "purging expired sessions failed; it is tried again after the purge interval");
     }
 }

@@ -157,10 +157,6 @@ impl ImmediateStore for MemoryStore {
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Saved, StoreError>> {
         Some(self.0.noted(|index| index.save(record, expected)))
     }
-
-    fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>> {
-        Some(Ok(self.0.purge(now, limit)))
-    }
 }
 
 impl FastStore for MemoryStore {

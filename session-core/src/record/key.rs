@@ -38,6 +38,20 @@ impl RecordKey {
     }
 }
 
+impl SessionId {
+    /// The key under which stores keep this session.
+    pub fn key(&self) -> RecordKey {
+        RecordKey::of(self)
+    }
+}
+
+/// Shows the fingerprint of the key, as ids are secret.
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({})", self.key().fingerprint())
+    }
+}
+
 impl fmt::Display for RecordKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&URL_SAFE_NO_PAD.encode(self.0))

@@ -10,5 +10,5 @@ mod session;
 
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
 pub use new_session::NewSession;
-pub(crate) use new_session::{Values, checked_timeout};
+pub(crate) use new_session::checked_timeout;
 pub use session::Session;

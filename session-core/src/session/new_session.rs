@@ -8,7 +8,8 @@ use crate::error::{ConfigError, Error};
 use crate::record::Attributes;
 use crate::record::{Attribute, check_size};
 
-use crate::visit::{Changes, Kept};
+use crate::record::{Record, Version};
+use crate::visit::{Changes, Environment, Kept, Started};
 
 use super::attr_key::WriteName;
 use super::session::Session;
@@ -27,23 +28,15 @@ use super::session::Session;
 #[must_use]
 #[derive(Default)]
 pub struct NewSession {
-    pub(crate) principal: Option<Arc<str>>,
+    principal: Option<Arc<str>>,
     constants: Changes,
     attributes: Changes,
     kept: Option<(Attributes, Kept)>,
-    pub(crate) idle_timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
     /// Outer `None`: as the manager has it.
-    pub(crate) absolute_timeout: Option<Option<Duration>>,
-    pub(crate) persistent: Option<bool>,
+    absolute_timeout: Option<Option<Duration>>,
+    persistent: Option<bool>,
     problem: Option<Error>,
-}
-
-/// What a session starts with.
-pub(crate) struct Values {
-    pub(crate) constants: Attributes,
-    pub(crate) attributes: Attributes,
-    /// What is kept, and the attributes that are not.
-    pub(crate) kept: Option<(Kept, Changes)>,
 }
 
 impl NewSession {
@@ -117,11 +110,17 @@ impl NewSession {
         self.problem.get_or_insert(problem);
     }
 
-    /// Constants and attributes, checked; of the latter, what is kept and what is the session's own.
-    pub(crate) fn values(self) -> Result<Values, Error> {
+    /// The session under a fresh id, as it starts now.
+    pub(crate) fn started(self, environment: &Environment) -> Result<Started, Error> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        let defaults = environment.defaults;
+        let idle_timeout = self.idle_timeout.map(|timeout| checked_timeout(timeout, "idle_timeout")).transpose()?;
+        let absolute_timeout = match self.absolute_timeout {
+            Some(timeout) => timeout.map(|timeout| checked_timeout(timeout, "absolute_timeout")).transpose()?,
+            None => defaults.absolute_timeout,
+        };
         let constants = self.constants.into_attributes();
         let (attributes, kept) = match self.kept {
             None => (self.attributes.into_attributes(), None),
@@ -129,7 +128,21 @@ impl NewSession {
         };
         let last = attributes.iter().chain(constants.iter()).last().map_or("", |(name, _)| name);
         check_size(&constants, &attributes, last)?;
-        Ok(Values { constants, attributes, kept })
+        let (id, now) = (environment.draw_id()?, environment.now());
+        let record = Record {
+            key: id.key(),
+            // The attempt to store it marks it.
+            version: Version::first(0),
+            created: now,
+            accessed: now,
+            idle_timeout: idle_timeout.unwrap_or(defaults.idle_timeout),
+            absolute_deadline: absolute_timeout.map(|timeout| now.saturating_add(timeout)),
+            persistent: self.persistent.unwrap_or(defaults.persistent),
+            principal: self.principal,
+            constants,
+            attributes,
+        };
+        Ok(Started::new(id, record, kept))
     }
 }
 

@@ -6,19 +6,15 @@ use parking_lot::MutexGuard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
-use triomphe::Arc as StrongArc;
 
-use super::new_session::checked_timeout;
 use crate::error::Error;
-use crate::id::SessionId;
-use crate::record::{Attribute, read};
-use crate::record::{Attributes, Record, RecordKey};
-use crate::session::{AttrName, Name, WriteName};
+use crate::id::{PresentedIds, SessionId};
+use crate::record::{Attribute, Attributes, Record, RecordKey, read};
 use crate::time::Time;
-use crate::visit::Kept;
-use crate::visit::Shared;
-use crate::visit::Visit;
-use crate::visit::{Phase, State};
+use crate::visit::{Kept, Phase, State, Update, Visit};
+
+use super::attr_key::{AttrName, Name, WriteName};
+use super::new_session::{NewSession, checked_timeout};
 
 /// One visitor's session.
 ///
@@ -30,19 +26,17 @@ use crate::visit::{Phase, State};
 /// answers writes with [`Error::Gone`].
 #[derive(Clone)]
 pub struct Session {
-    pub(crate) shared: StrongArc<Shared>,
-    pub(crate) generation: u32,
+    visit: Visit,
+    generation: u32,
 }
 
 impl Session {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock()
+        self.visit.0.state.lock()
     }
 
-    pub(crate) fn writable(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.state();
-        state.check_writable(self.generation)?;
-        Ok(state)
+    fn writable(&self) -> Result<MutexGuard<'_, State>, Error> {
+        self.visit.writable(self.generation)
     }
 
     fn tell<T>(&self, tell: impl FnOnce(&SessionId, &Record) -> T) -> T {
@@ -165,14 +159,9 @@ impl Session {
     pub async fn update_attr<T: Serialize + DeserializeOwned>(
         &self,
         key: impl AttrName<T>,
-        mut update: impl FnMut(Option<T>) -> T,
+        update: impl FnMut(Option<T>) -> T,
     ) -> Result<T, Error> {
-        let (manager, name) = (self.shared.manager(), key.name());
-        match manager.update_now(self, name, &mut update) {
-            Some(answer) => answer,
-            // On the heap, because most handlers' futures never get here.
-            None => Box::pin(manager.update(self, name, &mut update)).await,
-        }
+        self.visit.update(Update { generation: self.generation, name: key.name(), compute: update }).await
     }
 
     /// Saves now what was collected.
@@ -184,12 +173,13 @@ impl Session {
     /// The errors are those of [`update_attr`](Session::update_attr); what was collected stays
     /// collected. When cancelled, changes are stored together or not at all.
     pub async fn save(&self) -> Result<(), Error> {
-        self.shared.manager().save(self).await
+        self.visit.save(self.generation).await
     }
 
-    /// The place of this session's request.
-    pub fn visit(&self) -> Visit {
-        Visit(StrongArc::clone(&self.shared))
+    /// The place of this session's request, for integrations.
+    #[doc(hidden)]
+    pub fn visit(&self) -> &Visit {
+        &self.visit
     }
 
     /// Drops what was collected in this request: changes, and a start, renewal or removal.
@@ -207,7 +197,7 @@ impl Session {
     /// [`Error::Gone`]; [`Error::HeadSent`] when the client can't learn the new id any more;
     /// [`Error::Random`].
     pub fn renew_id(&self) -> Result<(), Error> {
-        let id = self.shared.manager().draw_id()?;
+        let id = self.visit.environment().draw_id()?;
         let mut state = self.writable()?;
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("renewed"));
@@ -293,7 +283,7 @@ impl Session {
     /// When the session ends if it is not used after this request.
     pub fn expires_at(&self) -> Time {
         let mut record = self.view();
-        record.accessed = record.accessed.max(self.shared.manager().now());
+        record.accessed = record.accessed.max(self.visit.environment().now());
         record.expires_at()
     }
 
@@ -331,6 +321,53 @@ impl Session {
     #[must_use]
     pub fn check_csrf(&self, presented: &str) -> bool {
         self.csrf_token().as_bytes().ct_eq(presented.as_bytes()).into()
+    }
+}
+
+impl Visit {
+    /// Loads the session of the first presented id that has one; only once, however often called.
+    /// The session, if there is one then.
+    ///
+    /// An error means that the store failed: there may be a session. The next call tries again.
+    /// May be cancelled.
+    pub async fn open(&self, presented: &PresentedIds) -> Result<Option<Session>, Error> {
+        self.load(presented).await?;
+        Ok(self.session())
+    }
+
+    /// [`open`](Visit::open) where that needs no waiting: `None` if it does.
+    pub fn open_now(&self, presented: &PresentedIds) -> Option<Result<Option<Session>, Error>> {
+        let loaded = self.load_now(presented)?;
+        Some(loaded.map(|()| self.session()))
+    }
+
+    /// The session, if there is one.
+    pub fn session(&self) -> Option<Session> {
+        let state = self.0.state.lock();
+        state.is_present().then(|| Session { visit: self.clone(), generation: state.generation() })
+    }
+
+    /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
+    /// visit is committed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NewSession`]'s values and timeouts, [`Error::Random`] if no id could be made, and
+    /// [`Error::HeadSent`] when the client can't learn the id any more. Nothing is changed then.
+    pub fn start(&self, new: NewSession) -> Result<Session, Error> {
+        let started = new.started(self.environment())?;
+        let mut state = self.0.state.lock();
+        if state.phase == Phase::Answered {
+            return Err(Error::HeadSent("started"));
+        }
+        state.start(started);
+        Ok(Session { visit: self.clone(), generation: state.generation() })
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Visit").field(&self.session()).finish()
     }
 }
 

@@ -2,7 +2,6 @@ use crate::error::StoreError;
 use crate::record::{Record, RecordKey, Version};
 use crate::time::Time;
 
-use super::capabilities::Purged;
 use super::outcome::Saved;
 
 /// Answers without waiting, for a store that can: it keeps its records, or copies of them, in memory.
@@ -15,7 +14,7 @@ pub trait ImmediateStore: Send + Sync {
     ///
     /// `true` promises that the methods below always answer, and that the future of every operation of
     /// [`Store`](super::Store) is ready when it is first polled. No write can then be left in doubt, so no
-    /// [`Version`] gets a mark of its own.
+    /// [`Version`] gets a mark of its own; and purging runs on a thread instead of a task.
     fn never_waits(&self) -> bool {
         false
     }
@@ -25,11 +24,4 @@ pub trait ImmediateStore: Send + Sync {
 
     /// [`Store::save`](super::Store::save).
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Saved, StoreError>>;
-
-    /// [`Store::purge_expired`](super::Store::purge_expired). Where it answers, purging runs on a thread of
-    /// its own instead of a task. Default: `None`.
-    fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>> {
-        let _ = (now, limit);
-        None
-    }
 }

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::error::StoreError;
-use crate::record::{Record, RecordKey, Version};
+use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::time::Time;
 
 use super::any::AnyStore;
@@ -44,6 +44,9 @@ impl PatientStore {
     }
 
     pub(crate) async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        if let Some(answer) = self.store.immediate().and_then(|store| store.load_now(key, now)) {
+            return answer;
+        }
         self.patiently(self.repeat(|| self.store.load(key, now))).await
     }
 
@@ -52,6 +55,9 @@ impl PatientStore {
     }
 
     pub(crate) async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
+        if let Some(answer) = self.store.immediate().and_then(|store| store.save_now(record, expected)) {
+            return answer;
+        }
         self.patiently(self.write(record, || self.store.save(record, expected))).await
     }
 
@@ -70,6 +76,10 @@ impl PatientStore {
 
     pub(crate) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
         self.patiently(self.repeat(|| self.store.delete(key))).await
+    }
+
+    pub(crate) async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
+        self.patiently(self.repeat(|| self.store.of_principal(principal, now))).await
     }
 
     /// On the heap, because a handler's future is as large as the largest it may await, and most

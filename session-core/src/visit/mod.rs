@@ -6,15 +6,21 @@
 mod changes;
 mod commit;
 mod conflict_queue;
+mod drive;
+mod environment;
+mod open;
 mod started;
 mod state;
+mod update;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod visit;
 
 pub(crate) use changes::Changes;
 pub use commit::{Committed, IssuedId};
 pub(crate) use conflict_queue::ConflictQueue;
+pub(crate) use environment::Defaults;
+pub use environment::Environment;
 pub(crate) use started::{Kept, Started};
 pub(crate) use state::{Phase, State};
-pub(crate) use visit::Shared;
+pub(crate) use update::Update;
 pub use visit::{Host, Visit};

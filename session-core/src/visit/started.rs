@@ -1,5 +1,6 @@
 use crate::id::SessionId;
-use crate::record::{Record, RecordKey};
+use crate::record::{Record, RecordKey, Version};
+use crate::time::Time;
 
 use super::changes::Changes;
 
@@ -32,6 +33,14 @@ impl Started {
         if let Some((_, own)) = &mut self.kept {
             *own = std::mem::take(own).followed_by(changes);
         }
+    }
+
+    /// Makes the record that goes to the store.
+    pub(super) fn send(&mut self, changes: Changes, now: Time, mark: u32) {
+        self.apply(changes);
+        self.record.accessed = self.record.accessed.max(now);
+        self.record.version = Version::first(mark);
+        self.sent = true;
     }
 
     /// Carries over again what is kept of a session that has these attributes by now.

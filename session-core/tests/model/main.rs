@@ -119,7 +119,7 @@ impl World {
                     Some(committed) => committed,
                     None => visit.commit().await,
                 };
-                let expected = self.model.commit(request, now, at_once);
+                let expected = self.model.commit(request, now);
                 assert_eq!(told(committed.expect("the store works")), expected);
             }
             Action::Get { id } => {
@@ -129,7 +129,7 @@ impl World {
             }
             Action::EndByHandle { id } => {
                 let Some(id) = self.id(id) else { return };
-                self.sessions.remove(&id.key()).await.expect("the store works");
+                self.sessions.end(&id.key()).await.expect("the store works");
                 self.model.delete(&id.key());
             }
             Action::Purge => {

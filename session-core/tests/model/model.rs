@@ -216,10 +216,8 @@ impl Model {
         Some(value)
     }
 
-    /// `at_once` asks for no second look at a session that needed no touch when it was found.
-    pub fn commit(&mut self, at: usize, now: Time, at_once: bool) -> Outcome {
+    pub fn commit(&mut self, at: usize, now: Time) -> Outcome {
         let mut request = self.requests[at].clone();
-        request.use_is_noted &= at_once;
         let outcome = self.carry_out(at, &mut request, now);
         self.requests[at] = Request::default();
         outcome
@@ -228,13 +226,14 @@ impl Model {
     fn carry_out(&mut self, at: usize, request: &mut Request, now: Time) -> Outcome {
         if let Some((key, mut session)) = request.started.take() {
             request.apply(&mut session);
-            if let Some((old, seen)) = &request.found
-                && (request.remove || self.is_replaced(old, seen, session.created, now))
+            session.accessed = session.accessed.max(now);
+            // One that had expired is left to the purge.
+            if let Some((old, _)) = &request.found
+                && (request.remove || self.live(old, now).is_some())
             {
                 self.sessions.remove(old);
             }
             self.sessions.insert(key, session);
-            self.note_use(&key, now);
             return Outcome::Issue(key);
         }
         let Some((key, seen)) = request.found.take() else { return Outcome::Unchanged };
@@ -261,19 +260,6 @@ impl Model {
             self.touch(&key, now);
         }
         Outcome::Unchanged
-    }
-
-    /// One that had expired is left to the purge: by the time of the start, or, if others saved it
-    /// since it was found, by that of the commit.
-    fn is_replaced(&mut self, old: &RecordKey, seen: &Session, start: Time, now: Time) -> bool {
-        let Some(session) = self.live(old, start) else { return false };
-        session.saves == seen.saves || now < session.deadline()
-    }
-
-    fn note_use(&mut self, key: &RecordKey, now: Time) {
-        if self.sessions[key].touch_is_due(now) {
-            self.touch(key, now);
-        }
     }
 
     fn touch(&mut self, key: &RecordKey, now: Time) {

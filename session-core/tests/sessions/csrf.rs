@@ -50,6 +50,6 @@ async fn a_token_is_neither_an_id_nor_a_handle() {
     assert_ne!(token, session.id().as_str());
     assert_ne!(token, session.handle().to_string());
     assert!(sessions.get(&token).await.unwrap().is_none());
-    sessions.remove(&token.parse().expect("it has a handle's form")).await.unwrap();
+    sessions.end(&token.parse().expect("it has a handle's form")).await.unwrap();
     assert!(is_alive(&sessions, &session.id()).await);
 }

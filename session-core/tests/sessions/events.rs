@@ -57,7 +57,7 @@ async fn live_a_life(sessions: &SessionManager, clock: &ManualClock) -> Vec<Sess
     assert!(!is_alive(sessions, &first).await);
     assert!(sessions.get("malformed").await.unwrap().is_none());
     let third = created(sessions, NewSession::new().principal("ann")).await.id();
-    sessions.remove_all("ann").await.unwrap();
+    sessions.end_all_of("ann").await.unwrap();
     let fourth = created(sessions, NewSession::new()).await.id();
     clock.advance(HOUR);
     sessions.purge_expired(HOUR).await.unwrap();
@@ -68,8 +68,8 @@ fn kind(event: Event<'_>) -> &'static str {
     match event {
         Event::Created { .. } => "created",
         Event::Renewed { .. } => "renewed",
-        Event::Removed { .. } => "removed",
-        Event::RemovedAll { .. } => "removed all",
+        Event::Ended { .. } => "ended",
+        Event::EndedAll { .. } => "ended all",
         Event::Expired { .. } => "expired",
         Event::Evicted { .. } => "evicted",
         Event::RejectedId => "rejected",
@@ -84,7 +84,7 @@ async fn observers_are_told_of_every_event() {
     let (sessions, clock) = observed(move |event: Event<'_>| telling.lock().push(kind(event)));
     live_a_life(&sessions, &clock).await;
     let expected =
-        ["created", "renewed", "removed", "rejected", "rejected", "created", "removed all", "created", "expired"];
+        ["created", "renewed", "ended", "rejected", "rejected", "created", "ended all", "created", "expired"];
     assert_eq!(*told.lock(), expected);
 }
 
@@ -92,9 +92,9 @@ async fn observers_are_told_of_every_event() {
 async fn counters_say_how_often_things_happened() {
     let (sessions, clock) = managed(MemoryStore::new());
     live_a_life(&sessions, &clock).await;
-    let Counters { created, renewed, removed, expired, evicted, rejected_ids, conflicts, store_errors, .. } =
+    let Counters { created, renewed, ended, expired, evicted, rejected_ids, conflicts, store_errors, .. } =
         sessions.counters();
-    assert_eq!((created, renewed, removed, expired, evicted), (3, 1, 2, 1, 0));
+    assert_eq!((created, renewed, ended, expired, evicted), (3, 1, 2, 1, 0));
     assert_eq!((rejected_ids, conflicts, store_errors), (2, 0, 0));
 }
 
@@ -181,7 +181,7 @@ async fn use_that_can_not_be_noted_leaves_one_warning() {
     store.fail_next(Operation::Touch, Fault::Refused);
     assert_unchanged(answer(&request(&sessions, &id).await).await);
     assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
-    for says in ["could not be noted", "faulty: refused the operation: disk full"] {
+    for says in ["could not be stored", "faulty: refused the operation", "disk full"] {
         assert!(log.warnings()[0].contains(says), "{:?}", log.warnings());
     }
     assert_eq!(sessions.counters().store_errors, 1);

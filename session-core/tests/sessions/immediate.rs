@@ -65,9 +65,6 @@ impl ImmediateStore for AtOnce {
         }
         self.inner.save_now(record, expected)
     }
-    fn purge_now(&self, now: Time, limit: usize) -> Option<Result<Purged, StoreError>> {
-        self.inner.purge_now(now, limit)
-    }
 }
 
 async fn opened() -> (AtOnce, SessionManager, Visit, Session) {
@@ -101,7 +98,7 @@ async fn an_update_that_was_not_saved_is_not_seen() {
 #[tokio::test]
 async fn an_update_of_a_session_that_ended_is_not_seen() {
     let (_, sessions, _, session) = opened().await;
-    sessions.remove(&session.handle()).await.unwrap();
+    sessions.end(&session.handle()).await.unwrap();
     let failed = session.update_attr(COUNT, |n| n.unwrap_or(0) + 1).await;
     assert!(matches!(failed, Err(Error::Gone)), "{failed:?}");
     assert_eq!(session.attr(COUNT).unwrap(), Some(0));

@@ -146,7 +146,7 @@ async fn a_login_goes_on_without_the_cart_of_a_session_that_ended_meanwhile() {
     let visit = request(&sessions, &anonymous.id()).await;
     let handle = visit.session().unwrap();
     visit.start(NewSession::new().principal("ann").attr("Count", &1).keep(&handle)).unwrap();
-    sessions.remove(&anonymous.handle()).await.unwrap();
+    sessions.end(&anonymous.handle()).await.unwrap();
     let id = issued(answer(&visit).await);
     assert!(!is_alive(&sessions, &anonymous.id()).await);
     assert_eq!(json!(found(&sessions, &id).await.unwrap().attrs()), json!({"Count": 1}));
@@ -265,7 +265,7 @@ async fn a_slow_request_does_not_bring_back_what_a_logout_ended() {
         let logged_in = created(&sessions, NewSession::new()).await;
         clock.advance(2 * MINUTE);
         let slow = request(&sessions, &logged_in.id()).await;
-        sessions.remove(&logged_in.handle()).await.unwrap();
+        sessions.end(&logged_in.handle()).await.unwrap();
         handler(&slow.session().unwrap());
         let told = answer(&slow).await.unwrap();
         assert!(!matches!(told, Committed::Issue(_)), "handler {at}");
@@ -278,7 +278,7 @@ async fn update_attr_of_a_session_that_ended_is_gone() {
     let sessions = sessions();
     let session = created(&sessions, NewSession::new()).await;
     let visit = request(&sessions, &session.id()).await;
-    sessions.remove(&session.handle()).await.unwrap();
+    sessions.end(&session.handle()).await.unwrap();
     let handle = visit.session().unwrap();
     assert_gone(handle.update_attr("Count", |count: Option<u32>| count.unwrap_or(0) + 1).await);
     assert_gone(handle.set_attr("Color", "blue"));

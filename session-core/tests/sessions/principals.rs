@@ -27,8 +27,8 @@ async fn any_session_can_be_ended_by_its_handle() {
     let sessions = sessions();
     let (here, there) = (signed_in(&sessions, "ann").await, signed_in(&sessions, "ann").await);
     let handle: RecordKey = there.handle().to_string().parse().unwrap();
-    sessions.remove(&handle).await.unwrap();
-    sessions.remove(&handle).await.unwrap();
+    sessions.end(&handle).await.unwrap();
+    sessions.end(&handle).await.unwrap();
     assert!(!is_alive(&sessions, &there.id()).await);
     assert!(is_alive(&sessions, &here.id()).await);
 }
@@ -39,21 +39,21 @@ async fn all_other_sessions_can_be_ended() {
     let here = signed_in(&sessions, "ann").await;
     let others = [signed_in(&sessions, "ann").await, signed_in(&sessions, "ann").await];
     let bob = signed_in(&sessions, "bob").await;
-    assert_eq!(sessions.remove_others(&here).await.unwrap(), 2);
+    assert_eq!(sessions.end_others(&here).await.unwrap(), 2);
     for other in others {
         assert!(!is_alive(&sessions, &other.id()).await);
     }
     assert!(is_alive(&sessions, &here.id()).await && is_alive(&sessions, &bob.id()).await);
-    assert_eq!(sessions.remove_all("ann").await.unwrap(), 1);
+    assert_eq!(sessions.end_all_of("ann").await.unwrap(), 1);
     assert!(!is_alive(&sessions, &here.id()).await);
-    assert_eq!(sessions.counters().removed, 3);
+    assert_eq!(sessions.counters().ended, 3);
 }
 
 #[tokio::test]
 async fn nobody_has_no_other_sessions() {
     let sessions = sessions();
     let (one, other) = (created(&sessions, NewSession::new()).await, created(&sessions, NewSession::new()).await);
-    assert_eq!(sessions.remove_others(&one).await.unwrap(), 0);
+    assert_eq!(sessions.end_others(&one).await.unwrap(), 0);
     assert!(is_alive(&sessions, &other.id()).await);
 }
 
@@ -63,7 +63,7 @@ async fn a_login_that_ends_the_users_other_sessions_stands() {
     let before = signed_in(&sessions, "ann").await;
     let visit = request(&sessions, &before.id()).await;
     let session = visit.start(NewSession::new().principal("ann")).unwrap();
-    assert_eq!(sessions.remove_others(&session).await.unwrap(), 1);
+    assert_eq!(sessions.end_others(&session).await.unwrap(), 1);
     let id = issued(answer(&visit).await);
     assert!(is_alive(&sessions, &id).await);
     assert!(!is_alive(&sessions, &before.id()).await);
@@ -80,8 +80,8 @@ async fn another_managers_session_is_refused_where_it_would_end_nothing() {
     let (sessions, _) = limited(MemoryStore::new(), 9);
     let (others, _) = limited(MemoryStore::new(), 9);
     let ann = signed_in(&sessions, "ann").await;
-    assert!(others.remove_others(&ann).await.unwrap_err().to_string().contains("another manager"));
-    assert_eq!(sessions.remove_others(&ann).await.unwrap(), 0);
+    assert!(others.end_others(&ann).await.unwrap_err().to_string().contains("another manager"));
+    assert_eq!(sessions.end_others(&ann).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -163,8 +163,8 @@ async fn what_a_store_can_not_do_is_an_error_that_names_it() {
     let answers = [
         sessions.sessions_of("ann").await.map(drop),
         sessions.list(1).await.map(drop),
-        sessions.remove_all("ann").await.map(drop),
-        sessions.remove_others(&session).await.map(drop),
+        sessions.end_all_of("ann").await.map(drop),
+        sessions.end_others(&session).await.map(drop),
     ];
     for answer in answers {
         let Err(Error::Store(error)) = answer else { panic!("{answer:?}") };

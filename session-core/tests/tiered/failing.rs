@@ -116,12 +116,12 @@ async fn a_session_ended_by_its_handle_is_dead_in_every_state_of_the_fast_tier()
                 _ => {}
             }
             let handle = admin.sessions.sessions_of("ann").await.unwrap()[0].key;
-            let removed = admin.sessions.remove(&handle).await;
+            let removed = admin.sessions.end(&handle).await;
             assert_eq!(removed.is_err(), state == "down", "{state}");
             assert!(admin.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
             stage.fast.set_down(false);
             after_the_rest().await;
-            admin.sessions.remove(&handle).await.unwrap();
+            admin.sessions.end(&handle).await.unwrap();
             assert!(other.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
             let late = session.update_attr("Count", |_: Option<u64>| 2).await;
             assert!(matches!(late, Err(Error::Gone)), "{state}: {late:?}");
@@ -138,9 +138,9 @@ async fn removing_fails_while_the_durable_tier_is_down_and_succeeds_later() {
         let process = process(&stage);
         let session = process.sessions.create(NewSession::new()).await.unwrap();
         stage.durable.set_down(true);
-        assert!(process.sessions.remove(&session.handle()).await.is_err());
+        assert!(process.sessions.end(&session.handle()).await.is_err());
         stage.durable.set_down(false);
-        process.sessions.remove(&session.handle()).await.unwrap();
+        process.sessions.end(&session.handle()).await.unwrap();
         assert_eq!(stage.both(&session.handle()).await, (None, None));
     }
 }
@@ -167,7 +167,7 @@ async fn a_removal_that_was_cancelled_between_the_tiers_leaves_no_session() {
         let session = process.sessions.create(NewSession::new()).await.unwrap();
         stage.fast.set_silent(true);
         let handle = session.handle();
-        let removing = process.sessions.remove(&handle);
+        let removing = process.sessions.end(&handle);
         tokio::time::timeout(Duration::from_millis(100), removing).await.unwrap_err();
         stage.fast.set_silent(false);
         assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_none());

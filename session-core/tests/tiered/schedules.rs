@@ -293,7 +293,7 @@ impl Schedule {
 
     async fn remove(&self, process: &SessionManager, session: &Mutex<Known>) {
         let id = session.lock().unwrap().ids.last().unwrap().clone();
-        let removed = process.remove(&id.key()).await;
+        let removed = process.end(&id.key()).await;
         let mut known = session.lock().unwrap();
         known.in_doubt |= removed.is_err();
         if removed.is_ok() && known.ids.last() == Some(&id) {

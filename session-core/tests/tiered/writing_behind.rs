@@ -138,7 +138,7 @@ async fn a_removal_cancels_what_waits() {
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     increment(&session).await;
     stage.durable.forget_calls();
-    process.sessions.remove(&session.handle()).await.unwrap();
+    process.sessions.end(&session.handle()).await.unwrap();
     assert_eq!(process.store.counters().waiting, 0);
     after_the_delay().await;
     assert_eq!((stage.durable.all_calls(), stage.durable.calls("delete")), (1, 1));
@@ -156,7 +156,7 @@ async fn a_removal_waits_for_what_is_being_written() {
     after_the_delay().await;
     assert_eq!(stage.durable.calls("save"), 1);
     let (sessions, handle) = (process.sessions.clone(), session.handle());
-    let removing = tokio::spawn(async move { sessions.remove(&handle).await });
+    let removing = tokio::spawn(async move { sessions.end(&handle).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(stage.durable.calls("delete"), 0, "the save is still under way");
     gate.add_permits(10);
@@ -212,7 +212,7 @@ async fn lists_have_what_waits() {
     increment(&session).await;
     let listed = process.sessions.sessions_of("ann").await.unwrap();
     assert_eq!(count_of(&Some(listed[0].clone())), Some(1));
-    assert_eq!(process.sessions.remove_all("ann").await.unwrap(), 1);
+    assert_eq!(process.sessions.end_all_of("ann").await.unwrap(), 1);
     assert_eq!(stage.both(&session.handle()).await, (None, None));
 }
 

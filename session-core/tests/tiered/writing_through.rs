@@ -119,7 +119,7 @@ async fn a_slow_reader_does_not_fill_in_what_was_removed() {
     let key = session.handle();
     stage.fast.wipe();
     let (_, loaded) = stage.both(&key).await;
-    process.sessions.remove(&key).await.unwrap();
+    process.sessions.end(&key).await.unwrap();
     let until = stage.now().saturating_add(MINUTE);
     stage.fast.fill(&loaded.unwrap(), stage.now(), until).await.unwrap();
     assert_eq!(stage.both(&key).await, (None, None));

@@ -188,7 +188,7 @@ impl RedisStore {
         match Value::parse(key, &bytes) {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
-                session_core::warn_dropped(key, &error, NAME);
+                session_core::internals::warn_dropped(key, &error, NAME);
                 Ok(None)
             }
         }

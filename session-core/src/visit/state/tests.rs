@@ -1,11 +1,16 @@
 use std::time::Duration;
 
-use super::*;
+use crate::error::Error;
+use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::Attribute;
-use crate::record::Attributes;
-use crate::record::{sample, touch_interval};
-use crate::visit::Kept;
+use crate::record::{Attribute, Attributes, Record, Version, sample, touch_interval};
+use crate::store::{Created, Renewed, Saved};
+use crate::time::Time;
+
+use super::super::changes::Changes;
+use super::super::started::{Kept, Started};
+use super::operation::{Answer, Loading, Moment, Operation, Step};
+use super::state::{Phase, State, Tell};
 
 const MARK: u32 = 7;
 
@@ -22,7 +27,7 @@ fn record_of(id: &SessionId) -> Record {
 fn opened() -> (State, Record) {
     let (mut state, id) = (State::new(Phase::Request), id());
     let record = record_of(&id);
-    state.found(Found { id, record: record.clone(), at: record.accessed });
+    state.found(id, record.clone(), record.accessed);
     (state, record)
 }
 
@@ -63,29 +68,67 @@ fn value(attributes: &Attributes, name: &str) -> Option<i64> {
     attributes.get(name)?.as_i64()
 }
 
-/// The next step right after the session was used.
+fn moment(now: Time) -> Moment {
+    Moment { now, mark: MARK, is_contended: false, hasty_attempts: 1 }
+}
+
+/// The next step of a commit.
+fn step_at(state: &mut State, now: Time) -> Step {
+    state.next(&mut Operation::commit(None), &moment(now))
+}
+
+/// The next step of a commit right after the session was used.
 fn step(state: &mut State, record: &Record) -> Step {
-    state.next_step(record.accessed, MARK, false)
+    step_at(state, record.accessed)
+}
+
+/// The next step of saving in a handler.
+fn saving_step(state: &mut State, record: &Record) -> Step {
+    state.next(&mut Operation::save_changes(), &moment(record.accessed))
+}
+
+fn answer(state: &mut State, answer: Answer) -> Result<(), Error> {
+    state.answered(&mut Operation::commit(None), answer)
+}
+
+/// The last step was done.
+fn done(state: &mut State, step: &Step) {
+    let answered = match step {
+        Step::Save { .. } => Answer::Saved(Ok(Saved::Done)),
+        Step::Create => Answer::Created(Ok(Created::Done)),
+        Step::Renew { .. } => Answer::Renewed(Ok(Renewed::Done)),
+        Step::Delete(_) => Answer::Deleted(Ok(())),
+        other => panic!("{other:?} is no write"),
+    };
+    answer(state, answered).expect("it was done");
+}
+
+/// What was to be saved met another writer, who left this record, if any.
+fn conflict(state: &mut State, stored: Option<Record>) -> Result<(), Error> {
+    let mut operation = Operation::commit(None);
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict)))?;
+    assert!(operation.loading == Loading::Reloaded);
+    state.answered(&mut operation, Answer::Loaded(Ok(stored)))
 }
 
 #[track_caller]
 fn assert_nothing(step: Step) {
-    assert!(matches!(step, Step::Nothing), "{step:?}");
+    assert_eq!(step, Step::Done);
 }
 
+/// The record that the next step of a commit saves.
 #[track_caller]
-fn saved_record(step: Step) -> Record {
-    match step {
-        Step::Save { record, .. } => record,
-        other => panic!("{other:?}"),
-    }
+fn saved_record(state: &mut State, record: &Record) -> Record {
+    let step = step(state, record);
+    assert!(matches!(step, Step::Save { .. }), "{step:?}");
+    state.outgoing().clone()
 }
 
 #[test]
 fn a_visit_without_a_session_has_nothing_to_do() {
     let mut state = State::new(Phase::Request);
     assert!(!state.is_present() && state.is_settled() && !state.is_unsaved());
-    assert_nothing(state.next_step(Time::MAX, MARK, false));
+    assert_nothing(step_at(&mut state, Time::MAX));
     assert_eq!(state.take_tell(), Tell::Nothing);
 }
 
@@ -93,11 +136,24 @@ fn a_visit_without_a_session_has_nothing_to_do() {
 fn reading_needs_a_touch_once_it_is_due() {
     let (mut state, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
-    assert_nothing(state.next_step(due.saturating_sub(Duration::from_millis(1)), MARK, false));
-    assert!(matches!(state.next_step(due, MARK, false), Step::Touch { key } if key == record.key));
-    assert_nothing(state.next_step(due, MARK, true));
-    state.touched(due);
-    assert_nothing(state.next_step(due, MARK, false));
+    state.found(id(), record.clone(), due.saturating_sub(Duration::from_millis(1)));
+    assert_nothing(step_at(&mut state, due));
+    state.found(id(), record.clone(), due);
+    assert_eq!(step_at(&mut state, due), Step::Touch(record.key));
+    assert_nothing(state.next(&mut Operation::save_changes(), &moment(due)));
+    let mut operation = Operation::commit(None);
+    assert_eq!(state.next(&mut operation, &moment(due)), Step::Touch(record.key));
+    state.answered(&mut operation, Answer::Touched(Ok(()))).unwrap();
+    assert_nothing(state.next(&mut operation, &moment(due)));
+    assert_nothing(step_at(&mut state, due));
+    assert_eq!(state.record().unwrap().accessed, due);
+}
+
+#[test]
+fn without_a_request_every_save_may_note_the_use() {
+    let (mut state, record) = opened();
+    let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
+    assert_eq!(state.next(&mut Operation::save_all(None), &moment(due)), Step::Touch(record.key));
 }
 
 #[test]
@@ -106,7 +162,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
         let mut state = State::new(Phase::Request);
-        state.found(Found { id: id(), record: record.clone(), at: now });
+        state.found(id(), record.clone(), now);
         assert_eq!(state.is_settled(), settled);
     }
 }
@@ -115,9 +171,10 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
 fn a_clock_going_backward_needs_no_touch_and_moves_nothing_back() {
     let (mut state, record) = opened();
     let earlier = record.accessed.saturating_sub(Duration::from_secs(3600));
-    assert_nothing(state.next_step(earlier, MARK, false));
+    assert_nothing(step_at(&mut state, earlier));
     set(&mut state, "Color", 1);
-    assert_eq!(saved_record(state.next_step(earlier, MARK, false)).accessed, record.accessed);
+    assert!(matches!(step_at(&mut state, earlier), Step::Save { .. }));
+    assert_eq!(state.outgoing().accessed, record.accessed);
 }
 
 #[test]
@@ -126,14 +183,15 @@ fn changes_are_saved_against_the_version_that_was_loaded() {
     set(&mut state, "Color", 1);
     assert!(!state.is_settled() && state.is_unsaved());
     let later = record.accessed.saturating_add(Duration::from_secs(1));
-    let Step::Save { record: saved, expected } = state.next_step(later, MARK, false) else { panic!("not a save") };
-    assert_eq!(expected, record.version);
+    let save = step_at(&mut state, later);
+    assert_eq!(save, Step::Save { expected: record.version });
+    let saved = state.outgoing().clone();
     assert_eq!(saved.version, record.version.next(MARK));
     assert_eq!(saved.accessed, later);
     assert_eq!((value(&saved.attributes, "Color"), value(&saved.attributes, "Count")), (Some(1), Some(1)));
-    state.saved(saved.clone());
-    assert_nothing(state.next_step(later, MARK, false));
-    assert_eq!(state.stored_version(), Some(saved.version));
+    done(&mut state, &save);
+    assert_nothing(step_at(&mut state, later));
+    assert_eq!(state.record(), Some(&saved));
     assert_eq!(state.take_tell(), Tell::Nothing);
 }
 
@@ -142,11 +200,12 @@ fn changes_that_did_not_arrive_are_saved_again_with_those_since() {
     let (mut state, record) = opened();
     set(&mut state, "a", 1);
     set(&mut state, "b", 1);
-    saved_record(step(&mut state, &record));
+    saved_record(&mut state, &record);
+    state.set_aside();
     set(&mut state, "b", 2);
     set(&mut state, "c", 2);
     assert_eq!(value(&state.view().unwrap().attributes, "b"), Some(2));
-    let saved = saved_record(step(&mut state, &record)).attributes;
+    let saved = saved_record(&mut state, &record).attributes;
     assert_eq!(["a", "b", "c"].map(|name| value(&saved, name)), [Some(1), Some(2), Some(2)]);
 }
 
@@ -154,13 +213,13 @@ fn changes_that_did_not_arrive_are_saved_again_with_those_since() {
 fn after_a_conflict_the_same_changes_apply_to_the_newer_record() {
     let (mut state, record) = opened();
     set(&mut state, "Mine", 1);
-    let first = saved_record(step(&mut state, &record));
+    let first = saved_record(&mut state, &record);
     let theirs = Attribute::new("Theirs", &2).unwrap();
     let newer =
         Record { version: record.version.next(99), attributes: record.attributes.with(theirs), ..record.clone() };
-    state.reloaded(newer.clone()).unwrap();
-    let Step::Save { record: second, expected } = step(&mut state, &record) else { panic!("not a save") };
-    assert_eq!(expected, newer.version);
+    conflict(&mut state, Some(newer.clone())).unwrap();
+    assert_eq!(step(&mut state, &record), Step::Save { expected: newer.version });
+    let second = state.outgoing().clone();
     assert!(second.version > first.version);
     assert_eq!((value(&second.attributes, "Mine"), value(&second.attributes, "Theirs")), (Some(1), Some(2)));
 }
@@ -168,14 +227,12 @@ fn after_a_conflict_the_same_changes_apply_to_the_newer_record() {
 #[test]
 fn persistence_is_told_if_it_changed() {
     let (mut state, record) = opened();
-    state.change(|changes| changes.persistent = Some(record.persistent));
-    let same = saved_record(step(&mut state, &record));
-    state.saved(same);
-    assert_eq!(state.take_tell(), Tell::Nothing);
-    state.change(|changes| changes.persistent = Some(!record.persistent));
-    let changed = saved_record(step(&mut state, &record));
-    state.saved(changed);
-    assert_eq!(state.take_tell(), Tell::Issue);
+    for (persistent, tell) in [(record.persistent, Tell::Nothing), (!record.persistent, Tell::Issue)] {
+        state.change(|changes| changes.persistent = Some(persistent));
+        let save = step(&mut state, &record);
+        done(&mut state, &save);
+        assert_eq!(state.take_tell(), tell);
+    }
 }
 
 #[test]
@@ -183,12 +240,13 @@ fn a_started_session_is_created_and_told() {
     let (mut state, record) = started();
     assert!(state.is_present() && state.is_new());
     set(&mut state, "Color", 1);
-    assert_nothing(state.next_step(record.accessed, MARK, true));
-    let Step::Create { id, record: created } = step(&mut state, &record) else { panic!("not a creation") };
-    assert_eq!((id.key(), created.key), (record.key, record.key));
-    assert_eq!(created.version, Version::first(MARK));
+    assert_nothing(saving_step(&mut state, &record));
+    let create = step(&mut state, &record);
+    assert_eq!(create, Step::Create);
+    let created = state.outgoing().clone();
+    assert_eq!((created.key, created.version), (record.key, Version::first(MARK)));
     assert_eq!(value(&created.attributes, "Color"), Some(1));
-    assert!(state.issued(id, created));
+    done(&mut state, &create);
     assert!(!state.is_new() && state.is_present());
     assert_nothing(step(&mut state, &record));
     assert_eq!(state.take_tell(), Tell::Issue);
@@ -197,11 +255,12 @@ fn a_started_session_is_created_and_told() {
 #[test]
 fn a_change_follows_a_creation_that_is_under_way() {
     let (mut state, record) = started();
-    let Step::Create { id, record: created } = step(&mut state, &record) else { panic!("not a creation") };
+    let create = step(&mut state, &record);
+    assert_eq!(create, Step::Create);
     set(&mut state, "Late", 1);
-    assert_eq!(value(&created.attributes, "Late"), None);
-    state.issued(id, created);
-    assert_eq!(value(&saved_record(step(&mut state, &record)).attributes, "Late"), Some(1));
+    assert_eq!(value(&state.outgoing().attributes, "Late"), None);
+    done(&mut state, &create);
+    assert_eq!(value(&saved_record(&mut state, &record).attributes, "Late"), Some(1));
 }
 
 #[test]
@@ -209,8 +268,8 @@ fn a_change_during_a_creation_that_failed_goes_into_the_next_attempt() {
     let (mut state, record) = started();
     step(&mut state, &record);
     set(&mut state, "Late", 1);
-    let Step::Create { record: created, .. } = step(&mut state, &record) else { panic!("not a creation") };
-    assert_eq!(value(&created.attributes, "Late"), Some(1));
+    assert_eq!(step(&mut state, &record), Step::Create);
+    assert_eq!(value(&state.outgoing().attributes, "Late"), Some(1));
 }
 
 #[test]
@@ -218,12 +277,12 @@ fn starting_over_a_session_replaces_it_in_one_step() {
     let (mut state, old) = opened();
     set(&mut state, "Forgotten", 1);
     let new = start(&mut state);
-    let Step::Renew { old: replaced, expected, id, record } = step(&mut state, &old) else { panic!("not a renewal") };
-    assert_eq!((replaced, expected), (old.key, old.version));
-    assert_eq!((id.key(), record.key), (new.key, new.key));
-    assert_eq!(record.version, Version::first(MARK));
+    let renew = step(&mut state, &old);
+    assert_eq!(renew, Step::Renew { old: old.key, expected: old.version });
+    let record = state.outgoing();
+    assert_eq!((record.key, record.version), (new.key, Version::first(MARK)));
     assert_eq!(value(&record.attributes, "Forgotten"), None);
-    assert!(state.issued(id, record));
+    done(&mut state, &renew);
     assert_nothing(step(&mut state, &new));
 }
 
@@ -232,9 +291,11 @@ fn starting_after_a_removal_deletes_first() {
     let (mut state, old) = opened();
     state.remove();
     let new = start(&mut state);
-    assert!(matches!(step(&mut state, &old), Step::Delete { key } if key == old.key));
-    state.deleted();
-    assert!(matches!(step(&mut state, &old), Step::Create { record, .. } if record.key == new.key));
+    let delete = step(&mut state, &old);
+    assert_eq!(delete, Step::Delete(old.key));
+    done(&mut state, &delete);
+    assert_eq!(step(&mut state, &old), Step::Create);
+    assert_eq!(state.outgoing().key, new.key);
     assert_eq!(state.take_tell(), Tell::Nothing);
 }
 
@@ -244,7 +305,7 @@ fn starting_twice_after_a_removal_still_deletes_first() {
     state.remove();
     start(&mut state);
     start(&mut state);
-    assert!(matches!(step(&mut state, &old), Step::Delete { key } if key == old.key));
+    assert_eq!(step(&mut state, &old), Step::Delete(old.key));
 }
 
 #[test]
@@ -252,8 +313,9 @@ fn what_was_kept_goes_with_the_session_that_it_came_from() {
     let (mut state, old) = opened();
     start_keeping(&mut state, &old, &[("Own", 1)]);
     step(&mut state, &old);
-    state.replaced_is_gone();
-    let Step::Create { record, .. } = step(&mut state, &old) else { panic!("not a creation") };
+    answer(&mut state, Answer::Renewed(Ok(Renewed::Missing))).expect("the login goes on");
+    assert_eq!(step(&mut state, &old), Step::Create);
+    let record = state.outgoing();
     assert_eq!((value(&record.attributes, "Own"), value(&record.attributes, "Count")), (Some(1), None));
 }
 
@@ -262,8 +324,9 @@ fn what_a_new_session_was_given_stays_though_the_kept_one_had_the_same() {
     let (mut state, old) = opened();
     let count = value(&old.attributes, "Count").expect("it has one") as i32;
     start_keeping(&mut state, &old, &[("Count", count)]);
-    state.replaced_is_gone();
-    let Step::Create { record, .. } = step(&mut state, &old) else { panic!("not a creation") };
+    conflict(&mut state, None).expect("the login goes on");
+    assert_eq!(step(&mut state, &old), Step::Create);
+    let record = state.outgoing();
     assert_eq!(value(&record.attributes, "Count"), Some(i64::from(count)));
 }
 
@@ -276,8 +339,9 @@ fn what_others_wrote_to_a_kept_session_meanwhile_is_kept_too() {
     step(&mut state, &old);
     let theirs = Attribute::new("Theirs", &1).unwrap();
     let stored = Record { version: old.version.next(99), attributes: old.attributes.with(theirs), ..old.clone() };
-    state.reloaded(stored).unwrap();
-    let Step::Renew { record, .. } = step(&mut state, &old) else { panic!("not a renewal") };
+    conflict(&mut state, Some(stored)).unwrap();
+    assert!(matches!(step(&mut state, &old), Step::Renew { .. }));
+    let record = state.outgoing();
     let names: Vec<&str> = record.attributes.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["Count", "Later", "Mine", "Own", "Theirs"]);
 }
@@ -297,22 +361,24 @@ fn discarding_a_login_that_was_removed_again_leaves_the_session_before_it() {
 fn a_handle_of_a_replaced_session_goes_on_telling_of_it() {
     let (mut state, old) = opened();
     start(&mut state);
-    let Step::Renew { id, record, .. } = step(&mut state, &old) else { panic!("not a renewal") };
-    state.issued(id, record.clone());
+    let renew = step(&mut state, &old);
+    let new_key = state.outgoing().key;
+    done(&mut state, &renew);
     assert_eq!(state.told_to(0).map(|(_, record)| record.key), Some(old.key));
-    assert_eq!(state.told_to(1).map(|(_, told)| told.key), Some(record.key));
+    assert_eq!(state.told_to(1).map(|(_, record)| record.key), Some(new_key));
 }
 
 #[test]
 fn a_cookie_is_sent_again_only_for_a_session_that_is_still_there() {
     let (mut state, old) = opened();
     state.change(|changes| changes.persistent = Some(true));
-    let Step::Save { record, .. } = step(&mut state, &old) else { panic!("not a save") };
-    state.saved(record);
+    let save = step(&mut state, &old);
+    done(&mut state, &save);
     state.answer();
-    assert!(matches!(step(&mut state, &old), Step::Confirm { key } if key == old.key));
-    state.confirmed();
-    assert_nothing(step(&mut state, &old));
+    let (mut operation, now) = (Operation::commit(None), moment(old.accessed));
+    assert_eq!(state.next(&mut operation, &now), Step::Load(old.key));
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(old.clone())))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
     assert_eq!(state.take_tell(), Tell::Issue);
 }
 
@@ -333,11 +399,12 @@ fn renewing_keeps_the_data_and_takes_the_changes_along() {
     state.renew(new_id.clone());
     set(&mut state, "After", 1);
     assert_eq!(state.told_to(0).map(|(id, _)| id), Some(&new_id));
-    let Step::Renew { old: renewed, expected, id, record } = step(&mut state, &old) else { panic!("not a renewal") };
-    assert_eq!((renewed, expected, &id), (old.key, old.version, &new_id));
+    let renew = step(&mut state, &old);
+    assert_eq!(renew, Step::Renew { old: old.key, expected: old.version });
+    let record = state.outgoing();
     assert_eq!((record.key, record.created), (new_id.key(), old.created));
     assert_eq!((value(&record.attributes, "Before"), value(&record.attributes, "After")), (Some(1), Some(1)));
-    assert!(!state.issued(id, record));
+    done(&mut state, &renew);
     assert_nothing(step(&mut state, &old));
     assert_eq!(state.take_tell(), Tell::Issue);
 }
@@ -346,34 +413,35 @@ fn renewing_keeps_the_data_and_takes_the_changes_along() {
 fn saving_before_a_renewal_saves_the_changes_only() {
     let (mut state, old) = opened();
     state.renew(id());
-    assert_nothing(state.next_step(old.accessed, MARK, true));
+    assert_nothing(saving_step(&mut state, &old));
     set(&mut state, "Color", 1);
-    let saved = saved_record(state.next_step(old.accessed, MARK, true));
-    assert_eq!(saved.key, old.key);
-    state.saved(saved);
+    let save = saving_step(&mut state, &old);
+    assert_eq!((&save, state.outgoing().key), (&Step::Save { expected: old.version }, old.key));
+    done(&mut state, &save);
     assert!(matches!(step(&mut state, &old), Step::Renew { .. }));
 }
 
 #[test]
 fn a_renewal_that_came_during_another_is_still_to_be_done() {
     let (mut state, old) = opened();
-    state.renew(id());
-    let Step::Renew { id: first, record, .. } = step(&mut state, &old) else { panic!("not a renewal") };
-    let second = id();
+    let (first, second) = (id(), id());
+    state.renew(first.clone());
+    let renew = step(&mut state, &old);
     state.renew(second.clone());
-    state.issued(first.clone(), record);
-    let Step::Renew { old: renewed, id, .. } = step(&mut state, &old) else { panic!("not a renewal") };
-    assert_eq!((renewed, id), (first.key(), second));
+    done(&mut state, &renew);
+    assert!(matches!(step(&mut state, &old), Step::Renew { old, .. } if old == first.key()));
+    assert_eq!(state.outgoing().key, second.key());
 }
 
 #[test]
 fn a_removal_that_came_during_a_renewal_is_still_to_be_done() {
     let (mut state, old) = opened();
-    state.renew(id());
-    let Step::Renew { id, record, .. } = step(&mut state, &old) else { panic!("not a renewal") };
+    let new_id = id();
+    state.renew(new_id.clone());
+    let renew = step(&mut state, &old);
     state.remove();
-    state.issued(id.clone(), record);
-    assert!(matches!(step(&mut state, &old), Step::Delete { key } if key == id.key()));
+    done(&mut state, &renew);
+    assert_eq!(step(&mut state, &old), Step::Delete(new_id.key()));
 }
 
 #[test]
@@ -382,9 +450,10 @@ fn a_removal_is_told_and_drops_changes() {
     set(&mut state, "Color", 1);
     state.remove();
     assert!(!state.is_present() && state.is_unsaved());
-    assert_nothing(state.next_step(record.accessed, MARK, true));
-    assert!(matches!(step(&mut state, &record), Step::Delete { key } if key == record.key));
-    state.deleted();
+    assert_nothing(saving_step(&mut state, &record));
+    let delete = step(&mut state, &record);
+    assert_eq!(delete, Step::Delete(record.key));
+    done(&mut state, &delete);
     assert!(!state.is_unsaved());
     assert_nothing(step(&mut state, &record));
     assert_eq!(state.take_tell(), Tell::Forget);
@@ -402,8 +471,8 @@ fn removing_a_session_that_was_only_started_leaves_nothing_to_do() {
 fn a_lost_session_is_left_alone() {
     let (mut state, record) = opened();
     state.change(|changes| changes.persistent = Some(!record.persistent));
-    saved_record(step(&mut state, &record));
-    state.lost();
+    saved_record(&mut state, &record);
+    assert!(matches!(answer(&mut state, Answer::Saved(Ok(Saved::Missing))), Err(Error::Gone)));
     assert!(!state.is_present() && !state.is_unsaved());
     assert_nothing(step(&mut state, &record));
     assert_eq!(state.take_tell(), Tell::Nothing);
@@ -413,7 +482,8 @@ fn a_lost_session_is_left_alone() {
 fn an_abandoned_visit_leaves_nothing_to_do() {
     let (mut state, record) = opened();
     set(&mut state, "a", 1);
-    saved_record(step(&mut state, &record));
+    saved_record(&mut state, &record);
+    state.set_aside();
     set(&mut state, "b", 1);
     state.abandon();
     assert!(!state.is_unsaved());
@@ -427,7 +497,8 @@ fn changes_under_way_do_not_come_back_after_they_were_discarded() {
     for drop_changes in drops {
         let (mut state, record) = opened();
         set(&mut state, "a", 1);
-        saved_record(step(&mut state, &record));
+        saved_record(&mut state, &record);
+        state.set_aside();
         drop_changes(&mut state);
         assert!(!state.has_changes());
     }
@@ -452,70 +523,148 @@ fn a_handle_is_writable_while_its_session_is_there() {
     assert!(state.check_writable(third).is_err());
 }
 
+/// A commit whose first id is taken, up to the step after another was drawn.
+fn after_a_taken_id(
+    state: &mut State,
+    record: &Record,
+    taken: Answer,
+    meanwhile: impl FnOnce(&mut State),
+) -> (SessionId, Step) {
+    let (mut operation, now, again) = (Operation::commit(None), moment(record.accessed), id());
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, taken).expect("another is tried");
+    meanwhile(state);
+    assert_eq!(state.next(&mut operation, &now), Step::Draw);
+    state.answered(&mut operation, Answer::Drawn(Ok(again.clone()))).unwrap();
+    (again, state.next(&mut operation, &now))
+}
+
 #[test]
 fn the_id_is_drawn_again_for_what_is_still_wanted() {
-    let again = id();
+    let created_exists = || Answer::Created(Ok(Created::Exists));
+    let renewed_exists = || Answer::Renewed(Ok(Renewed::Exists));
     let (mut state, record) = started();
-    step(&mut state, &record);
-    state.draw_again(again.clone());
-    assert!(
-        matches!(step(&mut state, &record), Step::Create { id, record, .. } if id == again && record.key == again.key())
-    );
+    let (again, next) = after_a_taken_id(&mut state, &record, created_exists(), |_| {});
+    assert_eq!((next, state.outgoing().key), (Step::Create, again.key()));
 
     let (mut state, record) = opened();
     state.renew(id());
-    step(&mut state, &record);
-    state.draw_again(again.clone());
-    assert!(
-        matches!(step(&mut state, &record), Step::Renew { id, record, .. } if id == again && record.key == again.key())
-    );
+    let (again, next) = after_a_taken_id(&mut state, &record, renewed_exists(), |_| {});
+    assert!(matches!(next, Step::Renew { .. }));
+    assert_eq!(state.outgoing().key, again.key());
 
-    state.remove();
-    state.draw_again(id());
-    assert!(matches!(step(&mut state, &record), Step::Delete { .. }));
+    let (mut state, record) = opened();
+    state.renew(id());
+    let (_, next) = after_a_taken_id(&mut state, &record, renewed_exists(), State::remove);
+    assert_eq!(next, Step::Delete(record.key));
 }
 
 #[test]
-fn only_saving_is_done_without_waiting() {
+fn a_random_source_that_repeats_itself_is_an_error() {
+    let (mut state, record) = started();
+    let mut operation = Operation::commit(None);
+    for attempt in 1..=3 {
+        assert_eq!(state.next(&mut operation, &moment(record.accessed)), Step::Create);
+        let taken = state.answered(&mut operation, Answer::Created(Ok(Created::Exists)));
+        assert_eq!(taken.is_ok(), attempt < 3);
+        if let Err(error) = taken {
+            assert!(matches!(error, Error::Random(_)), "{error}");
+            return;
+        }
+        assert_eq!(state.next(&mut operation, &moment(record.accessed)), Step::Draw);
+        state.answered(&mut operation, Answer::Drawn(Ok(id()))).unwrap();
+    }
+}
+
+/// Three changes that wait to be saved.
+fn changed() -> (State, Record) {
     let (mut state, record) = opened();
-    let now = record.accessed;
-    assert_eq!(state.left(now), Left::Nothing);
-    assert_eq!(state.left(now.saturating_add(Duration::from_secs(60))), Left::More);
     set(&mut state, "Color", 1);
-    assert_eq!(state.left(now), Left::Save);
-    state.renew(id());
-    assert_eq!(state.left(now), Left::More);
-    state.remove();
-    assert_eq!(state.left(now), Left::More);
-    assert_eq!(started().0.left(now), Left::More);
-    assert_eq!(State::new(Phase::Request).left(now), Left::Nothing);
+    state.change(|changes| changes.idle_timeout = Some(Duration::from_secs(7)));
+    state.change(|changes| changes.persistent = Some(!record.persistent));
+    (state, record)
 }
 
 #[test]
-fn what_was_advanced_is_what_would_be_sent_and_can_be_taken_back() {
-    let changed = || {
-        let (mut state, record) = opened();
-        set(&mut state, "Color", 1);
-        state.change(|changes| changes.idle_timeout = Some(Duration::from_secs(7)));
-        state.change(|changes| changes.persistent = Some(!record.persistent));
-        (state, record)
-    };
-    let update = || Some(Attribute::new("Count", &2).unwrap());
-    let (mut state, record) = changed();
-    let later = record.accessed.saturating_add(Duration::from_secs(1));
-    let (advanced, before) = state.advance(update(), later, MARK);
-    let advanced = advanced.clone();
-    let (mut other, other_record) = changed();
-    let sent = other.take_changes(update(), later, MARK);
-    assert_eq!(advanced, Record { key: record.key, created: record.created, ..sent });
-    assert_eq!(before.version, record.version);
+fn both_drivers_send_the_same_and_a_refusal_leaves_the_record_as_it_was() {
+    for waits in [false, true] {
+        let (mut state, record) = changed();
+        let sent = saved_record(&mut state, &record);
+        if waits {
+            state.set_aside();
+            assert_eq!(state.record(), Some(&record));
+        }
+        assert_eq!(state.outgoing(), &sent);
+        answer(&mut state, Answer::Saved(Ok(Saved::Conflict))).expect("it is tried again");
+        assert_eq!(state.record(), Some(&record));
+        // Nothing is forgotten.
+        assert_eq!(saved_record(&mut state, &record), sent);
+        done(&mut state, &Step::Save { expected: record.version });
+        assert_eq!(state.record(), Some(&sent));
+        assert_eq!(state.take_tell(), Tell::Issue);
+    }
+}
 
-    state.take_back(before);
-    assert_eq!(state.record(), Some(&record));
-    // Nothing but the update is forgotten.
-    let again = state.take_changes(update(), later, MARK);
-    assert_eq!(again, advanced);
-    assert_eq!(other.record(), Some(&other_record));
+#[test]
+fn what_a_cancelled_operation_sent_is_taken_back() {
+    let (mut state, record) = changed();
+    let sent = saved_record(&mut state, &record);
+    assert_eq!(step(&mut state, &record), Step::Save { expected: record.version });
+    assert_eq!(state.outgoing(), &sent);
+}
+
+#[test]
+fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflict() {
+    let (mut state, record) = opened();
+    set(&mut state, "Color", 1);
+    let (mut operation, now) = (Operation::update(), moment(record.accessed));
+    let update = |value: i32| Answer::Computed(Some(Attribute::new("Count", &value).unwrap()));
+    assert_eq!(state.next(&mut operation, &now), Step::Compute);
+    state.answered(&mut operation, update(2)).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Save { expected: record.version });
+    let sent = &state.outgoing().attributes;
+    assert_eq!((value(sent, "Color"), value(sent, "Count")), (Some(1), Some(2)));
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::TakeTurn(record.key));
+    state.answered(&mut operation, Answer::HasTurn).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
+    let newer = Record { version: record.version.next(99), ..record.clone() };
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(newer.clone())))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Compute);
+    state.answered(&mut operation, update(3)).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Save { expected: newer.version });
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Done);
+}
+
+#[test]
+fn an_update_that_never_settles_ends_with_an_error() {
+    let (mut state, _) = opened();
+    let mut operation = Operation::update();
+    let ended = (0..10_000).find_map(|_| state.answered(&mut operation, Answer::Computed(None)).err());
+    assert!(matches!(ended, Some(Error::Conflict { .. })));
+}
+
+#[test]
+fn a_login_beyond_the_limit_ends_the_oldest_sessions_one_by_one() {
+    let (mut state, record) = started();
+    let (mut operation, now) = (Operation::commit(Some(1)), moment(record.accessed));
+    assert_eq!(state.next(&mut operation, &now), Step::Create);
+    state.answered(&mut operation, Answer::Created(Ok(Created::Done))).unwrap();
+    assert!(matches!(state.next(&mut operation, &now), Step::ListOf(_)));
+    let older = |seconds| {
+        let created = record.created.saturating_sub(Duration::from_secs(seconds));
+        Record { created, ..record_of(&id()) }
+    };
+    let others = [older(20), older(30)];
+    let listed = [&others[..], std::slice::from_ref(&record)].concat();
+    state.answered(&mut operation, Answer::Listed(Ok(listed))).unwrap();
+    for other in &others {
+        assert_eq!(state.next(&mut operation, &now), Step::Delete(other.key));
+        state.answered(&mut operation, Answer::Deleted(Ok(()))).unwrap();
+    }
+    assert_eq!(state.next(&mut operation, &now), Step::Done);
+    assert!(state.is_present());
 }
 
 #[test]

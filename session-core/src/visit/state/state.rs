@@ -1,38 +1,22 @@
-//! What one visitor's request did to its session, as plain data.
-//!
-//! Nothing here waits or calls a store: [`State::next_step`] says what is to be done, the
-//! manager does it, and tells the outcome.
-
-mod advance;
-
-use std::time::Duration;
-
 use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error};
 use crate::id::SessionId;
-use crate::record::{Attribute, check_size, read};
-use crate::record::{MAX_SESSION_BYTES, Record, RecordKey, Version};
+use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordKey, check_size, read};
 use crate::time::Time;
-use crate::visit::changes::Changes;
-use crate::visit::started::Started;
-use advance::{Before, advance};
 
-/// A session that was looked up.
-pub(crate) struct Found {
-    pub(crate) id: SessionId,
-    pub(crate) record: Record,
-    /// When.
-    pub(crate) at: Time,
-}
+use super::super::changes::Changes;
+use super::super::started::Started;
+use super::notice::Notice;
+use super::outgoing::{Outgoing, advance};
 
 /// A session that the store has, as far as we know.
-pub(crate) struct Stored {
-    pub(crate) id: SessionId,
-    pub(crate) record: Record,
+pub(in crate::visit) struct Stored {
+    pub(in crate::visit) id: SessionId,
+    pub(in crate::visit) record: Record,
 }
 
-enum Intent {
+pub(super) enum Intent {
     Keep,
     Renew(Box<SessionId>),
     Start,
@@ -52,49 +36,9 @@ pub(crate) enum Phase {
     Direct,
 }
 
-/// One call of the store.
-#[derive(Debug)]
-pub(crate) enum Step {
-    Nothing,
-    Touch {
-        key: RecordKey,
-    },
-    /// The client is to be told of what was saved before: does the store still have the session?
-    Confirm {
-        key: RecordKey,
-    },
-    Save {
-        record: Record,
-        expected: Version,
-    },
-    Create {
-        id: SessionId,
-        record: Record,
-    },
-    Renew {
-        old: RecordKey,
-        expected: Version,
-        id: SessionId,
-        record: Record,
-    },
-    Delete {
-        key: RecordKey,
-    },
-}
-
-/// What is left to do at the store.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    Nothing,
-    /// Changes are to be saved, and that is all.
-    Save,
-    /// Something that has to be waited for.
-    More,
-}
-
 /// What the client must be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Tell {
+pub(in crate::visit) enum Tell {
     #[default]
     Nothing,
     Issue,
@@ -103,12 +47,12 @@ pub(crate) enum Tell {
 
 pub(crate) struct State {
     pub(crate) phase: Phase,
-    stored: Option<Stored>,
-    started: Option<Box<Started>>,
+    pub(super) stored: Option<Stored>,
+    pub(super) started: Option<Box<Started>>,
     /// The session that a started one took the place of, and its generation.
     replaced: Option<Box<(Stored, u32)>>,
-    intent: Intent,
-    changes: Changes,
+    pub(super) intent: Intent,
+    pub(super) changes: Changes,
     /// Changes that are on their way to the store, or did not arrive, also because saving was
     /// cancelled: they go with the next attempt.
     saving: Changes,
@@ -116,16 +60,18 @@ pub(crate) struct State {
     generation: u32,
     stored_generation: u32,
     last_generation: u32,
-    tell: Tell,
+    pub(super) tell: Tell,
     /// The session needed no touch when it was loaded.
-    use_is_noted: bool,
+    pub(super) use_is_noted: bool,
     /// The session was stored after the handler had returned, so it is no dead id that a cookie
     /// would give.
-    is_known_stored: bool,
+    pub(super) is_known_stored: bool,
     /// Somebody is waiting for the store.
     pub(crate) turn_is_taken: bool,
     /// Counts whatever may change the value of an attribute.
     edits: u64,
+    pub(super) outgoing: Outgoing,
+    pub(super) notices: Vec<Notice>,
 }
 
 impl State {
@@ -146,6 +92,8 @@ impl State {
             is_known_stored: false,
             turn_is_taken: false,
             edits: 0,
+            outgoing: Outgoing::Nothing,
+            notices: Vec::new(),
         }
     }
 
@@ -193,7 +141,7 @@ impl State {
         check_size(&record.constants, &view.with(new.clone()), new.name())
     }
 
-    pub(crate) fn stored(&self) -> Option<&Stored> {
+    pub(in crate::visit) fn stored(&self) -> Option<&Stored> {
         self.stored.as_ref()
     }
 
@@ -256,8 +204,8 @@ impl State {
 
     // What the handler does.
 
-    pub(crate) fn found(&mut self, Found { id, record, at }: Found) {
-        self.use_is_noted = !record.is_touch_due(at);
+    pub(super) fn found(&mut self, id: SessionId, record: Record, now: Time) {
+        self.use_is_noted = !record.is_touch_due(now);
         self.stored = Some(Stored { id, record });
     }
 
@@ -376,130 +324,74 @@ impl State {
         }
     }
 
-    /// What is to be done next at the store. `only_changes` leaves starting, renewing and
-    /// removing for later.
-    pub(crate) fn next_step(&mut self, now: Time, mark: u32, only_changes: bool) -> Step {
-        match (&self.intent, &self.stored) {
-            (Intent::Nothing, _) => Step::Nothing,
-            (Intent::Keep | Intent::Renew(_), None) => Step::Nothing,
-            (Intent::Renew(id), Some(stored)) if !only_changes => {
-                let (old, expected) = (stored.record.key, stored.record.version);
-                let id = SessionId::clone(id);
-                let record = Record { key: id.key(), ..self.take_changes(None, now, mark) };
-                Step::Renew { old, expected, id, record }
-            }
-            (Intent::Keep | Intent::Renew(_), Some(stored)) => {
-                let expected = stored.record.version;
-                if self.has_changes() {
-                    return Step::Save { record: self.take_changes(None, now, mark), expected };
-                }
-                let key = stored.record.key;
-                match () {
-                    () if only_changes => Step::Nothing,
-                    () if self.tell == Tell::Issue && !self.is_known_stored => Step::Confirm { key },
-                    () if stored.record.is_touch_due(now) => Step::Touch { key },
-                    () => Step::Nothing,
-                }
-            }
-            _ if only_changes => Step::Nothing,
-            (Intent::Remove, Some(stored)) => Step::Delete { key: stored.record.key },
-            (Intent::Remove, None) => Step::Nothing,
-            (Intent::Start, stored) => {
-                let started = self.started.as_mut().expect("a session was started");
-                if let Some(stored) = stored
-                    && started.after_remove
-                {
-                    return Step::Delete { key: stored.record.key };
-                }
-                started.apply(std::mem::take(&mut self.changes));
-                started.record.version = Version::first(mark);
-                started.sent = true;
-                let (id, record) = (started.id.clone(), started.record.clone());
-                match stored {
-                    Some(Stored { record: old, .. }) => Step::Renew { old: old.key, expected: old.version, id, record },
-                    None => Step::Create { id, record },
-                }
-            }
+    /// The record that is to be written.
+    pub(in crate::visit) fn outgoing(&self) -> &Record {
+        let record = match &self.outgoing {
+            Outgoing::Aside(record) => Some(&**record),
+            Outgoing::Renewal(renewal) => Some(&renewal.1),
+            Outgoing::Started => self.started.as_ref().map(|started| &started.record),
+            Outgoing::InPlace(_) => self.stored.as_ref().map(|stored| &stored.record),
+            Outgoing::Nothing => None,
+        };
+        record.expect("a record is written only after it was made")
+    }
+
+    /// Moves the record that is to be written out of the stored one, for a driver that lets go of the state's
+    /// lock meanwhile.
+    pub(in crate::visit) fn set_aside(&mut self) {
+        if matches!(self.outgoing, Outgoing::InPlace(_)) {
+            let record = self.outgoing().clone();
+            self.take_back();
+            self.outgoing = Outgoing::Aside(Box::new(record));
         }
     }
 
-    /// What is left to do.
-    pub(crate) fn left(&self, now: Time) -> Left {
-        match (&self.intent, &self.stored) {
-            (Intent::Nothing, _) | (Intent::Keep, None) => Left::Nothing,
-            (Intent::Keep, Some(_)) if self.has_changes() => Left::Save,
-            (Intent::Keep, Some(stored)) if self.tell == Tell::Nothing && !stored.record.is_touch_due(now) => {
-                Left::Nothing
-            }
-            _ => Left::More,
-        }
-    }
-
-    pub(crate) fn stored_version(&self) -> Option<Version> {
-        self.stored.as_ref().map(|stored| stored.record.version)
-    }
-
-    /// The stored record with all changes, which are now on their way, and an update after them.
-    pub(crate) fn take_changes(&mut self, update: Option<Attribute>, now: Time, mark: u32) -> Record {
-        self.send_changes();
-        let mut record = self.stored.as_ref().expect("changes are to a stored session").record.clone();
-        advance(&mut record, &self.saving, update, now, mark);
-        record
-    }
-
-    /// The same to the stored record itself, and what that was before, for a save that does not wait.
-    /// Either [`advanced`](Self::advanced) or [`take_back`](Self::take_back) follows.
-    pub(crate) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) -> (&Record, Before) {
-        self.send_changes();
-        let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
-        let before = advance(record, &self.saving, update, now, mark);
-        (record, before)
-    }
-
-    fn send_changes(&mut self) {
+    /// Makes all changes, which are now on their way, and an update after them to the stored record.
+    pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
         if !self.changes.is_empty() {
             let later = std::mem::take(&mut self.changes);
             self.saving = std::mem::take(&mut self.saving).followed_by(later);
         }
+        let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
+        self.outgoing = Outgoing::InPlace(advance(record, &self.saving, update, now, mark));
     }
 
-    pub(crate) fn take_back(&mut self, before: Before) {
-        if let Some(stored) = &mut self.stored {
+    /// Moves the record that was just advanced to the id that the session is to have.
+    pub(super) fn advance_to_new_id(&mut self) {
+        let Intent::Renew(id) = &self.intent else { return };
+        let (id, mut record) = (SessionId::clone(id), self.outgoing().clone());
+        record.key = id.key();
+        self.take_back();
+        self.outgoing = Outgoing::Renewal(Box::new((id, record)));
+    }
+
+    /// Leaves the stored record as it was before the write that did not succeed.
+    pub(in crate::visit) fn take_back(&mut self) {
+        if let Outgoing::InPlace(before) = std::mem::replace(&mut self.outgoing, Outgoing::Nothing)
+            && let Some(stored) = &mut self.stored
+        {
             before.put_back(&mut stored.record);
         }
     }
 
-    pub(crate) fn saved(&mut self, record: Record) {
-        let before = self.stored.as_mut().map(|stored| std::mem::replace(&mut stored.record, record));
-        self.arrived(before.and_then(|before| before.cookie_trigger()));
-    }
-
-    /// The stored record, as it was advanced, is what the store has.
-    pub(crate) fn advanced(&mut self, before: Before) {
-        self.arrived(before.cookie_trigger);
-    }
-
-    fn arrived(&mut self, trigger_before: Option<Duration>) {
+    /// What was sent is what the store has.
+    pub(super) fn saved(&mut self) {
+        let Some(Stored { record, .. }) = &mut self.stored else { return };
+        let trigger_before = match std::mem::replace(&mut self.outgoing, Outgoing::Nothing) {
+            Outgoing::InPlace(before) => before.cookie_trigger,
+            Outgoing::Aside(sent) => std::mem::replace(record, *sent).cookie_trigger(),
+            Outgoing::Nothing | Outgoing::Renewal(_) | Outgoing::Started => return,
+        };
+        if record.cookie_trigger() != trigger_before {
+            self.tell = Tell::Issue;
+        }
         self.edits += 1;
         self.saving = Changes::default();
         self.is_known_stored = true;
-        if self.stored.as_ref().and_then(|stored| stored.record.cookie_trigger()) != trigger_before {
-            self.tell = Tell::Issue;
-        }
-    }
-
-    pub(crate) fn confirmed(&mut self) {
-        self.is_known_stored = true;
-    }
-
-    pub(crate) fn touched(&mut self, now: Time) {
-        if let Some(stored) = &mut self.stored {
-            stored.record.accessed = now;
-        }
     }
 
     /// The store has another version than we knew. Fails if the changes make that one too large.
-    pub(crate) fn reloaded(&mut self, record: Record) -> Result<(), AttributeError> {
+    pub(super) fn reloaded(&mut self, record: Record) -> Result<(), AttributeError> {
         self.edits += 1;
         if let Some(started) = &mut self.started {
             started.keep_again(&record);
@@ -512,8 +404,15 @@ impl State {
         check_size(&merged.constants, &merged.attributes, last.map_or("", |(name, _)| name))
     }
 
-    /// A started or renewed session is in the store; whether it was a started one.
-    pub(crate) fn issued(&mut self, id: SessionId, record: Record) -> bool {
+    /// What was sent, a started or renewed session, is in the store. Whether it was a started one.
+    pub(super) fn issued(&mut self) -> bool {
+        let (id, record) = match std::mem::replace(&mut self.outgoing, Outgoing::Nothing) {
+            Outgoing::Renewal(renewal) => *renewal,
+            _ => match &self.started {
+                Some(started) => (started.id.clone(), started.record.clone()),
+                None => return false,
+            },
+        };
         self.saving = Changes::default();
         // A removal or another renewal that came meanwhile is still to be done.
         match &self.intent {
@@ -533,7 +432,7 @@ impl State {
     }
 
     /// The session that was to be replaced is gone, and with it what was carried over from it.
-    pub(crate) fn replaced_is_gone(&mut self) {
+    pub(super) fn replaced_is_gone(&mut self) {
         self.stored = None;
         if let Some(started) = &mut self.started {
             started.keep_nothing();
@@ -541,7 +440,7 @@ impl State {
     }
 
     /// The id that was drawn is taken.
-    pub(crate) fn draw_again(&mut self, id: SessionId) {
+    pub(super) fn draw_again(&mut self, id: SessionId) {
         if let Some(started) = &mut self.started {
             started.record.key = id.key();
             started.id = id;
@@ -550,7 +449,8 @@ impl State {
         }
     }
 
-    pub(crate) fn deleted(&mut self) {
+    /// The session was deleted.
+    pub(super) fn ended(&mut self) {
         if matches!(self.intent, Intent::Start) {
             self.stored = None;
         } else {
@@ -560,15 +460,17 @@ impl State {
     }
 
     /// The store no longer has the session.
-    pub(crate) fn lost(&mut self) {
+    pub(super) fn lost(&mut self) {
         self.abandon();
         self.tell = Tell::Nothing;
     }
 
-    pub(crate) fn take_tell(&mut self) -> Tell {
+    pub(in crate::visit) fn take_tell(&mut self) -> Tell {
         std::mem::take(&mut self.tell)
     }
-}
 
-#[cfg(test)]
-mod tests;
+    /// What is to be reported once the state's lock is free.
+    pub(in crate::visit) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+}

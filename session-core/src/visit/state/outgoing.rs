@@ -1,15 +1,30 @@
-//! A record as a save is to leave it.
+//! The record that a write is to leave, and the way back.
 
 use std::time::Duration;
 
-use crate::record::Attribute;
-use crate::record::{Attributes, Record, Version};
+use crate::id::SessionId;
+use crate::record::{Attribute, Attributes, Record, Version};
 use crate::time::Time;
-use crate::visit::changes::Changes;
+
+use super::super::changes::Changes;
+
+/// A record that is on its way to the store.
+pub(super) enum Outgoing {
+    Nothing,
+    /// The stored record itself was advanced: nobody sees it before the store has answered, as the state's
+    /// lock is held. What the save replaced in it.
+    InPlace(Before),
+    /// A copy, because others may look at the state meanwhile.
+    Aside(Box<Record>),
+    /// The record under its new id.
+    Renewal(Box<(SessionId, Record)>),
+    /// The record of the session that was started.
+    Started,
+}
 
 /// What a save replaced in a record.
-pub(crate) struct Before {
-    pub(crate) version: Version,
+pub(super) struct Before {
+    version: Version,
     accessed: Time,
     idle_timeout: Duration,
     persistent: bool,

@@ -1,0 +1,108 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::{RandomError, causes};
+use crate::event::{Event, Events};
+use crate::id::SessionId;
+use crate::random::RandomSource;
+use crate::record::RecordKey;
+use crate::store::{PatientStore, Store};
+use crate::time::Time;
+
+use super::conflict_queue::ConflictQueue;
+use super::state::{Moment, Notice, State};
+
+/// What all visits of one manager share: the store and the clock, where ids come from, who is told of events,
+/// and where writers that met a conflict wait.
+pub struct Environment {
+    pub(crate) store: PatientStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Box<dyn RandomSource>,
+    pub(crate) id_bytes: usize,
+    pub(crate) defaults: Defaults,
+    pub(crate) max_sessions_per_principal: Option<usize>,
+    pub(crate) events: Events,
+    /// Marks each attempt to write; starts at random, so that processes differ.
+    pub(crate) mark: AtomicU32,
+    pub(crate) queues: Box<[ConflictQueue]>,
+    /// Read by each commit under way, so that closing can wait for them.
+    pub(crate) commits: tokio::sync::RwLock<()>,
+}
+
+/// What a new session has where nothing else was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) idle_timeout: Duration,
+    pub(crate) absolute_timeout: Option<Duration>,
+    pub(crate) persistent: bool,
+}
+
+impl Environment {
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    pub(crate) fn draw_id(&self) -> Result<SessionId, RandomError> {
+        SessionId::generate(&*self.random, self.id_bytes)
+    }
+
+    /// Marks one write attempt; 0 for stores that never wait, as they leave none in doubt.
+    pub(crate) fn next_mark(&self) -> u32 {
+        if self.store.never_waits() {
+            return 0;
+        }
+        self.mark.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn queue_of(&self, key: &RecordKey) -> &ConflictQueue {
+        &self.queues[usize::from(key.as_bytes()[0]) % self.queues.len()]
+    }
+
+    /// What the decider has to know before the next step of this visit.
+    pub(super) fn moment(&self, state: &State) -> Moment {
+        Moment {
+            now: self.now(),
+            mark: self.next_mark(),
+            is_contended: state.stored_key().is_some_and(|key| !self.queue_of(&key).is_empty()),
+            // In memory an attempt takes less time than waiting for a turn.
+            hasty_attempts: if self.store.never_waits() { 8 } else { 1 },
+        }
+    }
+
+    /// Tells observers, counters and the log. To be called without the state's lock, as observers are the
+    /// application's.
+    pub(super) fn report(&self, notices: Vec<Notice>) {
+        for notice in notices {
+            self.report_one(&notice);
+        }
+    }
+
+    fn report_one(&self, notice: &Notice) {
+        match notice {
+            Notice::Created { key, principal } => {
+                self.events.emit(Event::Created { handle: key, principal: principal.as_deref() });
+            }
+            Notice::Renewed { from, to, principal } => {
+                self.events.emit(Event::Renewed { from, to, principal: principal.as_deref() });
+            }
+            Notice::Ended { key } => self.events.emit(Event::Ended { handle: key }),
+            Notice::RejectedId => self.events.emit(Event::RejectedId),
+            Notice::Conflict => self.events.count_conflict(),
+            Notice::StoreFailed => self.events.count_store_error(),
+            Notice::TouchFailed { key, error } => {
+                let session = key.fingerprint();
+                tracing::warn!(%session, %error, causes = causes(error), "the use of a session could not be stored");
+            }
+            Notice::LimitFailed(error) => {
+                tracing::warn!(
+                    store = self.store.store().name(),
+                    %error,
+                    causes = causes(error),
+                    "max_sessions_per_principal could not be enforced at a login; the next login tries again"
+                );
+            }
+        }
+    }
+}

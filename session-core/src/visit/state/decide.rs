@@ -1,0 +1,352 @@
+//! The decider. [`State::next`] alone says what is to be done next at the store; [`State::answered`] alone
+//! interprets what the store answered: a conflict, a record that is missing, an id that is taken.
+
+use crate::error::{Error, RandomError, StoreError};
+use crate::id::PresentedIds;
+use crate::record::{Attribute, PrincipalKey, Record, RecordKey};
+use crate::store::{Created, Renewed, Saved};
+
+use super::limit::beyond_limit;
+use super::notice::Notice;
+use super::operation::{Answer, Excess, Goal, Loading, Moment, Operation, Step};
+use super::outgoing::Outgoing;
+use super::state::{Intent, State, Stored, Tell};
+
+/// Attempts to save against other writers. Each failed one means that another writer succeeded,
+/// and after a few writers of one manager take turns. With ten other managers at it all the
+/// time, one attempt in ten succeeds, so a hundred failures in a row do happen; a thousand don't.
+const MAX_CONFLICTS: u32 = 1000;
+
+/// How many ids are drawn where each is taken already: not even the second happens with a sound random source.
+const MAX_DRAWS: u32 = 3;
+
+impl State {
+    /// What is to be done next at the store.
+    pub(in crate::visit) fn next(&mut self, operation: &mut Operation<'_>, moment: &Moment) -> Step {
+        operation.now = moment.now;
+        // What an operation left behind that was cancelled.
+        self.take_back();
+        match operation.goal {
+            Goal::Open(presented) => self.next_to_open(operation, presented),
+            _ if operation.is_done => Step::Done,
+            _ if operation.needs_id => Step::Draw,
+            _ => match self.next_excess(operation) {
+                Some(step) => step,
+                None => self.next_to_write(operation, moment),
+            },
+        }
+    }
+
+    /// The ids are tried in order; the first that has a session is the visitor's.
+    fn next_to_open(&mut self, operation: &mut Operation<'_>, presented: &PresentedIds) -> Step {
+        if operation.is_done {
+            return Step::Done;
+        }
+        if let Some(id) = presented.nth(operation.looked_up) {
+            operation.loading = Loading::Opened;
+            return Step::Load(id.key());
+        }
+        operation.is_done = true;
+        if !presented.is_empty() {
+            self.notices.push(Notice::RejectedId);
+        }
+        Step::Done
+    }
+
+    fn next_excess(&self, operation: &mut Operation<'_>) -> Option<Step> {
+        match &operation.excess {
+            Excess::Nothing => None,
+            Excess::Unlisted => {
+                let principal = self.stored.as_ref()?.record.principal.as_deref()?;
+                Some(Step::ListOf(PrincipalKey::of(principal)))
+            }
+            Excess::ToEnd(keys) => keys.front().map(|key| Step::Delete(*key)),
+        }
+    }
+
+    fn next_to_write(&mut self, operation: &mut Operation<'_>, moment: &Moment) -> Step {
+        let updates = matches!(operation.goal, Goal::Update);
+        let only_changes = updates || matches!(operation.goal, Goal::SaveChanges);
+        let key = match (&self.intent, &self.stored) {
+            (Intent::Keep | Intent::Renew(_), Some(stored)) => stored.record.key,
+            // There is nothing to save: the session lives in this visit alone, or not at all.
+            _ if updates => return Step::Compute,
+            (Intent::Remove, Some(stored)) if !only_changes => return Step::Delete(stored.record.key),
+            (Intent::Start, _) if !only_changes => return self.next_to_start(operation, moment),
+            _ => return Step::Done,
+        };
+        let renews = !only_changes && matches!(self.intent, Intent::Renew(_));
+        if !renews && !updates && !self.has_changes() {
+            return self.next_unchanged(operation, moment, key);
+        }
+        if let Some(step) = self.next_before_writing(operation, moment, key) {
+            return step;
+        }
+        if updates && operation.update.is_none() {
+            return Step::Compute;
+        }
+        self.send(operation, moment, renews)
+    }
+
+    /// Of a session that was only read, or saved before.
+    fn next_unchanged(&self, operation: &mut Operation<'_>, moment: &Moment, key: RecordKey) -> Step {
+        let is_use_due = match operation.goal {
+            // The use of a request counts from the load.
+            Goal::Commit => !self.use_is_noted,
+            Goal::SaveAll => true,
+            _ => return Step::Done,
+        };
+        if self.tell == Tell::Issue && !self.is_known_stored {
+            operation.loading = Loading::Confirmed;
+            return Step::Load(key);
+        }
+        let is_touch_due = self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due(moment.now));
+        if is_use_due && is_touch_due { Step::Touch(key) } else { Step::Done }
+    }
+
+    /// Writers that met a conflict take turns, and see what the others saved.
+    fn next_before_writing(&self, operation: &mut Operation<'_>, moment: &Moment, key: RecordKey) -> Option<Step> {
+        let waits = moment.is_contended || operation.conflicts >= moment.hasty_attempts;
+        if waits && !operation.has_turn {
+            return Some(Step::TakeTurn(key));
+        }
+        (operation.loading == Loading::Reloaded).then_some(Step::Load(key))
+    }
+
+    fn next_to_start(&mut self, operation: &mut Operation<'_>, moment: &Moment) -> Step {
+        let replaced = self.stored.as_ref().map(|stored| (stored.record.key, stored.record.version));
+        if let Some((old, _)) = replaced {
+            if self.started.as_ref().is_some_and(|started| started.after_remove) {
+                return Step::Delete(old);
+            }
+            if let Some(step) = self.next_before_writing(operation, moment, old) {
+                return step;
+            }
+        }
+        let started = self.started.as_mut().expect("a session was started");
+        started.send(std::mem::take(&mut self.changes), moment.now, moment.mark);
+        self.outgoing = Outgoing::Started;
+        match replaced {
+            Some((old, expected)) => Step::Renew { old, expected },
+            None => Step::Create,
+        }
+    }
+
+    /// Makes the record that is to be stored, with all changes.
+    fn send(&mut self, operation: &mut Operation<'_>, moment: &Moment, renews: bool) -> Step {
+        let Stored { record, .. } = self.stored.as_ref().expect("changes are to a stored session");
+        let (old, expected) = (record.key, record.version);
+        self.advance(operation.update.take(), moment.now, moment.mark);
+        if renews {
+            self.advance_to_new_id();
+            return Step::Renew { old, expected };
+        }
+        Step::Save { expected }
+    }
+
+    /// Takes the store's answer to the last step. An error ends the operation.
+    pub(in crate::visit) fn answered(&mut self, operation: &mut Operation<'_>, answer: Answer) -> Result<(), Error> {
+        match answer {
+            Answer::Computed(update) => self.computed(operation, update),
+            Answer::HasTurn => {
+                operation.has_turn = true;
+                Ok(())
+            }
+            Answer::Drawn(id) => {
+                operation.needs_id = false;
+                self.draw_again(id?);
+                Ok(())
+            }
+            Answer::Loaded(loaded) => {
+                let loaded = self.known(loaded)?;
+                self.loaded(operation, loaded)
+            }
+            Answer::Created(created) => match self.known(created)? {
+                Created::Done => {
+                    self.stored_anew(operation);
+                    Ok(())
+                }
+                Created::Exists => self.id_is_taken(operation),
+            },
+            Answer::Saved(saved) => match self.known(saved)? {
+                Saved::Done => {
+                    self.saved();
+                    operation.is_done = matches!(operation.goal, Goal::Update);
+                    Ok(())
+                }
+                Saved::Conflict => self.conflicted(operation),
+                Saved::Missing => self.is_gone(),
+            },
+            Answer::Renewed(renewed) => match self.known(renewed)? {
+                Renewed::Done => {
+                    self.stored_anew(operation);
+                    Ok(())
+                }
+                Renewed::Conflict => self.conflicted(operation),
+                Renewed::Missing => self.is_gone(),
+                Renewed::Exists => self.id_is_taken(operation),
+            },
+            Answer::Touched(touched) => {
+                self.touched(operation, touched);
+                Ok(())
+            }
+            Answer::Deleted(deleted) => self.deleted(operation, deleted),
+            Answer::Listed(listed) => {
+                self.listed(operation, listed);
+                Ok(())
+            }
+        }
+    }
+
+    /// The answer of a store that did not fail.
+    fn known<T>(&mut self, answer: Result<T, StoreError>) -> Result<T, Error> {
+        answer.map_err(|error| {
+            self.take_back();
+            self.notices.push(Notice::StoreFailed);
+            Error::Store(error)
+        })
+    }
+
+    fn computed(&mut self, operation: &mut Operation<'_>, update: Option<Attribute>) -> Result<(), Error> {
+        let Some(update) = update else {
+            operation.conflicts += 1;
+            return self.check_conflicts(operation);
+        };
+        match self.set_unless_stored(update)? {
+            Some(update) => operation.update = Some(update),
+            None => operation.is_done = true,
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self, operation: &mut Operation<'_>, record: Option<Record>) -> Result<(), Error> {
+        match std::mem::replace(&mut operation.loading, Loading::Nothing) {
+            Loading::Opened => {
+                self.looked_up(operation, record);
+                Ok(())
+            }
+            Loading::Reloaded => match record {
+                Some(record) => Ok(self.reloaded(record)?),
+                None => self.is_gone(),
+            },
+            Loading::Confirmed => match record {
+                Some(_) => {
+                    self.is_known_stored = true;
+                    Ok(())
+                }
+                None => self.is_gone(),
+            },
+            Loading::Nothing => unreachable!("nothing was loaded"),
+        }
+    }
+
+    fn looked_up(&mut self, operation: &mut Operation<'_>, record: Option<Record>) {
+        let Goal::Open(presented) = operation.goal else { unreachable!("only opening looks ids up") };
+        let id = presented.nth(operation.looked_up);
+        operation.looked_up += 1;
+        if let Some((id, record)) = id.cloned().zip(record) {
+            self.found(id, record, operation.now);
+            operation.is_done = true;
+        }
+    }
+
+    /// Another writer was faster: what it wrote is what the changes apply to next.
+    fn conflicted(&mut self, operation: &mut Operation<'_>) -> Result<(), Error> {
+        self.take_back();
+        self.notices.push(Notice::Conflict);
+        operation.conflicts += 1;
+        operation.loading = Loading::Reloaded;
+        self.check_conflicts(operation)
+    }
+
+    fn check_conflicts(&self, operation: &Operation<'_>) -> Result<(), Error> {
+        let attempts = operation.conflicts;
+        if attempts < MAX_CONFLICTS { Ok(()) } else { Err(Error::Conflict { attempts }) }
+    }
+
+    /// The store no longer has the session. A login over it goes on without it.
+    fn is_gone(&mut self) -> Result<(), Error> {
+        self.take_back();
+        if self.is_new() {
+            self.replaced_is_gone();
+            return Ok(());
+        }
+        self.lost();
+        Err(Error::Gone)
+    }
+
+    fn id_is_taken(&mut self, operation: &mut Operation<'_>) -> Result<(), Error> {
+        self.take_back();
+        operation.taken_ids += 1;
+        operation.needs_id = true;
+        if operation.taken_ids < MAX_DRAWS {
+            return Ok(());
+        }
+        Err(RandomError::new(format!("each of {MAX_DRAWS} ids that were drawn is taken")).into())
+    }
+
+    /// A started or renewed session is in the store.
+    fn stored_anew(&mut self, operation: &mut Operation<'_>) {
+        let from = self.stored.as_ref().map(|stored| stored.record.key);
+        let was_started = self.issued();
+        let Some(Stored { record, .. }) = &self.stored else { return };
+        let (to, principal) = (record.key, record.principal.clone());
+        if was_started && principal.is_some() && operation.limit.is_some() {
+            operation.excess = Excess::Unlisted;
+        }
+        self.notices.push(match from {
+            Some(from) => Notice::Renewed { from, to, principal },
+            None => Notice::Created { key: to, principal },
+        });
+    }
+
+    fn touched(&mut self, operation: &mut Operation<'_>, touched: Result<(), StoreError>) {
+        operation.is_done = true;
+        let Some(Stored { record, .. }) = &mut self.stored else { return };
+        match touched {
+            Ok(()) => record.accessed = operation.now,
+            Err(error) => {
+                let key = record.key;
+                self.notices.extend([Notice::StoreFailed, Notice::TouchFailed { key, error }]);
+            }
+        }
+    }
+
+    fn deleted(&mut self, operation: &mut Operation<'_>, deleted: Result<(), StoreError>) -> Result<(), Error> {
+        if let Excess::ToEnd(keys) = &mut operation.excess {
+            let ended = keys.pop_front();
+            match deleted {
+                Ok(()) if keys.is_empty() => operation.excess = Excess::Nothing,
+                Ok(()) => {}
+                Err(error) => {
+                    self.limit_failed(operation, error);
+                    return Ok(());
+                }
+            }
+            self.notices.extend(ended.map(|key| Notice::Ended { key }));
+            return Ok(());
+        }
+        self.known(deleted)?;
+        if let Some(key) = self.stored_key() {
+            self.notices.push(Notice::Ended { key });
+        }
+        self.ended();
+        Ok(())
+    }
+
+    fn listed(&mut self, operation: &mut Operation<'_>, listed: Result<Vec<Record>, StoreError>) {
+        match (listed, operation.limit, &self.stored) {
+            (Ok(records), Some(limit), Some(newest)) => {
+                let keys = beyond_limit(limit, &newest.record, records);
+                operation.excess = if keys.is_empty() { Excess::Nothing } else { Excess::ToEnd(keys) };
+            }
+            (Ok(_), ..) => operation.excess = Excess::Nothing,
+            (Err(error), ..) => self.limit_failed(operation, error),
+        }
+    }
+
+    fn limit_failed(&mut self, operation: &mut Operation<'_>, error: StoreError) {
+        operation.excess = Excess::Nothing;
+        self.notices.extend([Notice::StoreFailed, Notice::LimitFailed(error)]);
+    }
+}

@@ -1,0 +1,153 @@
+use std::collections::VecDeque;
+
+use crate::error::{RandomError, StoreError};
+use crate::id::{PresentedIds, SessionId};
+use crate::record::{Attribute, PrincipalKey, Record, RecordKey, Version};
+use crate::store::{Created, Renewed, Saved};
+use crate::time::Time;
+
+/// What a visit wants from the store, and how far it has come. It ends with [`Step::Done`].
+pub(in crate::visit) struct Operation<'a> {
+    pub(super) goal: Goal<'a>,
+    /// Of the ids that the request presents, how many were looked up.
+    pub(super) looked_up: usize,
+    /// What the record that is being loaded is for.
+    pub(super) loading: Loading,
+    /// How often another writer was faster.
+    pub(super) conflicts: u32,
+    /// How many ids were drawn that turned out to be taken.
+    pub(super) taken_ids: u32,
+    /// Another id is needed before the next attempt.
+    pub(super) needs_id: bool,
+    pub(super) has_turn: bool,
+    /// The update that was computed and is to be saved.
+    pub(super) update: Option<Attribute>,
+    pub(super) is_done: bool,
+    /// Most sessions that one principal may have.
+    pub(super) limit: Option<usize>,
+    pub(super) excess: Excess,
+    pub(super) now: Time,
+}
+
+pub(super) enum Goal<'a> {
+    /// The session of the first id that has one.
+    Open(&'a PresentedIds),
+    /// Everything that the request did; the response is waiting.
+    Commit,
+    /// Changes of attributes and settings; the rest is left to the commit.
+    SaveChanges,
+    /// Everything that was done, without a request.
+    SaveAll,
+    /// Changes of attributes and settings together with an update that the application computes.
+    Update,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loading {
+    Nothing,
+    Opened,
+    /// What another writer saved: the changes are applied to that.
+    Reloaded,
+    /// Whether the session is still there.
+    Confirmed,
+}
+
+/// Sessions that a principal has beyond the limit, after a login.
+#[derive(Default)]
+pub(super) enum Excess {
+    #[default]
+    Nothing,
+    /// The principal's sessions are still to be listed.
+    Unlisted,
+    ToEnd(VecDeque<RecordKey>),
+}
+
+impl<'a> Operation<'a> {
+    fn new(goal: Goal<'a>) -> Self {
+        Operation {
+            goal,
+            looked_up: 0,
+            loading: Loading::Nothing,
+            conflicts: 0,
+            taken_ids: 0,
+            needs_id: false,
+            has_turn: false,
+            update: None,
+            is_done: false,
+            limit: None,
+            excess: Excess::Nothing,
+            now: Time::MAX,
+        }
+    }
+
+    pub(in crate::visit) fn open(presented: &'a PresentedIds) -> Self {
+        Operation::new(Goal::Open(presented))
+    }
+
+    pub(in crate::visit) fn update() -> Self {
+        Operation::new(Goal::Update)
+    }
+
+    pub(in crate::visit) fn save_changes() -> Self {
+        Operation::new(Goal::SaveChanges)
+    }
+
+    pub(in crate::visit) fn save_all(limit: Option<usize>) -> Self {
+        Operation { limit, ..Operation::new(Goal::SaveAll) }
+    }
+
+    pub(in crate::visit) fn commit(limit: Option<usize>) -> Self {
+        Operation { limit, ..Operation::new(Goal::Commit) }
+    }
+}
+
+/// What the decider is told of the world before each step.
+pub(in crate::visit) struct Moment {
+    pub(in crate::visit) now: Time,
+    /// Marks the attempt to write, if the step is one.
+    pub(in crate::visit) mark: u32,
+    /// Whether writers of the visit's session wait for each other.
+    pub(in crate::visit) is_contended: bool,
+    /// How many conflicts a writer meets before it waits for its turn.
+    pub(in crate::visit) hasty_attempts: u32,
+}
+
+/// One thing to be done next. Records to be written are [`State::outgoing`](super::State::outgoing).
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::visit) enum Step {
+    /// Nothing is left to do.
+    Done,
+    /// The application's update is to be computed from the present value.
+    Compute,
+    /// Another id is to be drawn.
+    Draw,
+    /// Wait behind other writers of this session.
+    TakeTurn(RecordKey),
+    Load(RecordKey),
+    Create,
+    Save {
+        expected: Version,
+    },
+    Renew {
+        old: RecordKey,
+        expected: Version,
+    },
+    Touch(RecordKey),
+    Delete(RecordKey),
+    ListOf(PrincipalKey),
+}
+
+/// What came of a step.
+pub(in crate::visit) enum Answer {
+    /// `None` where another handle changed the session while the update was computed.
+    Computed(Option<Attribute>),
+    Drawn(Result<SessionId, RandomError>),
+    HasTurn,
+    Loaded(Result<Option<Record>, StoreError>),
+    Created(Result<Created, StoreError>),
+    Saved(Result<Saved, StoreError>),
+    Renewed(Result<Renewed, StoreError>),
+    Touched(Result<(), StoreError>),
+    Deleted(Result<(), StoreError>),
+    Listed(Result<Vec<Record>, StoreError>),
+}

@@ -1,0 +1,118 @@
+use parking_lot::MutexGuard;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::record::Attribute;
+
+use super::drive::{Stop, drive, drive_now};
+use super::state::{Answer, Operation, State};
+use super::visit::Visit;
+
+/// An update of one attribute that the application computes.
+pub(crate) struct Update<'a, F> {
+    /// The session's, as the handle knows it.
+    pub(crate) generation: u32,
+    pub(crate) name: &'a str,
+    pub(crate) compute: F,
+}
+
+impl Visit {
+    /// Updates an attribute and saves it, computed again on a newer record after each conflict.
+    pub(crate) async fn update<T, F>(&self, mut update: Update<'_, F>) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> T,
+    {
+        match self.update_now(&mut update) {
+            Some(updated) => updated,
+            // On the heap, because most handlers' futures never get here.
+            None => Box::pin(self.update_waiting(&mut update)).await,
+        }
+    }
+
+    /// Where nothing has to be waited for; `None` if something has.
+    fn update_now<T, F>(&self, update: &mut Update<'_, F>) -> Option<Result<T, Error>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> T,
+    {
+        let environment = self.environment();
+        if !environment.store.never_waits() {
+            return None;
+        }
+        let mut operation = Operation::update();
+        loop {
+            let (mut state, computed) = match self.compute(update) {
+                Ok(computed) => computed,
+                Err(error) => return Some(Err(error)),
+            };
+            if state.turn_is_taken {
+                return None;
+            }
+            let (attribute, value) = computed.unzip();
+            let driven = match state.answered(&mut operation, Answer::Computed(attribute)) {
+                Ok(()) => drive_now(environment, &mut state, &mut operation),
+                Err(error) => Some(Err(error)),
+            };
+            let notices = state.take_notices();
+            drop(state);
+            environment.report(notices);
+            match (driven?, value) {
+                (Err(error), _) => return Some(Err(error)),
+                (Ok(Stop::Done), Some(value)) => return Some(Ok(value)),
+                (Ok(_), _) => {}
+            }
+        }
+    }
+
+    async fn update_waiting<T, F>(&self, update: &mut Update<'_, F>) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> T,
+    {
+        let _turn = self.turn().await;
+        let (mut operation, mut turn, mut updated) = (Operation::update(), None, None);
+        loop {
+            match (drive(self, &mut operation, &mut turn).await?, updated.take()) {
+                (Stop::Done, Some(value)) => return Ok(value),
+                (Stop::Done, None) => return Err(Error::Gone),
+                (Stop::Compute, _) => {
+                    let (mut state, computed) = self.compute(update)?;
+                    let (attribute, value) = computed.unzip();
+                    state.answered(&mut operation, Answer::Computed(attribute))?;
+                    updated = value;
+                }
+            }
+        }
+    }
+
+    /// Computes the update of the session as it is now, and locks the state; nothing is computed if another
+    /// handle changed the session meanwhile.
+    fn compute<T, F>(
+        &self,
+        update: &mut Update<'_, F>,
+    ) -> Result<(MutexGuard<'_, State>, Option<(Attribute, T)>), Error>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> T,
+    {
+        let (before, edits) = {
+            let state = self.writable(update.generation)?;
+            (state.value(update.name)?, state.edits())
+        };
+        // Without the lock, as the closure is the application's.
+        let value = (update.compute)(before);
+        let attribute = Attribute::new(update.name, &value)?;
+        let state = self.writable(update.generation)?;
+        let is_current = state.edits() == edits;
+        Ok((state, is_current.then_some((attribute, value))))
+    }
+
+    /// The state, if the session of that generation can still be changed.
+    pub(crate) fn writable(&self, generation: u32) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.0.state.lock();
+        state.check_writable(generation)?;
+        Ok(state)
+    }
+}
