@@ -20,6 +20,7 @@ async fn the_sessions_of_a_principal_come_newest_first() {
     assert_eq!(sessions.list(100).await.unwrap().len(), 4);
 }
 
+/// R28.
 #[tokio::test]
 async fn any_session_can_be_ended_by_its_handle() {
     let sessions = sessions();
@@ -31,6 +32,7 @@ async fn any_session_can_be_ended_by_its_handle() {
     assert!(is_alive(&sessions, &here.id()).await);
 }
 
+/// R28.
 #[tokio::test]
 async fn all_other_sessions_can_be_ended() {
     let sessions = sessions();
@@ -82,6 +84,7 @@ async fn another_managers_session_is_refused_where_it_would_end_nothing() {
     assert_eq!(sessions.remove_others(&ann).await.unwrap(), 0);
 }
 
+/// R29.
 #[tokio::test]
 async fn the_oldest_session_ends_when_there_are_too_many() {
     let (sessions, clock) = limited(MemoryStore::new(), 2);
