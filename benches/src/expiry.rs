@@ -1,4 +1,4 @@
-//! Sessions that all expire within one second, while others are read.
+//! G16: sessions that all expire within one second, while others are read.
 
 use std::collections::HashMap;
 use std::hint::black_box;

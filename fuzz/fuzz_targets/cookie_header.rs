@@ -1,4 +1,4 @@
-//! Whatever a client sends as its cookies: reading them never panics, and junk never hides the
+//! G1: whatever a client sends as its cookies: reading them never panics, and junk never hides the
 //! session of a cookie that comes after it.
 
 #![no_main]

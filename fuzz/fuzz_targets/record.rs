@@ -1,4 +1,4 @@
-//! Whatever bytes a store holds under a key: reading them never panics, and what opens is a whole
+//! G2: whatever bytes a store holds under a key: reading them never panics, and what opens is a whole
 //! record.
 
 #![no_main]

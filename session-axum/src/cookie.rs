@@ -348,6 +348,7 @@ mod tests {
         assert_eq!(sent_name(SessionCookie::new().name("__Hosta").path("/a")), "__Secure-__Hosta");
     }
 
+    /// R21.
     #[test]
     fn what_a_browser_refuses_is_refused_here() {
         let new = SessionCookie::new;

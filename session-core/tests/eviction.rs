@@ -29,6 +29,7 @@ async fn is_alive(sessions: &SessionManager, id: &SessionId) -> bool {
     sessions.get(id.as_str()).await.expect("the store works").is_some()
 }
 
+/// F16, G15, R31.
 #[tokio::test]
 async fn a_flood_of_anonymous_sessions_ends_no_signed_in_one() {
     let bound = rounds();
@@ -125,6 +126,7 @@ async fn signed_in_sessions_are_bounded_too_and_their_index_with_them() {
     assert!(store.is_empty());
 }
 
+/// R31.
 #[tokio::test]
 async fn a_store_is_never_fuller_than_it_may_be() {
     for bound in [1, 2, 3, 10, 100, 5000] {

@@ -116,7 +116,7 @@ fn slow_route(kind: Slow, halves: Halves) -> axum::routing::MethodRouter {
     })
 }
 
-/// A1, B64, CVE-2025-46336 (rack-session), CVE-2025-32441 (rack).
+/// A1, B64, R8, CVE-2025-46336 (rack-session), CVE-2025-32441 (rack).
 #[tokio::test]
 async fn a_slow_request_does_not_bring_a_logged_out_session_back() {
     for kind in [Slow::Reads, Slow::Sets, Slow::Updates, Slow::Renews] {
@@ -229,7 +229,7 @@ async fn removing_every_attribute_is_saved() {
     assert_eq!(client.get("/all").await.body, "0");
 }
 
-/// A8, CVE-2024-38513 (fiber), CVE-2011-4718 (PHP).
+/// A8, R4, CVE-2024-38513 (fiber), CVE-2011-4718 (PHP).
 #[tokio::test]
 async fn a_forged_id_never_becomes_a_session() {
     let (app, store, _) = memory();
@@ -251,7 +251,7 @@ async fn a_forged_id_never_becomes_a_session() {
     assert_eq!(store.len(), 1);
 }
 
-/// A9, G14: CVE-2015-5143 and its kin (Django). Size: `CAMPAIGN` times ten thousand.
+/// A9, G14, R30, R37: CVE-2015-5143 and its kin (Django). Size: `CAMPAIGN` times ten thousand.
 #[tokio::test]
 async fn strangers_leave_no_records() {
     let (app, store, manager) = memory();
@@ -293,7 +293,7 @@ async fn an_id_with_one_character_changed_is_another_id() {
     }
 }
 
-/// A11, CVE-2007-5380 and 6077 (Rails).
+/// A11, R24, CVE-2007-5380 and 6077 (Rails).
 #[tokio::test]
 async fn an_id_is_taken_from_the_cookie_only() {
     let (app, ..) = memory();
@@ -327,7 +327,7 @@ async fn an_id_is_taken_from_the_cookie_only() {
     assert_eq!(client.clone().get("/value").await.body, "0");
 }
 
-/// A12, CVE-2022-25896 (passport).
+/// A12, R6, CVE-2022-25896 (passport).
 #[tokio::test]
 async fn a_login_over_a_session_always_changes_the_id() {
     let (app, store, _) = memory();
@@ -340,7 +340,7 @@ async fn a_login_over_a_session_always_changes_the_id() {
     assert_eq!(store.len(), 1);
 }
 
-/// A16, CVE-2020-8184 (rack).
+/// A16, R16, CVE-2020-8184 (rack).
 #[tokio::test]
 async fn an_encoded_cookie_name_is_another_cookie() {
     let (app, ..) = memory();
@@ -391,7 +391,7 @@ async fn what_was_written_is_stored_before_the_response_leaves() {
     assert_eq!(client.get("/value").await.body, "7");
 }
 
-/// F1: a store that is down is not an empty session.
+/// F1, R32: a store that is down is not an empty session.
 #[tokio::test]
 async fn a_failing_load_is_503_and_leaves_the_cookie_alone() {
     let (app, store) = unsteady();

@@ -72,6 +72,7 @@ fn assert_no_cookie(answer: &Answer) {
     assert_eq!(answer.set_cookies(), Vec::<&str>::new());
 }
 
+/// B50.
 #[tokio::test]
 async fn an_untouched_route_has_no_cookie_no_record_and_no_vary() {
     let (app, store) = app();
@@ -81,6 +82,7 @@ async fn an_untouched_route_has_no_cookie_no_record_and_no_vary() {
     assert!(store.is_empty());
 }
 
+/// B51, R13, R14, R15, R16, R17, R18, R19, R22, R39.
 #[tokio::test]
 async fn starting_sends_one_cookie_and_stores_all_attributes() {
     let (app, store) = app();
@@ -96,6 +98,7 @@ async fn starting_sends_one_cookie_and_stores_all_attributes() {
     assert_eq!(client.get("/attrs").await.body, r#"{"Count":0,"cart":"tea"}"#);
 }
 
+/// B52, R23.
 #[tokio::test]
 async fn reading_sends_no_cookie_and_varies() {
     let (app, _) = app();
@@ -105,6 +108,21 @@ async fn reading_sends_no_cookie_and_varies() {
     assert_no_cookie(&answer);
     assert_eq!(answer.all("vary"), ["cookie"]);
     assert!(answer.all("cache-control").is_empty());
+}
+
+/// B52, R30.
+#[tokio::test]
+async fn reading_writes_nothing() {
+    let store = UnsteadyStore::default();
+    let manager = SessionManager::new(store.clone());
+    let app = routes().layer(SessionLayer::new(manager.clone()));
+    let mut client = signed_in(&app).await;
+    store.writes_fail.store(true, Ordering::SeqCst);
+    let answer = client.get("/read").await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, r#"Some("ann") Some(0)"#));
+    assert_no_cookie(&answer);
+    // A use that could not be noted would be counted here.
+    assert_eq!(manager.counters().store_errors, 0);
 }
 
 #[tokio::test]
@@ -128,6 +146,7 @@ async fn a_visitor_without_a_session_is_rejected_or_redirected() {
     assert_eq!(answer.all("vary"), ["cookie"]);
 }
 
+/// A17.
 #[tokio::test]
 async fn the_vary_header_is_there_when_the_store_fails() {
     let store = UnsteadyStore::default();
@@ -143,6 +162,7 @@ async fn the_vary_header_is_there_when_the_store_fails() {
     }
 }
 
+/// B53, A10.
 #[tokio::test]
 async fn a_bogus_or_malformed_id_is_no_session_and_sets_nothing() {
     let (app, store) = app();
@@ -158,6 +178,7 @@ async fn a_bogus_or_malformed_id_is_no_session_and_sets_nothing() {
     assert!(store.is_empty());
 }
 
+/// B54, R8, R22.
 #[tokio::test]
 async fn logout_ends_the_session_and_clears_the_cookie_with_the_same_flags() {
     let (app, store) = app();
@@ -175,6 +196,7 @@ async fn logout_ends_the_session_and_clears_the_cookie_with_the_same_flags() {
     assert!(store.is_empty());
 }
 
+/// B55.
 #[tokio::test]
 async fn start_after_remove_in_one_request_gives_a_new_id() {
     let again = async |visitor: MaybeSession| {
@@ -197,6 +219,7 @@ async fn start_after_remove_in_one_request_gives_a_new_id() {
     assert_eq!(store.len(), 1);
 }
 
+/// B56, R6.
 #[tokio::test]
 async fn renewing_and_writing_in_either_order_keeps_both() {
     let first = async |sess: Session| {
@@ -223,6 +246,7 @@ async fn renewing_and_writing_in_either_order_keeps_both() {
     assert_eq!(store.len(), 1);
 }
 
+/// R6.
 #[tokio::test]
 async fn a_login_over_a_visit_ends_the_old_id_and_may_carry_the_cart_over() {
     let keeping = async |visitor: MaybeSession| {
@@ -243,6 +267,7 @@ async fn a_login_over_a_visit_ends_the_old_id_and_may_carry_the_cart_over() {
     assert_eq!(store.len(), 1);
 }
 
+/// B57.
 #[tokio::test]
 async fn renewing_survives_an_error_status() {
     let renew = async |sess: Session| {
@@ -255,6 +280,7 @@ async fn renewing_survives_an_error_status() {
     assert_eq!(client.get("/count").await.body, "1");
 }
 
+/// B58, B59.
 #[tokio::test]
 async fn persistence_switches_the_cookie_at_run_time() {
     let keep = async |sess: Session| sess.set_persistent(true).map_err(SessionError::from);
@@ -285,6 +311,7 @@ async fn persistence_switches_the_cookie_at_run_time() {
     assert_eq!(client.get("/shown").await.body, "false 9000s");
 }
 
+/// B54, R20.
 #[tokio::test]
 async fn a_removal_cookie_mirrors_path_and_domain() {
     let cookie = SessionCookie::new().name("shop").domain("example.com").path("/deep/path");
@@ -299,6 +326,7 @@ async fn a_removal_cookie_mirrors_path_and_domain() {
     assert!(cleared.starts_with(&set), "{cleared} does not mirror {set}");
 }
 
+/// R15, R20.
 #[tokio::test]
 async fn the_flags_that_were_asked_for_are_sent_with_the_cookie_and_its_removal() {
     for (cookie, flags) in [
@@ -317,7 +345,7 @@ async fn the_flags_that_were_asked_for_are_sent_with_the_cookie_and_its_removal(
     }
 }
 
-/// A24, actix-extras 129, 282 and 299: a browser that is told to forget a cookie does.
+/// A24, R16, R20, actix-extras 129, 282 and 299: a browser that is told to forget a cookie does.
 #[tokio::test]
 async fn a_browser_forgets_the_cookie_at_a_logout_wherever_it_happens() {
     let new = SessionCookie::new;
@@ -370,6 +398,20 @@ async fn a_browser_sends_the_cookie_where_it_was_meant_for_and_nowhere_else() {
     assert_eq!(browser.cookies(), Vec::<&str>::new());
 }
 
+/// R12.
+#[tokio::test]
+async fn a_cookie_that_is_kept_longer_than_its_session_opens_nothing() {
+    let clock = Arc::new(ManualClock::default());
+    let manager = SessionManager::builder(MemoryStore::new()).clock(Arc::clone(&clock)).persistent(true);
+    let app = routes().layer(SessionLayer::new(manager.build().unwrap()));
+    let mut client = Client::new(&app);
+    let login = client.post("/login").await;
+    assert!(login.set_cookies()[0].ends_with("; Max-Age=86400"), "{:?}", login.set_cookies());
+    clock.advance(Duration::from_secs(30 * 60));
+    assert!(client.jar.contains_key(COOKIE));
+    assert_eq!(client.get("/count").await.status, StatusCode::UNAUTHORIZED);
+}
+
 #[tokio::test]
 async fn a_manager_may_make_every_session_persistent() {
     let sessions = SessionManager::builder(MemoryStore::new()).clock(ManualClock::default()).persistent(true);
@@ -385,6 +427,7 @@ async fn a_manager_may_make_every_session_persistent() {
     assert!(!short.set_cookies()[0].contains("Max-Age"), "{:?}", short.set_cookies());
 }
 
+/// B60.
 #[tokio::test]
 async fn signed_and_private_cookies_rotate_their_keys() {
     let (old, new) = (Key::generate(), Key::generate());
@@ -407,6 +450,7 @@ async fn signed_and_private_cookies_rotate_their_keys() {
     }
 }
 
+/// B53.
 #[tokio::test]
 async fn a_badly_signed_cookie_is_no_session_and_does_not_reach_the_store() {
     let store = UnsteadyStore::default();
@@ -467,6 +511,7 @@ async fn a_cookie_that_no_present_key_made_is_refused_and_does_not_reach_the_sto
     }
 }
 
+/// B61.
 #[tokio::test]
 async fn two_layers_do_not_disturb_each_other() {
     let inner = SessionLayer::builder(MemoryStore::new()).cookie(SessionCookie::new().name("inner")).build().unwrap();
@@ -514,6 +559,7 @@ async fn a_session_started_in_a_middleware_is_there_in_the_handler() {
     assert_eq!(client.get("/both").await.body, "Some(1) Some(1)");
 }
 
+/// B62.
 #[tokio::test]
 async fn other_cookies_of_the_response_stay() {
     let both = async |visitor: MaybeSession| {
@@ -589,6 +635,7 @@ async fn an_id_can_travel_in_a_header() {
     }
 }
 
+/// B66.
 #[tokio::test]
 async fn a_missing_layer_names_itself() {
     let answer = Client::new(&routes()).get("/count").await;
@@ -632,6 +679,7 @@ async fn a_plain_tower_stack_works() {
     assert_eq!((text.as_str(), headers[header::VARY].as_bytes()), ("ann", b"cookie".as_slice()));
 }
 
+/// A18, R22.
 #[tokio::test]
 async fn vary_and_no_store_win_over_what_the_handler_said() {
     let public = async |visitor: MaybeSession| {
@@ -645,6 +693,7 @@ async fn vary_and_no_store_win_over_what_the_handler_said() {
     assert_eq!(answer.all("vary"), ["Accept", "cookie"]);
 }
 
+/// A17, R23.
 #[tokio::test]
 async fn the_vary_header_is_there_for_every_method_that_reads() {
     let touch = async |sess: Option<Session>| sess.map(drop).map_or("none", |()| "some");

@@ -117,3 +117,25 @@ async fn no_stored_value_is_printed() {
     assert_eq!(log.matches("attribute \"card\" is not a u32").count(), 2, "{log}");
     assert!(!log.contains(SECRET), "{log}");
 }
+
+/// R34, F14: a record that was made with other keys is no session and no error. The visitor signs in
+/// again, and the operator reads why.
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_record_that_does_not_open_leaves_one_warning_and_a_fresh_session_can_start() {
+    let (log, _guard) = capture();
+    let folder = tempfile::tempdir().unwrap();
+    let store = session_stores::SqliteStore::open(folder.path().join("sessions.db")).await.unwrap();
+    let sealed = store.clone().with_codec(session_core::EncryptedCodec::new(&[7; 32]));
+    let [before, after] = [store, sealed].map(|store| routes().layer(SessionLayer::new(store)));
+    let mut client = Client::new(&before);
+    client.post("/login").await;
+
+    let mut client = client.moved_to(&after);
+    assert_eq!(client.get("/count").await.status.as_u16(), 401);
+    let log = log.text();
+    assert_eq!(log.matches("WARN").count(), 1, "{log}");
+    assert!(log.contains("dropped a record that does not fit its key"), "{log}");
+    client.post("/login").await;
+    assert_eq!(client.get("/count").await.body, "1");
+}

@@ -254,6 +254,7 @@ async fn an_outage_is_explained_and_passes() {
     ann.get("/demo").await.assert_count(2);
 }
 
+/// R28, R40.
 #[tokio::test]
 async fn an_administrator_lists_sessions_by_handle_and_ends_one() {
     let demo = Demo::new();
@@ -269,6 +270,7 @@ async fn an_administrator_lists_sessions_by_handle_and_ends_one() {
     ann.get("/demo").await.assert_login_form();
 }
 
+/// R40.
 #[tokio::test]
 async fn the_administrators_routes_need_the_token() {
     let mut visitor = Demo::new().visitor();

@@ -1,4 +1,4 @@
-//! Random sequences of everything that two interleaved requests, an administrator, the purge and
+//! A2: random sequences of everything that two interleaved requests, an administrator, the purge and
 //! the clock can do, against a simple model.
 //!
 //! `PROPTEST_CASES=100000 cargo test -p session-core --release --test model` for a long run.

@@ -117,6 +117,7 @@ fn assert_whole(store: &FaultyStore, sessions: &SessionManager, session: &Sessio
     assert_eq!(stored.attributes.get("Left"), stored.attributes.get("Right"));
 }
 
+/// F11, G10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_update_cancelled_at_any_point_leaves_nothing_partial() {
     let store = FaultyStore::default();

@@ -77,6 +77,7 @@ fn kind(event: Event<'_>) -> &'static str {
     }
 }
 
+/// R37, R38.
 #[tokio::test]
 async fn observers_are_told_of_every_event() {
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -88,6 +89,7 @@ async fn observers_are_told_of_every_event() {
     assert_eq!(*told.lock(), expected);
 }
 
+/// R37.
 #[tokio::test]
 async fn counters_say_how_often_things_happened() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -110,7 +112,7 @@ async fn junk_beside_a_valid_id_is_not_counted_and_no_id_at_all_neither() {
     assert_eq!(sessions.counters().rejected_ids, 0);
 }
 
-/// CVE-2021-34428.
+/// A7, CVE-2021-34428.
 #[tokio::test]
 async fn an_observer_that_panics_changes_nothing() {
     let (log, _guard) = Log::capture();
@@ -121,6 +123,7 @@ async fn an_observer_that_panics_changes_nothing() {
     assert!(log.warnings().iter().any(|line| line.contains("observer")));
 }
 
+/// R25.
 #[tokio::test]
 async fn no_id_is_in_any_log_or_debug_output() {
     let (log, _guard) = Log::capture();

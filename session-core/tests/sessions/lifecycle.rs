@@ -3,6 +3,7 @@ use serde_json::json;
 use super::random_source::Repeating;
 use super::*;
 
+/// R30.
 #[tokio::test]
 async fn a_request_that_starts_nothing_stores_nothing() {
     let store = MemoryStore::new();
@@ -43,6 +44,7 @@ async fn reading_and_setting_tell_the_client_nothing() {
     assert_unchanged(answer(&visit).await);
 }
 
+/// R4.
 #[tokio::test]
 async fn an_unknown_id_is_not_adopted() {
     let sessions = sessions();
@@ -101,6 +103,7 @@ async fn start_after_remove_gives_a_new_id() {
     assert_eq!(json!(found(&sessions, &new_id).await.unwrap().attrs()), json!({"New": 1}));
 }
 
+/// R6.
 #[tokio::test]
 async fn a_login_replaces_an_anonymous_session_and_keeps_its_cart() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -212,6 +215,7 @@ async fn renewing_twice_in_one_request_stores_the_last_id_only() {
     assert!(is_alive(&sessions, &last).await);
 }
 
+/// B27.
 #[tokio::test]
 async fn a_session_just_started_needs_no_renewal() {
     let sessions = sessions();
@@ -249,7 +253,7 @@ async fn a_renewal_takes_over_what_another_request_saved_meanwhile() {
     assert_eq!(json!(found(&sessions, &new_id).await.unwrap().attrs()), json!({"Saved": 1}));
 }
 
-/// CVE-2025-46336, CVE-2025-32441.
+/// A1, R8, CVE-2025-46336, CVE-2025-32441.
 #[tokio::test]
 async fn a_slow_request_does_not_bring_back_what_a_logout_ended() {
     type Handler = fn(&Session);
@@ -430,6 +434,7 @@ async fn two_extractors_share_one_session() {
     assert_eq!(two.attr::<String>("Color").unwrap().as_deref(), Some("red"));
 }
 
+/// A28.
 #[tokio::test]
 async fn an_id_that_is_taken_is_drawn_again() {
     let store = MemoryStore::new();
@@ -444,6 +449,7 @@ async fn an_id_that_is_taken_is_drawn_again() {
     assert_eq!(found(&sessions, &second.id()).await.unwrap().attr::<String>("Whose").unwrap().unwrap(), "second");
 }
 
+/// A28, R3.
 #[tokio::test]
 async fn a_random_source_that_always_repeats_harms_nobody() {
     let store = MemoryStore::new();
@@ -456,6 +462,7 @@ async fn a_random_source_that_always_repeats_harms_nobody() {
     assert_eq!(found(&sessions, &first.id()).await.unwrap().attr::<String>("Whose").unwrap().unwrap(), "first");
 }
 
+/// A20, R2.
 #[tokio::test]
 async fn a_random_source_that_fails_is_an_error_and_no_weaker_id() {
     let store = MemoryStore::new();
@@ -480,6 +487,7 @@ async fn a_random_source_that_fails_only_later_leaves_the_visit_as_it_was() {
     assert_unchanged(answer(&visit).await);
 }
 
+/// R1.
 #[tokio::test]
 async fn ids_have_the_asked_number_of_random_bytes() {
     for (bytes, chars) in [(16, 22), (18, 24), (32, 43)] {

@@ -22,6 +22,7 @@ async fn the_sessions_of_a_principal_come_newest_first() {
     assert_eq!(sessions.list(100).await.unwrap().len(), 4);
 }
 
+/// R28.
 #[tokio::test]
 async fn any_session_can_be_ended_by_its_handle() {
     let sessions = sessions();
@@ -33,6 +34,7 @@ async fn any_session_can_be_ended_by_its_handle() {
     assert!(is_alive(&sessions, &here.id()).await);
 }
 
+/// R28.
 #[tokio::test]
 async fn all_other_sessions_can_be_ended() {
     let sessions = sessions();
@@ -84,6 +86,7 @@ async fn another_managers_session_is_refused_where_it_would_end_nothing() {
     assert_eq!(sessions.end_others(&ann).await.unwrap(), 0);
 }
 
+/// R29.
 #[tokio::test]
 async fn the_oldest_session_ends_when_there_are_too_many() {
     let (sessions, clock) = limited(MemoryStore::new(), 2);

@@ -9,6 +9,7 @@ fn managed_with(
     (build(settings(SessionManager::builder(MemoryStore::new()).clock(Arc::clone(&clock)))), clock)
 }
 
+/// R9, G13.
 #[tokio::test]
 async fn valid_a_millisecond_before_the_idle_deadline_and_refused_at_it() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -21,6 +22,7 @@ async fn valid_a_millisecond_before_the_idle_deadline_and_refused_at_it() {
     assert!(is_alive(&sessions, &session.id()).await);
 }
 
+/// R10, G13.
 #[tokio::test]
 async fn valid_a_millisecond_before_the_absolute_deadline_and_refused_at_it() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -36,6 +38,7 @@ async fn valid_a_millisecond_before_the_absolute_deadline_and_refused_at_it() {
     assert!(!is_alive(&sessions, &session.id()).await);
 }
 
+/// R35.
 #[tokio::test]
 async fn renewing_does_not_move_the_absolute_deadline() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -49,6 +52,7 @@ async fn renewing_does_not_move_the_absolute_deadline() {
     assert!(!is_alive(&sessions, &session.id()).await);
 }
 
+/// R35.
 #[tokio::test]
 async fn signing_in_again_starts_both_anew() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -61,7 +65,7 @@ async fn signing_in_again_starts_both_anew() {
     issued(answer(&visit).await);
 }
 
-/// CVE-2024-35220.
+/// A13, CVE-2024-35220.
 #[tokio::test]
 async fn loading_again_does_not_move_the_deadline() {
     let (sessions, clock) = managed_with(|builder| builder.absolute_timeout(HOUR).idle_timeout(2 * HOUR));
@@ -74,6 +78,7 @@ async fn loading_again_does_not_move_the_deadline() {
     assert!(!is_alive(&sessions, &session.id()).await);
 }
 
+/// F7.
 #[tokio::test]
 async fn a_clock_going_backward_neither_expires_nor_extends() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -88,6 +93,7 @@ async fn a_clock_going_backward_neither_expires_nor_extends() {
     assert!(!is_alive(&sessions, &session.id()).await);
 }
 
+/// F7.
 #[tokio::test]
 async fn a_clock_jumping_forward_expires() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -123,6 +129,7 @@ async fn accessed_as_stored(sessions: &SessionManager, session: &Session) -> Tim
     accessed
 }
 
+/// R9.
 #[tokio::test]
 async fn a_session_ends_at_most_one_interval_early_and_never_late() {
     let (sessions, clock) = managed_with(|builder| builder.idle_timeout(30 * MINUTE).without_absolute_timeout());
@@ -169,6 +176,7 @@ async fn each_session_may_have_its_own_timeouts() {
     assert!(is_alive(&sessions, &eternal.id()).await);
 }
 
+/// B58.
 #[tokio::test]
 async fn a_changed_idle_timeout_is_kept() {
     let (sessions, clock) = managed(MemoryStore::new());
@@ -233,7 +241,7 @@ async fn a_timeout_of_zero_is_an_error_that_says_what_to_do() {
     assert!(SessionManager::builder(MemoryStore::new()).absolute_timeout(Duration::ZERO).build().is_err());
 }
 
-/// RUSTSEC-2017-0005 and its like.
+/// A21, RUSTSEC-2017-0005 and its like.
 #[tokio::test]
 async fn no_timeout_is_too_long() {
     let (sessions, clock) = managed(MemoryStore::new());

@@ -1,4 +1,4 @@
-//! Random schedules of clients, processes, losses and failures, against what must hold:
+//! F10, G9: random schedules of clients, processes, losses and failures, against what must hold:
 //! nothing that was removed comes back, nothing appears from nowhere, no update is lost.
 //!
 //! `CAMPAIGN=100000 cargo test -p session-core --release --test tiered schedules` for a long run;

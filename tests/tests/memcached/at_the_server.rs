@@ -37,7 +37,7 @@ async fn a_dump_of_everything_holds_no_id() {
     }
 }
 
-/// A25: the server never sees an id that a client made up.
+/// A25, R5, B33: the server never sees an id that a client made up.
 #[tokio::test]
 async fn hostile_ids_never_reach_the_server() {
     let Some((server, proxy, store)) = behind_proxy().await else { return };

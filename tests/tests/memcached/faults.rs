@@ -87,7 +87,7 @@ async fn a_server_that_was_restarted_is_used_again() {
     }
 }
 
-/// Whatever memcached drops is gone as a whole, and nothing is made of it.
+/// A2: whatever memcached drops is gone as a whole, and nothing is made of it.
 #[tokio::test]
 async fn sessions_that_memcached_dropped_are_gone() {
     let Some(server) = MemcachedServer::start() else { return };
@@ -106,7 +106,7 @@ async fn sessions_that_memcached_dropped_are_gone() {
     assert!(server.ask("stats").contains("STAT curr_items 0\r\n"), "nothing is left behind");
 }
 
-/// Dropped at every step of a renewal: one key or none, and never what was not renewed.
+/// A2. Dropped at every step of a renewal: one key or none, and never what was not renewed.
 #[tokio::test]
 async fn eviction_during_a_renewal_is_a_loss_at_worst() {
     let Some((server, proxy, store)) = behind_proxy().await else { return };

@@ -7,7 +7,7 @@ use workspace_tests::{Proxy, RedisServer};
 
 use crate::support::*;
 
-/// A15.
+/// A15, R26.
 #[tokio::test]
 async fn a_dump_of_everything_holds_no_id() {
     let Some(server) = RedisServer::start() else { return };
@@ -92,6 +92,7 @@ async fn a_changing_request_is_one_get_and_one_script() {
     assert!(server.calls("eval") <= 2, "each script was sent once");
 }
 
+/// B46.
 #[tokio::test]
 async fn expiry_follows_the_session_and_never_outlives_it() {
     let Some(server) = RedisServer::start() else { return };
@@ -137,6 +138,7 @@ async fn the_servers_clock_ends_nothing_early() {
     assert!(store.load(&record.key, record.accessed).await.unwrap().is_some());
 }
 
+/// B22, F14.
 #[tokio::test]
 async fn what_is_no_record_is_none_and_stays_as_it_is() {
     let Some(server) = RedisServer::start() else { return };
@@ -184,7 +186,7 @@ async fn a_version_is_what_a_load_would_give() {
     }
 }
 
-/// An index names nobody once its last session is gone, however that went.
+/// B31: an index names nobody once its last session is gone, however that went.
 #[tokio::test]
 async fn the_index_leaves_nothing_behind() {
     let Some(server) = RedisServer::start() else { return };
@@ -247,6 +249,7 @@ async fn prefixes_keep_applications_apart() {
     assert_eq!(here.list(now(), 10).await.unwrap(), [record]);
 }
 
+/// R27.
 #[tokio::test]
 async fn records_can_be_encrypted() {
     let Some(server) = RedisServer::start() else { return };

@@ -41,7 +41,7 @@ async fn the_file_and_its_log_are_private() {
     assert_eq!(names, ["sessions.db", "sessions.db-shm", "sessions.db-wal"]);
 }
 
-/// A15: CVE-2019-16782 (rack).
+/// A15, R26, B35: CVE-2019-16782 (rack).
 #[tokio::test]
 async fn the_files_hold_no_id() {
     let file = File::new();
