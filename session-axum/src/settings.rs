@@ -1,7 +1,7 @@
 use http::{HeaderName, HeaderValue};
 use session_core::{Host, SessionManager};
 
-use crate::Transport;
+use crate::transport::Transport;
 
 /// What a layer, its service and its extractors share.
 pub(crate) struct Settings {
