@@ -5,9 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod address;
 mod admin;
-#[cfg(feature = "stores")]
-mod backends;
 mod demo;
 mod options;
 mod pages;

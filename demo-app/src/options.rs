@@ -7,7 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use session_core::MemoryStore;
 
-use crate::store::{FastAddress, StoreAddress};
+use crate::address::{FastAddress, StoreAddress};
 
 /// Log in, count your visits, log out: a demonstration of sessions in axum.
 ///

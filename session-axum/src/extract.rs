@@ -6,7 +6,7 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use session_core::{NewSession, Visit};
 
-use crate::SessionError;
+use crate::error::SessionError;
 use crate::rejection::{NoSession, SessionRejection};
 use crate::slot::{Opening, Slot};
 

@@ -5,10 +5,10 @@ use http::HeaderValue;
 use session_core::{ConfigError, IntoSessionManager, SessionManager};
 use tower_layer::Layer;
 
-use crate::SessionCookie;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
+use crate::transport::cookie::SessionCookie;
 
 /// Gives the handlers of a router their sessions.
 ///
@@ -171,7 +171,7 @@ mod tests {
     use session_core::MemoryStore;
 
     use super::*;
-    use crate::HeaderTransport;
+    use crate::transport::header::HeaderTransport;
 
     fn builder() -> SessionLayerBuilder {
         SessionLayer::builder(MemoryStore::new())

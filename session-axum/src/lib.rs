@@ -91,26 +91,19 @@
 
 #![forbid(unsafe_code)]
 
-mod cookie;
-mod cookie_header;
 mod error;
 mod extract;
-mod header;
 mod http_headers;
 mod layer;
 mod purge_service;
 mod rejection;
-#[cfg(any(feature = "signed", feature = "private"))]
-mod sealed;
 mod service;
 mod settings;
 mod slot;
 mod transport;
 
-pub use cookie::{CookieTransport, SessionCookie};
 pub use error::SessionError;
 pub use extract::{MaybeSession, Session};
-pub use header::HeaderTransport;
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use purge_service::PurgeService;
 pub use rejection::{NoSession, SessionRejection};
@@ -119,4 +112,6 @@ pub use session_core::{AttrKey, ConfigError, NewSession, SessionManager};
 #[cfg(any(feature = "signed", feature = "private"))]
 pub use tower_cookies::Key;
 pub use tower_cookies::cookie::SameSite;
+pub use transport::cookie::{CookieTransport, SessionCookie};
+pub use transport::header::HeaderTransport;
 pub use transport::{Outgoing, Transport};

@@ -12,9 +12,9 @@ use session_core::{ConfigError, SessionManager};
 use subtle::ConstantTimeEq;
 use tower_service::Service;
 
-use crate::SessionError;
-use crate::header::bearer_token;
+use crate::error::SessionError;
 use crate::http_headers::forbid_storing;
+use crate::transport::header::bearer_token;
 
 /// Deletes expired sessions when a cron job asks for it that knows the secret.
 ///

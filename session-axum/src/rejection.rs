@@ -1,7 +1,7 @@
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::SessionError;
+use crate::error::SessionError;
 
 /// Why a handler that declares [`Session`](crate::Session) was not called.
 #[derive(Debug, thiserror::Error)]

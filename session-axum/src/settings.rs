@@ -2,7 +2,7 @@ use http::{HeaderName, HeaderValue};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
-use crate::Transport;
+use crate::transport::Transport;
 
 /// What a layer, its service and its extractors share.
 pub(crate) struct Settings {

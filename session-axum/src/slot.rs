@@ -1,13 +1,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use axum_core::response::Response;
+use axum_core::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::request::Parts;
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
-use crate::SessionRejection;
+use crate::error::SessionError;
+use crate::rejection::SessionRejection;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
 
@@ -84,7 +85,7 @@ impl Slot {
 
     /// The response to a request whose changes could not be saved.
     pub(crate) fn failed(&self, error: Error) -> Response {
-        let mut response = axum_core::response::IntoResponse::into_response(crate::SessionError::from(error));
+        let mut response = SessionError::from(error).into_response();
         self.tell(response.headers_mut(), &Committed::Unchanged);
         response
     }

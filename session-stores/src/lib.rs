@@ -1,4 +1,4 @@
-//! Stores for sessions that outlive a process: one file and one feature per backend.
+//! Stores for sessions that outlive a process: one folder and one feature per backend.
 
 #![forbid(unsafe_code)]
 

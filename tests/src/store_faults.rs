@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use session_core::{Error, NewSession, Record, Renewed, Saved, SessionManager, Store};
 use tokio::task::JoinSet;
 
+use crate::proxy::{Fault, Proxy};
 use crate::records::*;
-use crate::{Fault, Proxy};
 
 /// F1, B34: an error, not an anonymous visitor; and no restart is needed.
 pub async fn down_is_an_error_at_once_and_recovers(store: &impl Store, proxy: &Proxy) {

@@ -20,7 +20,8 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 
-use super::NAME;
+/// The store's name in errors and logs.
+pub(super) const NAME: &str = "firestore";
 
 const SCOPES: &[&str] = &["https://www.googleapis.com/auth/datastore"];
 

@@ -3,9 +3,8 @@ use std::sync::Arc;
 use async_memcached::{Error, ErrorKind, MetaProtocol, MetaValue, Status};
 use session_core::{Clock, InvalidRecord, RecordKey, StoreError, SystemClock, Time};
 
-use super::NAME;
 use super::item::Item;
-use super::server::Server;
+use super::server::{NAME, Server};
 
 /// Items by the key of their record: reads them, and replaces exactly what was read.
 #[derive(Clone)]

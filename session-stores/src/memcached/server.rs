@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use session_core::{ConfigError, StoreError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::NAME;
+/// The store's name in errors and logs.
+pub(super) const NAME: &str = "memcached";
 
 /// Connections to one server at a time. One carries some ten thousand calls a second.
 const MAX_CONNECTIONS: usize = 8;

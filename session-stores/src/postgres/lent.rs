@@ -1,16 +1,12 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection, PgConnection, Postgres};
+use sqlx::{PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::connections::OwnPool;
-
-/// How long a connection may take to show that it still works.
-const CHECK_LIMIT: Duration = Duration::from_secs(1);
+use super::own_pool::{CHECK_LIMIT, OwnPool};
 
 /// A connection for one piece of work.
 ///
@@ -70,17 +66,7 @@ impl Source {
                 // Dropping it would do the same, and wait without a limit.
                 let _ = timeout(CHECK_LIMIT, connection.return_to_pool()).await;
             }
-            Source::Own { mut connection, pool, permit } => {
-                if works(&mut connection).await {
-                    pool.take_back(connection, permit);
-                } else {
-                    pool.forget_idle();
-                }
-            }
+            Source::Own { connection, pool, permit } => pool.take_back_if_it_works(connection, permit).await,
         }
     }
-}
-
-pub(super) async fn works(connection: &mut PgConnection) -> bool {
-    timeout(CHECK_LIMIT, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
 }

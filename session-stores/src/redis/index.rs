@@ -9,7 +9,8 @@ use futures_util::future::{join_all, try_join_all};
 use session_core::{PrincipalKey, Record, RecordKey, Store, StoreError, Time};
 
 use super::error::unexpected;
-use super::{RedisStore, scripts};
+use super::scripts;
+use super::store::RedisStore;
 
 /// Commands sent at once.
 const BATCH: usize = 100;

@@ -7,10 +7,11 @@ use session_core::{
 };
 
 use super::error::{NAME, store_error, unexpected};
+use super::index;
 use super::link::Link;
-use super::scripts::Script;
+use super::scripts::{self, Script};
+use super::store::RedisStore;
 use super::value::{self, Value};
-use super::{RedisStore, index, scripts};
 
 impl Store for RedisStore {
     fn name(&self) -> &'static str {

@@ -13,8 +13,9 @@ use session_core::{Record, RecordKey, StoreError, Time, Version, Created, Renewe
 
 use super::error::unexpected;
 use super::operations::outcome;
+use super::scripts;
+use super::store::RedisStore;
 use super::value::{self, Value};
-use super::{RedisStore, scripts};
 
 impl RedisStore {
     pub(super) async fn create_across(&self, record: &Record, live: &[u8]) -> Result<Created, StoreError> {

@@ -2,9 +2,10 @@ use std::io;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::sentinel::SentinelClient;
+use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, PushInfo, RedisError, RedisResult, ServerErrorKind,
+    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo, RedisConnectionInfo,
+    RedisError, RedisResult, ServerErrorKind,
 };
 
 /// How long a server may take to answer a command. Three attempts fit in the five seconds that
@@ -14,6 +15,7 @@ pub(crate) const ANSWER_LIMIT: Duration = Duration::from_millis(1500);
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// Finding the master takes a conversation with a sentinel, or with several.
 const SENTINEL_LIMIT: Duration = Duration::from_secs(3);
+
 /// Where connections come from.
 pub(crate) struct Source {
     endpoint: Endpoint,
@@ -27,6 +29,22 @@ enum Endpoint {
 }
 
 impl Source {
+    /// The server at this address.
+    pub(crate) fn of_url(url: &str, protocol: ProtocolVersion) -> RedisResult<Self> {
+        let info = url.into_connection_info()?;
+        let settings = info.redis_settings().clone().set_protocol(protocol);
+        Ok(Source::server(Client::open(info.set_redis_settings(settings))?))
+    }
+
+    /// The master of this name, wherever the sentinels at these addresses say it is.
+    pub(crate) fn of_sentinels(sentinels: &[&str], master: &str, protocol: ProtocolVersion) -> RedisResult<Self> {
+        let settings = RedisConnectionInfo::default().set_protocol(protocol);
+        let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
+        let (sentinels, master) = (sentinels.to_vec(), master.to_owned());
+        let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master)?;
+        Ok(Source::sentinels(client))
+    }
+
     pub(crate) fn server(client: Client) -> Self {
         Source { endpoint: Endpoint::Server(Box::new(client)), older: None }
     }

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Client, ProtocolVersion};
+use redis::ProtocolVersion;
 use session_core::{
     Capabilities, Codec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version, Created, Renewed, Saved,
 };
-
 use tokio::task::AbortHandle;
 
 use super::copies::Copies;
@@ -13,8 +12,8 @@ use super::error::store_error;
 use super::link::Link;
 use super::server::Server;
 use super::source::Source;
+use super::store::RedisStore;
 use super::value::Value;
-use super::{RedisStore, sentinel_client, with_protocol};
 
 /// A [`RedisStore`] with copies of records in this process's memory, which the server invalidates.
 ///
@@ -52,15 +51,14 @@ impl TrackedRedisStore {
 
     /// Connects to one server, as [`RedisStore::connect`] does.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let client = with_protocol(url, ProtocolVersion::RESP3).and_then(Client::open).map_err(store_error)?;
-        TrackedRedisStore::over(Source::server(client)).await
+        TrackedRedisStore::over(Source::of_url(url, ProtocolVersion::RESP3).map_err(store_error)?).await
     }
 
     /// Connects to the master of this name, as [`RedisStore::sentinel`] does.
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
         let sentinels: Vec<&str> = sentinels.into_iter().collect();
-        let client = sentinel_client(&sentinels, master.to_owned(), ProtocolVersion::RESP3).map_err(store_error)?;
-        TrackedRedisStore::over(Source::sentinels(client)).await
+        let source = Source::of_sentinels(&sentinels, master, ProtocolVersion::RESP3).map_err(store_error)?;
+        TrackedRedisStore::over(source).await
     }
 
     async fn over(source: Source) -> Result<Self, StoreError> {

@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use session_core::{IssuedId, PresentedIds};
 
-use crate::transport::{Outgoing, Transport};
+use super::{Outgoing, Transport};
 
 /// Carries the session's id in a header, for clients that keep no cookies.
 ///

@@ -5,8 +5,10 @@ use session_core::{ConfigError, IssuedId, PresentedIds};
 use tower_cookies::Cookie;
 use tower_cookies::cookie::{SameSite, time};
 
-use crate::cookie_header::CookieReader;
-use crate::transport::{Outgoing, Transport};
+use super::cookie_header::CookieReader;
+#[cfg(any(feature = "signed", feature = "private"))]
+use super::sealed::Seal;
+use super::{Outgoing, Transport};
 
 const HOST: &str = "__Host-";
 const SECURE: &str = "__Secure-";
@@ -35,7 +37,7 @@ pub struct SessionCookie {
     secure: bool,
     partitioned: bool,
     #[cfg(any(feature = "signed", feature = "private"))]
-    seal: Option<crate::sealed::Seal>,
+    seal: Option<Seal>,
 }
 
 impl Default for SessionCookie {
@@ -115,7 +117,7 @@ impl SessionCookie {
     /// longest absolute timeout; dropping it signs out whoever came with it.
     #[cfg(feature = "signed")]
     pub fn signed(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
-        self.seal = Some(crate::sealed::Seal::signed(keys));
+        self.seal = Some(Seal::signed(keys));
         self
     }
 
@@ -123,7 +125,7 @@ impl SessionCookie {
     /// go to the front, and old ones stay as long as for [signed](SessionCookie::signed) cookies.
     #[cfg(feature = "private")]
     pub fn private(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
-        self.seal = Some(crate::sealed::Seal::private(keys));
+        self.seal = Some(Seal::private(keys));
         self
     }
 
@@ -253,7 +255,7 @@ pub struct CookieTransport {
     /// What follows the value of the cookie as text.
     flags: Box<str>,
     #[cfg(any(feature = "signed", feature = "private"))]
-    seal: Option<crate::sealed::Seal>,
+    seal: Option<Seal>,
 }
 
 impl CookieTransport {

@@ -9,12 +9,9 @@ use session_core::{
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres};
 
+use super::connections::Connections;
+use super::own_pool::OwnPool;
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
-
-mod connections;
-mod lent;
-
-use connections::{Connections, OwnPool};
 
 const NAME: &str = "postgres";
 
@@ -58,7 +55,7 @@ const DIALECT: Dialect = Dialect {
         SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
 };
 
-const SCHEMA: &str = include_str!("postgres.sql");
+const SCHEMA: &str = include_str!("schema.sql");
 
 /// Held while the table is made, because `IF NOT EXISTS` is not enough for two at a time.
 const SET_UP_LOCK: i64 = 0x7365_7373_696f_6e73;
@@ -72,7 +69,7 @@ impl PostgresStore {
     /// The store has up to ten connections, which [`close`](Store::close) closes.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
-        let store = PostgresStore::on(Connections::Own(OwnPool::new(options)));
+        let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options))));
         store.set_up().await?;
         Ok(store)
     }

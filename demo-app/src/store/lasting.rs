@@ -2,10 +2,10 @@ use anyhow::Context;
 use session_core::{AnyStore, FastStore, MemoryStore, StoreError, TieredStore, WriteBehind};
 use session_stores::{FirestoreStore, MemcachedStore, PostgresStore, RedisStore, SqliteStore, TrackedRedisStore};
 
+use crate::address::{FastAddress, StoreAddress};
 use crate::options::Options;
-use crate::store::{FastAddress, StoreAddress};
 
-/// Opens the store that the options name, with the tier that stands before it.
+/// Opens a store that lasts, with the tier that stands before it.
 pub async fn open(options: &Options) -> anyhow::Result<AnyStore> {
     let Some(fast) = &options.fast else {
         return open_store(options).await.context("can't open --store");

@@ -1,14 +1,3 @@
-//! Sessions in memcached.
-//!
-//! Every write replaces exactly the item that was read before (memcached's compare and swap); the
-//! record in it has the version that the contract speaks of. Memcached changes one item at a time,
-//! so renewing takes several steps, of which one is the commit: see
-//! [`renew`](MemcachedStore#method.renew).
-
-mod item;
-mod items;
-mod server;
-
 use std::sync::Arc;
 
 use session_core::{
@@ -16,13 +5,10 @@ use session_core::{
     Buried, Created, Renewed, Saved,
 };
 
-use item::{Copy, Item};
-use items::{Cas, Found, Items, Replaced};
-use server::{Address, Server};
-
+use super::item::{Copy, Item};
+use super::items::{Cas, Found, Items, Replaced};
+use super::server::{Address, NAME, Server};
 use crate::recent_reads::RecentReads;
-
-const NAME: &str = "memcached";
 
 /// A store in memcached, version 1.6 or later: shared by many processes and machines, and gone
 /// when memcached is restarted.

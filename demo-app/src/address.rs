@@ -1,8 +1,6 @@
+//! Where sessions are kept, as the command line names it: text that is taken apart, and no more.
+
 use std::str::FromStr;
-
-use session_core::AnyStore;
-
-use crate::options::Options;
 
 /// Where sessions are kept, as `--store` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,24 +62,6 @@ impl FromStr for FastAddress {
             Ok(StoreAddress::Memcached(url)) => Ok(FastAddress::Memcached(url)),
             _ => Err(UnknownStore("memory, redis://… and memcached://…")),
         }
-    }
-}
-
-/// Opens the store that the options name.
-pub async fn open(options: &Options) -> anyhow::Result<AnyStore> {
-    match (&options.store, &options.fast) {
-        (StoreAddress::Memory, None) => {
-            Ok(AnyStore::new(session_core::MemoryStore::with_max_sessions(options.max_sessions)))
-        }
-        (StoreAddress::Memory, Some(_)) => {
-            anyhow::bail!("--fast stands before a store that lasts, and --store memory does not")
-        }
-        #[cfg(feature = "stores")]
-        _ => crate::backends::open(options).await,
-        #[cfg(not(feature = "stores"))]
-        _ => anyhow::bail!(
-            "this demo was built with the store in memory only: add --features stores to its cargo command"
-        ),
     }
 }
 

@@ -1,12 +1,3 @@
-//! Sessions in Firestore.
-//!
-//! Every write has a precondition, that the document is still the one that was read before; the
-//! record in it has the version that the contract speaks of. Only fields that Firestore indexes by
-//! itself are asked for, so there is no index to set up.
-
-mod document;
-mod documents;
-
 use std::sync::Arc;
 
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
@@ -16,12 +7,9 @@ use session_core::{
     Time, Version, Created, Renewed, Saved,
 };
 
-use document::{ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
-use documents::{Committed, Condition, Documents, UpdateTime};
-
+use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
+use super::documents::{self, Committed, Condition, Documents, NAME, UpdateTime};
 use crate::recent_reads::RecentReads;
-
-const NAME: &str = "firestore";
 
 /// The name of the environment variable that all clients of Firestore know.
 const EMULATOR_HOST: &str = "FIRESTORE_EMULATOR_HOST";

@@ -2,34 +2,17 @@ use std::sync::Arc;
 
 use redis::aio::ConnectionManager;
 use redis::cluster::ClusterClientBuilder;
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
-use redis::{Client, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo, RedisResult};
+use redis::sentinel::SentinelClient;
+use redis::{Client, ProtocolVersion};
 use session_core::{Codec, JsonCodec, StoreError};
 
-use cluster::Cluster;
-use error::store_error;
-use keys::Keys;
-use link::Link;
-use server::Server;
-use source::{Source, may_lack_resp3};
-use sweep::Sweep;
-
-pub use tracked::TrackedRedisStore;
-
-mod cluster;
-mod copies;
-mod error;
-mod index;
-mod keys;
-mod link;
-mod operations;
-mod renewal;
-mod scripts;
-mod server;
-mod source;
-mod sweep;
-mod tracked;
-mod value;
+use super::cluster::Cluster;
+use super::error::store_error;
+use super::keys::Keys;
+use super::link::Link;
+use super::server::Server;
+use super::source::{Source, may_lack_resp3};
+use super::sweep::Sweep;
 
 /// A store in Redis or Valkey: a single server, the master that sentinels name, or a cluster.
 ///
@@ -57,10 +40,10 @@ mod value;
 ///   that is then undone. Redis' `min-replicas-to-write` narrows that window; nothing closes it.
 #[derive(Clone)]
 pub struct RedisStore {
-    link: Link,
-    keys: Keys,
-    codec: Arc<dyn Codec>,
-    sweep: Arc<tokio::sync::Mutex<Sweep>>,
+    pub(super) link: Link,
+    pub(super) keys: Keys,
+    pub(super) codec: Arc<dyn Codec>,
+    pub(super) sweep: Arc<tokio::sync::Mutex<Sweep>>,
 }
 
 impl RedisStore {
@@ -70,9 +53,8 @@ impl RedisStore {
     /// Connects to one server: `redis://user:password@host:port/database`, `rediss://…` (with the
     /// feature `redis-tls`), or `redis+unix:///path/to/socket`.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let client = |protocol| Client::open(with_protocol(url, protocol)?);
-        let source = Source::server(client(ProtocolVersion::RESP3).map_err(store_error)?)
-            .or(Source::server(client(ProtocolVersion::RESP2).map_err(store_error)?));
+        let source = |protocol| Source::of_url(url, protocol).map_err(store_error);
+        let source = source(ProtocolVersion::RESP3)?.or(source(ProtocolVersion::RESP2)?);
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
 
@@ -81,9 +63,8 @@ impl RedisStore {
     /// For passwords, see [`from_sentinel`](RedisStore::from_sentinel).
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
         let sentinels: Vec<&str> = sentinels.into_iter().collect();
-        let client = |protocol| sentinel_client(&sentinels, master.to_owned(), protocol);
-        let source = Source::sentinels(client(ProtocolVersion::RESP3).map_err(store_error)?)
-            .or(Source::sentinels(client(ProtocolVersion::RESP2).map_err(store_error)?));
+        let source = |protocol| Source::of_sentinels(&sentinels, master, protocol).map_err(store_error);
+        let source = source(ProtocolVersion::RESP3)?.or(source(ProtocolVersion::RESP2)?);
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
 
@@ -137,7 +118,7 @@ impl RedisStore {
         self
     }
 
-    fn over(link: Link) -> Self {
+    pub(super) fn over(link: Link) -> Self {
         RedisStore {
             link,
             keys: Keys::new(RedisStore::DEFAULT_PREFIX),
@@ -147,7 +128,7 @@ impl RedisStore {
     }
 
     /// A wrong address is to be noticed when the program starts.
-    async fn checked(self) -> Result<Self, StoreError> {
+    pub(super) async fn checked(self) -> Result<Self, StoreError> {
         self.query(&redis::cmd("PING")).await?;
         Ok(self)
     }
@@ -157,16 +138,4 @@ impl std::fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisStore").finish_non_exhaustive()
     }
-}
-
-fn with_protocol(url: &str, protocol: ProtocolVersion) -> RedisResult<redis::ConnectionInfo> {
-    let info = url.into_connection_info()?;
-    let settings = info.redis_settings().clone().set_protocol(protocol);
-    Ok(info.set_redis_settings(settings))
-}
-
-fn sentinel_client(sentinels: &[&str], master: String, protocol: ProtocolVersion) -> RedisResult<SentinelClient> {
-    let settings = RedisConnectionInfo::default().set_protocol(protocol);
-    let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
-    SentinelClient::build(sentinels.to_vec(), master, Some(node), SentinelServerType::Master)
 }

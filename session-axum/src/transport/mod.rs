@@ -1,4 +1,16 @@
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+//! How a session's id travels between client and server.
+//!
+//! Here is the contract; each file implements it in one way, or helps one that does. They know the
+//! ids that come and go and the headers around them, and nothing of layers, extractors or what a
+//! session holds.
+
+pub(crate) mod cookie;
+mod cookie_header;
+pub(crate) mod header;
+#[cfg(any(feature = "signed", feature = "private"))]
+mod sealed;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::SET_COOKIE};
 use session_core::{IssuedId, PresentedIds};
 use tower_cookies::{Cookie, Cookies};
 
@@ -86,7 +98,7 @@ impl<'a> Outgoing<'a> {
         match HeaderValue::try_from(cookie) {
             Ok(mut value) => {
                 value.set_sensitive(true);
-                self.headers.append(header::SET_COOKIE, value);
+                self.headers.append(SET_COOKIE, value);
             }
             Err(error) => tracing::error!(%error, "a session cookie is no header value"),
         }

@@ -12,11 +12,8 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, Sql
 use sqlx::{AssertSqlSafe, Connection, Error, Executor, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
+use super::contention::Contention;
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
-
-mod contention;
-
-use contention::Contention;
 
 const NAME: &str = "sqlite";
 
@@ -52,7 +49,7 @@ const DIALECT: Dialect = Dialect {
         (SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
 };
 
-const SCHEMA: &str = include_str!("sqlite.sql");
+const SCHEMA: &str = include_str!("schema.sql");
 
 /// How long to wait for other processes that write; less than a manager waits for an operation.
 const BUSY_LIMIT: Duration = Duration::from_secs(4);
