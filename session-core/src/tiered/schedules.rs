@@ -1,4 +1,4 @@
-//! The protocol of two tiers under many schedules of its tasks: each operation of a tier is a
+//! G19: the protocol of two tiers under many schedules of its tasks: each operation of a tier is a
 //! point where any other task may go on.
 //!
 //! `tests/run shuttle`, or for many schedules of each kind `CAMPAIGN=1000000

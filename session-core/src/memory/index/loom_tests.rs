@@ -1,4 +1,4 @@
-//! `RUSTFLAGS="--cfg session_loom" cargo test -p session-core --release --lib memory_index` explores
+//! G19: `RUSTFLAGS="--cfg session_loom" cargo test -p session-core --release --lib memory::index` explores
 //! every schedule; other tests can't run with that flag.
 
 use std::time::Duration;
