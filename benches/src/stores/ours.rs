@@ -1,7 +1,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use session_core::{AnyStore, Clock, MemoryStore, Record, RecordKey, Store, SystemClock, Version, Written};
+use session_core::{AnyStore, Clock, Created, ImmediateStore, MemoryStore, Record, RecordKey, Saved, Store, SystemClock, Version};
 
 use super::{Contender, now, two_attributes};
 use crate::stats::Random;
@@ -11,8 +11,12 @@ use crate::stats::Random;
 pub struct Ours<const BOUND: u64>(AnyStore);
 
 impl<const BOUND: u64> Ours<BOUND> {
+    fn immediate(&self) -> &dyn ImmediateStore {
+        self.0.immediate().expect("it never waits")
+    }
+
     fn load(&self, key: &RecordKey) -> Record {
-        let loaded = self.0.load_now(key, SystemClock.now()).expect("it answers at once");
+        let loaded = self.immediate().load_now(key, SystemClock.now()).expect("it answers at once");
         loaded.expect("it does not fail").expect("it is there")
     }
 }
@@ -45,7 +49,7 @@ impl<const BOUND: u64> Contender for Ours<BOUND> {
     }
 
     fn create(&self, record: Record) {
-        assert_eq!(now(self.0.create(&record)).expect("it does not fail"), Written::Done);
+        assert_eq!(now(self.0.create(&record)).expect("it does not fail"), Created::Done);
     }
 
     fn get(&self, key: RecordKey) {
@@ -60,8 +64,8 @@ impl<const BOUND: u64> Contender for Ours<BOUND> {
 
     fn save(&self, record: Record) -> bool {
         let expected = Version::from_number(record.version.get() - 1);
-        let written = self.0.save_now(&record, expected).expect("it answers at once");
-        written.expect("it does not fail") == Written::Done
+        let written = self.immediate().save_now(&record, expected).expect("it answers at once");
+        written.expect("it does not fail") == Saved::Done
     }
 
     fn delete(&self, key: RecordKey) {
