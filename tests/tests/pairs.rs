@@ -15,7 +15,7 @@ const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 
 /// The suite moves time back and forth by minutes, and wants to see each use at once.
 fn through<F: FastStore, D: Store>(fast: F, durable: D) -> TieredStore<F, D> {
-    TieredStore::builder(fast, durable).trust(Duration::from_secs(1_000_000)).build().unwrap()
+    TieredStore::builder(fast, durable).max_staleness(Duration::from_secs(1_000_000)).build().unwrap()
 }
 
 fn behind<F: FastStore, D: Store>(fast: F, durable: D) -> TieredStore<F, D> {

@@ -7,25 +7,28 @@ use crate::time::Time;
 use super::contract::Store;
 use super::outcome::Buried;
 
-/// A store that may stand before a durable one, as the fast tier of a tiered store.
+/// A store that can be the fast tier of a tiered store: a cache before a durable store.
 ///
-/// It holds copies that may be missing, but must not be wrong: an older copy never replaces a
-/// newer one, and what was removed is not filled in again by a slow reader.
+/// It holds copies of records. A copy may be missing, but it must not be wrong: an older copy never replaces
+/// a newer one, and a tombstone keeps a slow reader from putting back the copy of a removed session.
 pub trait FastStore: Store {
-    /// Puts a copy of a record here, unless one of the same or a later version is there, or the
-    /// key is buried. From `until` on, the copy is not handed out any more, saved or touched
-    /// meanwhile or not; then one of the same version may take its place.
+    /// Puts a copy of a record here. Does nothing if the key has a tombstone, if a copy of a later version is
+    /// here, or if a copy of the same version is here and not stale.
+    ///
+    /// The copy is stale from `until` on: it is no longer served, even if it was saved or touched meanwhile.
+    /// A copy of the same version may then replace it, one of an earlier version never.
     fn fill(&self, record: &Record, now: Time, until: Time) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes the record of this key, and refuses copies of it until then. Neither a shorter
-    /// burial nor [`delete`](Store::delete) ends one.
+    /// Removes the record of this key and leaves a tombstone: copies of this key are refused until `until`.
+    ///
+    /// Neither an earlier `until` nor [`delete`](Store::delete) ends a tombstone.
     fn bury(&self, key: &RecordKey, now: Time, until: Time) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// [`bury`](FastStore::bury), unless a live record of another version than the expected one is
-    /// here: then [`Buried::Conflict`], and it stays.
+    /// Does what [`bury`](FastStore::bury) does, unless a live record of another version than the expected
+    /// one is here. Then the answer is [`Buried::Conflict`], and the record stays.
     ///
-    /// A store that several processes share does it in one step, which this default is not, so
-    /// that a renewal loses nothing that another process saves here at the same time.
+    /// The default loads, compares and buries in two steps. A store that several processes share must do it
+    /// in one step; otherwise a renewal can lose what another process saves here at the same time.
     fn bury_version(
         &self,
         key: &RecordKey,

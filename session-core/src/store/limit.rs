@@ -3,8 +3,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
+use crate::clock::background;
 use crate::error::StoreError;
 
 /// Bounds how long an operation of a store may take. Without a tokio runtime there is no timer and so no bound.
@@ -19,11 +18,6 @@ pub(crate) async fn within<T>(
     if let Poll::Ready(answer) = first {
         return answer;
     }
-    if Handle::try_current().is_err() {
-        return operation.await;
-    }
-    match tokio::time::timeout(limit, operation).await {
-        Ok(answer) => answer,
-        Err(_) => Err(StoreError::timed_out(store, limit)),
-    }
+    let answer = background::timeout(limit, operation).await;
+    answer.unwrap_or_else(|| Err(StoreError::timed_out(store, limit)))
 }

@@ -2,6 +2,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::clock::background;
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::time::Time;
@@ -108,7 +109,7 @@ impl PatientStore {
         loop {
             match operation().await {
                 Err(error) if error.is_unavailable() => match pauses.next() {
-                    Some(pause) => tokio::time::sleep(pause).await,
+                    Some(pause) => background::pause(pause).await,
                     None => return Err(error),
                 },
                 answer => return answer,
@@ -128,7 +129,7 @@ impl PatientStore {
                 (Ok(outcome), _) => return Ok(outcome),
                 (Err(error), _) if error.is_unavailable() => {
                     let Some(pause) = pauses.next() else { return Err(error) };
-                    tokio::time::sleep(pause).await;
+                    background::pause(pause).await;
                     doubt = Some(error);
                 }
                 (Err(error), _) => return Err(error),

@@ -3,116 +3,166 @@ use std::time::Duration;
 use crate::error::ConfigError;
 use crate::store::{FastStore, Store};
 
-use super::doubts::Doubts;
-use super::fast_tier::{FastTier, REST};
+use super::fast_tier::FastTier;
+use super::settings::WriteBehind;
 use super::store::TieredStore;
-use super::tiers::{LastSeen, Tiers};
+use super::tiers::Tiers;
 use super::write_behind::Behind;
+use super::write_through::Through;
 
-/// The settings of a [`TieredStore`], each with its default.
+/// Settings of a [`TieredStore`]. Each has a default.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use session_core::{MemoryStore, TieredStore};
+///
+/// # fn main() -> Result<(), session_core::ConfigError> {
+/// # let (cache, database) = (MemoryStore::new(), MemoryStore::new());
+/// let store = TieredStore::builder(cache, database)
+///     .max_staleness(Duration::from_secs(10))
+///     .fast_time_limit(Duration::from_millis(100))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub struct TieredStoreBuilder<F, D> {
     fast: F,
     durable: D,
-    trust: Duration,
+    max_staleness: Duration,
     is_strict: bool,
     fast_time_limit: Duration,
-    pub(super) rest: Duration,
     write_behind: Option<WriteBehind>,
 }
 
-/// How saves and touches reach the durable tier when it is written behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WriteBehind {
-    /// How long a change waits for others of its session: 1 second. With the time it takes to
-    /// write, that is what a crash can lose.
-    pub delay: Duration,
-    /// How many sessions may wait: 10,000. Where there are more, saving takes as long as the
-    /// durable tier does.
-    pub max_sessions: usize,
-}
+impl<F: FastStore, D: Store> TieredStore<F, D> {
+    /// A store that writes through, with every default.
+    pub fn new(fast: F, durable: D) -> Self {
+        TieredStore::builder(fast, durable).make()
+    }
 
-impl Default for WriteBehind {
-    fn default() -> Self {
-        WriteBehind { delay: Duration::from_secs(1), max_sessions: 10_000 }
+    /// Settings for a store with these two tiers.
+    pub fn builder(fast: F, durable: D) -> TieredStoreBuilder<F, D> {
+        TieredStoreBuilder {
+            fast,
+            durable,
+            max_staleness: Duration::from_secs(60),
+            is_strict: false,
+            fast_time_limit: Duration::from_millis(500),
+            write_behind: None,
+        }
     }
 }
 
 impl<F: FastStore, D: Store> TieredStoreBuilder<F, D> {
-    pub(super) fn new(fast: F, durable: D) -> Self {
-        TieredStoreBuilder {
-            fast,
-            durable,
-            trust: Duration::from_secs(60),
-            is_strict: false,
-            fast_time_limit: Duration::from_millis(500),
-            rest: REST,
-            write_behind: None,
-        }
-    }
-
-    /// How long a copy in the fast tier is believed: a minute. So long a read can be behind after
-    /// an outage of the fast tier, and each session that is used is loaded from the durable tier
-    /// that often.
+    /// How long a cached copy may be served before it is reloaded from the durable tier.
     ///
-    /// A store that writes behind believes its copies for as long as their sessions live, and
-    /// compares them with the durable tier when it writes there.
-    pub fn trust(mut self, trust: Duration) -> Self {
-        self.trust = trust;
+    /// Default: 60 s. Allowed: at least 1 ms. Bounds staleness after an outage of the fast tier: until then
+    /// another process may read the state from before the outage. A short time loads each session in use
+    /// from the durable tier more often.
+    ///
+    /// With [`write_behind`](Self::write_behind) copies are served for as long as their sessions live, and
+    /// compared with the durable tier each time that their session is written there.
+    pub fn max_staleness(mut self, max_staleness: Duration) -> Self {
+        self.max_staleness = max_staleness;
         self
     }
 
-    /// Asks the durable tier at each load whether the copy is its present version: no read is
-    /// ever behind, and what the fast tier saves is fetching the whole record.
+    /// Compares the copy's version with the durable tier's at each load, so that no read is stale.
+    ///
+    /// Default: off. Each load then waits for the durable tier, which answers with a version instead of a
+    /// whole record. Can't be combined with [`write_behind`](Self::write_behind).
     pub fn strict(mut self) -> Self {
         self.is_strict = true;
         self
     }
 
-    /// How long one operation of the fast tier may take: half a second. What takes longer has
-    /// failed, and the durable tier answers.
+    /// How long one operation of the fast tier may take. After that it counts as failed, and the durable tier
+    /// answers.
+    ///
+    /// Default: 500 ms. Allowed: more than 0 s. When the fast tier does not answer, about one request each
+    /// second waits for this long. A limit below the tier's usual response time makes every operation fail.
     pub fn fast_time_limit(mut self, limit: Duration) -> Self {
         self.fast_time_limit = limit;
         self
     }
 
-    /// Answers saves and touches from the fast tier, and tells the durable one later. See
-    /// [`TieredStore`] for what that gives up.
+    /// Answers saves and touches from the fast tier, and writes them to the durable tier in the background.
+    ///
+    /// Default: off, the store writes through. A crash loses changes that are not written yet: see
+    /// [`TieredStore`].
     pub fn write_behind(mut self, settings: WriteBehind) -> Self {
         self.write_behind = Some(settings);
         self
     }
 
-    /// The store; or what can't work, and what to change.
+    /// Builds the store. The error names the setting that can't work and what to write instead.
     pub fn build(self) -> Result<TieredStore<F, D>, ConfigError> {
-        if self.trust.is_zero() {
-            return Err(ConfigError::new(
-                "a copy that is believed for no time is of no use; give a longer trust, or call strict",
-            ));
+        if self.max_staleness < Duration::from_millis(1) {
+            return Err(ConfigError::new(format!(
+                "`max_staleness` is {:?}, so no copy would ever be served; it must be at least 1 ms, or use `strict`",
+                self.max_staleness
+            )));
         }
         if self.fast_time_limit.is_zero() {
-            return Err(ConfigError::new("no fast tier answers in no time; give a longer time limit"));
+            return Err(ConfigError::new(
+                "`fast_time_limit` is 0 s, so every operation of the fast tier would fail; it must be more than 0 s",
+            ));
         }
         if self.is_strict && self.write_behind.is_some() {
             return Err(ConfigError::new(
-                "the durable tier lags where it is written behind, so it can't be asked for the present version; choose strict or write_behind",
+                "`strict` and `write_behind` are both set, but a durable tier that is written behind does not have the latest version; choose one of them",
             ));
         }
-        if self.write_behind.is_some_and(|settings| settings.max_sessions == 0) {
-            return Err(ConfigError::new("nothing is written behind if no session may wait; allow at least 1"));
+        if let Some(settings) = &self.write_behind {
+            settings.check()?;
         }
         Ok(self.make())
     }
 
-    pub(super) fn make(self) -> TieredStore<F, D> {
-        TieredStore::over(Tiers {
-            fast: FastTier::new(self.fast, self.fast_time_limit, self.rest),
-            durable: self.durable,
-            doubts: Doubts::new(),
-            trust: self.trust,
-            is_strict: self.is_strict,
-            behind: self.write_behind.map(|settings| Behind::new(settings.delay, settings.max_sessions)),
-            last_seen: LastSeen::new(),
-        })
+    fn make(self) -> TieredStore<F, D> {
+        let fast = FastTier::new(self.fast, self.fast_time_limit);
+        let tiers = Tiers::new(fast, self.durable, self.max_staleness);
+        match self.write_behind {
+            Some(settings) => TieredStore::behind(Behind::new(tiers, settings)),
+            None => TieredStore::through(Through::new(tiers, self.max_staleness, self.is_strict)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+
+    fn refused(set: impl FnOnce(&mut TieredStoreBuilder<MemoryStore, MemoryStore>)) -> String {
+        let mut builder = TieredStore::builder(MemoryStore::new(), MemoryStore::new());
+        set(&mut builder);
+        builder.build().expect_err("it can't work").to_string()
+    }
+
+    #[test]
+    fn settings_that_can_not_work_are_refused_by_name() {
+        let message = refused(|builder| builder.max_staleness = Duration::from_micros(999));
+        assert!(message.contains("`max_staleness`") && message.contains("1 ms"), "{message}");
+        let message = refused(|builder| builder.fast_time_limit = Duration::ZERO);
+        assert!(message.contains("`fast_time_limit`"), "{message}");
+        let message = refused(|builder| {
+            builder.is_strict = true;
+            builder.write_behind = Some(WriteBehind::new());
+        });
+        assert!(message.contains("`strict`") && message.contains("`write_behind`"), "{message}");
+    }
+
+    #[test]
+    fn what_waits_in_the_queue_is_bounded_in_time_and_number() {
+        let behind = |settings| refused(|builder| builder.write_behind = Some(settings));
+        for delay in [Duration::MAX, WriteBehind::MAX_DELAY + Duration::from_nanos(1)] {
+            let message = behind(WriteBehind::new().delay(delay));
+            assert!(message.contains("`WriteBehind::delay`") && message.contains("1 h"), "{message}");
+        }
+        let message = behind(WriteBehind::new().max_sessions(0));
+        assert!(message.contains("`WriteBehind::max_sessions`") && message.contains("at least 1"), "{message}");
     }
 }

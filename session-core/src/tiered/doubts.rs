@@ -6,31 +6,33 @@ use parking_lot::Mutex;
 use crate::record::RecordKey;
 use crate::time::Time;
 
-/// The sessions whose copy in the fast tier may be wrong, because the fast tier failed to take
-/// note of a write.
+/// The sessions whose copy in the fast tier is in doubt: it may be stale, because a write did not reach the
+/// fast tier.
 ///
-/// This process does not read such a copy until it is mended, or until no copy of that age is
-/// believed any more.
+/// This process does not read such a copy until it has been invalidated, or until its time is over and no
+/// process serves it any more.
 pub(super) struct Doubts {
     keys: Mutex<HashMap<RecordKey, Doubt>>,
-    /// How many there are, for a look without the lock.
+    /// The number of keys, which can be read without the lock.
     count: AtomicUsize,
-    /// Where there were too many to remember: until then every copy is in doubt.
+    /// Until then every copy is in doubt, because there were more keys than [`MAX_KEYS`].
     all_until: AtomicI64,
     numbers: AtomicU64,
-    pub(super) mending: tokio::sync::Mutex<()>,
+    /// Held while one copy is invalidated.
+    pub(super) invalidating: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Doubt {
+    /// Tells two doubts about one key apart.
     number: u64,
     until: Time,
     /// Whether the session is known to be gone, and not only to have changed.
     pub(super) is_gone: bool,
 }
 
-/// Some five megabytes.
-const MOST: usize = 50_000;
+/// About 5 MB.
+const MAX_KEYS: usize = 50_000;
 
 impl Doubts {
     pub(super) fn new() -> Self {
@@ -39,7 +41,7 @@ impl Doubts {
             count: AtomicUsize::new(0),
             all_until: AtomicI64::new(i64::MIN),
             numbers: AtomicU64::new(0),
-            mending: tokio::sync::Mutex::default(),
+            invalidating: tokio::sync::Mutex::default(),
         }
     }
 
@@ -61,7 +63,7 @@ impl Doubts {
         Some(doubt)
     }
 
-    /// A doubt that arises unless the write that begins now is settled.
+    /// Guards a write that begins now: unless it is settled, the copy of this key is in doubt until then.
     pub(super) fn unless_settled(&self, key: &RecordKey, until: Time) -> Unsettled<'_> {
         Unsettled { doubts: self, key: *key, until, is_gone: false, is_settled: false }
     }
@@ -75,14 +77,15 @@ impl Doubts {
         }
     }
 
-    pub(super) fn some(&self, limit: usize) -> Vec<(RecordKey, Doubt)> {
-        self.keys.lock().iter().take(limit).map(|(key, doubt)| (*key, *doubt)).collect()
+    /// Some of the keys, at most `limit`.
+    pub(super) fn some(&self, limit: usize) -> Vec<RecordKey> {
+        self.keys.lock().keys().take(limit).copied().collect()
     }
 
     fn add(&self, key: RecordKey, until: Time, is_gone: bool) {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let mut keys = self.keys.lock();
-        if keys.len() >= MOST && !keys.contains_key(&key) {
+        if keys.len() >= MAX_KEYS && !keys.contains_key(&key) {
             self.all_until.fetch_max(until.unix_millis(), Ordering::AcqRel);
             return;
         }
@@ -94,8 +97,8 @@ impl Doubts {
     }
 }
 
-/// A write whose outcome the fast tier does not know yet. Dropped unsettled, by a failure or
-/// because the request was cancelled, it leaves a doubt.
+/// A write that the fast tier does not know yet. Dropped unsettled, because of a failure or because the
+/// request was cancelled, it leaves a doubt.
 #[must_use]
 pub(super) struct Unsettled<'a> {
     doubts: &'a Doubts,
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn too_many_doubts_are_about_everything() {
         let doubts = Doubts::new();
-        for number in 0..=MOST as u64 {
+        for number in 0..=MAX_KEYS as u64 {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_le_bytes());
             drop(doubts.unless_settled(&RecordKey::from_bytes(bytes), at(10)));

@@ -3,59 +3,70 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
+use crate::clock::background::Instant;
 use crate::error::{StoreError, causes};
-use crate::store::FastStore;
+use crate::record::{Record, RecordKey};
+use crate::store::{FastStore, ImmediateStore, within};
+use crate::time::Time;
 
-use crate::store::within;
-
-/// A store of copies that may fail without failing a request.
+/// The fast store, which may fail without failing a request.
 ///
-/// After a failure it is left alone for a moment, so that an outage costs each request little.
+/// A circuit breaker: after a failure the tier is skipped for [`COOLDOWN`], so that an outage costs each
+/// request little.
 pub(super) struct FastTier<F> {
     pub(super) store: F,
     time_limit: Duration,
-    rest: Duration,
-    health: Mutex<Health>,
+    breaker: Mutex<Breaker>,
     failures: AtomicU64,
 }
 
 #[derive(Default)]
-struct Health {
-    rests_until: Option<Instant>,
+struct Breaker {
+    open_until: Option<Instant>,
     logged: Option<Instant>,
 }
 
-/// How long after a failure nothing is tried.
-pub(super) const REST: Duration = Duration::from_secs(1);
-/// An outage makes one line in this time.
+/// How long the tier is skipped after a failure.
+const COOLDOWN: Duration = Duration::from_secs(1);
+/// The least time between two log lines about failures.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 impl<F: FastStore> FastTier<F> {
-    pub(super) fn new(store: F, time_limit: Duration, rest: Duration) -> Self {
-        FastTier { store, time_limit, rest, health: Mutex::default(), failures: AtomicU64::new(0) }
+    /// Each operation may take `time_limit`.
+    pub(super) fn new(store: F, time_limit: Duration) -> Self {
+        FastTier { store, time_limit, breaker: Mutex::default(), failures: AtomicU64::new(0) }
     }
 
+    /// How many operations have failed.
     pub(super) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// The answer, or `None` if the tier failed, now or a moment ago.
+    /// What the tier can answer without waiting, if it can.
+    pub(super) fn immediate(&self) -> Option<&dyn ImmediateStore> {
+        self.store.immediate()
+    }
+
+    /// The copy of this key, or `None` if there is none, the tier would have to wait, or it failed.
+    pub(super) fn load_now(&self, key: &RecordKey, now: Time) -> Option<Record> {
+        self.immediate()?.load_now(key, now)?.ok()?
+    }
+
+    /// The answer, or `None` if the operation failed or the tier is skipped.
     pub(super) async fn attempt<T>(&self, operation: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
         self.attempt_write(operation).await.ok().flatten()
     }
 
-    /// The answer, or `None` if nothing was tried because the tier failed a moment ago. After an
-    /// error it may have been done.
+    /// The answer, or `None` if the tier is skipped. After an error the write may have taken effect.
     pub(super) async fn attempt_write<T>(
         &self,
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<Option<T>, StoreError> {
-        if self.rests() { Ok(None) } else { self.insist(operation).await.map(Some) }
+        if self.is_skipped() { Ok(None) } else { self.insist(operation).await.map(Some) }
     }
 
-    /// The answer, asked for even if the tier failed a moment ago.
+    /// The answer, asked for even during the cooldown.
     pub(super) async fn insist<T>(
         &self,
         operation: impl Future<Output = Result<T, StoreError>>,
@@ -67,24 +78,24 @@ impl<F: FastStore> FastTier<F> {
         answer
     }
 
-    fn rests(&self) -> bool {
-        let mut health = self.health.lock();
-        let rests = health.rests_until.is_some_and(|until| Instant::now() < until);
-        if !rests {
-            health.rests_until = None;
+    fn is_skipped(&self) -> bool {
+        let mut breaker = self.breaker.lock();
+        let is_open = breaker.open_until.is_some_and(|until| Instant::now() < until);
+        if !is_open {
+            breaker.open_until = None;
         }
-        rests
+        is_open
     }
 
     fn note_failure(&self, error: &StoreError) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
-        let mut health = self.health.lock();
-        health.rests_until = Some(now + self.rest);
-        if health.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL) {
-            health.logged = Some(now);
-            drop(health);
-            tracing::warn!(%error, causes = causes(error), "the fast tier failed; sessions are read from the durable one");
+        let mut breaker = self.breaker.lock();
+        breaker.open_until = Some(now + COOLDOWN);
+        if breaker.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL) {
+            breaker.logged = Some(now);
+            drop(breaker);
+            tracing::warn!(%error, causes = causes(error), "the fast tier failed; requests use the durable tier");
         }
     }
 }

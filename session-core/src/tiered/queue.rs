@@ -1,20 +1,20 @@
 use std::collections::{BTreeMap, HashMap};
 
-use tokio::time::Instant;
-
+use crate::clock::background::Instant;
 use crate::record::{Record, RecordKey, Version};
 use crate::time::Time;
 
-/// What the durable tier is still to be told: for each session its latest state, in the order
-/// in which the sessions came.
+/// The changes that the durable tier does not have yet: the latest state of each session, first in, first out.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: HashMap<RecordKey, Waiting>,
-    /// The sessions that nobody is writing just now.
+    /// By place, the sessions that no worker is writing, and when each is due.
     line: BTreeMap<u64, (Instant, RecordKey)>,
     next_place: u64,
     pub(super) workers: usize,
+    /// The store was closed: nothing may wait any more.
     pub(super) is_closed: bool,
+    /// The store was dropped: what fails is not repeated.
     pub(super) is_abandoned: bool,
     /// Whether the last attempt to write failed.
     pub(super) is_failing: bool,
@@ -23,6 +23,7 @@ pub(super) struct Queue {
 struct Waiting {
     save: Option<Save>,
     accessed: Time,
+    /// `None` while a worker writes the session.
     place: Option<u64>,
 }
 
@@ -44,10 +45,11 @@ pub(super) enum Work {
 pub(super) enum Next {
     Write {
         key: RecordKey,
+        /// Whether another session is due, for another worker.
         more: bool,
     },
     Wait(Instant),
-    /// The worker is no longer counted.
+    /// End: the worker is no longer counted.
     Leave,
 }
 
@@ -60,7 +62,7 @@ impl Queue {
         self.waiting.keys().copied().collect()
     }
 
-    /// Who has waited longest, or anybody if all of them are being written.
+    /// The session that has waited longest, or any session if workers are writing all of them.
     pub(super) fn first(&self) -> Option<RecordKey> {
         let first = self.line.first_key_value().map(|(_, (_, key))| key);
         first.or_else(|| self.waiting.keys().next()).copied()
@@ -93,13 +95,13 @@ impl Queue {
         waiting
     }
 
-    /// The state of a session that waits with a later version than that.
+    /// Whether a later version of this session than that waits.
     pub(super) fn is_ahead_of(&self, key: &RecordKey, version: Version) -> bool {
         let save = self.waiting.get(key).and_then(|waiting| waiting.save.as_ref());
         save.is_some_and(|save| save.record.version > version)
     }
 
-    /// A record of the durable tier as it will be when all that waits is written.
+    /// A record of the durable tier as it will be once what waits is written.
     pub(super) fn over(&self, mut record: Record) -> Record {
         let Some(waiting) = self.waiting.get(&record.key) else { return record };
         let accessed = record.accessed.max(waiting.accessed);
@@ -112,11 +114,12 @@ impl Queue {
         record
     }
 
-    /// The earliest use of a session that waits to be noted.
+    /// The earliest time of use that waits.
     pub(super) fn earliest_use(&self) -> Option<Time> {
         self.waiting.values().map(|waiting| waiting.accessed).min()
     }
 
+    /// What is to be written of this session now.
     pub(super) fn work(&self, key: &RecordKey) -> Option<Work> {
         let Waiting { save, accessed, .. } = self.waiting.get(key)?;
         Some(match save {
@@ -127,7 +130,7 @@ impl Queue {
         })
     }
 
-    /// This was written. What came meanwhile stays.
+    /// Removes what was written. Changes that came meanwhile stay.
     pub(super) fn written(&mut self, key: &RecordKey, work: &Work) {
         let Some(waiting) = self.waiting.get_mut(key) else { return };
         let noted = match work {
@@ -145,17 +148,19 @@ impl Queue {
         }
     }
 
+    /// Forgets what waits of this session.
     pub(super) fn cancel(&mut self, key: &RecordKey) {
         if let Some(Waiting { place: Some(place), .. }) = self.waiting.remove(key) {
             self.line.remove(&place);
         }
     }
 
+    /// What a worker does next.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         let Some(first) = self.line.first_entry() else { return self.leave() };
         let (due, key) = *first.get();
         if due > now {
-            // One is enough to wait.
+            // One worker is enough to wait.
             return if self.workers > 1 { self.leave() } else { Next::Wait(due) };
         }
         first.remove();
@@ -171,7 +176,7 @@ impl Queue {
         Next::Leave
     }
 
-    /// A worker is done with this session: if something waits still, it goes to the end.
+    /// A worker is done with this session. If something still waits, the session goes to the end of the line.
     pub(super) fn put_back(&mut self, key: &RecordKey, due: Instant) {
         if let Some(waiting) = self.waiting.get_mut(key)
             && waiting.place.is_none()

@@ -13,7 +13,8 @@ use shuttle::future::{block_on, spawn, yield_now};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
-use super::{TieredStore, WriteBehind};
+use super::settings::WriteBehind;
+use super::store::TieredStore;
 use crate::error::StoreError;
 use crate::memory::MemoryStore;
 use crate::record::{Record, RecordKey, Version};
@@ -111,7 +112,7 @@ impl Scene {
     }
 
     fn behind(&self) -> Tiered {
-        let settings = WriteBehind { delay: Duration::ZERO, ..WriteBehind::default() };
+        let settings = WriteBehind::new().delay(Duration::ZERO);
         TieredStore::builder(self.fast.clone(), self.durable.clone()).write_behind(settings).build().unwrap()
     }
 
@@ -138,7 +139,7 @@ impl Scene {
                     return;
                 }
                 Saved::Conflict => {}
-                Saved::Missing | Saved::Exists => return,
+                Saved::Missing => return,
             }
         }
     }

@@ -1,70 +1,73 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 use crate::time::Time;
 
-use super::builder::TieredStoreBuilder;
 use super::tiers::Tiers;
+use super::worker::Owner;
+use super::write_behind::Behind;
+use super::write_through::Through;
 
-/// A fast store before a durable one: sessions are read from the first and survive in the second.
+/// A fast store before a durable one: requests read from the first, and sessions survive in the second.
 ///
 /// ```
 /// use session_core::{MemoryStore, SessionManager, TieredStore};
 ///
 /// # let database = MemoryStore::new();
-/// // Memory before a database, in the one process that uses it.
+/// // Memory before a database, for the only process that uses the database.
 /// let sessions = SessionManager::new(TieredStore::new(MemoryStore::new(), database));
 /// ```
 ///
-/// Whatever the fast tier loses (it evicts, is wiped, or is down) is read from the durable one: a
-/// request then takes longer, and does not fail. Removing a session removes it from the durable
-/// tier, then from the fast one, and fails unless both did; it may be repeated. A removed
-/// session stays buried in the fast tier, so that no slow request fills it in again.
+/// The fast tier is a cache. When it evicts a session, is wiped, or is down, requests read the durable tier:
+/// they take longer, and do not fail. Removing a session removes it from the durable tier first, then from
+/// the fast one, and fails unless both succeed; it may be repeated. A removed session leaves a tombstone in
+/// the fast tier, so that no slow request puts its copy back.
 ///
-/// Lists, and the sessions of a principal, come from the durable tier, which decides what a
-/// tiered store can do. `Clone` shares the store. [`close`](Store::close) closes both tiers.
+/// The durable tier decides what a tiered store can do: lists, and the sessions of a principal, come from
+/// there. `Clone` shares the store. [`close`](Store::close) closes both tiers.
 ///
 /// # Which tiers go together
 ///
-/// A fast tier that all processes share (Memcached, Redis) goes before any durable one. A
-/// [`MemoryStore`](crate::memory::MemoryStore) is known to its own process only: use it where one process
-/// has the database, or choose [`strict`](TieredStoreBuilder::strict), which compares versions at
-/// each load. Otherwise a change, or a removal, in one process would be seen by another only when
-/// its copy is no longer believed, after a minute.
+/// A fast tier that all processes share (Memcached, Redis) goes before any durable tier.
+///
+/// A [`MemoryStore`](crate::memory::MemoryStore) is known to its own process only. Use it as the fast tier if
+/// one process has the database, or choose [`strict`](crate::tiered::TieredStoreBuilder::strict), which
+/// compares versions at each load. Otherwise another process may serve a session as it was before a change
+/// or a removal, for up to 60 s ([`max_staleness`](crate::tiered::TieredStoreBuilder::max_staleness)).
 ///
 /// # Writing through
 ///
-/// By default, a change is stored in the durable tier, then in the fast one. The durable tier
-/// alone decides between writers, so that no update is lost, whatever the fast tier does. A copy
-/// is believed for a limited time ([`trust`](TieredStoreBuilder::trust)). While the fast tier
-/// fails to take note of a change, the process that made it does not believe the copy. Another
-/// process may read it for as long as it is believed, and so too in the one case where a slow
-/// request fills in a copy after the fast tier has lost both the newer one and the burial; its
-/// writes are refused all the same.
+/// By default, a change is stored in the durable tier, then in the fast one. The durable tier alone decides
+/// between writers, so no update is lost, whatever the fast tier does. A copy is served for a limited time
+/// ([`max_staleness`](crate::tiered::TieredStoreBuilder::max_staleness)).
+///
+/// If the fast tier fails while a change is made, the process that made the change does not read the old
+/// copy. Another process may read it until it is stale. The same can happen if the fast tier loses both the
+/// newer copy and the tombstone, and a slow request then puts an old copy back. Saves against an old copy
+/// are refused in every case.
 ///
 /// # Writing behind
 ///
-/// With [`write_behind`](TieredStoreBuilder::write_behind), saves and touches are answered by the
-/// fast tier, and written to the durable one in the background: a second later by default, several
-/// changes of a session as one, retried until they succeed. Starting, renewing and removing
-/// sessions still waits for the durable tier. This is fast, and gives something up:
+/// With [`write_behind`](crate::tiered::TieredStoreBuilder::write_behind), the fast tier answers saves and
+/// touches, and background tasks write them to the durable tier: 1 s later by default, several changes of a
+/// session as one, repeated with backoff until they succeed. Starting, renewing and removing sessions still
+/// waits for the durable tier. This is fast, and costs guarantees:
 ///
-/// - A crash loses the saves that wait: those of the last [`delay`](WriteBehind::delay), or all
-///   since the durable tier failed. No session is lost that was there, and none comes back. Call
-///   [`close`](Store::close) before the end; dropping the store writes what waits only if the
-///   runtime lives on.
-/// - With several processes, a shared fast tier must keep what it was given. If it evicts a session
-///   that waits in one process, or some processes reach it and others don't, two of them may
-///   save different changes against the same state; the later version wins, and an update is
-///   lost. Give it enough memory, and let it refuse (`noeviction`) rather than evict. A single
-///   process loses no update, as it looks for what waits before it reads the durable tier.
-/// - A session whose changes could not be written for as long as its idle timeout ends.
+/// - A crash loses the saves in the queue: those of the last [`delay`](crate::tiered::WriteBehind::delay), or
+///   all since the durable tier failed. No session is lost that was there, and none comes back. Call
+///   [`close`](Store::close) before the program ends. Dropping the store writes the queue only while the
+///   runtime is alive.
+/// - If several processes share the fast tier, it must not evict what it was given. If it evicts a session
+///   with changes in another process's queue, or if only some processes reach it, two of them may save
+///   different changes against the same state. The later version wins, and an update is lost. Give it enough
+///   memory, and configure it to refuse writes when it is full (`noeviction`). A single process loses no
+///   update, because it looks into its queue before it reads the durable tier.
+/// - A session ends if its changes could not be written for as long as its idle timeout.
 ///
-/// It needs a tokio runtime; without one, it writes through.
+/// It needs a tokio runtime. Without one, it writes through.
 ///
 /// # Coming from gaesession
 ///
@@ -72,90 +75,67 @@ use super::tiers::Tiers;
 /// |---|---|
 /// | Memcache before Datastore | `TieredStore::new(MemcachedStore, FirestoreStore)`, or any other two |
 /// | `OnlyMemcache` | that store alone, without a tiered one |
-/// | `AsyncDatastoreSave` | [`write_behind`](TieredStoreBuilder::write_behind); it does not end with the request's context |
+/// | `AsyncDatastoreSave` | [`write_behind`](crate::tiered::TieredStoreBuilder::write_behind); it does not end with the request's context |
 /// | key prefix | a setting of the store; keys are hashes, so no prefix makes them too long |
 /// | entity name `sess_` | a setting of the Firestore store: its collection |
-/// | retries: 3 attempts | [`SessionManagerBuilder::attempts`](crate::manager::SessionManagerBuilder::attempts), for what is safe to repeat |
+/// | retries: 3 attempts | [`SessionManagerBuilder::attempts`](crate::manager::SessionManagerBuilder::attempts), for operations that are safe to repeat |
 /// | codec: gob | [`Codec`](crate::record::Codec), a setting of each store: JSON, encrypted, or your own |
-/// | a session of 1 MB at most | [`MAX_SESSION_BYTES`](crate::record::MAX_SESSION_BYTES), on every store |
-/// | the timeout as Memcache's TTL | `until` of [`FastStore::fill`]: what is left of the session, or less |
+/// | a session of at most 1 MB | [`MAX_SESSION_BYTES`](crate::record::MAX_SESSION_BYTES), on every store |
+/// | the timeout as Memcache's TTL | `until` of [`FastStore::fill`]: the time left of the session, or less |
 /// | `expires` of an entity | both deadlines, the earlier one; an expired record counts as none |
 /// | an expired entity is deleted by `Get` | by purging, so that no request waits for it |
 /// | purge handler: batches of 100, 8 minutes | `session_axum::PurgeService`, which needs a secret; or in the background |
-/// | every session used is written | only a changed one, and a touch once a minute at most |
+/// | every session used is written | only a changed one, and a touch at most once a minute |
 /// | `Close` at the end of each request | the layer saves; [`SessionManager::close`](crate::manager::SessionManager::close) at the end of the program |
-pub struct TieredStore<F: FastStore, D: Store>(Arc<Owner<F, D>>);
+pub struct TieredStore<F: FastStore, D: Store> {
+    mode: Mode<F, D>,
+}
 
-/// How long a removed session is remembered where its deadline is not known.
-pub(super) const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+/// The way of writing, with all that it needs.
+enum Mode<F: FastStore, D: Store> {
+    Through(Arc<Through<F, D>>),
+    Behind(Arc<Owner<Behind<F, D>>>),
+}
 
-/// What went wrong or waits in a [`TieredStore`] of this process.
+/// What failed or waits in a [`TieredStore`] of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TierCounters {
     /// Operations of the fast tier that failed.
     pub fast_failures: u64,
-    /// Sessions with changes that the durable tier is still to be told.
+    /// Sessions in the queue: the durable tier does not have their latest changes yet.
     pub waiting: usize,
 }
 
-/// Shared by the clones of a store, but not by its workers: they give up when it is gone.
-struct Owner<F: FastStore, D: Store>(Arc<Tiers<F, D>>);
-
-impl<F: FastStore, D: Store> Drop for Owner<F, D> {
-    fn drop(&mut self) {
-        if let Some(behind) = &self.0.behind {
-            let mut queue = behind.queue();
-            queue.is_abandoned = true;
-            if queue.workers == 0 && queue.len() > 0 {
-                tracing::error!(sessions = queue.len(), "changes were not written behind: call `close` before the end");
-            }
-        }
-    }
-}
-
 impl<F: FastStore, D: Store> TieredStore<F, D> {
-    /// A store that writes through, with every default.
-    pub fn new(fast: F, durable: D) -> Self {
-        TieredStore::builder(fast, durable).make()
+    pub(super) fn through(through: Through<F, D>) -> Self {
+        TieredStore { mode: Mode::Through(Arc::new(through)) }
     }
 
-    /// A store with settings.
-    pub fn builder(fast: F, durable: D) -> TieredStoreBuilder<F, D> {
-        TieredStoreBuilder::new(fast, durable)
+    pub(super) fn behind(behind: Behind<F, D>) -> Self {
+        TieredStore { mode: Mode::Behind(Arc::new(Owner::new(behind))) }
     }
 
-    pub(super) fn over(tiers: Tiers<F, D>) -> Self {
-        TieredStore(Arc::new(Owner(Arc::new(tiers))))
-    }
-
-    /// What went wrong or waits in this process.
+    /// What failed or waits in this process.
     pub fn counters(&self) -> TierCounters {
-        let tiers = self.tiers();
-        let waiting = tiers.behind.as_ref().map_or(0, |behind| behind.queue().len());
-        TierCounters { fast_failures: tiers.fast.failures(), waiting }
+        let waiting = match &self.mode {
+            Mode::Through(_) => 0,
+            Mode::Behind(behind) => behind.waiting(),
+        };
+        TierCounters { fast_failures: self.tiers().fast.failures(), waiting }
     }
 
-    fn tiers(&self) -> &Arc<Tiers<F, D>> {
-        &self.0.0
-    }
-}
-
-impl<F: FastStore, D: Store> Tiers<F, D> {
-    /// When to list as of, so that sessions whose use waits to be noted have not expired.
-    fn listed_as_of(&self, now: Time) -> Time {
-        let earliest = self.behind.as_ref().and_then(|behind| behind.queue().earliest_use());
-        earliest.map_or(now, |earliest| earliest.min(now))
-    }
-
-    /// Listed records as they are once what waits is written.
-    fn with_what_waits(&self, mut records: Vec<Record>, now: Time) -> Vec<Record> {
-        if let Some(behind) = &self.behind {
-            let queue = behind.queue();
-            records = records.into_iter().map(|record| queue.over(record)).collect();
+    fn tiers(&self) -> &Tiers<F, D> {
+        match &self.mode {
+            Mode::Through(through) => &through.tiers,
+            Mode::Behind(behind) => &behind.tiers,
         }
-        records.retain(|record| !record.is_expired(now));
-        records
+    }
+
+    /// The mode, once it is noted that it is `now`.
+    fn mode_at(&self, now: Time) -> &Mode<F, D> {
+        self.tiers().last_seen.note(now);
+        &self.mode
     }
 }
 
@@ -169,144 +149,130 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
     }
 
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {
-        let tiers = self.tiers();
-        tiers.last_seen.note(record.accessed);
-        let written = tiers.durable.create(record).await?;
-        if written == Created::Done {
-            tiers.fill(record, record.accessed).await;
+        match self.mode_at(record.accessed) {
+            Mode::Through(through) => through.create(record).await,
+            Mode::Behind(behind) => behind.create(record).await,
         }
-        Ok(written)
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let tiers = self.tiers();
-        tiers.last_seen.note(now);
-        match &tiers.behind {
-            Some(behind) => tiers.load_behind(behind, key, now).await,
-            None => tiers.load_through(key, now).await,
+        match self.mode_at(now) {
+            Mode::Through(through) => through.load(key, now).await,
+            Mode::Behind(behind) => behind.load(key, now).await,
         }
     }
 
     async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
-        let tiers = self.tiers();
-        match &tiers.behind {
-            Some(_) => Ok(self.load(key, now).await?.map(|record| record.version)),
-            None => tiers.durable.version(key, now).await,
+        match self.mode_at(now) {
+            Mode::Through(through) => through.tiers.durable.version(key, now).await,
+            Mode::Behind(behind) => Ok(behind.load(key, now).await?.map(|record| record.version)),
         }
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        let tiers = self.tiers();
-        tiers.last_seen.note(record.accessed);
-        match &tiers.behind {
-            Some(behind) => tiers.save_behind(behind, record, expected).await,
-            None => tiers.save_through(record, expected).await,
+        match self.mode_at(record.accessed) {
+            Mode::Through(through) => through.save(record, expected).await,
+            Mode::Behind(behind) => behind.save(record, expected).await,
         }
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        let tiers = self.tiers();
-        tiers.last_seen.note(accessed);
-        match &tiers.behind {
-            Some(behind) => tiers.touch_behind(behind, key, accessed).await,
-            None => tiers.touch_through(key, accessed).await,
+        match self.mode_at(accessed) {
+            Mode::Through(through) => through.touch(key, accessed).await,
+            Mode::Behind(behind) => behind.touch(key, accessed).await,
         }
     }
 
     async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        let tiers = self.tiers();
-        tiers.last_seen.note(record.accessed);
-        match &tiers.behind {
-            Some(behind) => tiers.renew_behind(behind, old, expected, record).await,
-            None => tiers.renew_through(old, expected, record).await,
+        match self.mode_at(record.accessed) {
+            Mode::Through(through) => through.renew(old, expected, record).await,
+            Mode::Behind(behind) => behind.renew(old, expected, record).await,
         }
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        let tiers = self.tiers();
-        match &tiers.behind {
-            Some(behind) => tiers.delete_behind(behind, key).await,
-            None => tiers.delete_through(key).await,
+        match &self.mode {
+            Mode::Through(through) => through.delete(key).await,
+            Mode::Behind(behind) => behind.delete(key).await,
         }
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
-        let tiers = self.tiers();
-        tiers.last_seen.note(now);
-        tiers.mend(now, limit).await;
-        let copies = tiers.fast.attempt(tiers.fast.store.purge_expired(now, limit)).await.unwrap_or_default();
-        if tiers.behind.as_ref().is_some_and(|behind| behind.queue().is_failing) {
-            // The durable tier has missed uses of sessions, and would take them for expired.
-            return Ok(Purged { more: copies.more, ..Purged::default() });
-        }
-        let records = tiers.durable.purge_expired(now, limit).await?;
-        // Of the copies nothing is said: their sessions live on.
+        let mode = self.mode_at(now);
+        let copies = self.tiers().purge_copies(now, limit).await;
+        let records = match mode {
+            Mode::Behind(behind) if behind.is_failing() => Purged::default(),
+            _ => self.tiers().durable.purge_expired(now, limit).await?,
+        };
+        // Copies are not counted: their sessions live on.
         Ok(Purged { more: records.more || copies.more, ..records })
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
-        let tiers = self.tiers();
-        let records = tiers.durable.list(tiers.listed_as_of(now), limit).await?;
-        Ok(tiers.with_what_waits(records, now))
+        match &self.mode {
+            Mode::Through(through) => through.tiers.durable.list(now, limit).await,
+            Mode::Behind(behind) => behind.list(now, limit).await,
+        }
     }
 
     async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
-        let tiers = self.tiers();
-        let records = tiers.durable.of_principal(principal, tiers.listed_as_of(now)).await?;
-        Ok(tiers.with_what_waits(records, now))
+        match &self.mode {
+            Mode::Through(through) => through.tiers.durable.of_principal(principal, now).await,
+            Mode::Behind(behind) => behind.of_principal(principal, now).await,
+        }
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        let tiers = self.tiers();
-        let drained = match &tiers.behind {
-            Some(behind) => tiers.drain(behind).await,
-            None => Ok(()),
+        let drained = match &self.mode {
+            Mode::Through(_) => Ok(()),
+            Mode::Behind(behind) => behind.drain().await,
         };
-        let closed = tiers.durable.close().await;
-        // What the fast tier could still have to write is written elsewhere too.
-        tiers.fast.attempt(tiers.fast.store.close()).await;
+        let Tiers { fast, durable, .. } = self.tiers();
+        let closed = durable.close().await;
+        // All that the fast tier could still have to write is in the durable tier too.
+        fast.attempt(fast.store.close()).await;
         drained.and(closed)
     }
 
     fn immediate(&self) -> Option<&dyn ImmediateStore> {
-        self.tiers().fast.store.immediate().is_some().then_some(self)
+        self.tiers().fast.immediate().is_some().then_some(self)
     }
 }
 
 impl<F: FastStore, D: Store> ImmediateStore for TieredStore<F, D> {
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
-        let tiers = self.tiers();
-        if tiers.is_strict || tiers.doubts.about(key, now).is_some() {
-            return None;
-        }
-        tiers.last_seen.note(now);
-        let copy = match &tiers.behind {
-            Some(behind) => tiers.load_now_behind(behind, key, now)?,
-            None => tiers.fast.store.immediate()?.load_now(key, now)?.ok()??,
+        let copy = match self.mode_at(now) {
+            Mode::Through(through) => through.load_now(key, now)?,
+            Mode::Behind(behind) => behind.load_now(key, now)?,
         };
         Some(Ok(Some(copy)))
     }
 
     fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Saved, StoreError>> {
-        let tiers = self.tiers();
-        let behind = tiers.behind.as_ref()?;
-        tiers.save_now_behind(behind, record, expected).map(Ok)
+        match &self.mode {
+            Mode::Through(_) => None,
+            Mode::Behind(behind) => behind.save_now(record, expected).map(Ok),
+        }
     }
 }
 
 impl<F: FastStore, D: Store> Clone for TieredStore<F, D> {
     fn clone(&self) -> Self {
-        TieredStore(Arc::clone(&self.0))
+        let mode = match &self.mode {
+            Mode::Through(through) => Mode::Through(Arc::clone(through)),
+            Mode::Behind(behind) => Mode::Behind(Arc::clone(behind)),
+        };
+        TieredStore { mode }
     }
 }
 
 impl<F: FastStore, D: Store> fmt::Debug for TieredStore<F, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tiers = self.tiers();
+        let Tiers { fast, durable, .. } = self.tiers();
         f.debug_struct("TieredStore")
-            .field("fast", &tiers.fast.store.name())
-            .field("durable", &tiers.durable.name())
-            .field("write_behind", &tiers.behind.is_some())
+            .field("fast", &fast.store.name())
+            .field("durable", &durable.name())
+            .field("write_behind", &matches!(self.mode, Mode::Behind(_)))
             .finish_non_exhaustive()
     }
 }

@@ -4,103 +4,105 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::record::{Record, RecordKey, Version};
-use crate::store::{Buried, FastStore, Store};
+use crate::store::{Buried, Created, FastStore, Purged, Store};
 use crate::time::Time;
 
 use super::doubts::Doubts;
 use super::fast_tier::FastTier;
-use super::write_behind::Behind;
 
-/// The two stores, and what both ways of writing need.
+/// The two stores, and what both ways of writing share.
 pub(super) struct Tiers<F, D> {
     pub(super) fast: FastTier<F>,
     pub(super) durable: D,
     pub(super) doubts: Doubts,
-    pub(super) trust: Duration,
-    pub(super) is_strict: bool,
-    pub(super) behind: Option<Behind>,
     pub(super) last_seen: LastSeen,
+    tombstone_ttl: Duration,
 }
 
-/// How much longer than `trust` a removed session stays buried: the clocks of machines differ,
-/// and a request may be slow.
-const BURIAL_MARGIN: Duration = Duration::from_secs(60 * 60);
+/// How much longer than a copy a tombstone lasts: clocks of machines differ, and a request that loaded the
+/// session before it was removed may be slow to fill in its copy.
+const TOMBSTONE_MARGIN: Duration = Duration::from_secs(60 * 60);
 
 impl<F: FastStore, D: Store> Tiers<F, D> {
-    /// Until when a copy of this record, known to be right now, is handed out.
-    pub(super) fn believed_until(&self, record: &Record, now: Time) -> Time {
-        match self.behind {
-            // Were it to end of itself, it would uncover what is older in the durable tier.
-            Some(_) => Time::MAX,
-            None => record.expires_at().min(now.saturating_add(self.trust)),
-        }
+    /// A tombstone outlasts copies that may be served for `max_staleness`, so it need not last as long as its
+    /// session would have.
+    pub(super) fn new(fast: FastTier<F>, durable: D, max_staleness: Duration) -> Self {
+        let tombstone_ttl = max_staleness.saturating_add(TOMBSTONE_MARGIN);
+        Tiers { fast, durable, doubts: Doubts::new(), last_seen: LastSeen::new(), tombstone_ttl }
     }
 
-    /// Until when an old copy of this record could be handed out, if nothing is done about it.
-    pub(super) fn doubted_until(&self, record: &Record) -> Time {
-        match self.behind {
-            Some(_) => record.expires_at(),
-            None => record.accessed.saturating_add(self.trust),
-        }
-    }
-
-    /// Whether the copy of this key may be read: there is no doubt about it, or none any more.
+    /// Whether the copy of this key may be read: it is not in doubt, or has now been invalidated.
     pub(super) async fn is_trusted(&self, key: &RecordKey, now: Time) -> bool {
         if self.doubts.about(key, now).is_none() {
             return true;
         }
-        // A late second attempt to mend it would hit what has taken its place.
-        let _one_at_a_time = self.doubts.mending.lock().await;
+        // A late second attempt to invalidate it would hit the copy that has taken its place.
+        let _one_at_a_time = self.doubts.invalidating.lock().await;
         let Some(doubt) = self.doubts.about(key, now) else { return true };
-        let is_mended = if doubt.is_gone { self.bury(key, now).await } else { self.drop_copy(key).await };
-        if is_mended {
+        let is_invalidated = if doubt.is_gone { self.entomb(key, now).await } else { self.drop_copy(key).await };
+        if is_invalidated {
             self.doubts.end(key, doubt);
         }
-        is_mended && self.doubts.about(key, now).is_none()
+        is_invalidated && self.doubts.about(key, now).is_none()
     }
 
-    /// Mends some of what is in doubt.
-    pub(super) async fn mend(&self, now: Time, limit: usize) {
-        for (key, _) in self.doubts.some(limit) {
+    /// Creates the record in the durable tier, then puts a copy into the fast one that is served until then.
+    pub(super) async fn create(&self, record: &Record, until: Time) -> Result<Created, StoreError> {
+        let created = self.durable.create(record).await?;
+        if created == Created::Done {
+            self.fill(record, record.accessed, until).await;
+        }
+        Ok(created)
+    }
+
+    /// Invalidates some of the copies that are in doubt, and removes expired ones from the fast tier.
+    pub(super) async fn purge_copies(&self, now: Time, limit: usize) -> Purged {
+        self.invalidate_some(now, limit).await;
+        self.fast.attempt(self.fast.store.purge_expired(now, limit)).await.unwrap_or_default()
+    }
+
+    async fn invalidate_some(&self, now: Time, limit: usize) {
+        for key in self.doubts.some(limit) {
             if !self.is_trusted(&key, now).await {
                 return;
             }
         }
     }
 
+    /// The copy in the fast tier. `None` if there is none, or the tier failed.
     pub(super) async fn copy(&self, key: &RecordKey, now: Time) -> Option<Record> {
         self.fast.attempt(self.fast.store.load(key, now)).await.flatten()
     }
 
-    pub(super) async fn fill(&self, record: &Record, now: Time) -> bool {
-        let until = self.believed_until(record, now);
+    /// Puts a copy into the fast tier that is served until then. Whether the tier answered.
+    pub(super) async fn fill(&self, record: &Record, now: Time, until: Time) -> bool {
         self.fast.attempt(self.fast.store.fill(record, now, until)).await.is_some()
     }
 
+    /// Removes the copy. Whether the tier answered.
     pub(super) async fn drop_copy(&self, key: &RecordKey) -> bool {
         self.fast.attempt(self.fast.store.delete(key)).await.is_some()
     }
 
-    pub(super) async fn bury(&self, key: &RecordKey, now: Time) -> bool {
-        self.fast.attempt(self.fast.store.bury(key, now, self.buried_until(now))).await.is_some()
+    /// Replaces the copy by a tombstone. Whether the tier answered.
+    pub(super) async fn entomb(&self, key: &RecordKey, now: Time) -> bool {
+        self.fast.attempt(self.fast.store.bury(key, now, self.tombstone_until(now))).await.is_some()
     }
 
-    /// `None` if the tier failed.
-    pub(super) async fn bury_version(&self, key: &RecordKey, expected: Version, now: Time) -> Option<Buried> {
-        let burying = self.fast.store.bury_version(key, expected, now, self.buried_until(now));
+    /// Replaces the copy by a tombstone if it has the expected version. `None` if the tier failed.
+    pub(super) async fn entomb_version(&self, key: &RecordKey, expected: Version, now: Time) -> Option<Buried> {
+        let burying = self.fast.store.bury_version(key, expected, now, self.tombstone_until(now));
         self.fast.attempt(burying).await
     }
 
-    /// As [`bury`](Self::bury), for a removal, which is not done before that is.
-    pub(super) async fn insist_on_burying(&self, key: &RecordKey) -> Result<(), StoreError> {
+    /// [`entomb`](Self::entomb) for a removal, which has failed if the tier fails.
+    pub(super) async fn insist_on_tombstone(&self, key: &RecordKey) -> Result<(), StoreError> {
         let now = self.last_seen.now();
-        self.fast.insist(self.fast.store.bury(key, now, self.buried_until(now))).await
+        self.fast.insist(self.fast.store.bury(key, now, self.tombstone_until(now))).await
     }
 
-    /// Any copy that a slow reader may still fill in has ended by then, so the burial need not
-    /// last as long as the session would have.
-    fn buried_until(&self, now: Time) -> Time {
-        now.saturating_add(self.trust).saturating_add(BURIAL_MARGIN)
+    fn tombstone_until(&self, now: Time) -> Time {
+        now.saturating_add(self.tombstone_ttl)
     }
 }
 
@@ -110,7 +112,7 @@ pub(super) struct LastSeen(AtomicI64);
 impl LastSeen {
     const NEVER: i64 = i64::MIN;
 
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         LastSeen(AtomicI64::new(LastSeen::NEVER))
     }
 

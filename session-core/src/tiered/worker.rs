@@ -1,157 +1,191 @@
-//! Tells the durable tier what waits in the queue, in the background.
+//! Works off a backlog in the background.
 //!
-//! Workers are employed when there is something to write, and leave when there is nothing left.
+//! Workers start when there is something to write, and end when nothing is left.
 
+use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use parking_lot::MutexGuard;
 
+use crate::clock::background::{self, Instant};
 use crate::error::{StoreError, causes};
 use crate::record::RecordKey;
-use crate::store::{FastStore, Store};
+use crate::store::Backoff;
 
-use super::background;
-use super::queue::Next;
-use super::tiers::Tiers;
-use super::write_behind::Behind;
-use crate::store::within;
+use super::queue::{Next, Queue};
 
-/// How many sessions are written at a time.
+/// How many sessions are written at the same time.
 const WORKERS: usize = 8;
-/// How long one write may take.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Between failed attempts: 25 ms at first, 2.5 s to 5 s in the end.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(25), Duration::from_millis(2500));
 /// How often closing tries to write what waits.
-const LAST_ATTEMPTS: u32 = 5;
+const LAST_ATTEMPTS: usize = 5;
 
-/// A worker that is counted until it leaves, also when its runtime ends.
-struct Employed<F: FastStore, D: Store> {
-    tiers: Arc<Tiers<F, D>>,
-    has_left: bool,
+/// A queue of sessions, and how one of them is written.
+pub(super) trait Backlog: Send + Sync + 'static {
+    /// Locks the queue.
+    fn queue(&self) -> MutexGuard<'_, Queue>;
+
+    /// Tells the durable tier what waits of this session.
+    fn write(&self, key: &RecordKey) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-impl<F: FastStore, D: Store> Employed<F, D> {
-    fn behind(&self) -> &Behind {
-        self.tiers.behind.as_ref().expect("only what writes behind employs workers")
+/// The backlog as its users share it, but not its workers: when the last user is gone, workers write what
+/// they can and repeat nothing that fails.
+pub(super) struct Owner<B: Backlog>(Arc<B>);
+
+impl<B: Backlog> Owner<B> {
+    pub(super) fn new(backlog: B) -> Self {
+        Owner(Arc::new(backlog))
     }
 }
 
-impl<F: FastStore, D: Store> Drop for Employed<F, D> {
+impl<B: Backlog> Deref for Owner<B> {
+    type Target = Arc<B>;
+
+    fn deref(&self) -> &Arc<B> {
+        &self.0
+    }
+}
+
+impl<B: Backlog> Drop for Owner<B> {
     fn drop(&mut self) {
-        if !self.has_left {
-            self.behind().queue().workers -= 1;
+        let mut queue = self.0.queue();
+        queue.is_abandoned = true;
+        if queue.workers == 0 && queue.len() > 0 {
+            log_lost(&queue);
         }
     }
+}
+
+fn log_lost(queue: &Queue) {
+    let sessions = queue.len();
+    tracing::error!(
+        sessions,
+        "changes of sessions never reached the durable tier: call `close` before dropping the store"
+    );
 }
 
 /// Whether what is put into the queue will be written by a worker.
-pub(super) fn can_be_employed(behind: &Behind) -> bool {
-    let queue = behind.queue();
+pub(super) fn is_available(backlog: &impl Backlog) -> bool {
+    let queue = backlog.queue();
     !queue.is_closed && (queue.workers > 0 || background::can_spawn())
 }
 
-/// Sees to it that there is a worker; `false` where there can't be any.
-pub(super) fn employ<F: FastStore, D: Store>(tiers: &Arc<Tiers<F, D>>, behind: &Behind) -> bool {
-    if !can_be_employed(behind) {
-        return false;
-    }
-    behind.queue().workers > 0 || employ_another(tiers, behind)
+/// Sees to it that there is a worker. `false` where there can't be one.
+pub(super) fn ensure<B: Backlog>(backlog: &Arc<B>) -> bool {
+    let queue = backlog.queue();
+    let (is_closed, workers) = (queue.is_closed, queue.workers);
+    drop(queue);
+    !is_closed && (workers > 0 || start(backlog))
 }
 
-fn employ_another<F: FastStore, D: Store>(tiers: &Arc<Tiers<F, D>>, behind: &Behind) -> bool {
-    behind.queue().workers += 1;
+fn start<B: Backlog>(backlog: &Arc<B>) -> bool {
+    backlog.queue().workers += 1;
     // Without the lock, because a task that can't be spawned is dropped at once.
-    background::spawn(work(Employed { tiers: Arc::clone(tiers), has_left: false }))
+    background::spawn(Worker { backlog: Arc::clone(backlog), has_left: false }.run()).is_some()
 }
 
-async fn work<F: FastStore, D: Store>(mut employed: Employed<F, D>) {
-    let mut failures = 0;
-    loop {
-        let next = employed.behind().queue().next(Instant::now());
-        match next {
-            Next::Leave => {
-                employed.has_left = true;
-                return;
-            }
-            Next::Wait(due) => background::pause(due - Instant::now()).await,
-            Next::Write { key, more } => {
-                if more && employed.behind().queue().workers < WORKERS {
-                    employ_another(&employed.tiers, employed.behind());
-                }
-                if write(&employed, &key).await {
-                    failures = 0;
-                    continue;
-                }
-                failures += 1;
-                if employed.behind().queue().is_abandoned {
-                    let sessions = employed.behind().queue().len();
-                    tracing::error!(sessions, "changes were not written behind: call `close` before the end");
-                    return;
-                }
-                background::pause(pause(failures)).await;
-            }
+/// One worker, which counts until it leaves, also when its runtime ends.
+struct Worker<B: Backlog> {
+    backlog: Arc<B>,
+    has_left: bool,
+}
+
+impl<B: Backlog> Drop for Worker<B> {
+    fn drop(&mut self) {
+        if !self.has_left {
+            self.backlog.queue().workers -= 1;
         }
     }
 }
 
-/// Goes to the end of the line with what could not be written, whatever the reason.
-struct PutBack<'a>(&'a Behind, &'a RecordKey);
+impl<B: Backlog> Worker<B> {
+    async fn run(mut self) {
+        let mut pauses = BACKOFF.pauses();
+        loop {
+            let next = self.backlog.queue().next(Instant::now());
+            match next {
+                Next::Leave => {
+                    self.has_left = true;
+                    return;
+                }
+                Next::Wait(due) => background::pause(due - Instant::now()).await,
+                Next::Write { key, more } => {
+                    if more && self.backlog.queue().workers < WORKERS {
+                        start(&self.backlog);
+                    }
+                    if self.write(&key).await {
+                        pauses = BACKOFF.pauses();
+                        continue;
+                    }
+                    if self.gives_up() {
+                        return;
+                    }
+                    background::pause(pauses.next().unwrap_or_default()).await;
+                }
+            }
+        }
+    }
 
-impl Drop for PutBack<'_> {
+    /// Whether the write succeeded.
+    async fn write(&self, key: &RecordKey) -> bool {
+        let _put_back = PutBack(&*self.backlog, key);
+        let answer = self.backlog.write(key).await;
+        let was_failing = std::mem::replace(&mut self.backlog.queue().is_failing, answer.is_err());
+        if let Err(error) = &answer
+            && !was_failing
+        {
+            tracing::warn!(%error, causes = causes(error), "writing to the durable tier failed; it is tried again");
+        }
+        answer.is_ok()
+    }
+
+    fn gives_up(&self) -> bool {
+        let queue = self.backlog.queue();
+        if queue.is_abandoned {
+            log_lost(&queue);
+        }
+        queue.is_abandoned
+    }
+}
+
+/// Puts a session that could not be written to the end of the line, whatever the reason.
+struct PutBack<'a, B: Backlog>(&'a B, &'a RecordKey);
+
+impl<B: Backlog> Drop for PutBack<'_, B> {
     fn drop(&mut self) {
         self.0.queue().put_back(self.1, Instant::now());
     }
 }
 
-async fn write<F: FastStore, D: Store>(employed: &Employed<F, D>, key: &RecordKey) -> bool {
-    let behind = employed.behind();
-    let _put_back = PutBack(behind, key);
-    let answer = employed.tiers.write_in_time(behind, key).await;
-    let was_failing = std::mem::replace(&mut behind.queue().is_failing, answer.is_err());
-    if let Err(error) = &answer
-        && !was_failing
-    {
-        tracing::warn!(%error, causes = causes(error), "writing behind failed; it is tried again");
+/// Closes the queue and writes all that waits. From now on, saving waits for the durable tier.
+pub(super) async fn drain(backlog: &impl Backlog) -> Result<(), StoreError> {
+    backlog.queue().is_closed = true;
+    let mut pauses = BACKOFF.pauses().take(LAST_ATTEMPTS - 1);
+    loop {
+        let Err(error) = write_all(backlog).await else { return Ok(()) };
+        let Some(pause) = pauses.next() else {
+            let sessions = backlog.queue().len();
+            let causes = causes(&error);
+            tracing::error!(sessions, %error, causes, "the durable tier did not take all changes: call `close` again");
+            return Err(error);
+        };
+        background::pause(pause).await;
     }
-    answer.is_ok()
 }
 
-fn pause(failures: u32) -> Duration {
-    (Duration::from_millis(25) * 2_u32.pow(failures.min(10))).min(LONGEST_PAUSE)
-}
-
-impl<F: FastStore, D: Store> Tiers<F, D> {
-    /// Writes all that waits. From now on, who saves waits for the durable tier.
-    pub(super) async fn drain(&self, behind: &Behind) -> Result<(), StoreError> {
-        behind.queue().is_closed = true;
-        let mut attempt = 1;
-        loop {
-            let Err(error) = self.write_all(behind).await else { return Ok(()) };
-            if attempt == LAST_ATTEMPTS {
-                let sessions = behind.queue().len();
-                tracing::error!(sessions, %error, causes = causes(&error), "changes of sessions could not be written behind");
-                return Err(error);
-            }
-            background::pause(pause(attempt)).await;
-            attempt += 1;
+async fn write_all(backlog: &impl Backlog) -> Result<(), StoreError> {
+    let keys = backlog.queue().keys();
+    let mut answer = Ok(());
+    for key in keys {
+        let written = backlog.write(&key).await;
+        if written.as_ref().is_err_and(StoreError::is_unavailable) {
+            return written;
         }
+        answer = answer.and(written);
     }
-
-    async fn write_in_time(&self, behind: &Behind, key: &RecordKey) -> Result<(), StoreError> {
-        within(TIME_LIMIT, self.durable.name(), self.write_waiting(behind, key)).await
-    }
-
-    async fn write_all(&self, behind: &Behind) -> Result<(), StoreError> {
-        let keys = behind.queue().keys();
-        let mut answer = Ok(());
-        for key in keys {
-            let written = self.write_in_time(behind, &key).await;
-            if written.as_ref().is_err_and(StoreError::is_unavailable) {
-                return written;
-            }
-            answer = answer.and(written);
-        }
-        answer
-    }
+    answer
 }

@@ -1,176 +1,168 @@
-//! The fast tier decides between writers, and a queue tells the durable one.
+//! The fast tier decides between writers, and a queue tells the durable one later.
 //!
-//! Where the fast tier does not have a session or fails, what waits in the queue is written first,
-//! and the durable tier is asked. Then one task of this process has the session to itself, so that
-//! nobody saves against a copy while it is being replaced. Those who save against a copy in the
-//! fast tier share it, and who only reads one needs neither.
-//!
-//! # Versions
-//!
-//! A session's versions form one line, because each save is accepted against the version before
-//! it by the fast tier. The durable tier gets some of them, in that order: of several saves in
-//! the queue only the last is written, against whatever earlier version of the line the durable
-//! tier has. If it has the same or a later one, from another process, there is nothing left to
-//! do. If it has none, the session is gone, and so is what waits.
+//! If the fast tier does not have a session or fails, what waits in the queue is written first, and the
+//! durable tier decides. One task of this process then has the session to itself (`sharing`, held alone), so
+//! that nobody saves against a copy while it is being replaced. Tasks that save against a copy in the fast
+//! tier share it. A task that only reads a copy needs no lock.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::time::Instant;
 
+use crate::clock::background::Instant;
 use crate::error::StoreError;
-use crate::record::{Record, RecordKey, Version};
-use crate::store::{Buried, FastStore, Renewed, Saved, Store};
+use crate::record::{PrincipalKey, Record, RecordKey, Version};
+use crate::store::{Buried, Created, FastStore, Renewed, Saved, Store, within};
 use crate::time::Time;
 
+use super::advance::{Advanced, before};
+use super::locks::Locks;
 use super::queue::{Queue, Work};
+use super::settings::WriteBehind;
 use super::tiers::Tiers;
-use super::worker;
+use super::worker::{self, Backlog};
 
-/// The state of a store that writes behind.
-pub(super) struct Behind {
+/// A store that writes behind.
+pub(super) struct Behind<F, D> {
+    pub(super) tiers: Tiers<F, D>,
+    settings: WriteBehind,
     queue: Mutex<Queue>,
-    pub(super) delay: Duration,
-    max_queued: usize,
     sharing: Locks<tokio::sync::RwLock<()>>,
     /// Taken last, by whoever writes what waits.
     writing: Locks<tokio::sync::Mutex<()>>,
 }
 
-impl Behind {
-    pub(super) fn new(delay: Duration, max_queued: usize) -> Self {
-        Behind { queue: Mutex::default(), delay, max_queued, sharing: Locks::new(), writing: Locks::new() }
-    }
+/// A copy is served for as long as its session lives: if it became stale by itself, an older record in the
+/// durable tier would be seen again.
+const NEVER_STALE: Time = Time::MAX;
+/// How long a copy stays in doubt whose session's deadline is not known.
+const LONGEST_DOUBT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long one write of a worker may take.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
-    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+impl<F: FastStore, D: Store> Backlog for Behind<F, D> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock()
     }
 
+    async fn write(&self, key: &RecordKey) -> Result<(), StoreError> {
+        within(WRITE_LIMIT, self.tiers.durable.name(), self.write_waiting(key)).await
+    }
+}
+
+impl<F: FastStore, D: Store> Behind<F, D> {
+    pub(super) fn new(tiers: Tiers<F, D>, settings: WriteBehind) -> Self {
+        Behind { tiers, settings, queue: Mutex::default(), sharing: Locks::new(), writing: Locks::new() }
+    }
+
     fn due(&self) -> Instant {
-        Instant::now() + self.delay
+        Instant::now() + self.settings.delay
     }
 
     fn has_room_for(&self, key: &RecordKey) -> bool {
         let queue = self.queue();
-        queue.len() < self.max_queued || queue.contains(key)
+        queue.len() < self.settings.max_sessions || queue.contains(key)
+    }
+
+    async fn fill(&self, record: &Record, now: Time) -> bool {
+        self.tiers.fill(record, now, NEVER_STALE).await
+    }
+
+    /// The durable tier does not have the session, so nothing else may.
+    async fn note_gone(&self, key: &RecordKey, now: Time) {
+        let mut copy = self.tiers.doubts.unless_settled(key, now.saturating_add(LONGEST_DOUBT));
+        copy.is_gone = true;
+        copy.settled_if(self.tiers.entomb(key, now).await);
     }
 }
 
-/// Each lock is that of many sessions.
-struct Locks<L>(Box<[L]>);
-
-impl<L: Default> Locks<L> {
-    fn new() -> Self {
-        Locks((0..256).map(|_| L::default()).collect())
+/// Creating and loading.
+impl<F: FastStore, D: Store> Behind<F, D> {
+    pub(super) async fn create(&self, record: &Record) -> Result<Created, StoreError> {
+        self.tiers.create(record, NEVER_STALE).await
     }
 
-    fn of(&self, key: &RecordKey) -> &L {
-        &self.0[usize::from(key.as_bytes()[0]) % self.0.len()]
-    }
-}
-
-/// Attempts to save over what other processes write meanwhile; each of theirs is a step forward, so
-/// that few are needed.
-const MOST_ATTEMPTS: usize = 100;
-
-/// How bringing the durable tier up to a version ended.
-#[derive(Debug, PartialEq)]
-enum Advanced {
-    Done,
-    /// It has this version, which is later, or was written by an earlier attempt.
-    Passed(Version),
-    Gone,
-}
-
-impl<F: FastStore, D: Store> Tiers<F, D> {
-    pub(super) fn load_now_behind(&self, behind: &Behind, key: &RecordKey, now: Time) -> Option<Record> {
-        let copy = self.fast.store.immediate()?.load_now(key, now)?.ok()??;
-        (!behind.queue().is_ahead_of(key, copy.version)).then_some(copy)
+    /// `None` if the answer has to wait.
+    pub(super) fn load_now(&self, key: &RecordKey, now: Time) -> Option<Record> {
+        if self.tiers.doubts.about(key, now).is_some() {
+            return None;
+        }
+        let copy = self.tiers.fast.load_now(key, now)?;
+        (!self.queue().is_ahead_of(key, copy.version)).then_some(copy)
     }
 
-    pub(super) async fn load_behind(
-        &self,
-        behind: &Behind,
-        key: &RecordKey,
-        now: Time,
-    ) -> Result<Option<Record>, StoreError> {
-        if self.is_trusted(key, now).await
-            && let Some(copy) = self.copy(key, now).await
-            && !behind.queue().is_ahead_of(key, copy.version)
+    pub(super) async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        if self.tiers.is_trusted(key, now).await
+            && let Some(copy) = self.tiers.copy(key, now).await
+            && !self.queue().is_ahead_of(key, copy.version)
         {
             return Ok(Some(copy));
         }
-        let _alone = behind.sharing.of(key).write().await;
-        self.load_durable(behind, key, now).await
+        let _alone = self.sharing.of(key).write().await;
+        self.load_durable(key, now).await
     }
 
-    /// What the durable tier has once it knows what waits; a copy of it goes to the fast tier.
-    async fn load_durable(&self, behind: &Behind, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        self.write_waiting(behind, key).await?;
-        let record = self.durable.load(key, now).await?;
+    /// What the durable tier has once it knows what waits. A copy of it goes to the fast tier.
+    async fn load_durable(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        self.write_waiting(key).await?;
+        let record = self.tiers.durable.load(key, now).await?;
         if let Some(record) = &record
-            && self.doubts.about(key, now).is_none()
+            && self.tiers.doubts.about(key, now).is_none()
         {
             self.fill(record, now).await;
         }
         Ok(record)
     }
+}
 
-    pub(super) fn save_now_behind(
-        self: &Arc<Self>,
-        behind: &Behind,
-        record: &Record,
-        expected: Version,
-    ) -> Option<Saved> {
-        if self.doubts.about(&record.key, record.accessed).is_some() || !behind.has_room_for(&record.key) {
+/// Saving and touching.
+impl<F: FastStore, D: Store> Behind<F, D> {
+    /// `None` if the answer has to wait. Nothing has been done then.
+    pub(super) fn save_now(self: &Arc<Self>, record: &Record, expected: Version) -> Option<Saved> {
+        let Tiers { fast, doubts, .. } = &self.tiers;
+        if doubts.about(&record.key, record.accessed).is_some() || !self.has_room_for(&record.key) {
             return None;
         }
-        let _shared = behind.sharing.of(&record.key).try_read().ok()?;
-        worker::can_be_employed(behind).then_some(())?;
-        match self.fast.store.immediate()?.save_now(record, expected)? {
+        let _shared = self.sharing.of(&record.key).try_read().ok()?;
+        worker::is_available(&**self).then_some(())?;
+        match fast.immediate()?.save_now(record, expected)? {
             Ok(Saved::Done) => {
-                behind.queue().put_save(record, expected, behind.due());
-                worker::employ(self, behind);
+                self.queue().put_save(record, expected, self.due());
+                worker::ensure(self);
                 Some(Saved::Done)
             }
             _ => None,
         }
     }
 
-    pub(super) async fn save_behind(
-        self: &Arc<Self>,
-        behind: &Behind,
-        record: &Record,
-        expected: Version,
-    ) -> Result<Saved, StoreError> {
-        self.make_room_for(behind, &record.key).await?;
+    pub(super) async fn save(self: &Arc<Self>, record: &Record, expected: Version) -> Result<Saved, StoreError> {
+        self.make_room_for(&record.key).await?;
         let mut doubt = None;
-        match (self.save_somewhere(behind, record, expected, &mut doubt).await?, doubt) {
-            // The conflict may be with this very save, or with what others saved upon it; who
-            // applied the changes again could apply them twice.
+        match (self.save_somewhere(record, expected, &mut doubt).await?, doubt) {
+            // The conflict may be with this very save, or with what others saved upon it. A caller that
+            // applies its changes again could apply them twice.
             (Saved::Conflict, Some(doubt)) => Err(doubt),
-            (written, _) => Ok(written),
+            (saved, _) => Ok(saved),
         }
     }
 
     async fn save_somewhere(
         self: &Arc<Self>,
-        behind: &Behind,
         record: &Record,
         expected: Version,
         doubt: &mut Option<StoreError>,
     ) -> Result<Saved, StoreError> {
-        let shared = behind.sharing.of(&record.key).read().await;
-        if let Some(written) = self.save_fast(behind, record, expected, doubt).await? {
-            return Ok(written);
+        let shared = self.sharing.of(&record.key).read().await;
+        if let Some(saved) = self.save_fast(record, expected, doubt).await? {
+            return Ok(saved);
         }
         drop(shared);
-        let _alone = behind.sharing.of(&record.key).write().await;
-        if let Some(written) = self.save_fast(behind, record, expected, doubt).await? {
-            return Ok(written);
+        let _alone = self.sharing.of(&record.key).write().await;
+        if let Some(saved) = self.save_fast(record, expected, doubt).await? {
+            return Ok(saved);
         }
-        match self.load_durable(behind, &record.key, record.accessed).await? {
+        match self.load_durable(&record.key, record.accessed).await? {
             None => {
                 self.note_gone(&record.key, record.accessed).await;
                 return Ok(Saved::Missing);
@@ -179,33 +171,34 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
             Some(_) => {}
         }
         // Other processes may have a copy by now, so it is again for the fast tier to decide.
-        match self.save_fast(behind, record, expected, doubt).await? {
-            Some(written) => Ok(written),
-            None => self.save_durable(behind, record, expected).await,
+        match self.save_fast(record, expected, doubt).await? {
+            Some(saved) => Ok(saved),
+            None => self.save_durable(record, expected).await,
         }
     }
 
-    /// `None` where the fast tier does not have the session, or can't be trusted.
+    /// `None` if the fast tier does not have the session, or can't be trusted. An error of the fast tier is
+    /// left in `doubt`: the save may have taken effect.
     async fn save_fast(
         self: &Arc<Self>,
-        behind: &Behind,
         record: &Record,
         expected: Version,
         doubt: &mut Option<StoreError>,
     ) -> Result<Option<Saved>, StoreError> {
-        if !self.is_trusted(&record.key, record.accessed).await {
+        if !self.tiers.is_trusted(&record.key, record.accessed).await {
             return Ok(None);
         }
-        match self.fast.attempt_write(self.fast.store.save(record, expected)).await {
+        let Tiers { fast, .. } = &self.tiers;
+        match fast.attempt_write(fast.store.save(record, expected)).await {
             Ok(Some(Saved::Done)) => {
-                self.queue_save(behind, record, expected).await?;
+                self.queue_save(record, expected).await?;
                 Ok(Some(Saved::Done))
             }
             Ok(Some(Saved::Conflict)) => {
-                let copy = self.copy(&record.key, record.accessed).await;
+                let copy = self.tiers.copy(&record.key, record.accessed).await;
                 if let Some(copy) = copy.filter(|copy| copy.version == record.version) {
                     // An earlier attempt had arrived, as the caller is about to find out.
-                    self.queue_save(behind, &copy, expected).await?;
+                    self.queue_save(&copy, expected).await?;
                 }
                 Ok(Some(Saved::Conflict))
             }
@@ -217,29 +210,24 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         }
     }
 
-    async fn queue_save(
-        self: &Arc<Self>,
-        behind: &Behind,
-        record: &Record,
-        expected: Version,
-    ) -> Result<(), StoreError> {
-        behind.queue().put_save(record, expected, behind.due());
-        if worker::employ(self, behind) { Ok(()) } else { self.write_waiting(behind, &record.key).await }
+    async fn queue_save(self: &Arc<Self>, record: &Record, expected: Version) -> Result<(), StoreError> {
+        self.queue().put_save(record, expected, self.due());
+        if worker::ensure(self) { Ok(()) } else { self.write_waiting(&record.key).await }
     }
 
     /// For a session that the fast tier does not hold: the durable one decides.
-    async fn save_durable(&self, behind: &Behind, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        self.write_waiting(behind, &record.key).await?;
-        // Until the copy is mended, it is not read: whoever saved against it would lose this.
-        let copy = self.doubts.unless_settled(&record.key, self.doubted_until(record));
-        match self.advance(record, expected, expected).await? {
+    async fn save_durable(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
+        self.write_waiting(&record.key).await?;
+        // The copy is not read until it is replaced: whoever saved against it would lose this save.
+        let copy = self.tiers.doubts.unless_settled(&record.key, record.expires_at());
+        match self.tiers.advance(record, expected, expected).await? {
             Advanced::Done => {
-                let is_new = self.drop_copy(&record.key).await && self.fill(record, record.accessed).await;
+                let is_new = self.tiers.drop_copy(&record.key).await && self.fill(record, record.accessed).await;
                 copy.settled_if(is_new);
                 Ok(Saved::Done)
             }
             Advanced::Passed(_) => {
-                copy.settled_if(self.drop_copy(&record.key).await);
+                copy.settled_if(self.tiers.drop_copy(&record.key).await);
                 Ok(Saved::Conflict)
             }
             Advanced::Gone => {
@@ -250,181 +238,172 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         }
     }
 
-    /// The durable tier does not have the session, so nothing else may.
-    async fn note_gone(&self, key: &RecordKey, now: Time) {
-        let mut copy = self.doubts.unless_settled(key, now.saturating_add(super::store::LONG));
-        copy.is_gone = true;
-        copy.settled_if(self.bury(key, now).await);
-    }
-
-    /// Writes a record over an earlier version of the same line, `latest` at most.
-    async fn advance(&self, record: &Record, durable: Version, latest: Version) -> Result<Advanced, StoreError> {
-        let mut expected = durable;
-        for _ in 0..MOST_ATTEMPTS {
-            match self.durable.save(record, expected).await? {
-                Saved::Done => return Ok(Advanced::Done),
-                Saved::Missing => return Ok(Advanced::Gone),
-                Saved::Conflict => {}
-            }
-            match self.durable.version(&record.key, record.accessed).await? {
-                None => return Ok(Advanced::Gone),
-                Some(version) if version > latest => return Ok(Advanced::Passed(version)),
-                Some(version) => expected = version,
-            }
+    pub(super) async fn touch(self: &Arc<Self>, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        let Tiers { fast, durable, .. } = &self.tiers;
+        if self.tiers.is_trusted(key, accessed).await {
+            fast.attempt(fast.store.touch(key, accessed)).await;
         }
-        Err(StoreError::unavailable("tiered", "other processes wrote the session at each of many attempts"))
-    }
-
-    pub(super) async fn touch_behind(
-        self: &Arc<Self>,
-        behind: &Behind,
-        key: &RecordKey,
-        accessed: Time,
-    ) -> Result<(), StoreError> {
-        if self.is_trusted(key, accessed).await {
-            self.fast.attempt(self.fast.store.touch(key, accessed)).await;
+        if !self.has_room_for(key) {
+            return durable.touch(key, accessed).await;
         }
-        if !behind.has_room_for(key) {
-            return self.durable.touch(key, accessed).await;
-        }
-        behind.queue().put_touch(key, accessed, behind.due());
-        if worker::employ(self, behind) { Ok(()) } else { self.write_waiting(behind, key).await }
+        self.queue().put_touch(key, accessed, self.due());
+        if worker::ensure(self) { Ok(()) } else { self.write_waiting(key).await }
     }
+}
 
-    /// The old key is buried first, which alone tells whether another process has just saved. Then
-    /// nobody can save to the fast tier under it, and the durable one decides; where that fails,
-    /// the session is served by the durable tier for a while.
-    pub(super) async fn renew_behind(
+/// Renewing and removing.
+impl<F: FastStore, D: Store> Behind<F, D> {
+    /// Leaves a tombstone under the old key first: that alone tells whether another process has just saved.
+    /// Nobody can then save to the fast tier under this key, and the durable tier decides. If that fails, the
+    /// durable tier serves the session for a while.
+    pub(super) async fn renew(
         &self,
-        behind: &Behind,
         old: &RecordKey,
         expected: Version,
         record: &Record,
     ) -> Result<Renewed, StoreError> {
         let now = record.accessed;
-        let _alone = behind.sharing.of(old).write().await;
-        let is_trusted = self.is_trusted(old, now).await;
-        if is_trusted && !self.catch_up(behind, old, expected, now).await? {
+        let _alone = self.sharing.of(old).write().await;
+        let is_trusted = self.tiers.is_trusted(old, now).await;
+        if is_trusted && !self.catch_up(old, expected, now).await? {
             self.note_gone(old, now).await;
             return Ok(Renewed::Missing);
         }
-        let mut copy = self.doubts.unless_settled(old, self.doubted_until(record));
+        let mut copy = self.tiers.doubts.unless_settled(old, record.expires_at());
         copy.is_gone = true;
-        let buried = if is_trusted { self.bury_version(old, expected, now).await } else { None };
+        let buried = if is_trusted { self.tiers.entomb_version(old, expected, now).await } else { None };
         copy.settled_if(buried.is_some());
         if buried == Some(Buried::Conflict) {
             return Ok(Renewed::Conflict);
         }
-        self.write_waiting(behind, old).await?;
-        let written = self.renew_durable(old, expected, record).await?;
-        if written == Renewed::Done {
-            behind.queue().cancel(old);
+        self.write_waiting(old).await?;
+        let renewed = self.tiers.renew_durable(old, expected, record).await?;
+        if renewed == Renewed::Done {
+            self.queue().cancel(old);
             self.fill(record, now).await;
         }
-        Ok(written)
+        Ok(renewed)
     }
 
-    /// Tells the durable tier what the fast one has of this version, which may wait in another
-    /// process, so that nothing is only there where it is about to be buried. Whether the durable
-    /// tier has the session.
-    async fn catch_up(
-        &self,
-        behind: &Behind,
-        key: &RecordKey,
-        version: Version,
-        now: Time,
-    ) -> Result<bool, StoreError> {
-        self.write_waiting(behind, key).await?;
-        let Some(durable) = self.durable.version(key, now).await? else { return Ok(false) };
+    /// Tells the durable tier this version, which may wait in the queue of another process, so that no change
+    /// is only in the copy that a tombstone is about to replace. Whether the durable tier has the session.
+    async fn catch_up(&self, key: &RecordKey, version: Version, now: Time) -> Result<bool, StoreError> {
+        self.write_waiting(key).await?;
+        let Some(durable) = self.tiers.durable.version(key, now).await? else { return Ok(false) };
         if durable < version
-            && let Some(copy) = self.copy(key, now).await.filter(|copy| copy.version == version)
+            && let Some(copy) = self.tiers.copy(key, now).await.filter(|copy| copy.version == version)
         {
-            return Ok(self.advance(&copy, durable, before(version)).await? != Advanced::Gone);
+            return Ok(self.tiers.advance(&copy, durable, before(version)).await? != Advanced::Gone);
         }
         Ok(true)
     }
 
-    async fn renew_durable(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        let mut durable = expected;
-        loop {
-            match self.durable.renew(old, durable, record).await? {
-                Renewed::Conflict => {}
-                written => return Ok(written),
-            }
-            match self.durable.version(old, record.accessed).await? {
-                None => return Ok(Renewed::Missing),
-                Some(version) if version > expected || version == durable => return Ok(Renewed::Conflict),
-                Some(version) => durable = version,
-            }
-        }
-    }
-
-    pub(super) async fn delete_behind(&self, behind: &Behind, key: &RecordKey) -> Result<(), StoreError> {
-        let _alone = behind.sharing.of(key).write().await;
-        let _nobody_writes = behind.writing.of(key).lock().await;
-        self.durable.delete(key).await?;
-        behind.queue().cancel(key);
-        let mut copy = self.doubts.unless_settled(key, self.last_seen.now().saturating_add(super::store::LONG));
+    pub(super) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        let Tiers { durable, doubts, last_seen, .. } = &self.tiers;
+        let _alone = self.sharing.of(key).write().await;
+        let _nobody_writes = self.writing.of(key).lock().await;
+        durable.delete(key).await?;
+        self.queue().cancel(key);
+        let mut copy = doubts.unless_settled(key, last_seen.now().saturating_add(LONGEST_DOUBT));
         copy.is_gone = true;
-        self.insist_on_burying(key).await?;
+        self.tiers.insist_on_tombstone(key).await?;
         copy.settled_if(true);
         Ok(())
     }
+}
+
+/// Listing, with what waits in the queue.
+impl<F: FastStore, D: Store> Behind<F, D> {
+    pub(super) async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
+        let records = self.tiers.durable.list(self.listed_as_of(now), limit).await?;
+        Ok(self.with_what_waits(records, now))
+    }
+
+    pub(super) async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
+        let records = self.tiers.durable.of_principal(principal, self.listed_as_of(now)).await?;
+        Ok(self.with_what_waits(records, now))
+    }
+
+    /// The time to list as of, so that sessions whose use waits to be noted have not expired.
+    fn listed_as_of(&self, now: Time) -> Time {
+        self.queue().earliest_use().map_or(now, |earliest| earliest.min(now))
+    }
+
+    /// Records of the durable tier as they will be once what waits is written.
+    fn with_what_waits(&self, records: Vec<Record>, now: Time) -> Vec<Record> {
+        let queue = self.queue();
+        let records = records.into_iter().map(|record| queue.over(record));
+        records.filter(|record| !record.is_expired(now)).collect()
+    }
+}
+
+/// The queue.
+impl<F: FastStore, D: Store> Behind<F, D> {
+    /// How many sessions wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue().len()
+    }
+
+    /// Whether the durable tier has missed uses of sessions, and so would take them for expired.
+    pub(super) fn is_failing(&self) -> bool {
+        self.queue().is_failing
+    }
+
+    /// Writes all that waits. From now on, saving waits for the durable tier.
+    pub(super) async fn drain(&self) -> Result<(), StoreError> {
+        worker::drain(self).await
+    }
 
     /// A full queue slows writers down to the pace of the durable tier.
-    async fn make_room_for(&self, behind: &Behind, key: &RecordKey) -> Result<(), StoreError> {
-        while !behind.has_room_for(key) {
-            let first = behind.queue().first();
+    async fn make_room_for(&self, key: &RecordKey) -> Result<(), StoreError> {
+        while !self.has_room_for(key) {
+            let first = self.queue().first();
             if let Some(first) = first {
-                self.write_waiting(behind, &first).await?;
+                self.write_waiting(&first).await?;
             }
         }
         Ok(())
     }
 
     /// Writes what waits of this session, and waits for whoever is writing it already.
-    pub(super) async fn write_waiting(&self, behind: &Behind, key: &RecordKey) -> Result<(), StoreError> {
-        if !behind.queue().contains(key) {
+    async fn write_waiting(&self, key: &RecordKey) -> Result<(), StoreError> {
+        if !self.queue().contains(key) {
             return Ok(());
         }
-        let _nobody_else = behind.writing.of(key).lock().await;
-        let Some(work) = behind.queue().work(key) else { return Ok(()) };
-        let (durable, now) = match &work {
+        let Tiers { durable, .. } = &self.tiers;
+        let _nobody_else = self.writing.of(key).lock().await;
+        let Some(work) = self.queue().work(key) else { return Ok(()) };
+        let (advanced, now) = match &work {
             Work::Save { record, durable } => {
-                let advanced = self.advance(record, *durable, before(record.version)).await?;
+                let advanced = self.tiers.advance(record, *durable, before(record.version)).await?;
                 (advanced, record.accessed)
             }
             Work::Touch { accessed } => {
-                self.durable.touch(key, *accessed).await?;
-                let version = self.durable.version(key, *accessed).await?;
+                durable.touch(key, *accessed).await?;
+                let version = durable.version(key, *accessed).await?;
                 (version.map_or(Advanced::Gone, Advanced::Passed), *accessed)
             }
         };
-        match durable {
+        match advanced {
             Advanced::Gone => {
-                behind.queue().cancel(key);
+                self.queue().cancel(key);
                 self.note_gone(key, now).await;
             }
-            Advanced::Done => behind.queue().written(key, &work),
+            Advanced::Done => self.queue().written(key, &work),
             Advanced::Passed(version) => {
-                behind.queue().written(key, &work);
+                self.queue().written(key, &work);
                 self.drop_older_copy(key, version, now).await;
             }
         }
         Ok(())
     }
 
-    /// Copies live as long as their sessions here, so each session that is used is compared with
-    /// the durable tier now and then: the fast one may have missed something while it was down.
+    /// Copies never become stale by themselves here, so the copy of each session in use is compared with the
+    /// durable tier now and then: the fast tier may have missed a write while it was down.
     async fn drop_older_copy(&self, key: &RecordKey, durable: Version, now: Time) {
-        let copy = self.copy(key, now).await;
+        let copy = self.tiers.copy(key, now).await;
         if copy.is_some_and(|copy| copy.version < durable) {
-            self.drop_copy(key).await;
+            self.tiers.drop_copy(key).await;
         }
     }
-}
-
-/// The latest version that is earlier than this.
-fn before(version: Version) -> Version {
-    Version::from_number(version.get().saturating_sub(1))
 }

@@ -1,24 +1,63 @@
-//! Durable first, then the fast tier. The durable tier alone decides between writers.
+//! Writes go to the durable tier first, then to the fast one. The durable tier alone decides between writers.
+
+use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::record::{Record, RecordKey, Version};
-use crate::store::{FastStore, Renewed, Saved, Store};
+use crate::store::{Created, FastStore, Renewed, Saved, Store};
 use crate::time::Time;
 
 use super::tiers::Tiers;
 
-impl<F: FastStore, D: Store> Tiers<F, D> {
-    pub(super) async fn load_through(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let is_trusted = self.is_trusted(key, now).await;
-        let copy = if is_trusted { self.copy(key, now).await } else { None };
+/// A store that writes through.
+pub(super) struct Through<F, D> {
+    pub(super) tiers: Tiers<F, D>,
+    max_staleness: Duration,
+    is_strict: bool,
+}
+
+impl<F: FastStore, D: Store> Through<F, D> {
+    pub(super) fn new(tiers: Tiers<F, D>, max_staleness: Duration, is_strict: bool) -> Self {
+        Through { tiers, max_staleness, is_strict }
+    }
+
+    /// Until when a copy that is right at `now` may be served.
+    fn stale_from(&self, now: Time) -> Time {
+        now.saturating_add(self.max_staleness)
+    }
+
+    async fn fill(&self, record: &Record, now: Time) -> bool {
+        self.tiers.fill(record, now, self.served_until(record, now)).await
+    }
+
+    fn served_until(&self, record: &Record, now: Time) -> Time {
+        record.expires_at().min(self.stale_from(now))
+    }
+
+    pub(super) async fn create(&self, record: &Record) -> Result<Created, StoreError> {
+        self.tiers.create(record, self.served_until(record, record.accessed)).await
+    }
+
+    /// `None` if the answer has to wait.
+    pub(super) fn load_now(&self, key: &RecordKey, now: Time) -> Option<Record> {
+        if self.is_strict || self.tiers.doubts.about(key, now).is_some() {
+            return None;
+        }
+        self.tiers.fast.load_now(key, now)
+    }
+
+    pub(super) async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let Tiers { durable, .. } = &self.tiers;
+        let is_trusted = self.tiers.is_trusted(key, now).await;
+        let copy = if is_trusted { self.tiers.copy(key, now).await } else { None };
         if let Some(copy) = copy {
-            if !self.is_strict || self.durable.version(key, now).await? == Some(copy.version) {
+            if !self.is_strict || durable.version(key, now).await? == Some(copy.version) {
                 return Ok(Some(copy));
             }
-            // Whatever the durable tier has instead, also a version that counts as older.
-            self.drop_copy(key).await;
+            // The durable tier is right, also where its version counts as older.
+            self.tiers.drop_copy(key).await;
         }
-        let record = self.durable.load(key, now).await?;
+        let record = durable.load(key, now).await?;
         if let Some(record) = &record
             && is_trusted
         {
@@ -27,51 +66,55 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         Ok(record)
     }
 
-    pub(super) async fn save_through(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        let mut copy = self.doubts.unless_settled(&record.key, self.doubted_until(record));
-        let written = self.durable.save(record, expected).await?;
-        copy.is_gone = written == Saved::Missing;
-        copy.settled_if(match written {
+    pub(super) async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
+        let Tiers { durable, doubts, .. } = &self.tiers;
+        let mut copy = doubts.unless_settled(&record.key, self.stale_from(record.accessed));
+        let saved = durable.save(record, expected).await?;
+        copy.is_gone = saved == Saved::Missing;
+        copy.settled_if(match saved {
             Saved::Done => self.fill(record, record.accessed).await,
             // The copy may be what misled the writer: the next load must not find it again.
-            Saved::Conflict => self.drop_copy(&record.key).await,
-            Saved::Missing => self.bury(&record.key, record.accessed).await,
+            Saved::Conflict => self.tiers.drop_copy(&record.key).await,
+            Saved::Missing => self.tiers.entomb(&record.key, record.accessed).await,
         });
-        Ok(written)
+        Ok(saved)
     }
 
-    pub(super) async fn renew_through(
+    pub(super) async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        let Tiers { fast, durable, .. } = &self.tiers;
+        durable.touch(key, accessed).await?;
+        // If this fails, the copy ends a little earlier and is filled in again.
+        fast.attempt(fast.store.touch(key, accessed)).await;
+        Ok(())
+    }
+
+    pub(super) async fn renew(
         &self,
         old: &RecordKey,
         expected: Version,
         record: &Record,
     ) -> Result<Renewed, StoreError> {
-        let mut copy = self.doubts.unless_settled(old, self.doubted_until(record));
-        let written = self.durable.renew(old, expected, record).await?;
-        copy.is_gone = matches!(written, Renewed::Done | Renewed::Missing);
-        copy.settled_if(match written {
-            Renewed::Done | Renewed::Missing => self.bury(old, record.accessed).await,
-            Renewed::Conflict => self.drop_copy(old).await,
+        let Tiers { durable, doubts, .. } = &self.tiers;
+        let mut copy = doubts.unless_settled(old, self.stale_from(record.accessed));
+        let renewed = durable.renew(old, expected, record).await?;
+        copy.is_gone = matches!(renewed, Renewed::Done | Renewed::Missing);
+        copy.settled_if(match renewed {
+            Renewed::Done | Renewed::Missing => self.tiers.entomb(old, record.accessed).await,
+            Renewed::Conflict => self.tiers.drop_copy(old).await,
             Renewed::Exists => true,
         });
-        if written == Renewed::Done {
+        if renewed == Renewed::Done {
             self.fill(record, record.accessed).await;
         }
-        Ok(written)
+        Ok(renewed)
     }
 
-    pub(super) async fn touch_through(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        self.durable.touch(key, accessed).await?;
-        // Without this the copy ends a little earlier, and is filled in again.
-        self.fast.attempt(self.fast.store.touch(key, accessed)).await;
-        Ok(())
-    }
-
-    pub(super) async fn delete_through(&self, key: &RecordKey) -> Result<(), StoreError> {
-        let mut copy = self.doubts.unless_settled(key, self.last_seen.now().saturating_add(self.trust));
-        self.durable.delete(key).await?;
+    pub(super) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        let Tiers { durable, doubts, last_seen, .. } = &self.tiers;
+        let mut copy = doubts.unless_settled(key, self.stale_from(last_seen.now()));
+        durable.delete(key).await?;
         copy.is_gone = true;
-        self.insist_on_burying(key).await?;
+        self.tiers.insist_on_tombstone(key).await?;
         copy.settled_if(true);
         Ok(())
     }

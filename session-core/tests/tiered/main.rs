@@ -14,14 +14,14 @@ mod through {
     const HOURS: std::time::Duration = std::time::Duration::from_secs(1_000_000);
 
     session_core::conformance_tests!(
-        TieredStore::builder(MemoryStore::new(), MemoryStore::new()).trust(HOURS).build().unwrap()
+        TieredStore::builder(MemoryStore::new(), MemoryStore::new()).max_staleness(HOURS).build().unwrap()
     );
 
     mod strict {
         use super::*;
 
         session_core::conformance_tests!(
-            TieredStore::builder(MemoryStore::new(), MemoryStore::new()).trust(HOURS).strict().build().unwrap()
+            TieredStore::builder(MemoryStore::new(), MemoryStore::new()).max_staleness(HOURS).strict().build().unwrap()
         );
     }
 }

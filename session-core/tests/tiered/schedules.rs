@@ -29,7 +29,7 @@ struct Trouble {
     durable_failures: bool,
 }
 
-const TRUST: Duration = Duration::from_millis(200);
+const MAX_STALENESS: Duration = Duration::from_millis(200);
 const CLIENTS: usize = 4;
 const ACTIONS: usize = 8;
 
@@ -169,10 +169,11 @@ impl Schedule {
     }
 
     fn process(&self, start: Instant) -> SessionManager {
-        let mut tiers = TieredStore::builder(self.fast.clone(), self.durable.clone()).trust(TRUST);
+        let mut tiers = TieredStore::builder(self.fast.clone(), self.durable.clone()).max_staleness(MAX_STALENESS);
         if self.trouble.write_behind {
             let delay = Duration::from_millis(self.dice.below(100));
-            tiers = tiers.write_behind(WriteBehind { delay, max_sessions: 1 + self.dice.below(2) as usize });
+            let settings = WriteBehind::new().delay(delay).max_sessions(1 + self.dice.below(2) as usize);
+            tiers = tiers.write_behind(settings);
         }
         let manager = SessionManager::builder(tiers.build().unwrap()).clock(VirtualClock(start));
         manager.purge_interval(Duration::from_millis(500)).build().unwrap()
@@ -236,7 +237,8 @@ impl Schedule {
         if let Some(removed) = removed {
             let lasted = removed.elapsed();
             // Where a burial was forgotten, a slow reader may have filled in a copy.
-            let may_last = if self.trouble.wipes && !self.trouble.write_behind { TRUST * 2 } else { Duration::ZERO };
+            let may_last =
+                if self.trouble.wipes && !self.trouble.write_behind { MAX_STALENESS * 2 } else { Duration::ZERO };
             assert!(lasted < may_last, "a removed session was there {lasted:?} later");
         }
         Some(found)

@@ -109,7 +109,7 @@ async fn what_waits_is_found_when_the_fast_tier_was_wiped() {
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_writes_through_and_loses_nothing() {
     let stage = Stage::new();
-    let settings = WriteBehind { delay: Duration::from_secs(3600), max_sessions: 4 };
+    let settings = WriteBehind::new().delay(Duration::from_secs(3600)).max_sessions(4);
     let store = TieredStore::builder(stage.fast.clone(), stage.durable.clone()).write_behind(settings);
     let process = stage.process(store.build().unwrap());
     let mut sessions = Vec::new();

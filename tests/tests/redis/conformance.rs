@@ -57,7 +57,7 @@ mod tiered {
         let Some(store) = crate::support::single().await else { return };
         let (fast, durable) = (store.clone().with_prefix("fast:"), store.with_prefix("durable:"));
         let builder = session_core::TieredStore::builder(fast, durable);
-        builder.trust(std::time::Duration::from_secs(1_000_000)).build().expect("these settings work")
+        builder.max_staleness(std::time::Duration::from_secs(1_000_000)).build().expect("these settings work")
     });
 }
 

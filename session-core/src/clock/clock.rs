@@ -5,7 +5,7 @@ use crate::time::Time;
 
 /// Tells the time to a [`SessionManager`](crate::manager::SessionManager).
 ///
-/// Every deadline is judged by this clock alone, whatever a store's own expiry does.
+/// This clock alone decides whether a deadline has passed, whatever a store's own expiry does.
 pub trait Clock: Send + Sync + 'static {
     /// The present time.
     fn now(&self) -> Time;
@@ -13,9 +13,8 @@ pub trait Clock: Send + Sync + 'static {
 
 /// The operating system's clock.
 ///
-/// On Linux it is the one that costs a tenth of the others and moves with the kernel's ticks: every
-/// 4 ms on most machines, 10 ms on those with the slowest tick. A session ends up to that much early
-/// or late.
+/// On Linux it reads the coarse clock, which costs 1/10 of the precise one and moves with the kernel's ticks:
+/// every 4 ms on most machines, every 10 ms at most. A session ends up to that much early or late.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -1,0 +1,73 @@
+use std::time::Duration;
+
+use crate::error::ConfigError;
+
+/// How changes reach the durable tier when it is written behind.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use session_core::{MemoryStore, TieredStore, WriteBehind};
+///
+/// # fn main() -> Result<(), session_core::ConfigError> {
+/// # let database = MemoryStore::new();
+/// // A crash loses the changes of about the last 200 ms.
+/// let settings = WriteBehind::new().delay(Duration::from_millis(200)).max_sessions(50_000);
+/// let store = TieredStore::builder(MemoryStore::new(), database).write_behind(settings).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct WriteBehind {
+    pub(super) delay: Duration,
+    pub(super) max_sessions: usize,
+}
+
+impl WriteBehind {
+    /// The longest [`delay`](WriteBehind::delay): 1 hour.
+    pub const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
+
+    /// Every setting has its default.
+    pub const fn new() -> Self {
+        WriteBehind { delay: Duration::from_secs(1), max_sessions: 10_000 }
+    }
+
+    /// How long a change waits in the queue, so that later changes of its session are written with it.
+    ///
+    /// Default: 1 s. Allowed: 0 s to 1 h. A crash loses the changes of this time, and of the time that
+    /// writing them takes. With 0 s each change is written as soon as a worker is free. Keep it well below
+    /// the shortest idle timeout: the durable tier learns that a session is used only when it is written.
+    pub const fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// How many sessions may have changes in the queue.
+    ///
+    /// Default: 10,000. Allowed: at least 1. When the queue is full, a request that changes another session
+    /// waits until the durable tier has taken one. Each session in the queue keeps its record in memory.
+    pub const fn max_sessions(mut self, max_sessions: usize) -> Self {
+        self.max_sessions = max_sessions;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let WriteBehind { delay, max_sessions } = self;
+        if *delay > WriteBehind::MAX_DELAY {
+            return Err(ConfigError::new(format!("`WriteBehind::delay` is {delay:?}; it must be at most 1 h")));
+        }
+        if *max_sessions == 0 {
+            return Err(ConfigError::new(
+                "`WriteBehind::max_sessions` is 0; it must be at least 1, or leave out `write_behind`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Default for WriteBehind {
+    fn default() -> Self {
+        WriteBehind::new()
+    }
+}
