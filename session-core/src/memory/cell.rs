@@ -10,7 +10,7 @@ use crate::store::Saved;
 use crate::time::Time;
 use crate::time::millis;
 
-/// A record, of a size that is quickly moved when a table grows.
+/// A record, small enough to be moved quickly when a table grows.
 ///
 /// The attributes are beside the box, so that a load, which counts a reference to them, waits for the
 /// memory of both at the same time.
@@ -26,7 +26,7 @@ struct Rest {
     accessed: Time,
     idle_timeout_ms: i64,
     absolute_deadline: Time,
-    /// From then on a copy of another store's record is not handed out.
+    /// From then on a copy of another store's record is stale, and is not served.
     until: Time,
     principal: Option<Arc<str>>,
     constants: Attributes,
@@ -92,7 +92,7 @@ impl Cell {
         })
     }
 
-    /// Whether whoever knows the record in this version may replace it: [`Saved::Done`] if so.
+    /// Whether a writer that knows this version may replace the record: [`Saved::Done`] if so.
     pub(crate) fn admits(&self, expected: Version, now: Time) -> Saved {
         match () {
             () if self.is_expired(now) => Saved::Missing,
@@ -101,16 +101,16 @@ impl Cell {
         }
     }
 
-    /// Replaces what changes. Gives the attributes that were replaced, and whether the session is to
-    /// count as used again.
+    /// Replaces the parts of a record that can change. Returns the attributes that were replaced, and whether
+    /// the session now counts as used again.
     pub(crate) fn save(&mut self, record: &Record) -> (Attributes, bool) {
         let used_before = self.rest.accessed;
         let replaced = self.take_from(record);
         (replaced, is_used_again(used_before, self.rest.accessed, record.idle_timeout))
     }
 
-    /// Takes a copy's content, unless that of the same or a later version is here. Gives the
-    /// attributes that were replaced.
+    /// Takes over the content of a copy that is newer, or of the same version if this one has expired or is
+    /// stale. Returns the attributes that were replaced.
     pub(crate) fn refill(&mut self, record: &Record, now: Time, until: Time) -> Option<Attributes> {
         let is_newer = record.version > self.rest.version;
         let is_due = is_newer || record.version == self.rest.version && self.is_expired(now);
@@ -146,7 +146,7 @@ impl Rest {
     }
 }
 
-/// About once in each touch interval, so that saving costs no more than a touch does.
+/// `true` about once in each touch interval, so that saving often costs no more than touching.
 fn is_used_again(before: Time, after: Time, idle_timeout: Duration) -> bool {
     let interval = millis(touch_interval(idle_timeout)).max(1);
     // The nearest power of two is as good, and spares two divisions.

@@ -1,9 +1,9 @@
 //! The records of a [`MemoryStore`](crate::memory::MemoryStore) by key, in shards that are locked one by
 //! one, and the keys of each principal.
 //!
-//! Whatever happens to a record, its place on its principal's list included, happens under the lock of
-//! its shard, so that nothing brings back what was removed. The schedules of two threads are explored by
-//! loom: `memory_index/loom_tests.rs`.
+//! Every change of a record, and of its place on its principal's list, happens under the lock of its shard,
+//! so that nothing brings back a removed record. loom explores the schedules of two threads:
+//! `memory/index/loom_tests.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,16 +18,15 @@ use crate::store::{Buried, Created, Renewed, Saved};
 use crate::time::Time;
 use lock::{Mutex, RwLock, RwLockWriteGuard};
 
-/// Enough that sweeping or growing one holds up its readers for less than a millisecond at a
-/// million sessions.
+/// Enough shards that sweeping or growing one delays its readers by less than 1 ms at 1,000,000 sessions.
 pub(crate) const SHARDS: usize = if cfg!(session_loom) { 2 } else { 256 };
 
-/// So many expired records are removed before others may have the shard.
-const AT_ONCE: usize = 64;
+/// How many expired records are removed before others may lock the shard.
+const PURGED_AT_ONCE: usize = 64;
 
 type Table = HashTable<Cell>;
 
-/// Locked for a moment by who has the lock of a shard, never the other way round.
+/// Locked briefly, by callers that hold the lock of a shard; never the other way round.
 type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, HashSet<RecordKey>>>;
 
 pub(crate) struct Index {
@@ -45,11 +44,11 @@ struct Shard(RwLock<Entries>);
 #[derive(Default)]
 struct Entries {
     cells: Table,
-    graves: HashTable<Grave>,
+    tombstones: HashTable<Tombstone>,
 }
 
-/// A key that takes no copies until then.
-struct Grave {
+/// Stands for a removed record: copies of this key are refused until then.
+struct Tombstone {
     key: RecordKey,
     until: Time,
 }
@@ -77,21 +76,23 @@ fn insert(table: &mut Table, cell: Cell) {
 }
 
 impl Entries {
-    /// The keys of expired cells, and whether there are graves that are no longer needed.
+    /// The keys of expired cells, and whether any tombstone's time is over.
     fn expired(&self, now: Time) -> (Vec<RecordKey>, bool) {
         let cells = self.cells.iter().filter(|cell| cell.is_expired(now));
-        (cells.map(|cell| *cell.key()).collect(), self.graves.iter().any(|grave| grave.until <= now))
+        (cells.map(|cell| *cell.key()).collect(), self.tombstones.iter().any(|tombstone| tombstone.until <= now))
     }
 
-    fn is_buried(&self, key: &RecordKey, now: Time) -> bool {
-        self.graves.find(hash(key), |grave| grave.key == *key).is_some_and(|grave| now < grave.until)
+    fn has_tombstone(&self, key: &RecordKey, now: Time) -> bool {
+        let tombstone = self.tombstones.find(hash(key), |tombstone| tombstone.key == *key);
+        tombstone.is_some_and(|tombstone| now < tombstone.until)
     }
 
-    fn bury(&mut self, key: &RecordKey, until: Time) {
-        match self.graves.find_mut(hash(key), |grave| grave.key == *key) {
-            Some(grave) => grave.until = grave.until.max(until),
+    fn leave_tombstone(&mut self, key: &RecordKey, until: Time) {
+        match self.tombstones.find_mut(hash(key), |tombstone| tombstone.key == *key) {
+            Some(tombstone) => tombstone.until = tombstone.until.max(until),
             None => {
-                self.graves.insert_unique(hash(key), Grave { key: *key, until }, |grave| hash(&grave.key));
+                let tombstone = Tombstone { key: *key, until };
+                self.tombstones.insert_unique(hash(key), tombstone, |tombstone| hash(&tombstone.key));
             }
         }
     }
@@ -103,7 +104,7 @@ fn take_if(table: &mut Table, key: &RecordKey, condition: impl Fn(&Cell) -> bool
 }
 
 impl Index {
-    /// An index whose changes are noted there.
+    /// An empty index, which leaves notes of its changes in `notes`.
     pub(crate) fn new(notes: Arc<Notes>) -> Self {
         Index {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
@@ -159,14 +160,14 @@ impl Index {
         Created::Done
     }
 
-    /// Puts a copy here, unless the key is buried or what is here is as new.
+    /// Puts a copy here, unless the key has a tombstone or what is here is as new.
     pub(crate) fn fill(&self, record: &Record, now: Time, until: Time) {
         let mut entries = self.shard(&record.key).write();
         if let Some(holder) = find_mut(&mut entries.cells, &record.key) {
             let replaced = holder.refill(record, now, until);
             drop(entries);
             drop(replaced);
-        } else if !entries.is_buried(&record.key, now) {
+        } else if !entries.has_tombstone(&record.key, now) {
             self.make(&mut entries.cells, Cell::copy(record, until));
         }
     }
@@ -177,20 +178,20 @@ impl Index {
         insert(cells, cell);
     }
 
-    /// Removes the record of this key and refuses copies of it.
+    /// Removes the record of this key and leaves a tombstone, which refuses copies until then.
     pub(crate) fn bury(&self, key: &RecordKey, until: Time) {
         let mut entries = self.shard(key).write();
-        entries.bury(key, until);
+        entries.leave_tombstone(key, until);
         self.remove_from(entries, key, What::Gone);
     }
 
-    /// The same, unless there is a live record of another version.
+    /// Removes the record and leaves a tombstone, unless a live record of another version is here.
     pub(crate) fn bury_version(&self, key: &RecordKey, expected: Version, now: Time, until: Time) -> Buried {
         let mut entries = self.shard(key).write();
         if find(&entries.cells, key).is_some_and(|cell| cell.admits(expected, now) == Saved::Conflict) {
             return Buried::Conflict;
         }
-        entries.bury(key, until);
+        entries.leave_tombstone(key, until);
         self.remove_from(entries, key, What::Gone);
         Buried::Done
     }
@@ -199,7 +200,7 @@ impl Index {
         self.remove_from(self.shard(key).write(), key, What::Gone);
     }
 
-    /// Whether there was one.
+    /// Whether there was a record to remove.
     fn remove_from(&self, mut entries: RwLockWriteGuard<'_, Entries>, key: &RecordKey, what: What) -> bool {
         let removed = self.unmake(&mut entries.cells, key, what);
         drop(entries);
@@ -234,15 +235,16 @@ impl Index {
         }
     }
 
-    /// Removes the expired cells of one shard, and says how many there were.
+    /// Removes the expired cells of one shard, and tombstones whose time is over. Returns how many cells there
+    /// were.
     pub(crate) fn remove_expired(&self, shard: usize, now: Time) -> u64 {
         let shard = &self.shards[shard].0;
-        // Loads go on while they are looked for.
-        let (expired, has_old_graves) = shard.read().expired(now);
-        if has_old_graves {
-            shard.write().graves.retain(|grave| now < grave.until);
+        // Loads go on during the search, because it only needs the lock for reading.
+        let (expired, has_old_tombstones) = shard.read().expired(now);
+        if has_old_tombstones {
+            shard.write().tombstones.retain(|tombstone| now < tombstone.until);
         }
-        expired.chunks(AT_ONCE).map(|keys| self.remove_if_expired(shard, keys, now)).sum()
+        expired.chunks(PURGED_AT_ONCE).map(|keys| self.remove_if_expired(shard, keys, now)).sum()
     }
 
     fn remove_if_expired(&self, shard: &RwLock<Entries>, keys: &[RecordKey], now: Time) -> u64 {
@@ -300,8 +302,7 @@ impl Index {
         }
     }
 
-    /// Locks the shards of two keys, always in the same order, so that two renewals don't wait
-    /// for each other.
+    /// Locks the shards of two keys, always in the same order, so that two renewals don't wait for each other.
     fn lock_both(&self, a: &RecordKey, b: &RecordKey) -> TwoShards<'_> {
         let (low, high) = (shard_of(a).min(shard_of(b)), shard_of(a).max(shard_of(b)));
         let first = self.shards[low].0.write();
@@ -362,8 +363,8 @@ mod lock {
         }
     }
 
-    /// A mutex, as loom's own lock of this kind gives up when two threads wait to write. Readers exclude
-    /// each other then, which no test could tell.
+    /// A mutex, because loom's own lock of this kind gives up when two threads wait to write. Readers then
+    /// exclude each other, which no test can tell.
     #[derive(Default)]
     pub(super) struct RwLock<T>(Mutex<T>);
 

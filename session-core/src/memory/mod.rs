@@ -1,8 +1,9 @@
 //! A store in this process's memory.
 //!
-//! An index of our own answers requests. moka, told afterwards where there are many, knows which session
-//! was used longest ago and evicts it when there are too many. Expired records are found by sweeping the
-//! index shard by shard. This room knows the contract of stores and records, and nothing above them.
+//! An index of our own (`index.rs`) answers requests. When it holds many sessions, moka is told in the
+//! background what was used, and evicts the least recently used ones (`recency.rs`). Purging sweeps the index
+//! shard by shard for expired records. This room knows the contract of stores and records, and nothing above
+//! them.
 
 mod cell;
 mod index;

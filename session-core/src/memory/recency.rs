@@ -1,11 +1,11 @@
-//! Which sessions of a full [`MemoryStore`](crate::memory::MemoryStore) give way: moka knows which one was
-//! used longest ago.
+//! Which sessions a full [`MemoryStore`](crate::memory::MemoryStore) evicts: moka keeps them in the order of
+//! their last use.
 //!
-//! That knowledge has its price, in time and memory, and most stores are never full. So moka is told
-//! of a kind of sessions only when there are many, and then first of those that are there.
+//! That order costs time and memory, and most stores are never full. So moka learns of a kind of sessions
+//! only when there are many of them: then first of the sessions that are there, and later of each change.
 //!
-//! Requests count what they made and removed, and leave notes for moka. A thread tells it, because
-//! that takes longer than all else that a login does.
+//! Requests count the records that they make and remove, and leave notes for moka. A background thread
+//! passes the notes on, because that takes longer than everything else in a login.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -17,11 +17,12 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use super::cell::Cell;
+use crate::clock::background;
 use crate::record::RecordKey;
 use crate::time::Time;
 
-/// Anonymous or signed in: each kind has a bound of its own, so that a flood of anonymous sessions
-/// finds only anonymous ones to push out.
+/// Anonymous or signed in. Each kind has its own bound, so that a flood of anonymous sessions evicts only
+/// anonymous ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Anonymous,
@@ -48,39 +49,40 @@ pub(crate) enum What {
     Made,
     Used,
     Gone,
-    /// Gone because moka said so.
+    /// Gone because moka evicted it.
     Evicted,
 }
 
-/// How many records there are, and what moka does not know yet.
+/// The number of records of each kind, and the changes that moka does not know yet.
 pub(crate) struct Notes {
     bounds: Bounds,
     tallies: [Tally; 2],
     list: Mutex<Vec<Note>>,
-    /// What is to be done about it, as a number of `Due`.
+    /// What is to be done with the notes: a [`Due`] as a number.
     due: AtomicU8,
-    /// Moka is told of those that are there, which may take a second. Notes may wait meanwhile, as long
-    /// as there is room.
+    /// Set while moka learns of the records that are there, which may take 1 s. Notes may wait meanwhile, as
+    /// long as the store is not over its bound.
     is_listing: AtomicBool,
 }
 
 #[derive(Default)]
 struct Tally {
     len: AtomicUsize,
-    /// Moka is told of this kind. Changes under the lock of the list, so that it never has notes of a
-    /// kind that is not watched.
+    /// Whether moka learns of this kind. Changes under the lock of the list, so that the list never has notes
+    /// of a kind that is not watched.
     is_watched: AtomicBool,
 }
 
-/// Numbers of sessions of a kind, and of notes.
+/// Thresholds: numbers of sessions of one kind, and of notes.
 #[derive(Clone, Copy)]
 struct Bounds {
+    /// With more, moka evicts.
     sessions: usize,
-    /// From so many on, moka is told.
+    /// With at least so many, the kind is watched: moka learns of its changes.
     watched: usize,
-    /// With fewer, it no longer is.
+    /// With fewer, it is no longer watched.
     unwatched: usize,
-    /// So many notes are worth waking the thread for; twice as many are too many.
+    /// With so many notes the thread wakes up. With twice as many, requests help.
     notes: usize,
 }
 
@@ -96,14 +98,14 @@ impl Bounds {
 #[repr(u8)]
 enum Due {
     Nothing,
-    /// The thread has something to do.
+    /// The thread is to be woken up.
     Wake,
-    /// The thread does not keep up, so whoever brings more lends a hand.
+    /// The thread does not keep up, so the request that leaves a note passes notes on itself.
     Help,
 }
 
 impl Notes {
-    /// For so many sessions of each kind.
+    /// For at most `max_sessions` of each kind.
     pub(crate) fn new(max_sessions: u64) -> Self {
         Notes {
             bounds: Bounds::of(max_sessions),
@@ -114,9 +116,9 @@ impl Notes {
         }
     }
 
-    /// To be called under the lock of the cells' shard: notes of one record must be left in their
-    /// order, and whoever lists a shard must see what was done before and get a note of what comes
-    /// after.
+    /// Leaves a note of what happened to each of these cells. The caller holds the lock of their shard: notes
+    /// of one record must be left in order, and a thread that lists a shard must see every change before, and
+    /// get a note of every change after.
     pub(crate) fn leave<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>, what: What) {
         for cell in cells {
             let kind = Kind::of(cell);
@@ -133,7 +135,7 @@ impl Notes {
         &self.tallies[kind as usize]
     }
 
-    /// How many there are now.
+    /// Counts the record in or out. Returns the number of records of this kind.
     fn count(&self, kind: Kind, what: What) -> usize {
         let len = &self.tally(kind).len;
         match what {
@@ -143,7 +145,7 @@ impl Notes {
         }
     }
 
-    /// How many notes there are, if the kind is watched.
+    /// Adds a note. Returns the number of notes, if the kind is watched.
     fn note(&self, note: Note) -> Option<usize> {
         let is_watched = &self.tally(note.kind).is_watched;
         if !is_watched.load(Ordering::Relaxed) || note.what == What::Evicted {
@@ -185,18 +187,18 @@ impl Notes {
     }
 }
 
-/// The records that moka puts in order.
+/// The records that moka keeps in order.
 pub(crate) trait Records: Send + Sync + 'static {
-    /// Those of a kind, and when they were used.
+    /// The keys of all records of a kind, each with the time of its last use.
     fn used(&self, kind: Kind) -> Vec<(Time, RecordKey)>;
 
-    /// Removes one for which there is no room.
+    /// Removes a record for which there is no room.
     fn evict(&self, key: &RecordKey);
 }
 
 type Order = Cache<RecordKey, ()>;
 
-/// The order in which the sessions of each kind were used, where it is watched.
+/// The order in which the sessions of each watched kind were used.
 pub(crate) struct Recency {
     notes: Arc<Notes>,
     records: Arc<dyn Records>,
@@ -210,7 +212,7 @@ impl Recency {
         Arc::new(Recency { notes, records, orders: Mutex::default(), thread: OnceLock::new() })
     }
 
-    /// Sees to it that the notes are passed on, if they are many.
+    /// Has the notes passed on if they are many: by the thread, or by this request if the thread is too slow.
     pub(crate) fn settle_if_due(self: &Arc<Self>) {
         let due = self.notes.due.load(Ordering::Relaxed);
         if due == Due::Nothing as u8 {
@@ -225,14 +227,14 @@ impl Recency {
         }
     }
 
-    /// Passes all notes on to moka, and lets it evict what is too much.
+    /// Passes all notes on to moka, and lets it evict the sessions beyond the bound.
     pub(crate) fn settle(&self) {
         let mut orders = self.orders.lock();
         self.notes.due.store(Due::Nothing as u8, Ordering::Relaxed);
         for (kind, order) in Kind::ALL.into_iter().zip(&mut *orders) {
             let should_be_watched = self.notes.should_be_watched(kind);
             if should_be_watched != order.is_some() {
-                // Before listing, so that no record is missed that is made meanwhile.
+                // Before listing, so that a record which is made meanwhile leaves a note.
                 self.notes.watch(kind, should_be_watched);
                 *order = should_be_watched.then(|| self.order(kind));
             }
@@ -249,12 +251,12 @@ impl Recency {
         orders.iter().flatten().for_each(Order::run_pending_tasks);
     }
 
-    /// The order of those that are there.
+    /// The order of the records that are there.
     fn order(&self, kind: Kind) -> Order {
         let records = Arc::clone(&self.records);
         let order = Cache::builder()
             .max_capacity(self.notes.bounds.sessions as u64)
-            // moka's default policy refuses newcomers when full: a login would vanish.
+            // moka's default policy refuses new entries when full: a login would vanish.
             .eviction_policy(EvictionPolicy::lru())
             .eviction_listener(move |key: Arc<RecordKey>, (), cause| {
                 if cause == RemovalCause::Size {
@@ -290,11 +292,7 @@ fn spawn(recency: Weak<Recency>) -> Option<Thread> {
             thread::park();
         }
     };
-    match thread::Builder::new().name("session-recency".into()).spawn(settle) {
-        Ok(thread) => Some(thread.thread().clone()),
-        Err(error) => {
-            tracing::warn!(%error, "no thread to keep order in a store of sessions: requests do it");
-            None
-        }
-    }
+    let thread = background::spawn_thread("session-recency", settle);
+    let log = |error| tracing::warn!(%error, "the memory store has no thread for eviction: requests evict instead");
+    thread.map_err(log).ok()
 }

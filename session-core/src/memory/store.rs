@@ -8,17 +8,34 @@ use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 use crate::time::Time;
 
-/// A store in this process's memory, bounded, and gone with the process.
+/// A store in this process's memory. It holds a bounded number of sessions, and they end with the process.
 ///
-/// `Clone` shares the store.
+/// ```
+/// use session_core::{MemoryStore, NewSession, SessionManager};
 ///
-/// Of the anonymous sessions and of those with a principal, each kind has its own bound
-/// ([`with_max_sessions`](MemoryStore::with_max_sessions)). Where there are more, the one of
-/// that kind gives way that was used longest ago, to within a touch interval. That may take a moment,
-/// for which there may be an eighth more, two at least and 512 at most.
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), session_core::Error> {
+/// let store = MemoryStore::with_max_sessions(100_000);
+/// let sessions = SessionManager::new(store.clone());
+/// sessions.create(NewSession::new().principal("ann")).await?;
+/// assert_eq!(store.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 ///
-/// A session with two small attributes takes about 420 bytes, and 320 more once there are three
-/// quarters of the bound and the store begins to keep in mind which one was used longest ago.
+/// `Clone` shares the store. No operation waits, and none needs a runtime.
+///
+/// # Eviction
+///
+/// Each kind of session, anonymous and signed in (with a principal), has its own bound, so a flood of
+/// anonymous sessions evicts no signed-in one. Beyond the bound the least recently used session of that kind
+/// is evicted in the background. "Recently" is exact to one touch interval: at most 60 s. The store may
+/// exceed the bound by 1/8 (2 to 512 sessions) until a background thread has evicted them.
+///
+/// # Memory
+///
+/// A session with two small attributes takes about 420 bytes. Above 3/4 of the bound the store also tracks
+/// when each session was used, which takes about 320 bytes more for each session.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Inner>);
 
@@ -29,15 +46,19 @@ struct Inner {
 }
 
 impl MemoryStore {
-    /// The bound of [`new`](MemoryStore::new): a million sessions of each kind.
+    /// The bound of [`new`](MemoryStore::new): 1,000,000 sessions of each kind.
     pub const DEFAULT_MAX_SESSIONS: u64 = 1_000_000;
 
-    /// A store for a million signed-in and a million anonymous sessions.
+    /// A store for at most 1,000,000 signed-in and 1,000,000 anonymous sessions.
     pub fn new() -> Self {
         MemoryStore::with_max_sessions(MemoryStore::DEFAULT_MAX_SESSIONS)
     }
 
-    /// A store for that many signed-in and as many anonymous sessions; one of each at least.
+    /// A store for at most `max_sessions` signed-in sessions and as many anonymous ones.
+    ///
+    /// Default: [`DEFAULT_MAX_SESSIONS`](MemoryStore::DEFAULT_MAX_SESSIONS). Allowed: at least 1, and 0 means 1.
+    /// A bound that is too small evicts sessions that are in use: their users are signed out. A bound that is
+    /// too large lets the process run out of memory.
     pub fn with_max_sessions(max_sessions: u64) -> Self {
         let notes = Arc::new(Notes::new(max_sessions.max(1)));
         let index = Arc::new(Index::new(Arc::clone(&notes)));
@@ -45,12 +66,12 @@ impl MemoryStore {
         MemoryStore(Arc::new(Inner { index, recency, sweep: AtomicUsize::new(0) }))
     }
 
-    /// How many records there are, expired ones that are not yet purged included.
+    /// The number of records, with expired ones that are not purged yet.
     pub fn len(&self) -> usize {
         self.0.index.len()
     }
 
-    /// Whether there are no records.
+    /// Whether the store has no records.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -73,7 +94,7 @@ impl Inner {
         let Inner { index, recency, sweep } = self;
         recency.settle();
         let mut purged = Purged { evicted: index.take_evicted(), ..Purged::default() };
-        // Each call goes on where the last one ended, once around at most.
+        // Each call goes on where the last one ended, and visits each shard at most once.
         let start = sweep.load(Ordering::Relaxed);
         for step in 0..SHARDS {
             if purged.expired >= limit as u64 {
@@ -86,7 +107,7 @@ impl Inner {
         purged
     }
 
-    /// Does something that may leave a note.
+    /// Runs an operation that may leave a note for moka, and has notes passed on if they are many.
     fn noted<T>(&self, operation: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
         let answer = operation(&self.index);
         self.recency.settle_if_due();

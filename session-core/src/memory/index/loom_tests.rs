@@ -48,7 +48,7 @@ fn explore<A, B>(
     loom::model(move || {
         let record = in_first_shard(crate::record::sample());
         let index = Arc::new(Index::new(Arc::new(Notes::new(1000))));
-        assert!(index.insert(&record));
+        assert_eq!(index.insert(&record), Created::Done);
         let spawned = {
             let (other, index, record) = (Arc::clone(&other), Arc::clone(&index), record.clone());
             thread::spawn(move || other(&index, &record))
@@ -142,8 +142,8 @@ fn a_save_and_a_renewal_exclude_each_other() {
         |index, record| index.save(&edited(record, 1), record.version),
         |index, record| index.renew(&record.key, record.version, &renewed(record, 2)),
         |index, record, saved, renewal| match (saved, renewal) {
-            (Renewed::Done, Renewed::Conflict) => assert_eq!(loaded(index, record), Some(edited(record, 1))),
-            (Renewed::Missing, Renewed::Done) => assert_eq!(loaded(index, record), None),
+            (Saved::Done, Renewed::Conflict) => assert_eq!(loaded(index, record), Some(edited(record, 1))),
+            (Saved::Missing, Renewed::Done) => assert_eq!(loaded(index, record), None),
             outcome => panic!("{outcome:?}"),
         },
     );
@@ -192,7 +192,7 @@ fn a_load_never_sees_half_a_save() {
 }
 
 #[test]
-fn a_copy_does_not_come_back_after_a_burial() {
+fn a_copy_does_not_come_back_over_a_tombstone() {
     explore(
         |index, record| index.fill(&edited(record, 1), record.accessed, Time::MAX),
         |index, record| index.bury(&record.key, Time::MAX),
@@ -209,7 +209,7 @@ fn of_two_records_under_one_key_one_is_stored() {
         move |index, record, first, second| {
             assert_ne!(first, second);
             let stored = loaded(index, &fresh(record, 1)).expect("one of them");
-            assert_eq!(stored, fresh(record, if first { 1 } else { 2 }));
+            assert_eq!(stored, fresh(record, if first == Created::Done { 1 } else { 2 }));
         },
     );
 }
@@ -236,8 +236,8 @@ fn a_version_that_is_buried_is_not_saved_and_a_saved_one_not_buried() {
         |index, record| index.save(&edited(record, 1), record.version),
         |index, record| index.bury_version(&record.key, record.version, record.accessed, Time::MAX),
         |index, record, saved, buried| match (saved, buried) {
-            (Saved::Done, Saved::Conflict) => assert_eq!(loaded(index, record), Some(edited(record, 1))),
-            (Saved::Missing, Saved::Done) => assert_eq!(loaded(index, record), None),
+            (Saved::Done, Buried::Conflict) => assert_eq!(loaded(index, record), Some(edited(record, 1))),
+            (Saved::Missing, Buried::Done) => assert_eq!(loaded(index, record), None),
             outcome => panic!("{outcome:?}"),
         },
     );
