@@ -54,14 +54,15 @@ impl<B: Backlog> Drop for Owner<B> {
     fn drop(&mut self) {
         let mut queue = self.0.queue();
         queue.is_abandoned = true;
-        if queue.workers == 0 && queue.len() > 0 {
-            log_lost(&queue);
+        let (workers, sessions) = (queue.workers, queue.len());
+        drop(queue);
+        if workers == 0 && sessions > 0 {
+            log_lost(sessions);
         }
     }
 }
 
-fn log_lost(queue: &Queue) {
-    let sessions = queue.len();
+fn log_lost(sessions: usize) {
     tracing::error!(
         sessions,
         "changes of sessions never reached the durable tier: call `close` before dropping the store"
@@ -145,10 +146,12 @@ impl<B: Backlog> Worker<B> {
 
     fn gives_up(&self) -> bool {
         let queue = self.backlog.queue();
-        if queue.is_abandoned {
-            log_lost(&queue);
+        let (is_abandoned, sessions) = (queue.is_abandoned, queue.len());
+        drop(queue);
+        if is_abandoned {
+            log_lost(sessions);
         }
-        queue.is_abandoned
+        is_abandoned
     }
 }
 
