@@ -12,8 +12,8 @@ use std::sync::Arc;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::field_filter::Operator;
 use session_core::{
-    Capabilities, Codec, ConfigError, Envelope, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError,
-    Time, Version, Created, Renewed, Saved,
+    Capabilities, Codec, ConfigError, Created, Envelope, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed,
+    Saved, Store, StoreError, Time, Version,
 };
 
 use document::{ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
@@ -255,8 +255,8 @@ impl Store for FirestoreStore {
             }
             let delete = documents::delete_unchanged(self.documents.name_of(old), read);
             match self.documents.commit(vec![delete, documents::insert(document.clone())]).await? {
-                Committed::Done(_) => return Ok(Created::Done),
-                Committed::Exists => return Ok(Created::Exists),
+                Committed::Done(_) => return Ok(Renewed::Done),
+                Committed::Exists => return Ok(Renewed::Exists),
                 Committed::Changed => {}
             }
         }

@@ -12,8 +12,8 @@ mod server;
 use std::sync::Arc;
 
 use session_core::{
-    Codec, ConfigError, Envelope, FastStore, JsonCodec, Purged, Record, RecordKey, Store, StoreError, Time, Version,
-    Buried, Created, Renewed, Saved,
+    Buried, Codec, ConfigError, Created, Envelope, FastStore, JsonCodec, Purged, Record, RecordKey, Renewed, Saved,
+    Store, StoreError, Time, Version,
 };
 
 use item::{Copy, Item};
@@ -21,6 +21,7 @@ use items::{Cas, Found, Items, Replaced};
 use server::{Address, Server};
 
 use crate::recent_reads::RecentReads;
+use crate::refusal::Refusal;
 
 const NAME: &str = "memcached";
 
@@ -205,9 +206,9 @@ impl MemcachedStore {
             cas = match self.find(&old, now).await? {
                 // A touch is no conflict.
                 Some((copy, cas)) if copy.envelope.version == version => cas,
-                Some(_) => return Ok(Moved::Not(Renewed::Conflict)),
+                Some(_) => return Ok(Moved::Not(Refusal::Conflict)),
                 None if self.successor_of(&old).await? == Some(new.key) => return Ok(Moved::Before),
-                None => return Ok(Moved::Not(Renewed::Missing)),
+                None => return Ok(Moved::Not(Refusal::Missing)),
             };
         }
     }
@@ -232,17 +233,17 @@ impl MemcachedStore {
         key: &RecordKey,
         until: Time,
         is_kept: impl Fn(&Item) -> bool,
-    ) -> Result<Renewed, StoreError> {
+    ) -> Result<Buried, StoreError> {
         let buried = Item::Buried { until };
         loop {
             let is_done = match self.items.get(key).await? {
                 None => self.items.add(key, &buried).await?.is_some(),
                 Some(Found { item: Ok(Item::Buried { until: longer }), .. }) if longer >= until => true,
-                Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Renewed::Conflict),
+                Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Buried::Conflict),
                 Some(Found { cas, .. }) => matches!(self.items.replace(key, cas, &buried).await?, Replaced::Done(_)),
             };
             if is_done {
-                return Ok(Renewed::Done);
+                return Ok(Buried::Done);
             }
         }
     }
@@ -254,7 +255,7 @@ enum Moved {
     Now(Cas),
     /// By an earlier attempt.
     Before,
-    Not(Renewed),
+    Not(Refusal),
 }
 
 impl std::fmt::Debug for MemcachedStore {
@@ -344,7 +345,7 @@ impl Store for MemcachedStore {
         }
         Ok(match moved {
             Moved::Now(_) | Moved::Before => Renewed::Done,
-            Moved::Not(written) => written,
+            Moved::Not(refusal) => refusal.into(),
         })
     }
 

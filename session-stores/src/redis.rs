@@ -16,6 +16,7 @@ use sweep::Sweep;
 
 pub use tracked::TrackedRedisStore;
 
+mod answer;
 mod cluster;
 mod copies;
 mod error;
