@@ -12,6 +12,8 @@ mod postgres;
 mod recent_reads;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod refusal;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]

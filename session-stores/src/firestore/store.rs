@@ -3,8 +3,8 @@ use std::sync::Arc;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::field_filter::Operator;
 use session_core::{
-    Capabilities, Codec, ConfigError, Envelope, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError,
-    Time, Version, Created, Renewed, Saved,
+    Capabilities, Codec, ConfigError, Created, Envelope, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed,
+    Saved, Store, StoreError, Time, Version,
 };
 
 use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
@@ -117,7 +117,8 @@ impl FirestoreStore {
         let Some(read) = document.update_time.take() else {
             return Err(StoreError::refused(NAME, "a document came without its update time"));
         };
-        let envelope = envelope_of(*key, document).inspect_err(|error| session_core::internals::warn_dropped(key, error, NAME));
+        let envelope =
+            envelope_of(*key, document).inspect_err(|error| session_core::internals::warn_dropped(key, error, NAME));
         Ok(envelope.ok().filter(|envelope| envelope.expires_at() > now).map(|envelope| (envelope, read)))
     }
 
@@ -243,8 +244,8 @@ impl Store for FirestoreStore {
             }
             let delete = documents::delete_unchanged(self.documents.name_of(old), read);
             match self.documents.commit(vec![delete, documents::insert(document.clone())]).await? {
-                Committed::Done(_) => return Ok(Created::Done),
-                Committed::Exists => return Ok(Created::Exists),
+                Committed::Done(_) => return Ok(Renewed::Done),
+                Committed::Exists => return Ok(Renewed::Exists),
                 Committed::Changed => {}
             }
         }

@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
 use session_core::{
-    Codec, ConfigError, Envelope, FastStore, JsonCodec, Purged, Record, RecordKey, Store, StoreError, Time, Version,
-    Buried, Created, Renewed, Saved,
+    Buried, Codec, ConfigError, Created, Envelope, FastStore, JsonCodec, Purged, Record, RecordKey, Renewed, Saved,
+    Store, StoreError, Time, Version,
 };
 
 use super::item::{Copy, Item};
 use super::items::{Cas, Found, Items, Replaced};
 use super::server::{Address, NAME, Server};
 use crate::recent_reads::RecentReads;
+use crate::refusal::Refusal;
 
 /// A store in memcached, version 1.6 or later: shared by many processes and machines, and gone
 /// when memcached is restarted.
@@ -191,9 +192,9 @@ impl MemcachedStore {
             cas = match self.find(&old, now).await? {
                 // A touch is no conflict.
                 Some((copy, cas)) if copy.envelope.version == version => cas,
-                Some(_) => return Ok(Moved::Not(Renewed::Conflict)),
+                Some(_) => return Ok(Moved::Not(Refusal::Conflict)),
                 None if self.successor_of(&old).await? == Some(new.key) => return Ok(Moved::Before),
-                None => return Ok(Moved::Not(Renewed::Missing)),
+                None => return Ok(Moved::Not(Refusal::Missing)),
             };
         }
     }
@@ -218,17 +219,17 @@ impl MemcachedStore {
         key: &RecordKey,
         until: Time,
         is_kept: impl Fn(&Item) -> bool,
-    ) -> Result<Renewed, StoreError> {
+    ) -> Result<Buried, StoreError> {
         let buried = Item::Buried { until };
         loop {
             let is_done = match self.items.get(key).await? {
                 None => self.items.add(key, &buried).await?.is_some(),
                 Some(Found { item: Ok(Item::Buried { until: longer }), .. }) if longer >= until => true,
-                Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Renewed::Conflict),
+                Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Buried::Conflict),
                 Some(Found { cas, .. }) => matches!(self.items.replace(key, cas, &buried).await?, Replaced::Done(_)),
             };
             if is_done {
-                return Ok(Renewed::Done);
+                return Ok(Buried::Done);
             }
         }
     }
@@ -240,7 +241,7 @@ enum Moved {
     Now(Cas),
     /// By an earlier attempt.
     Before,
-    Not(Renewed),
+    Not(Refusal),
 }
 
 impl std::fmt::Debug for MemcachedStore {
@@ -330,7 +331,7 @@ impl Store for MemcachedStore {
         }
         Ok(match moved {
             Moved::Now(_) | Moved::Before => Renewed::Done,
-            Moved::Not(written) => written,
+            Moved::Not(refusal) => refusal.into(),
         })
     }
 

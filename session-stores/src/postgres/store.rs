@@ -3,14 +3,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Capabilities, Codec, ConfigError, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time,
-    Version, Created, Renewed, Saved,
+    Capabilities, Codec, ConfigError, Created, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved,
+    Store, StoreError, Time, Version,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres};
 
 use super::connections::Connections;
 use super::own_pool::OwnPool;
+use crate::refusal::Refusal;
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
 
 const NAME: &str = "postgres";
@@ -143,8 +144,8 @@ impl PostgresStore {
     }
 
     /// Why the record of this key was not written.
-    async fn reason(&self, key: &RecordKey, now: Time) -> Result<Saved, StoreError> {
-        Ok(if self.version(key, now).await?.is_some() { Saved::Conflict } else { Saved::Missing })
+    async fn refusal(&self, key: &RecordKey, now: Time) -> Result<Refusal, StoreError> {
+        Ok(Refusal::of(self.version(key, now).await?))
     }
 
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
@@ -191,7 +192,7 @@ impl Store for PostgresStore {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let update = || bind_record(sqlx::query(safe(&self.statements.save)), &envelope).bind(number(expected));
         match self.write(update).await.map_err(failed)? {
-            0 => self.reason(&record.key, record.accessed).await,
+            0 => Ok(self.refusal(&record.key, record.accessed).await?.into()),
             _ => Ok(Saved::Done),
         }
     }
@@ -211,9 +212,9 @@ impl Store for PostgresStore {
                 .bind(old.as_bytes().to_vec())
         };
         match self.write(update).await {
-            Ok(0) => self.reason(old, record.accessed).await,
-            Ok(_) => Ok(Saved::Done),
-            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Saved::Exists),
+            Ok(0) => Ok(self.refusal(old, record.accessed).await?.into()),
+            Ok(_) => Ok(Renewed::Done),
+            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Renewed::Exists),
             Err(error) => Err(failed(error)),
         }
     }

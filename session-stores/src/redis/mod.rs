@@ -4,6 +4,7 @@
 //! they are made of (steps across servers, the index by principal, walks through all keys), what
 //! lies under a key, and the link to the servers. The link and what is below it know no record.
 
+mod answer;
 mod cluster;
 mod copies;
 mod error;

@@ -1,11 +1,11 @@
 //! What each operation asks of the server.
 
-use redis::ErrorKind;
 use session_core::{
-    Capabilities, Envelope, FastStore, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version,
-    Buried, Created, Renewed, Saved,
+    Buried, Capabilities, Created, Envelope, FastStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, Store,
+    StoreError, Time, Version,
 };
 
+use super::answer::{Outcome, outcome, outcome_and_use};
 use super::error::{NAME, store_error, unexpected};
 use super::index;
 use super::link::Link;
@@ -152,12 +152,12 @@ impl RedisStore {
         self.link.run(script, keys, arguments).await.map_err(store_error)
     }
 
-    pub(super) async fn write(
+    pub(super) async fn write<T: Outcome>(
         &self,
         script: &Script,
         keys: &[&str],
         arguments: &[&[u8]],
-    ) -> Result<Buried, StoreError> {
+    ) -> Result<T, StoreError> {
         outcome(self.run(script, keys, arguments).await?)
     }
 
@@ -215,7 +215,7 @@ impl RedisStore {
     ) -> Result<(Saved, Option<Time>), StoreError> {
         let value = self.seal(record)?;
         let arguments: [&[u8]; 2] = [&value::version(expected), &value];
-        seen(self.run(&scripts::SAVE, &[&self.keys.record(&record.key)], &arguments).await?)
+        outcome_and_use(self.run(&scripts::SAVE, &[&self.keys.record(&record.key)], &arguments).await?)
     }
 
     /// Renews. If that is done, the last use of the new record, as it is stored.
@@ -224,11 +224,11 @@ impl RedisStore {
         old: &RecordKey,
         expected: Version,
         record: &Record,
-    ) -> Result<(Buried, Option<Time>), StoreError> {
+    ) -> Result<(Renewed, Option<Time>), StoreError> {
         let value = self.seal(record)?;
         if !self.is_in_one_place() {
-            let written = self.renew_across(old, expected, record, &value).await?;
-            return Ok((written, (written == Buried::Done).then_some(record.accessed)));
+            let renewed = self.renew_across(old, expected, record, &value).await?;
+            return Ok((renewed, (renewed == Renewed::Done).then_some(record.accessed)));
         }
         let index = self.index_of(record);
         let (old_name, new_name) = (self.keys.record(old), self.keys.record(&record.key));
@@ -237,7 +237,7 @@ impl RedisStore {
         let (expected, left) = (value::version(expected), index::time_left(record));
         let arguments: [&[u8]; 6] =
             [&expected, &value, record.key.as_bytes(), &left, old.as_bytes(), self.index_prefix()];
-        seen(self.run(&scripts::RENEW, &names, &arguments).await?)
+        outcome_and_use(self.run(&scripts::RENEW, &names, &arguments).await?)
     }
 
     pub(super) async fn remove(&self, key: &RecordKey, expired_by: Option<Time>) -> Result<bool, StoreError> {
@@ -251,25 +251,4 @@ impl RedisStore {
         }
         Ok(removed > 0)
     }
-}
-
-/// How a script says that a write ended.
-pub(super) fn outcome(answer: redis::Value) -> Result<Buried, StoreError> {
-    let word: String = redis::from_redis_value(answer).map_err(unexpected)?;
-    match word.as_str() {
-        "done" => Ok(Buried::Done),
-        "conflict" => Ok(Buried::Conflict),
-        "missing" => Ok(Buried::Missing),
-        "exists" => Ok(Buried::Exists),
-        _ => Err(unexpected((ErrorKind::UnexpectedReturnType, "a script gave an unknown answer"))),
-    }
-}
-
-/// The same, and when the record was last used, if it was written.
-fn seen(answer: redis::Value) -> Result<(Buried, Option<Time>), StoreError> {
-    if !matches!(answer, redis::Value::Array(_)) {
-        return Ok((outcome(answer)?, None));
-    }
-    let (word, accessed): (redis::Value, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
-    Ok((outcome(word)?, value::parse_time(&accessed)))
 }

@@ -8,23 +8,24 @@
 //! A record with a principal is created in the same way, pending until the index knows it: then
 //! an entry of the index without a record may be dropped at any time.
 
-use redis::ErrorKind;
-use session_core::{Record, RecordKey, StoreError, Time, Version, Created, Renewed};
+use session_core::{Created, Record, RecordKey, Renewed, StoreError, Time, Version};
 
+use crate::refusal::Refusal;
+
+use super::answer::{Settled, outcome};
 use super::error::unexpected;
-use super::operations::outcome;
 use super::scripts;
 use super::store::RedisStore;
 use super::value::{self, Value};
 
 impl RedisStore {
     pub(super) async fn create_across(&self, record: &Record, live: &[u8]) -> Result<Created, StoreError> {
-        let written = self.stage(record, None, live).await?;
-        if written == Renewed::Done {
+        let created = self.stage(record, None, live).await?;
+        if created == Created::Done {
             self.index_add(record).await?;
             self.promote(&record.key, None).await?;
         }
-        Ok(written)
+        Ok(created)
     }
 
     pub(super) async fn renew_across(
@@ -34,18 +35,21 @@ impl RedisStore {
         record: &Record,
         live: &[u8],
     ) -> Result<Renewed, StoreError> {
-        if self.stage(record, Some(old), live).await? == Renewed::Exists {
+        if self.stage(record, Some(old), live).await? == Created::Exists {
             return Ok(Renewed::Exists);
         }
         self.index_add(record).await?;
-        let (written, principal) = self.commit(old, expected, record).await?;
-        if written == Renewed::Done {
-            self.promote(&record.key, Some(old)).await?;
-            self.index_forget(&principal, old).await;
-        } else {
-            self.unstage(record, old).await;
+        match self.commit(old, expected, record).await? {
+            Ok(principal) => {
+                self.promote(&record.key, Some(old)).await?;
+                self.index_forget(&principal, old).await;
+                Ok(Renewed::Done)
+            }
+            Err(refusal) => {
+                self.unstage(record, old).await;
+                Ok(refusal.into())
+            }
         }
-        Ok(written)
     }
 
     /// A pending record's load; `None` unless its renewal was committed.
@@ -72,35 +76,33 @@ impl RedisStore {
         }
     }
 
-    async fn stage(&self, record: &Record, old: Option<&RecordKey>, live: &[u8]) -> Result<Renewed, StoreError> {
+    async fn stage(&self, record: &Record, old: Option<&RecordKey>, live: &[u8]) -> Result<Created, StoreError> {
         let pending = [&value::pending_head(old), live].concat();
         self.write(&scripts::STAGE, &[&self.keys.record(&record.key)], &[&pending]).await
     }
 
-    /// The outcome, and whose session it was.
+    /// Whose session it was, if the old record was replaced by the word that it has moved.
     async fn commit(
         &self,
         old: &RecordKey,
         expected: Version,
         record: &Record,
-    ) -> Result<(Renewed, Vec<u8>), StoreError> {
+    ) -> Result<Result<Vec<u8>, Refusal>, StoreError> {
         let marker = value::moved(&record.key);
         // As long as the pending record, which lives no longer from an earlier moment.
         let kept = record.expires_at().since(record.accessed).as_millis().to_string();
         let arguments: [&[u8]; 4] =
             [&value::version(expected), &marker, &value::time(record.accessed), kept.as_bytes()];
         let answer = self.run(&scripts::COMMIT, &[&self.keys.record(old)], &arguments).await?;
-        let (written, principal): (redis::Value, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
-        match outcome(written)? {
-            Renewed::Exists => Err(unexpected((ErrorKind::UnexpectedReturnType, "an old record can't exist already"))),
-            written => Ok((written, principal)),
-        }
+        let (word, principal): (redis::Value, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
+        let replaced: Result<(), Refusal> = outcome(word)?;
+        Ok(replaced.map(|()| principal))
     }
 
     async fn promote(&self, key: &RecordKey, old: Option<&RecordKey>) -> Result<(), StoreError> {
         let head = value::pending_head(old);
         // Missing is fine: somebody who loaded it was faster, or it has ended since.
-        let _ = self.write(&scripts::PROMOTE, &[&self.keys.record(key)], &[&head]).await?;
+        let _: Settled = self.write(&scripts::PROMOTE, &[&self.keys.record(key)], &[&head]).await?;
         Ok(())
     }
 
@@ -109,7 +111,7 @@ impl RedisStore {
     async fn unstage(&self, record: &Record, old: &RecordKey) {
         let head = value::pending_head(Some(old));
         let name = self.keys.record(&record.key);
-        if let Ok(Renewed::Done) = self.write(&scripts::UNSTAGE, &[&name], &[&head]).await
+        if let Ok(Settled::Done) = self.write(&scripts::UNSTAGE, &[&name], &[&head]).await
             && let Some(principal) = &record.principal
         {
             let principal = session_core::PrincipalKey::of(principal);

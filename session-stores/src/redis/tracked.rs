@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use redis::ProtocolVersion;
 use session_core::{
-    Capabilities, Codec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time, Version, Created, Renewed, Saved,
+    Capabilities, Codec, Created, ImmediateStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, Store,
+    StoreError, Time, Version,
 };
 use tokio::task::AbortHandle;
 
@@ -201,9 +202,19 @@ impl Store for TrackedRedisStore {
         self.store.close().await
     }
 
+    fn immediate(&self) -> Option<&dyn ImmediateStore> {
+        (!self.strict).then_some(self)
+    }
+}
+
+impl ImmediateStore for TrackedRedisStore {
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
-        let trusted = if self.strict { None } else { self.copies.get(key, now) };
-        trusted.map(|record| Ok(Some(record)))
+        self.copies.get(key, now).map(|record| Ok(Some(record)))
+    }
+
+    /// Only the server can say whether the version is the present one.
+    fn save_now(&self, _: &Record, _: Version) -> Option<Result<Saved, StoreError>> {
+        None
     }
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Capabilities, Codec, ConfigError, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Store, StoreError, Time,
-    Version, Created, Renewed, Saved,
+    Capabilities, Codec, ConfigError, Created, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved,
+    Store, StoreError, Time, Version,
 };
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Error, Executor, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::contention::Contention;
+use crate::refusal::Refusal;
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
 
 const NAME: &str = "sqlite";
@@ -139,8 +140,8 @@ impl SqliteStore {
     }
 
     /// Why the record of this key was not written.
-    async fn reason(&self, key: &RecordKey, now: Time) -> Result<Saved, StoreError> {
-        Ok(if self.version(key, now).await?.is_some() { Saved::Conflict } else { Saved::Missing })
+    async fn refusal(&self, key: &RecordKey, now: Time) -> Result<Refusal, StoreError> {
+        Ok(Refusal::of(self.version(key, now).await?))
     }
 
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
@@ -187,11 +188,11 @@ impl Store for SqliteStore {
             }
             return Ok(Saved::Done);
         }
-        let reason = self.reason(&record.key, record.accessed).await?;
-        if reason == Saved::Conflict {
+        let refusal = self.refusal(&record.key, record.accessed).await?;
+        if refusal == Refusal::Conflict {
             self.contention.note(&record.key);
         }
-        Ok(reason)
+        Ok(refusal.into())
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
@@ -207,9 +208,9 @@ impl Store for SqliteStore {
             .bind(number(expected))
             .bind(old.as_bytes().to_vec());
         match self.write(update).await {
-            Ok(0) => self.reason(old, record.accessed).await,
-            Ok(_) => Ok(Saved::Done),
-            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Saved::Exists),
+            Ok(0) => Ok(self.refusal(old, record.accessed).await?.into()),
+            Ok(_) => Ok(Renewed::Done),
+            Err(Error::Database(error)) if error.is_unique_violation() => Ok(Renewed::Exists),
             Err(error) => Err(failed(error)),
         }
     }

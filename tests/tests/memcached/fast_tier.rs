@@ -1,6 +1,6 @@
 //! Memcached before a more durable store.
 
-use session_core::{FastStore, Record, Renewed, Saved, Store};
+use session_core::{Buried, FastStore, Record, Renewed, Saved, Store};
 use workspace_tests::MemcachedServer;
 use workspace_tests::records::*;
 
@@ -146,8 +146,8 @@ async fn burying_one_version_against_saving_another_loses_nothing() {
         });
         let buried = store.bury_version(&record.key, record.version, now(), until).await.unwrap();
         let left = match (saving.await.unwrap(), buried) {
-            (Saved::Done, Saved::Conflict) => Some(saved),
-            (Saved::Missing, Saved::Done) => None,
+            (Saved::Done, Buried::Conflict) => Some(saved),
+            (Saved::Missing, Buried::Done) => None,
             outcome => panic!("saving and burying ended as {outcome:?}"),
         };
         assert_eq!(load(&store, &record.key).await, left);

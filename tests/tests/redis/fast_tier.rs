@@ -96,10 +96,10 @@ async fn only_the_expected_version_is_buried_with_it() {
     let (start, trusted, until) = (now(), now().saturating_add(MINUTE), now().saturating_add(2 * MINUTE));
     let bury = |version, now| store.bury_version(&record.key, version, now, until);
     store.fill(&saved, start, trusted).await.unwrap();
-    assert_eq!(bury(record.version, start).await.unwrap(), Saved::Conflict);
+    assert_eq!(bury(record.version, start).await.unwrap(), Buried::Conflict);
     assert_eq!(load(&store, &record.key).await.as_ref(), Some(&saved));
-    assert_eq!(bury(saved.version, start).await.unwrap(), Saved::Done);
-    assert_eq!(bury(record.version, start).await.unwrap(), Saved::Done, "nothing is there to differ");
+    assert_eq!(bury(saved.version, start).await.unwrap(), Buried::Done);
+    assert_eq!(bury(record.version, start).await.unwrap(), Buried::Done, "nothing is there to differ");
     store.fill(&saved, start, until).await.unwrap();
     assert_eq!(load(&store, &record.key).await, None);
     // A copy that nobody trusts any more is none.
@@ -133,8 +133,8 @@ async fn bury_against_save(store: RedisStore) {
         });
         let buried = store.bury_version(&record.key, record.version, now(), until).await.unwrap();
         let left = match (saving.await.unwrap(), buried) {
-            (Saved::Done, Saved::Conflict) => Some(saved),
-            (Saved::Missing, Saved::Done) => None,
+            (Saved::Done, Buried::Conflict) => Some(saved),
+            (Saved::Missing, Buried::Done) => None,
             outcome => panic!("saving and burying ended as {outcome:?}"),
         };
         assert_eq!(load(&store, &record.key).await, left);

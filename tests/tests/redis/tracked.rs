@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use session_core::{NewSession, Record, Renewed, Saved, SessionManager, Store, Version};
+use session_core::{ImmediateStore, NewSession, Record, Renewed, Saved, SessionManager, Store, Version};
 use session_stores::TrackedRedisStore;
 use tokio::task::JoinSet;
 use workspace_tests::records::*;

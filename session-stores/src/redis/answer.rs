@@ -1,0 +1,86 @@
+//! How a script says that a write ended.
+
+use redis::ErrorKind;
+use session_core::{Buried, Created, Renewed, Saved, StoreError, Time};
+
+use crate::refusal::Refusal;
+
+use super::error::unexpected;
+use super::value;
+
+/// An outcome that a script names by a word.
+pub(super) trait Outcome: Copy + 'static {
+    /// All that the script may answer.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+impl Outcome for Created {
+    const WORDS: &'static [(&'static str, Self)] = &[("done", Created::Done), ("exists", Created::Exists)];
+}
+
+impl Outcome for Saved {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("done", Saved::Done), ("conflict", Saved::Conflict), ("missing", Saved::Missing)];
+}
+
+impl Outcome for Renewed {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("done", Renewed::Done),
+        ("conflict", Renewed::Conflict),
+        ("missing", Renewed::Missing),
+        ("exists", Renewed::Exists),
+    ];
+}
+
+impl Outcome for Buried {
+    const WORDS: &'static [(&'static str, Self)] = &[("done", Buried::Done), ("conflict", Buried::Conflict)];
+}
+
+/// Of replacing an old record by the word that it has moved.
+impl Outcome for Result<(), Refusal> {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("done", Ok(())), ("conflict", Err(Refusal::Conflict)), ("missing", Err(Refusal::Missing))];
+}
+
+/// Outcome of what is done to a record that is still pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Settled {
+    Done,
+    Missing,
+}
+
+impl Outcome for Settled {
+    const WORDS: &'static [(&'static str, Self)] = &[("done", Settled::Done), ("missing", Settled::Missing)];
+}
+
+/// The outcome that a script answered.
+pub(super) fn outcome<T: Outcome>(answer: redis::Value) -> Result<T, StoreError> {
+    let word: String = redis::from_redis_value(answer).map_err(unexpected)?;
+    let known = T::WORDS.iter().find(|(known, _)| *known == word);
+    known.map(|(_, outcome)| *outcome).ok_or_else(|| {
+        let error = (ErrorKind::UnexpectedReturnType, "a script gave an unknown answer", word);
+        unexpected(error)
+    })
+}
+
+/// The outcome, and when the record was last used, if it was written.
+pub(super) fn outcome_and_use<T: Outcome>(answer: redis::Value) -> Result<(T, Option<Time>), StoreError> {
+    if !matches!(answer, redis::Value::Array(_)) {
+        return Ok((outcome(answer)?, None));
+    }
+    let (word, accessed): (redis::Value, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
+    Ok((outcome(word)?, value::parse_time(&accessed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_a_script_may_not_answer_is_an_error() {
+        let word = |word: &str| redis::Value::BulkString(word.as_bytes().to_vec());
+        assert_eq!(outcome::<Saved>(word("missing")).unwrap(), Saved::Missing);
+        assert!(outcome::<Saved>(word("exists")).unwrap_err().to_string().contains("redis"));
+    }
+}
