@@ -1,6 +1,6 @@
 //! New anonymous sessions, many times the bound of the store, beside idle signed-in ones.
 
-use session_core::{ImmediateStore, MemoryStore, NewSession, SessionManager, Store};
+use session_core::{ImmediateStore, MemoryStore, NewSession, SessionManager};
 
 use crate::figure;
 use crate::stats::resident_bytes;

@@ -8,9 +8,7 @@ use std::task::{Context, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-
+use crate::clock::background::{self, AbortHandle};
 use crate::error::{StoreError, causes};
 use crate::event::Event;
 use crate::store::{Purged, Store};
@@ -80,21 +78,20 @@ pub(super) fn start(environment: &Arc<Environment>, interval: Duration) -> Optio
     if environment.store.never_waits() {
         return start_thread(weak, interval);
     }
-    let runtime = Handle::try_current().ok()?;
-    let task = runtime.spawn(async move {
+    let task = background::spawn(async move {
         loop {
-            tokio::time::sleep(interval).await;
+            background::pause(interval).await;
             let Some(environment) = weak.upgrade() else { return };
             purge_in_background(&environment, || false).await;
         }
     });
-    Some(Purger::Task(task.abort_handle()))
+    task.map(Purger::Task)
 }
 
 fn start_thread(environment: Weak<Environment>, interval: Duration) -> Option<Purger> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let thread = thread::Builder::new().name("session-purge".into()).spawn(move || {
+    let thread = background::spawn_thread("session-purge", move || {
         let is_stopped = || stopped.load(Ordering::Acquire);
         while !is_stopped() {
             thread::park_timeout(interval);
@@ -104,7 +101,7 @@ fn start_thread(environment: Weak<Environment>, interval: Duration) -> Option<Pu
         }
     });
     match thread {
-        Ok(thread) => Some(Purger::Thread { thread: thread.thread().clone(), stop }),
+        Ok(thread) => Some(Purger::Thread { thread, stop }),
         Err(error) => {
             tracing::error!(%error, "expired sessions are not purged, as no thread could be started: call `purge_expired` every few seconds");
             None

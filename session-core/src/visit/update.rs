@@ -17,6 +17,9 @@ pub(crate) struct Update<'a, F> {
     pub(crate) compute: F,
 }
 
+/// The locked state, and the attribute and the value of an update to it.
+type Computed<'a, T> = (MutexGuard<'a, State>, Option<(Attribute, T)>);
+
 impl Visit {
     /// Updates an attribute and saves it, computed again on a newer record after each conflict.
     pub(crate) async fn update<T, F>(&self, mut update: Update<'_, F>) -> Result<T, Error>
@@ -89,10 +92,7 @@ impl Visit {
 
     /// Computes the update of the session as it is now, and locks the state; nothing is computed if another
     /// handle changed the session meanwhile.
-    fn compute<T, F>(
-        &self,
-        update: &mut Update<'_, F>,
-    ) -> Result<(MutexGuard<'_, State>, Option<(Attribute, T)>), Error>
+    fn compute<T, F>(&self, update: &mut Update<'_, F>) -> Result<Computed<'_, T>, Error>
     where
         T: Serialize + DeserializeOwned,
         F: FnMut(Option<T>) -> T,
