@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::record::{Attributes, RecordKey};
-use crate::time::Time;
+use crate::time::{Time, millis};
 
 /// A session at rest: what a store keeps of it.
 ///
@@ -44,9 +44,11 @@ impl Record {
         self.expires_at() <= now
     }
 
-    /// Whether it is time to note that the session is in use.
+    /// Whether it is time to note that the session is in use: once in each [`touch_interval`].
     pub(crate) fn is_touch_due(&self, now: Time) -> bool {
-        now > self.accessed && now.since(self.accessed) >= touch_interval(self.idle_timeout)
+        // Without a division, which would take longer than all else that a read looks at.
+        let unnoted = now.unix_millis().saturating_sub(self.accessed.unix_millis());
+        unnoted > 0 && (unnoted >= LONGEST_TOUCH_INTERVAL_MS || unnoted * 30 >= millis(self.idle_timeout))
     }
 
     /// The client is sent its cookie again when this is another: a persistent session's timeout.
@@ -55,9 +57,11 @@ impl Record {
     }
 }
 
+const LONGEST_TOUCH_INTERVAL_MS: i64 = 60_000;
+
 /// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most.
 pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
-    (idle_timeout / 30).min(Duration::from_secs(60))
+    (idle_timeout / 30).min(Duration::from_millis(LONGEST_TOUCH_INTERVAL_MS.unsigned_abs()))
 }
 
 #[cfg(test)]

@@ -331,20 +331,24 @@ impl Visit {
     /// An error means that the store failed: there may be a session. The next call tries again.
     /// May be cancelled.
     pub async fn open(&self, presented: &PresentedIds) -> Result<Option<Session>, Error> {
-        self.load(presented).await?;
-        Ok(self.session())
+        let present = self.load(presented).await?;
+        Ok(present.map(|generation| self.handle_of(generation)))
     }
 
     /// [`open`](Visit::open) where that needs no waiting: `None` if it does.
     pub fn open_now(&self, presented: &PresentedIds) -> Option<Result<Option<Session>, Error>> {
         let loaded = self.load_now(presented)?;
-        Some(loaded.map(|()| self.session()))
+        Some(loaded.map(|present| present.map(|generation| self.handle_of(generation))))
     }
 
     /// The session, if there is one.
     pub fn session(&self) -> Option<Session> {
-        let state = self.0.state.lock();
-        state.is_present().then(|| Session { visit: self.clone(), generation: state.generation() })
+        let present = self.0.state.lock().present();
+        present.map(|generation| self.handle_of(generation))
+    }
+
+    fn handle_of(&self, generation: u32) -> Session {
+        Session { visit: self.clone(), generation }
     }
 
     /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
@@ -361,7 +365,7 @@ impl Visit {
             return Err(Error::HeadSent("started"));
         }
         state.start(started);
-        Ok(Session { visit: self.clone(), generation: state.generation() })
+        Ok(self.handle_of(state.generation()))
     }
 }
 

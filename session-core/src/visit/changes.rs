@@ -21,6 +21,11 @@ impl Changes {
         self.attributes.is_empty() && self.idle_timeout.is_none() && self.persistent.is_none()
     }
 
+    /// Whether no attribute is changed.
+    pub(crate) fn names_none(&self) -> bool {
+        self.attributes.is_empty()
+    }
+
     pub(crate) fn set(&mut self, new: Attribute) {
         self.put(SmolStr::new(new.name()), Some(new));
     }

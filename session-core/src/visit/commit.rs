@@ -54,19 +54,13 @@ impl Visit {
 
     /// [`commit`](Visit::commit) where that needs no waiting: `None` if it does.
     pub fn commit_now(&mut self) -> Option<Result<Committed, Error>> {
-        let committed = self.with_state(|environment, state| {
-            if state.turn_is_taken {
-                return None;
-            }
-            state.answer();
-            if state.is_settled() {
-                return Some(Ok(Committed::Unchanged));
-            }
-            let mut operation = Operation::commit(environment.max_sessions_per_principal);
-            let driven = drive_now(environment, state, &mut operation)?;
-            Some(conclude(environment, state, driven))
+        let (committed, notices) = self.with_state(|environment, state| {
+            let committed = commit_now(environment, state);
+            (committed, state.take_notices())
         });
-        self.report();
+        if !notices.is_empty() {
+            self.environment().report(notices);
+        }
         committed
     }
 
@@ -93,6 +87,19 @@ impl Visit {
         }
         Ok(())
     }
+}
+
+fn commit_now(environment: &Environment, state: &mut State) -> Option<Result<Committed, Error>> {
+    if state.turn_is_taken {
+        return None;
+    }
+    state.answer();
+    if state.is_settled() {
+        return Some(Ok(Committed::Unchanged));
+    }
+    let mut operation = Operation::commit(environment.max_sessions_per_principal);
+    let driven = drive_now(environment, state, &mut operation)?;
+    Some(conclude(environment, state, driven))
 }
 
 /// Ends the visit's part before the response head.

@@ -6,12 +6,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{AnyStore, Store};
 use crate::time::Time;
 
 use super::conflict_queue::Turn;
 use super::environment::Environment;
-use super::state::{Answer, Operation, State, Step};
+use super::state::{Answer, Moment, Operation, State, Step};
 use super::visit::Visit;
 
 /// Why a driver stopped.
@@ -30,35 +30,52 @@ pub(super) fn drive_now(
     state: &mut State,
     operation: &mut Operation<'_>,
 ) -> Option<Result<Stop, Error>> {
-    let store = environment.store.store().immediate()?;
+    let store = environment.store.store();
+    let immediate = store.immediate()?;
+    let moment = environment.moment(state);
     loop {
-        let moment = environment.moment(state);
         let step = state.next(operation, &moment);
-        let answer = match step {
+        // Each arm passes its answer on by itself, so that no answer is moved about.
+        let answered = match step {
             Step::Done => return Some(Ok(Stop::Done)),
             Step::Compute => return Some(Ok(Stop::Compute)),
-            Step::Draw => Some(Answer::Drawn(environment.draw_id())),
+            Step::Draw => Some(state.answered(operation, Answer::Drawn(environment.draw_id()))),
             Step::TakeTurn(_) => None,
-            Step::Load(key) => store.load_now(&key, moment.now).map(Answer::Loaded),
-            Step::Save { expected } => store.save_now(state.outgoing(), expected).map(Answer::Saved),
+            Step::Load(key) => {
+                let loaded = immediate.load_now(&key, moment.now);
+                loaded.map(|loaded| state.answered(operation, Answer::Loaded(loaded)))
+            }
+            Step::Save { expected } => {
+                let saved = immediate.save_now(state.outgoing(), expected);
+                saved.map(|saved| state.answered(operation, Answer::Saved(saved)))
+            }
             _ if !environment.store.never_waits() => None,
-            Step::Create => ready(environment.store.store().create(state.outgoing())).map(Answer::Created),
-            Step::Renew { old, expected } => {
-                ready(environment.store.store().renew(&old, expected, state.outgoing())).map(Answer::Renewed)
-            }
-            Step::Touch(key) => ready(environment.store.store().touch(&key, moment.now)).map(Answer::Touched),
-            Step::Delete(key) => ready(environment.store.store().delete(&key)).map(Answer::Deleted),
-            Step::ListOf(principal) => {
-                ready(environment.store.store().of_principal(&principal, moment.now)).map(Answer::Listed)
+            other => {
+                let answer = answer_at_once(store, state, other, &moment);
+                answer.map(|answer| state.answered(operation, answer))
             }
         };
-        let Some(answer) = answer else {
-            state.take_back();
-            return None;
-        };
-        if let Err(error) = state.answered(operation, answer) {
-            return Some(Err(error));
+        match answered {
+            Some(Ok(())) if operation.is_done() => return Some(Ok(Stop::Done)),
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Some(Err(error)),
+            None => {
+                state.take_back();
+                return None;
+            }
         }
+    }
+}
+
+/// The answer of a store that never waits to a step that is rare.
+fn answer_at_once(store: &AnyStore, state: &State, step: Step, moment: &Moment) -> Option<Answer> {
+    match step {
+        Step::Create => ready(store.create(state.outgoing())).map(Answer::Created),
+        Step::Renew { old, expected } => ready(store.renew(&old, expected, state.outgoing())).map(Answer::Renewed),
+        Step::Touch(key) => ready(store.touch(&key, moment.now)).map(Answer::Touched),
+        Step::Delete(key) => ready(store.delete(&key)).map(Answer::Deleted),
+        Step::ListOf(principal) => ready(store.of_principal(&principal, moment.now)).map(Answer::Listed),
+        Step::Done | Step::Compute | Step::Draw | Step::TakeTurn(_) | Step::Load(_) | Step::Save { .. } => None,
     }
 }
 
@@ -80,7 +97,6 @@ pub(super) async fn drive<'a>(
     let store = &environment.store;
     loop {
         let (step, now) = next(visit, operation);
-        visit.report();
         let outgoing = || visit.0.state.lock().outgoing().clone();
         let answer = match step {
             Step::Done => return Ok(Stop::Done),
@@ -98,8 +114,9 @@ pub(super) async fn drive<'a>(
             Step::Delete(key) => Answer::Deleted(store.delete(&key).await),
             Step::ListOf(principal) => Answer::Listed(store.of_principal(&principal, now).await),
         };
-        let answered = visit.0.state.lock().answered(operation, answer);
-        visit.report();
+        let mut state = visit.0.state.lock();
+        let answered = state.answered(operation, answer);
+        visit.unlock(state);
         answered?;
     }
 }
@@ -111,5 +128,6 @@ fn next(visit: &Visit, operation: &mut Operation<'_>) -> (Step, Time) {
     let step = state.next(operation, &moment);
     // Others may look at the state while the store is waited for.
     state.set_aside();
+    visit.unlock(state);
     (step, moment.now)
 }

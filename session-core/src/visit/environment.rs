@@ -74,8 +74,8 @@ impl Environment {
     /// Tells observers, counters and the log. To be called without the state's lock, as observers are the
     /// application's.
     pub(super) fn report(&self, notices: Vec<Notice>) {
-        for notice in notices {
-            self.report_one(&notice);
+        for notice in &notices {
+            self.report_one(notice);
         }
     }
 

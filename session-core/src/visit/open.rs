@@ -6,37 +6,36 @@ use super::state::Operation;
 use super::visit::Visit;
 
 impl Visit {
-    /// Loads the session of the first presented id that has one; only once, however often called.
-    pub(crate) async fn load(&self, presented: &PresentedIds) -> Result<(), Error> {
+    /// Loads the session of the first presented id that has one; only once, however often called. The
+    /// generation of the session that there is then.
+    pub(crate) async fn load(&self, presented: &PresentedIds) -> Result<Option<u32>, Error> {
         if let Some(loaded) = self.load_now(presented) {
             return loaded;
         }
         let _turn = self.turn().await;
-        if self.is_opened() {
-            return Ok(());
+        if !self.is_opened() {
+            drive(self, &mut Operation::open(presented), &mut None).await?;
+            self.note_opened();
         }
-        drive(self, &mut Operation::open(presented), &mut None).await?;
-        self.note_opened();
-        Ok(())
+        Ok(self.0.state.lock().present())
     }
 
     /// [`load`](Visit::load) where that needs no waiting: `None` if it does.
-    pub(crate) fn load_now(&self, presented: &PresentedIds) -> Option<Result<(), Error>> {
+    pub(crate) fn load_now(&self, presented: &PresentedIds) -> Option<Result<Option<u32>, Error>> {
         self.note_asked_for();
         let mut state = self.0.state.lock();
         if self.is_opened() {
-            return Some(Ok(()));
+            return Some(Ok(state.present()));
         }
         if state.turn_is_taken {
             return None;
         }
-        let loaded = drive_now(self.environment(), &mut state, &mut Operation::open(presented))?;
-        if loaded.is_ok() {
+        let driven = drive_now(self.environment(), &mut state, &mut Operation::open(presented))?;
+        if driven.is_ok() {
             self.note_opened();
         }
-        let notices = state.take_notices();
-        drop(state);
-        self.environment().report(notices);
-        Some(loaded.map(drop))
+        let present = state.present();
+        self.unlock(state);
+        Some(driven.map(|_| present))
     }
 }

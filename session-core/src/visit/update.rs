@@ -58,9 +58,7 @@ impl Visit {
                 Ok(()) => drive_now(environment, &mut state, &mut operation),
                 Err(error) => Some(Err(error)),
             };
-            let notices = state.take_notices();
-            drop(state);
-            environment.report(notices);
+            self.unlock(state);
             match (driven?, value) {
                 (Err(error), _) => return Some(Err(error)),
                 (Ok(Stop::Done), Some(value)) => return Some(Ok(value)),

@@ -2,7 +2,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use triomphe::Arc as StrongArc;
 
 use super::environment::Environment;
@@ -88,10 +88,13 @@ impl Visit {
         Turn { shared: &self.0, _lock: lock }
     }
 
-    /// Tells what happened since the last time.
-    pub(super) fn report(&self) {
-        let notices = self.0.state.lock().take_notices();
-        self.environment().report(notices);
+    /// Lets go of the state, then tells what happened.
+    pub(super) fn unlock(&self, mut state: MutexGuard<'_, State>) {
+        if state.has_notices() {
+            let notices = state.take_notices();
+            drop(state);
+            self.environment().report(notices);
+        }
     }
 
     pub(super) fn note_asked_for(&self) {

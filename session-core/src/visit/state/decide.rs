@@ -100,8 +100,8 @@ impl State {
             operation.loading = Loading::Confirmed;
             return Step::Load(key);
         }
-        let is_touch_due = self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due(moment.now));
-        if is_use_due && is_touch_due { Step::Touch(key) } else { Step::Done }
+        let is_touch_due = || self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due(moment.now));
+        if is_use_due && is_touch_due() { Step::Touch(key) } else { Step::Done }
     }
 
     /// Writers that met a conflict take turns, and see what the others saved.
@@ -145,6 +145,8 @@ impl State {
     }
 
     /// Takes the store's answer to the last step. An error ends the operation.
+    // A driver that knows which answer it has goes straight to what that means, and nothing is moved about.
+    #[inline(always)]
     pub(in crate::visit) fn answered(&mut self, operation: &mut Operation<'_>, answer: Answer) -> Result<(), Error> {
         match answer {
             Answer::Computed(update) => self.computed(operation, update),
@@ -157,35 +159,24 @@ impl State {
                 self.draw_again(id?);
                 Ok(())
             }
-            Answer::Loaded(loaded) => {
-                let loaded = self.known(loaded)?;
-                self.loaded(operation, loaded)
+            Answer::Loaded(Ok(record)) => self.loaded(operation, record),
+            Answer::Loaded(Err(error)) => Err(self.failed(error)),
+            Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
+                self.stored_anew(operation);
+                Ok(())
             }
-            Answer::Created(created) => match self.known(created)? {
-                Created::Done => {
-                    self.stored_anew(operation);
-                    Ok(())
-                }
-                Created::Exists => self.id_is_taken(operation),
-            },
-            Answer::Saved(saved) => match self.known(saved)? {
-                Saved::Done => {
-                    self.saved();
-                    operation.is_done = matches!(operation.goal, Goal::Update);
-                    Ok(())
-                }
-                Saved::Conflict => self.conflicted(operation),
-                Saved::Missing => self.is_gone(),
-            },
-            Answer::Renewed(renewed) => match self.known(renewed)? {
-                Renewed::Done => {
-                    self.stored_anew(operation);
-                    Ok(())
-                }
-                Renewed::Conflict => self.conflicted(operation),
-                Renewed::Missing => self.is_gone(),
-                Renewed::Exists => self.id_is_taken(operation),
-            },
+            Answer::Created(Ok(Created::Exists)) | Answer::Renewed(Ok(Renewed::Exists)) => self.id_is_taken(operation),
+            Answer::Renewed(Ok(Renewed::Conflict)) => self.conflicted(operation),
+            Answer::Renewed(Ok(Renewed::Missing)) => self.is_gone(),
+            Answer::Created(Err(error)) | Answer::Renewed(Err(error)) => Err(self.failed(error)),
+            Answer::Saved(Ok(Saved::Done)) => {
+                self.saved();
+                operation.is_done = matches!(operation.goal, Goal::Update) || self.is_settled();
+                Ok(())
+            }
+            Answer::Saved(Ok(Saved::Conflict)) => self.conflicted(operation),
+            Answer::Saved(Ok(Saved::Missing)) => self.is_gone(),
+            Answer::Saved(Err(error)) => Err(self.failed(error)),
             Answer::Touched(touched) => {
                 self.touched(operation, touched);
                 Ok(())
@@ -198,13 +189,10 @@ impl State {
         }
     }
 
-    /// The answer of a store that did not fail.
-    fn known<T>(&mut self, answer: Result<T, StoreError>) -> Result<T, Error> {
-        answer.map_err(|error| {
-            self.take_back();
-            self.notices.push(Notice::StoreFailed);
-            Error::Store(error)
-        })
+    fn failed(&mut self, error: StoreError) -> Error {
+        self.take_back();
+        self.notices.push(Notice::StoreFailed);
+        Error::Store(error)
     }
 
     fn computed(&mut self, operation: &mut Operation<'_>, update: Option<Attribute>) -> Result<(), Error> {
@@ -212,13 +200,18 @@ impl State {
             operation.conflicts += 1;
             return self.check_conflicts(operation);
         };
-        match self.set_unless_stored(update)? {
-            Some(update) => operation.update = Some(update),
-            None => operation.is_done = true,
+        self.check_growth(&update)?;
+        if self.is_new() {
+            // Nobody but this visit has it yet.
+            self.change(|changes| changes.set(update));
+            operation.is_done = true;
+        } else {
+            operation.update = Some(update);
         }
         Ok(())
     }
 
+    #[inline(always)]
     fn loaded(&mut self, operation: &mut Operation<'_>, record: Option<Record>) -> Result<(), Error> {
         match std::mem::replace(&mut operation.loading, Loading::Nothing) {
             Loading::Opened => {
@@ -240,12 +233,13 @@ impl State {
         }
     }
 
+    #[inline(always)]
     fn looked_up(&mut self, operation: &mut Operation<'_>, record: Option<Record>) {
         let Goal::Open(presented) = operation.goal else { unreachable!("only opening looks ids up") };
         let id = presented.nth(operation.looked_up);
         operation.looked_up += 1;
-        if let Some((id, record)) = id.cloned().zip(record) {
-            self.found(id, record, operation.now);
+        if let (Some(id), Some(record)) = (id, record) {
+            self.found(id.clone(), record, operation.now);
             operation.is_done = true;
         }
     }
@@ -326,7 +320,9 @@ impl State {
             self.notices.extend(ended.map(|key| Notice::Ended { key }));
             return Ok(());
         }
-        self.known(deleted)?;
+        if let Err(error) = deleted {
+            return Err(self.failed(error));
+        }
         if let Some(key) = self.stored_key() {
             self.notices.push(Notice::Ended { key });
         }

@@ -80,6 +80,11 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// Whether the next step would be [`Step::Done`] anyway.
+    pub(in crate::visit) fn is_done(&self) -> bool {
+        self.is_done
+    }
+
     pub(in crate::visit) fn open(presented: &'a PresentedIds) -> Self {
         Operation::new(Goal::Open(presented))
     }

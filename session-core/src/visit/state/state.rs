@@ -112,6 +112,11 @@ impl State {
         }
     }
 
+    /// The generation of the session that there is now.
+    pub(crate) fn present(&self) -> Option<u32> {
+        self.is_present().then_some(self.generation)
+    }
+
     /// The session as it was loaded or started, removed or not, without the changes since.
     pub(crate) fn record(&self) -> Option<&Record> {
         let started = self.started.as_ref().map(|started| &started.record);
@@ -120,7 +125,12 @@ impl State {
 
     /// The value of an attribute as the handler sees it: changed, on its way, or stored.
     pub(crate) fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, AttributeError> {
-        let changed = self.pending().into_iter().find_map(|changes| changes.get(name));
+        // Most requests read before they change anything.
+        let changed = if self.changes.names_none() && self.saving.names_none() {
+            None
+        } else {
+            self.pending().into_iter().find_map(|changes| changes.get(name))
+        };
         let value = match changed {
             Some(effect) => effect.map(Attribute::value),
             None => self.record().and_then(|record| record.attributes.get(name)),
@@ -204,6 +214,7 @@ impl State {
 
     // What the handler does.
 
+    #[inline(always)]
     pub(super) fn found(&mut self, id: SessionId, record: Record, now: Time) {
         self.use_is_noted = !record.is_touch_due(now);
         self.stored = Some(Stored { id, record });
@@ -230,16 +241,6 @@ impl State {
             }
             _ => edit(&mut self.changes),
         }
-    }
-
-    /// Sets an attribute of a session that nobody but this visit has yet; gives it back for a stored one.
-    pub(crate) fn set_unless_stored(&mut self, new: Attribute) -> Result<Option<Attribute>, AttributeError> {
-        self.check_growth(&new)?;
-        if self.is_new() {
-            self.change(|changes| changes.set(new));
-            return Ok(None);
-        }
-        Ok(Some(new))
     }
 
     pub(crate) fn start(&mut self, mut started: Started) {
@@ -367,6 +368,9 @@ impl State {
 
     /// Leaves the stored record as it was before the write that did not succeed.
     pub(in crate::visit) fn take_back(&mut self) {
+        if matches!(self.outgoing, Outgoing::Nothing) {
+            return;
+        }
         if let Outgoing::InPlace(before) = std::mem::replace(&mut self.outgoing, Outgoing::Nothing)
             && let Some(stored) = &mut self.stored
         {
@@ -377,14 +381,18 @@ impl State {
     /// What was sent is what the store has.
     pub(super) fn saved(&mut self) {
         let Some(Stored { record, .. }) = &mut self.stored else { return };
-        let trigger_before = match std::mem::replace(&mut self.outgoing, Outgoing::Nothing) {
+        let trigger_before = match &mut self.outgoing {
             Outgoing::InPlace(before) => before.cookie_trigger,
-            Outgoing::Aside(sent) => std::mem::replace(record, *sent).cookie_trigger(),
+            Outgoing::Aside(sent) => {
+                std::mem::swap(record, sent);
+                sent.cookie_trigger()
+            }
             Outgoing::Nothing | Outgoing::Renewal(_) | Outgoing::Started => return,
         };
         if record.cookie_trigger() != trigger_before {
             self.tell = Tell::Issue;
         }
+        self.outgoing = Outgoing::Nothing;
         self.edits += 1;
         self.saving = Changes::default();
         self.is_known_stored = true;
@@ -467,6 +475,10 @@ impl State {
 
     pub(in crate::visit) fn take_tell(&mut self) -> Tell {
         std::mem::take(&mut self.tell)
+    }
+
+    pub(in crate::visit) fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
     }
 
     /// What is to be reported once the state's lock is free.
