@@ -229,7 +229,7 @@ impl Store for SqliteStore {
         let limit = sql::limit(limit);
         let delete = sqlx::query(safe(&self.statements.purge)).bind(now.unix_millis()).bind(limit);
         let expired = self.write(delete).await.map_err(failed)?;
-        Ok(Purged { expired, more: expired >= limit.unsigned_abs(), ..Purged::default() })
+        Ok(Purged::new(expired, expired >= limit.unsigned_abs()))
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
