@@ -113,18 +113,10 @@ impl Ours {
 impl Expiring for Ours {
     fn add(&mut self, deadline: SystemTime) {
         let now_is = SystemClock.now();
-        let record = Record {
-            key: RecordKey::from_bytes(self.random.bytes()),
-            version: Version::from_number(1),
-            created: now_is,
-            accessed: now_is,
-            idle_timeout: Duration::from_secs(2 * 3600),
-            absolute_deadline: Some(now_is.saturating_add(until(deadline))),
-            persistent: false,
-            principal: None,
-            constants: Default::default(),
-            attributes: two_attributes(0).into_iter().collect(),
-        };
+        let key = RecordKey::from_bytes(self.random.bytes());
+        let mut record = Record::new(key, Version::from_number(1), now_is, Duration::from_secs(2 * 3600));
+        record.absolute_deadline = Some(now_is.saturating_add(until(deadline)));
+        record.attributes = two_attributes(0).into_iter().collect();
         let _ = now(self.store.create(&record)).expect("it does not fail");
         self.keys.push(record.key);
     }

@@ -6,27 +6,16 @@ use std::time::Duration;
 use session_core::{Codec, EncryptedCodec, Envelope, JsonCodec, Record, RecordKey, Time, Version};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let bare = Record {
-        key: RecordKey::from_bytes([7; 32]),
-        version: Version::from_number(1 << 32),
-        created: Time::from_unix_millis(1_767_225_600_000),
-        accessed: Time::from_unix_millis(1_767_225_660_000),
-        idle_timeout: Duration::from_secs(1800),
-        absolute_deadline: None,
-        persistent: false,
-        principal: None,
-        constants: Default::default(),
-        attributes: Default::default(),
-    };
+    let (key, started) = (RecordKey::from_bytes([7; 32]), Time::from_unix_millis(1_767_225_600_000));
+    let mut bare = Record::new(key, Version::from_number(1 << 32), started, Duration::from_secs(1800));
+    bare.accessed = Time::from_unix_millis(1_767_225_660_000);
     let attributes = [("Count", 1.5.into()), ("Cart", vec!["a", "b"].into()), ("Nothing", Default::default())];
-    let full = Record {
-        absolute_deadline: Some(Time::from_unix_millis(1_767_312_000_000)),
-        persistent: true,
-        principal: Some("ann".into()),
-        constants: [("UserName".to_owned(), "ann".into())].into_iter().collect(),
-        attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
-        ..bare.clone()
-    };
+    let mut full = bare.clone();
+    full.absolute_deadline = Some(Time::from_unix_millis(1_767_312_000_000));
+    full.persistent = true;
+    full.principal = Some("ann".into());
+    full.constants = [("UserName".to_owned(), "ann".into())].into_iter().collect();
+    full.attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
     let encrypted = EncryptedCodec::new(&[9; 32]);
     let codecs: [(&str, &dyn Codec); 2] = [("json", &JsonCodec), ("encrypted", &encrypted)];
     for (codec_name, codec) in codecs {

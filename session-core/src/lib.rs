@@ -52,5 +52,6 @@ pub use visit::{Committed, IssuedId, Visit};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::record::warn_dropped;
+    pub use crate::store::Backoff;
     pub use crate::visit::{Environment, Host};
 }

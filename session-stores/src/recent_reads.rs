@@ -25,8 +25,9 @@ impl<Token: Clone + Send + Sync + 'static> RecentReads<Token> {
         RecentReads(cache.eviction_policy(EvictionPolicy::lru()).build())
     }
 
-    pub(crate) fn note(&self, envelope: Envelope, token: Token) {
-        self.0.insert(envelope.key, (Envelope { body: Vec::new(), ..envelope }, token));
+    pub(crate) fn note(&self, mut envelope: Envelope, token: Token) {
+        envelope.body = Vec::new();
+        self.0.insert(envelope.key, (envelope, token));
     }
 
     /// What was noted last; good for one attempt to write.

@@ -207,17 +207,15 @@ fn envelope(columns: Columns) -> Option<Envelope> {
         Some(bytes) => Some(PrincipalKey::from_bytes(bytes.try_into().ok()?)),
         None => None,
     };
-    Some(Envelope {
-        key: RecordKey::from_bytes(key.try_into().ok()?),
-        version: self::version(version),
-        created: Time::from_unix_millis(created),
-        accessed: Time::from_unix_millis(accessed),
-        idle_timeout_ms,
-        absolute_deadline: absolute_deadline.map(Time::from_unix_millis),
-        persistent,
-        principal,
-        body,
-    })
+    let key = RecordKey::from_bytes(key.try_into().ok()?);
+    let mut envelope = Envelope::new(key, self::version(version), body);
+    envelope.created = Time::from_unix_millis(created);
+    envelope.accessed = Time::from_unix_millis(accessed);
+    envelope.idle_timeout_ms = idle_timeout_ms;
+    envelope.absolute_deadline = absolute_deadline.map(Time::from_unix_millis);
+    envelope.persistent = persistent;
+    envelope.principal = principal;
+    Some(envelope)
 }
 
 #[cfg(test)]

@@ -39,18 +39,16 @@ pub fn fresh_key() -> RecordKey {
 /// A record for half an hour, of a session that lives for a day at most.
 pub fn fresh_record() -> Record {
     let now = now();
-    Record {
-        key: fresh_key(),
-        version: Version::from_number(1 << 32),
-        created: now,
-        accessed: now,
-        idle_timeout: 30 * MINUTE,
-        absolute_deadline: Some(now.saturating_add(24 * 60 * MINUTE)),
-        persistent: false,
-        principal: None,
-        constants: Attributes::default(),
-        attributes: attributes("Count", 1),
-    }
+    with(Record::new(fresh_key(), Version::from_number(1 << 32), now, 30 * MINUTE), |record| {
+        record.absolute_deadline = Some(now.saturating_add(24 * 60 * MINUTE));
+        record.attributes = attributes("Count", 1);
+    })
+}
+
+/// The record with something changed.
+pub fn with(mut record: Record, change: impl FnOnce(&mut Record)) -> Record {
+    change(&mut record);
+    record
 }
 
 /// One attribute.
@@ -60,12 +58,12 @@ pub fn attributes(name: &str, value: impl Into<Value>) -> Attributes {
 
 /// What a writer saves who has loaded this.
 pub fn next(record: &Record) -> Record {
-    Record { version: Version::from_number(record.version.get() + (1 << 32)), ..record.clone() }
+    with(record.clone(), |record| record.version = Version::from_number(record.version.get() + (1 << 32)))
 }
 
 /// What takes its place when it is renewed.
 pub fn renewed(record: &Record) -> Record {
-    Record { key: fresh_key(), ..next(record) }
+    with(next(record), |record| record.key = fresh_key())
 }
 
 /// The record, now in the store.

@@ -101,9 +101,9 @@ pub async fn cut_connection_counts_no_update_twice(
 /// F4: a record of half a megabyte is there as before or as after, whole.
 pub async fn cut_large_save_is_old_or_new(store: &impl Store, proxy: &Proxy, rounds: usize) {
     let text = |letter: &str| attributes("Text", letter.repeat(500_000));
-    let mut stored = created(store, Record { attributes: text("a"), ..fresh_record() }).await;
+    let mut stored = created(store, with(fresh_record(), |record| record.attributes = text("a"))).await;
     for round in 0..rounds as u64 {
-        let saved = Record { attributes: text(["b", "c"][round as usize % 2]), ..next(&stored) };
+        let saved = with(next(&stored), |record| record.attributes = text(["b", "c"][round as usize % 2]));
         proxy.set(Fault::CutRequestAfter(round * 15_485 % 510_000));
         let answer = store.save(&saved, stored.version).await;
         proxy.set(Fault::None);
@@ -124,7 +124,7 @@ pub async fn cut_renewal_leaves_exactly_one(
 ) {
     let sessions = manager(store);
     for round in 0..rounds as u64 {
-        let old = created(store, Record { attributes: attributes("Round", round), ..fresh_record() }).await;
+        let old = created(store, with(fresh_record(), |record| record.attributes = attributes("Round", round))).await;
         let new = renewed(&old);
         proxy.set(cut(round, bytes));
         let answer = store.renew(&old.key, old.version, &new).await;
@@ -155,7 +155,7 @@ pub async fn cancelled_renewal_leaves_exactly_one(store: &impl Store, rounds: us
             break;
         }
         assert!(round < 100 * rounds, "only {cancelled} of {round} were cancelled");
-        let old = created(store, Record { attributes: attributes("Round", round), ..fresh_record() }).await;
+        let old = created(store, with(fresh_record(), |record| record.attributes = attributes("Round", round))).await;
         let new = renewed(&old);
         let (answer, waits) = within_waits(round % (usual + 1), store.renew(&old.key, old.version, &new)).await;
         match answer {
@@ -201,7 +201,7 @@ pub async fn cancelled_calls_of(
     let patience = patience.as_micros() as u64;
     let mut marked = Vec::new();
     for mark in 0..32 {
-        marked.push(created(store, Record { attributes: attributes("Mark", mark), ..fresh_record() }).await);
+        marked.push(created(store, with(fresh_record(), |record| record.attributes = attributes("Mark", mark))).await);
     }
     let marked = Arc::new(marked);
     proxy.set(Fault::Delay(Duration::from_micros(500)));
@@ -239,7 +239,7 @@ async fn visit(store: &impl Store, record: &Record, kind: u64) {
         0 => {}
         1 => store.touch(&record.key, now()).await.expect("the store works"),
         _ => {
-            let saved = Record { accessed: now(), ..next(&loaded) };
+            let saved = with(next(&loaded), |record| record.accessed = now());
             let written = store.save(&saved, loaded.version).await.expect("the store works");
             assert!(matches!(written, Saved::Done | Saved::Conflict), "{written:?}");
         }

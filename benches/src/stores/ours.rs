@@ -33,18 +33,9 @@ impl<const BOUND: u64> Contender for Ours<BOUND> {
         // A key is the hash of an id, so random bytes are like any.
         let key = RecordKey::from_bytes(random.bytes());
         let now = SystemClock.now();
-        let record = Record {
-            key,
-            version: Version::from_number(1),
-            created: now,
-            accessed: now,
-            idle_timeout: Duration::from_secs(30 * 60),
-            absolute_deadline: Some(now.saturating_add(Duration::from_secs(86_400))),
-            persistent: false,
-            principal: None,
-            constants: Default::default(),
-            attributes: two_attributes(0).into_iter().collect(),
-        };
+        let mut record = Record::new(key, Version::from_number(1), now, Duration::from_secs(30 * 60));
+        record.absolute_deadline = Some(now.saturating_add(Duration::from_secs(86_400)));
+        record.attributes = two_attributes(0).into_iter().collect();
         (key, record)
     }
 
@@ -57,9 +48,10 @@ impl<const BOUND: u64> Contender for Ours<BOUND> {
     }
 
     fn prepare_save(&self, key: RecordKey) -> Record {
-        let record = self.load(&key);
-        let version = Version::from_number(record.version.get() + 1);
-        Record { version, attributes: two_attributes(1).into_iter().collect(), ..record }
+        let mut record = self.load(&key);
+        record.version = Version::from_number(record.version.get() + 1);
+        record.attributes = two_attributes(1).into_iter().collect();
+        record
     }
 
     fn save(&self, record: Record) -> bool {

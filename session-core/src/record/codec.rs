@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Attributes, Envelope};
 
 /// The part of a record that stores don't read: who is signed in, and the values.
+///
+/// A codec that decodes it by hand starts with `Body::default()` and sets the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Body {
     /// Who is signed in.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]

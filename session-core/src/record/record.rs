@@ -7,12 +7,14 @@ use crate::time::{Time, millis};
 
 /// A session at rest: what a store keeps of it.
 ///
-/// Cloning is cheap: the values are shared.
+/// Cloning is cheap: the values are shared. A store gets records from the library and gives them back as
+/// they were; only tests make one, with [`Record::new`].
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Record {
     /// The hash of the session's id; the id itself is in no record.
     pub key: RecordKey,
-    /// Another number after each save.
+    /// Changes with every save; [`Store::save`](crate::store::Store::save) compares it.
     pub version: Version,
     /// When the session was started. Renewing keeps it.
     pub created: Time,
@@ -22,7 +24,7 @@ pub struct Record {
     pub idle_timeout: Duration,
     /// When the session ends however much it is used; `None` for never.
     pub absolute_deadline: Option<Time>,
-    /// Whether the client is to keep the id when it is closed.
+    /// Whether the client keeps the id when it is closed.
     pub persistent: bool,
     /// Who is signed in.
     pub principal: Option<Arc<str>>,
@@ -33,6 +35,24 @@ pub struct Record {
 }
 
 impl Record {
+    /// A record of an anonymous session without values or absolute deadline, last used when it was started.
+    ///
+    /// Set the fields in which yours differs.
+    pub fn new(key: RecordKey, version: Version, created: Time, idle_timeout: Duration) -> Self {
+        Record {
+            key,
+            version,
+            created,
+            accessed: created,
+            idle_timeout,
+            absolute_deadline: None,
+            persistent: false,
+            principal: None,
+            constants: Attributes::default(),
+            attributes: Attributes::default(),
+        }
+    }
+
     /// When the session ends if it is not used again: the earlier of its two deadlines.
     pub fn expires_at(&self) -> Time {
         let idle = self.accessed.saturating_add(self.idle_timeout);

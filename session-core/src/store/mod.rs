@@ -13,7 +13,7 @@ mod outcome;
 mod patient;
 
 pub use any::AnyStore;
-pub(crate) use backoff::Backoff;
+pub use backoff::Backoff;
 pub use capabilities::{Capabilities, Purged};
 pub use contract::Store;
 pub use fast::FastStore;

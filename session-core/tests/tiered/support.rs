@@ -254,9 +254,8 @@ pub fn count_of(record: &Option<Record>) -> Option<u64> {
 
 /// The next state of a record.
 pub fn counted(record: &Record, count: u64) -> Record {
-    Record {
-        version: Version::from_number(record.version.get() + (1 << 32)),
-        attributes: [("Count".to_owned(), count.into())].into_iter().collect(),
-        ..record.clone()
-    }
+    let mut next = record.clone();
+    next.version = Version::from_number(record.version.get() + (1 << 32));
+    next.attributes = [("Count".to_owned(), count.into())].into_iter().collect();
+    next
 }

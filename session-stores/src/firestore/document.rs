@@ -32,17 +32,19 @@ pub(super) fn document_of(envelope: Envelope, name: String) -> Document {
 /// The envelope in the document of this key.
 pub(super) fn envelope_of(key: RecordKey, document: Document) -> Result<Envelope, InvalidRecord> {
     let mut fields = Fields(document.fields);
-    Ok(Envelope {
-        key,
-        version: Version::from_number(fields.integer("version")? as u64),
-        created: fields.time("created")?,
-        accessed: fields.time(ACCESSED)?,
-        idle_timeout_ms: fields.integer("idle_timeout")?,
-        absolute_deadline: if fields.has("absolute_deadline") { Some(fields.time("absolute_deadline")?) } else { None },
-        persistent: fields.boolean("persistent")?,
-        principal: if fields.has(PRINCIPAL) { Some(fields.principal()?) } else { None },
-        body: fields.bytes("body")?,
-    })
+    let version = Version::from_number(fields.integer("version")? as u64);
+    let mut envelope = Envelope::new(key, version, fields.bytes("body")?);
+    envelope.created = fields.time("created")?;
+    envelope.accessed = fields.time(ACCESSED)?;
+    envelope.idle_timeout_ms = fields.integer("idle_timeout")?;
+    envelope.persistent = fields.boolean("persistent")?;
+    if fields.has("absolute_deadline") {
+        envelope.absolute_deadline = Some(fields.time("absolute_deadline")?);
+    }
+    if fields.has(PRINCIPAL) {
+        envelope.principal = Some(fields.principal()?);
+    }
+    Ok(envelope)
 }
 
 /// The last part of a document's name.
@@ -114,22 +116,21 @@ mod tests {
     use super::*;
 
     fn envelope() -> Envelope {
-        Envelope {
-            key: RecordKey::from_bytes([7; 32]),
-            version: Version::from_number(3 << 32 | u64::from(u32::MAX)),
-            created: Time::from_unix_millis(1_700_000_000_000),
-            accessed: Time::from_unix_millis(1_700_000_001_000),
-            idle_timeout_ms: 1_800_000,
-            absolute_deadline: Some(Time::from_unix_millis(1_700_086_400_000)),
-            persistent: true,
-            principal: Some(PrincipalKey::of("ann")),
-            body: b"body".to_vec(),
-        }
+        let version = Version::from_number(3 << 32 | u64::from(u32::MAX));
+        let mut envelope = Envelope::new(RecordKey::from_bytes([7; 32]), version, b"body".to_vec());
+        envelope.created = Time::from_unix_millis(1_700_000_000_000);
+        envelope.accessed = Time::from_unix_millis(1_700_000_001_000);
+        envelope.idle_timeout_ms = 1_800_000;
+        envelope.absolute_deadline = Some(Time::from_unix_millis(1_700_086_400_000));
+        envelope.persistent = true;
+        envelope.principal = Some(PrincipalKey::of("ann"));
+        envelope
     }
 
     #[test]
     fn what_was_written_is_read() {
-        let bare = Envelope { absolute_deadline: None, principal: None, ..envelope() };
+        let mut bare = envelope();
+        (bare.absolute_deadline, bare.principal) = (None, None);
         for envelope in [envelope(), bare] {
             let document = document_of(envelope.clone(), format!("a/b/{}", envelope.key));
             assert_eq!(key_of(&document), Some(envelope.key));

@@ -15,6 +15,7 @@ use googleapis_tonic_google_firestore_v1::google::firestore::v1::{
     StructuredQuery, Value, Write,
 };
 use prost_types::Timestamp;
+use session_core::internals::Backoff;
 use session_core::{RecordKey, StoreError};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -22,6 +23,10 @@ use tonic::{Code, Request, Status};
 
 /// The store's name in errors and logs.
 pub(super) const NAME: &str = "firestore";
+
+/// How often a commit is repeated that Firestore gives up in favour of another, and after which pauses.
+const REPETITIONS: usize = 6;
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(320));
 
 const SCOPES: &[&str] = &["https://www.googleapis.com/auth/datastore"];
 
@@ -111,7 +116,7 @@ impl Documents {
     /// Does all of the writes, or none.
     pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
         let request = CommitRequest { database: self.database.to_string(), writes, ..CommitRequest::default() };
-        let mut attempt = 0;
+        let mut pauses = BACKOFF.pauses().take(REPETITIONS);
         loop {
             let answer = self.client.clone().commit(self.request(request.clone()).await?).await;
             let status = match answer {
@@ -125,10 +130,12 @@ impl Documents {
                 Code::AlreadyExists => return Ok(Committed::Exists),
                 Code::FailedPrecondition | Code::NotFound => return Ok(Committed::Changed),
                 // Others write the same document; nothing was written.
-                Code::Aborted if attempt < 6 => tokio::time::sleep(Duration::from_millis(10 << attempt)).await,
+                Code::Aborted => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(failed(status)),
+                },
                 _ => return Err(failed(status)),
             }
-            attempt += 1;
         }
     }
 

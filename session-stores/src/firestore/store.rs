@@ -265,7 +265,7 @@ impl Store for FirestoreStore {
         let delete = |found: Document| Some(documents::delete_unchanged(found.name, found.update_time?));
         let deletes = expired.into_iter().filter_map(delete);
         let expired = self.documents.write_each(deletes.collect()).await?;
-        Ok(Purged { expired, more, ..Purged::default() })
+        Ok(Purged::new(expired, more))
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {

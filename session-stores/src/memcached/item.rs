@@ -101,17 +101,13 @@ mod tests {
 
     fn items() -> [Item; 4] {
         let until = Time::from_unix_millis(1_800_000_000_000);
-        let envelope = Envelope {
-            key: RecordKey::from_bytes([1; 32]),
-            version: Version::from_number(3 << 32 | 7),
-            created: Time::from_unix_millis(1_700_000_000_000),
-            accessed: Time::from_unix_millis(1_700_000_001_000),
-            idle_timeout_ms: 1_800_000,
-            absolute_deadline: None,
-            persistent: true,
-            principal: Some(PrincipalKey::of("ann")),
-            body: b"body".to_vec(),
-        };
+        let version = Version::from_number(3 << 32 | 7);
+        let mut envelope = Envelope::new(RecordKey::from_bytes([1; 32]), version, b"body".to_vec());
+        envelope.created = Time::from_unix_millis(1_700_000_000_000);
+        envelope.accessed = Time::from_unix_millis(1_700_000_001_000);
+        envelope.idle_timeout_ms = 1_800_000;
+        envelope.persistent = true;
+        envelope.principal = Some(PrincipalKey::of("ann"));
         let other = RecordKey::from_bytes([2; 32]);
         [
             Item::Record(Copy { until: Time::MAX, envelope: envelope.clone() }),

@@ -2,6 +2,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use session_core::internals::Backoff;
 use session_core::{
     Capabilities, Codec, ConfigError, Created, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved,
     Store, StoreError, Time, Version,
@@ -61,8 +62,9 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// Held while the table is made, because `IF NOT EXISTS` is not enough for two at a time.
 const SET_UP_LOCK: i64 = 0x7365_7373_696f_6e73;
 
-/// How often a statement is tried that the database rolls back in favour of another.
-const MAX_ROLLBACKS: u64 = 50;
+/// How often a statement is repeated that the database rolls back in favour of another, and after which pauses.
+const REPETITIONS: usize = 50;
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
 
 impl PostgresStore {
     /// Connects, and makes the table if it isn't there.
@@ -229,7 +231,7 @@ impl Store for PostgresStore {
         let limit = sql::limit(limit);
         let delete = || sqlx::query(safe(&self.statements.purge)).bind(now.unix_millis()).bind(limit);
         let expired = self.write(delete).await.map_err(failed)?;
-        Ok(Purged { expired, more: expired >= limit.unsigned_abs(), ..Purged::default() })
+        Ok(Purged::new(expired, expired >= limit.unsigned_abs()))
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -274,11 +276,9 @@ async fn repeat<T, F>(operation: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    for attempt in 1..MAX_ROLLBACKS {
+    for pause in BACKOFF.pauses().take(REPETITIONS) {
         match operation().await {
-            Err(Error::Database(error)) if is_rollback(error.code().as_deref()) => {
-                tokio::time::sleep(Duration::from_millis(attempt)).await;
-            }
+            Err(Error::Database(error)) if is_rollback(error.code().as_deref()) => tokio::time::sleep(pause).await,
             done => return done,
         }
     }

@@ -5,12 +5,13 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value};
+use session_core::internals::Backoff;
 
 use super::source::{ANSWER_LIMIT, CONNECT_LIMIT};
 
-/// How often a command is sent that servers send elsewhere.
-const REDIRECTS: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// How often a command is sent again that servers send elsewhere, and after which pauses.
+const REDIRECTS: usize = 5;
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(80));
 
 /// A cluster.
 ///
@@ -38,23 +39,22 @@ impl Cluster {
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
         let mut connection = self.0.clone();
-        for redirect in 0.. {
+        let mut pauses = BACKOFF.pauses().take(REDIRECTS);
+        loop {
             let error = match command.query_async(&mut connection).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            match (error.kind(), error.redirect_node()) {
-                (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) => {
-                    return self.ask(command, address).await;
-                }
-                (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain), _) if redirect < REDIRECTS => {
-                    // The library asks for the new map meanwhile.
-                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(redirect)).await;
-                }
-                _ => return Err(error),
+            if let (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) = (error.kind(), error.redirect_node())
+            {
+                return self.ask(command, address).await;
             }
+            let is_moved =
+                matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain));
+            let Some(pause) = pauses.next().filter(|_| is_moved) else { return Err(error) };
+            // The library asks for the new map meanwhile.
+            tokio::time::sleep(pause).await;
         }
-        unreachable!("the last redirect ends the loop")
     }
 
     /// The slot is moving, and this key is already at the other server.

@@ -246,18 +246,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn record(number: u8) -> Record {
-        Record {
-            key: RecordKey::from_bytes([number; 32]),
-            version: Version::from_number(1),
-            created: NOW,
-            accessed: NOW,
-            idle_timeout: HOUR,
-            absolute_deadline: None,
-            persistent: false,
-            principal: None,
-            constants: Default::default(),
-            attributes: Default::default(),
-        }
+        Record::new(RecordKey::from_bytes([number; 32]), Version::from_number(1), NOW, HOUR)
     }
 
     fn connected() -> Copies {

@@ -99,10 +99,11 @@ impl TrackedRedisStore {
 
     /// The copy of a record, if the server says that it is the present version.
     async fn load_compared(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let Some(copy) = self.copies.untrusted(key) else { return Ok(None) };
+        let Some(mut copy) = self.copies.untrusted(key) else { return Ok(None) };
         let Some(Value::Live(present)) = self.store.peek(key).await? else { return Ok(None) };
         let is_present = present.envelope.version == copy.version && present.is_valid(now);
-        Ok(is_present.then_some(Record { accessed: present.envelope.accessed, ..copy }))
+        copy.accessed = present.envelope.accessed;
+        Ok(is_present.then_some(copy))
     }
 }
 
@@ -145,7 +146,7 @@ impl Store for TrackedRedisStore {
         let change = self.copies.change(record.key);
         let (written, accessed) = self.store.save_and_see(record, expected).await?;
         if let Some(accessed) = accessed {
-            change.done(&Record { accessed, ..record.clone() });
+            change.done(&used(record, accessed));
         }
         Ok(written)
     }
@@ -160,7 +161,7 @@ impl Store for TrackedRedisStore {
         let (_ended, change) = (self.copies.change(*old), self.copies.change(record.key));
         let (written, accessed) = self.store.renew_and_see(old, expected, record).await?;
         if let Some(accessed) = accessed {
-            change.done(&Record { accessed, ..record.clone() });
+            change.done(&used(record, accessed));
         }
         Ok(written)
     }
@@ -216,6 +217,13 @@ impl ImmediateStore for TrackedRedisStore {
     fn save_now(&self, _: &Record, _: Version) -> Option<Result<Saved, StoreError>> {
         None
     }
+}
+
+/// The record as it is stored, where its last use may be later.
+fn used(record: &Record, accessed: Time) -> Record {
+    let mut stored = record.clone();
+    stored.accessed = accessed;
+    stored
 }
 
 /// Drops all copies when it is dropped.

@@ -74,17 +74,14 @@ impl Copy {
         let deadline = time(25)?;
         let principal: [u8; 32] = field(bytes, 50)?;
         let flags = bytes[49];
-        let envelope = Envelope {
-            key,
-            version: Version::from_number(u64::from_be_bytes(field(bytes, 1)?)),
-            created: time(41)?,
-            accessed: time(9)?,
-            idle_timeout_ms: i64::from_be_bytes(field(bytes, 17)?),
-            absolute_deadline: (deadline != NEVER).then_some(deadline),
-            persistent: flags & PERSISTENT != 0,
-            principal: (flags & PRINCIPAL != 0).then(|| PrincipalKey::from_bytes(principal)),
-            body: bytes[HEAD..].to_vec(),
-        };
+        let version = Version::from_number(u64::from_be_bytes(field(bytes, 1)?));
+        let mut envelope = Envelope::new(key, version, bytes[HEAD..].to_vec());
+        envelope.created = time(41)?;
+        envelope.accessed = time(9)?;
+        envelope.idle_timeout_ms = i64::from_be_bytes(field(bytes, 17)?);
+        envelope.absolute_deadline = (deadline != NEVER).then_some(deadline);
+        envelope.persistent = flags & PERSISTENT != 0;
+        envelope.principal = (flags & PRINCIPAL != 0).then(|| PrincipalKey::from_bytes(principal));
         Ok(Copy { envelope, until: time(33)? })
     }
 }

@@ -33,7 +33,7 @@ impl RedisStore {
         let expired = self.clean_up(&names, now).await?;
         let more = !positions.is_empty();
         sweep.go_on_at(positions);
-        Ok(Purged { expired, more, ..Purged::default() })
+        Ok(Purged::new(expired, more))
     }
 
     async fn clean_up(&self, names: &[Vec<u8>], now: Time) -> Result<u64, StoreError> {

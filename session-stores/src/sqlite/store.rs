@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use session_core::internals::Backoff;
 use session_core::{
     Capabilities, Codec, ConfigError, Created, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved,
     Store, StoreError, Time, Version,
@@ -54,6 +55,9 @@ const SCHEMA: &str = include_str!("schema.sql");
 
 /// How long to wait for other processes that write; less than a manager waits for an operation.
 const BUSY_LIMIT: Duration = Duration::from_secs(4);
+
+/// Pauses while others have the file and the log can't be turned on.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(100));
 
 /// How long it may take to get a connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
@@ -225,7 +229,7 @@ impl Store for SqliteStore {
         let limit = sql::limit(limit);
         let delete = sqlx::query(safe(&self.statements.purge)).bind(now.unix_millis()).bind(limit);
         let expired = self.write(delete).await.map_err(failed)?;
-        Ok(Purged { expired, more: expired >= limit.unsigned_abs(), ..Purged::default() })
+        Ok(Purged::new(expired, expired >= limit.unsigned_abs()))
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -290,14 +294,13 @@ fn warn_if_readable(_: &File, _: &Path) -> io::Result<()> {
 /// open, and without waiting for that.
 async fn connect_first(options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
     let deadline = tokio::time::Instant::now() + BUSY_LIMIT;
-    loop {
+    for pause in BACKOFF.pauses().take_while(|_| tokio::time::Instant::now() < deadline) {
         match SqliteConnection::connect_with(options).await {
-            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            Err(error) if is_busy(&error) => tokio::time::sleep(pause).await,
             connected => return connected,
         }
     }
+    SqliteConnection::connect_with(options).await
 }
 
 fn is_busy(error: &Error) -> bool {

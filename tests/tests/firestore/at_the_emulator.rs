@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use session_core::{Created, NewSession, Record, RecordKey, Renewed, Saved, Store};
+use session_core::{Created, NewSession, RecordKey, Renewed, Saved, Store};
 use session_stores::FirestoreStore;
 use workspace_tests::FirestoreEmulator;
 use workspace_tests::calls;
@@ -110,7 +110,7 @@ async fn what_changed_since_it_was_loaded_is_read_again() {
 #[tokio::test]
 async fn documents_have_instants_as_integers() {
     let Some((emulator, store, collection)) = own_collection().await else { return };
-    let record = created(&store, Record { principal: Some("ann".into()), ..fresh_record() }).await;
+    let record = created(&store, with(fresh_record(), |record| record.principal = Some("ann".into()))).await;
     let accessed = record.accessed.saturating_add(MINUTE);
     store.touch(&record.key, accessed).await.unwrap();
     let document = documents(emulator, &collection).remove(0);
@@ -131,7 +131,8 @@ async fn every_key_is_a_name_that_firestore_takes() {
         assert!(sessions.get(id).await.unwrap().is_none());
     }
     for byte in [0, 0x2e, 0x5f, 0xfb, 0xff] {
-        let record = created(&store, Record { key: RecordKey::from_bytes([byte; 32]), ..fresh_record() }).await;
+        let record =
+            created(&store, with(fresh_record(), |record| record.key = RecordKey::from_bytes([byte; 32]))).await;
         assert_eq!(load(&store, &record.key).await, Some(record));
     }
     assert_eq!(documents(emulator, &collection).len(), 5);
@@ -175,12 +176,16 @@ async fn a_session_larger_than_a_document_is_refused_and_unharmed() {
     let Some(store) = store().await else { return };
     let record = created(&store, fresh_record()).await;
     let of = |shorter: usize| attributes("Text", "x".repeat(1024 * 1024 - shorter));
-    let error = store.save(&Record { attributes: of(100), ..next(&record) }, record.version).await.unwrap_err();
+    let error =
+        store.save(&with(next(&record), |record| record.attributes = of(100)), record.version).await.unwrap_err();
     assert!(!error.is_unavailable());
     let cause = std::error::Error::source(&error).expect("it has a cause").to_string();
     assert!(cause.contains("a document of Firestore holds"), "{cause}");
     assert_eq!(load(&store, &record.key).await, Some(record));
-    let largest = Record { attributes: of(1200), principal: Some("ann".into()), ..fresh_record() };
+    let largest = with(fresh_record(), |record| {
+        record.attributes = of(1200);
+        record.principal = Some("ann".into());
+    });
     let largest = created(&store, largest).await;
     assert_eq!(load(&store, &largest.key).await, Some(largest));
 }
@@ -190,7 +195,8 @@ async fn a_session_larger_than_a_document_is_refused_and_unharmed() {
 async fn encrypted_values_are_not_in_firestore() {
     let Some((emulator, store, collection)) = own_collection().await else { return };
     let sealed = store.clone().with_codec(session_core::EncryptedCodec::new(&[7; 32]));
-    let record = created(&sealed, Record { attributes: attributes("Secret", "hush"), ..fresh_record() }).await;
+    let record =
+        created(&sealed, with(fresh_record(), |record| record.attributes = attributes("Secret", "hush"))).await;
     assert_eq!(load(&sealed, &record.key).await.as_ref(), Some(&record));
     let body = bytes(&documents(emulator, &collection)[0]["fields"]["body"]);
     assert!(!String::from_utf8_lossy(&body).contains("hush"));
@@ -204,7 +210,14 @@ async fn purging_takes_as_many_batches_as_it_needs() {
     let live = created(&store, fresh_record()).await;
     let long_ago = now().saturating_sub(24 * 60 * MINUTE);
     for _ in 0..25 {
-        created(&store, Record { created: long_ago, accessed: long_ago, ..fresh_record() }).await;
+        created(
+            &store,
+            with(fresh_record(), |record| {
+                record.created = long_ago;
+                record.accessed = long_ago;
+            }),
+        )
+        .await;
     }
     let mut batches = Vec::new();
     loop {

@@ -73,7 +73,8 @@ async fn every_key_is_a_name_that_memcached_takes() {
     let longest = "p".repeat(200);
     let store = connect(&server).await.with_prefix(&longest).unwrap();
     for byte in 0..=255 {
-        let record = created(&store, Record { key: RecordKey::from_bytes([byte; 32]), ..fresh_record() }).await;
+        let record =
+            created(&store, with(fresh_record(), |record| record.key = RecordKey::from_bytes([byte; 32]))).await;
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record));
     }
     assert_eq!(server.keys().len(), 256);
@@ -195,7 +196,7 @@ async fn a_number_from_before_a_restart_matches_nothing() {
     assert_eq!(load(&store, &deleted.key).await, None);
     let used = now().saturating_add(MINUTE);
     store.touch(&touched.key, used).await.unwrap();
-    assert_eq!(load(&store, &touched.key).await, Some(Record { accessed: used, ..newer[3].clone() }));
+    assert_eq!(load(&store, &touched.key).await, Some(with(newer[3].clone(), |record| record.accessed = used)));
 }
 
 /// B46: memcached forgets a session when it has ended, or up to two seconds before.
@@ -209,7 +210,7 @@ async fn the_expiry_is_within_what_is_left() {
     assert!((1797..=1800).contains(&seconds_left(&record)), "{}", seconds_left(&record));
     store.touch(&record.key, now().saturating_add(10 * MINUTE)).await.unwrap();
     assert!((2397..=2400).contains(&seconds_left(&record)), "a touch extends it");
-    let longer = Record { idle_timeout: 60 * MINUTE, ..next(&record) };
+    let longer = with(next(&record), |record| record.idle_timeout = 60 * MINUTE);
     assert_eq!(store.save(&longer, record.version).await.unwrap(), Saved::Done);
     assert!((4197..=4200).contains(&seconds_left(&record)), "a save with another timeout too");
 
@@ -226,7 +227,10 @@ async fn a_session_of_more_than_thirty_days_is_kept() {
     let store = connect(&server).await;
     for days in [29, 30, 31, 400] {
         let timeout = days * DAY;
-        let record = Record { idle_timeout: timeout, absolute_deadline: None, ..fresh_record() };
+        let record = with(fresh_record(), |record| {
+            record.idle_timeout = timeout;
+            record.absolute_deadline = None;
+        });
         let record = created(&store, record).await;
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record), "{days} days");
         let left = timeout.as_secs() as i64 - seconds_left(&server, &record);
@@ -241,7 +245,7 @@ async fn a_session_larger_than_an_item_is_refused_and_unharmed() {
     let Some(store) = store().await else { return };
     let record = created(&store, fresh_record()).await;
     let text = "x".repeat(MemcachedStore::DEFAULT_MAX_ITEM_BYTES - 100);
-    let large = Record { attributes: attributes("Text", text), ..next(&record) };
+    let large = with(next(&record), |record| record.attributes = attributes("Text", text));
     let error = store.save(&large, record.version).await.unwrap_err();
     assert!(!error.is_unavailable());
     let cause = std::error::Error::source(&error).expect("it has a cause").to_string();
@@ -256,7 +260,7 @@ async fn a_session_as_large_as_an_item_is_stored() {
     let mut refused = 0;
     for shorter in (200..400).step_by(7) {
         let text = "x".repeat(MemcachedStore::DEFAULT_MAX_ITEM_BYTES - shorter);
-        let record = Record { attributes: attributes("T", text), ..fresh_record() };
+        let record = with(fresh_record(), |record| record.attributes = attributes("T", text));
         match store.create(&record).await {
             Ok(written) => {
                 assert_eq!(written, Created::Done);
@@ -276,7 +280,7 @@ async fn a_server_with_larger_items_takes_every_session() {
     let Some(server) = MemcachedServer::start_with(&["-I", "2m"]) else { return };
     let store = connect(&server).await.with_max_item_bytes(2 * 1024 * 1024);
     let text = "x".repeat(session_core::MAX_SESSION_BYTES - 20);
-    let record = created(&store, Record { attributes: attributes("Text", text), ..fresh_record() }).await;
+    let record = created(&store, with(fresh_record(), |record| record.attributes = attributes("Text", text))).await;
     assert_eq!(load(&store, &record.key).await, Some(record));
 }
 
@@ -321,7 +325,7 @@ async fn encrypted_values_are_not_in_memcached() {
     let Some(server) = MemcachedServer::start() else { return };
     let codec = session_core::EncryptedCodec::new(&[7; 32]);
     let store = connect(&server).await.with_codec(codec);
-    let record = created(&store, Record { attributes: attributes("Secret", "hush"), ..fresh_record() }).await;
+    let record = created(&store, with(fresh_record(), |record| record.attributes = attributes("Secret", "hush"))).await;
     assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record));
     let stored = server.ask(&format!("get {}", name(&record.key)));
     assert!(stored.starts_with("VALUE") && !stored.contains("hush") && !stored.contains("Secret"));

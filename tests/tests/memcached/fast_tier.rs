@@ -21,7 +21,7 @@ async fn a_copy_is_handed_out_as_long_as_it_is_trusted() {
     assert_eq!(store.save(&saved, record.version).await.unwrap(), Saved::Done);
     assert!(store.load(&record.key, before).await.unwrap().is_some());
     assert_eq!(store.load(&record.key, until).await.unwrap(), None);
-    let late = Record { accessed: until, ..next(&saved) };
+    let late = with(next(&saved), |record| record.accessed = until);
     assert_eq!(store.save(&late, saved.version).await.unwrap(), Saved::Missing);
     // Nor does renewing.
     let new = renewed(&saved);
@@ -34,8 +34,8 @@ async fn a_copy_is_handed_out_as_long_as_it_is_trusted() {
 async fn an_older_copy_never_takes_a_newer_ones_place() {
     let Some(store) = store().await else { return };
     let first = fresh_record();
-    let second = Record { attributes: attributes("Count", 2), ..next(&first) };
-    let third = Record { attributes: attributes("Count", 3), ..next(&second) };
+    let second = with(next(&first), |record| record.attributes = attributes("Count", 2));
+    let third = with(next(&second), |record| record.attributes = attributes("Count", 3));
     let (start, until) = (now(), now().saturating_add(5 * MINUTE));
     store.fill(&second, start, until).await.unwrap();
     store.fill(&first, start, until).await.unwrap();
@@ -57,7 +57,7 @@ async fn a_newer_copy_keeps_the_later_use() {
     store.fill(&record, now(), until).await.unwrap();
     store.touch(&record.key, used).await.unwrap();
     store.fill(&next(&record), now(), until).await.unwrap();
-    assert_eq!(load(&store, &record.key).await, Some(Record { accessed: used, ..next(&record) }));
+    assert_eq!(load(&store, &record.key).await, Some(with(next(&record), |record| record.accessed = used)));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ const MEGABYTE: u64 = 1 << 20;
 /// So much that PostgreSQL can't make less of.
 fn large(size: usize) -> Record {
     let text: String = (0..size / 64).map(|_| fresh_key().to_string()).collect();
-    Record { attributes: attributes("Text", text), ..fresh_record() }
+    with(fresh_record(), |record| record.attributes = attributes("Text", text))
 }
 
 /// Makes records until one of them finds no room; those that are there, and the error.
@@ -45,9 +45,9 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     assert!(cause(&error).contains("could not extend file"), "{}", cause(&error));
     assert!(stored.len() > 10, "{}", stored.len());
 
-    let larger = Record { attributes: large(1_000_000).attributes, ..next(&stored[0]) };
+    let larger = with(next(&stored[0]), |record| record.attributes = large(1_000_000).attributes);
     assert!(store.save(&larger, stored[0].version).await.is_err());
-    let moved = Record { attributes: larger.attributes.clone(), ..renewed(&stored[1]) };
+    let moved = with(renewed(&stored[1]), |record| record.attributes = larger.attributes.clone());
     assert!(store.renew(&stored[1].key, stored[1].version, &moved).await.is_err());
     assert_all_there(&store, &stored).await;
     assert_eq!(load(&store, &moved.key).await, None);
@@ -70,7 +70,7 @@ async fn a_full_disk_for_the_log_is_an_error_and_loses_nothing() {
     let Some(mut server) = PostgresServer::start() else { return };
     let store = connect(&server.url()).await;
     let record = created(&store, fresh_record()).await;
-    let changed = Record { attributes: attributes("Count", 2), ..next(&record) };
+    let changed = with(next(&record), |record| record.attributes = attributes("Count", 2));
     // Less than there is already.
     server.limit_files(Some(MEGABYTE));
     let error = store.save(&changed, record.version).await.unwrap_err();

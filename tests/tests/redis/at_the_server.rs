@@ -156,7 +156,7 @@ async fn what_is_no_record_is_none_and_stays_as_it_is() {
     for key in &keys {
         let before = server.ask(&["DUMP", &name(key)]);
         assert_eq!(load(&store, key).await, None);
-        let other = session_core::Record { key: *key, ..fresh_record() };
+        let other = with(fresh_record(), |record| record.key = *key);
         assert_eq!(store.create(&other).await.unwrap(), Created::Exists);
         if key != &keys[3] && key != &keys[4] {
             assert_eq!(store.save(&next(&other), other.version).await.unwrap(), Saved::Missing);

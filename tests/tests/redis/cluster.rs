@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use redis::cluster::{ClusterClientBuilder, NodeAddress};
-use session_core::{NewSession, PrincipalKey, Record, Renewed, Saved, Store};
+use session_core::{NewSession, PrincipalKey, Renewed, Saved, Store};
 use session_stores::RedisStore;
 use workspace_tests::records::*;
 use workspace_tests::store_faults;
@@ -40,7 +40,8 @@ async fn a_renewal_that_is_interrupted_anywhere_leaves_exactly_one_key() {
     let (mut olds, mut news) = (0, 0);
     for round in 0..campaign(400) as u64 {
         let old = created(&other, signed_in(&format!("ann {round}"))).await;
-        let new = Record { attributes: [("Count".to_owned(), 2.into())].into_iter().collect(), ..renewed(&old) };
+        let new =
+            with(renewed(&old), |record| record.attributes = [("Count".to_owned(), 2.into())].into_iter().collect());
         let patience = Duration::from_micros(round * 7919 % 30_000);
         let interrupted = tokio::time::timeout(patience, store.renew(&old.key, old.version, &new)).await.is_err();
         if interrupted {

@@ -2,7 +2,7 @@ use std::sync::OnceLock;
 
 use session_core::Record;
 use session_stores::RedisStore;
-use workspace_tests::records::fresh_record;
+use workspace_tests::records::{fresh_record, with};
 use workspace_tests::{RedisCluster, RedisServer};
 
 /// One server for all tests that leave each other's sessions alone.
@@ -29,5 +29,5 @@ pub async fn connect_cluster(cluster: &RedisCluster) -> RedisStore {
 }
 
 pub fn signed_in(principal: &str) -> Record {
-    Record { principal: Some(principal.into()), ..fresh_record() }
+    with(fresh_record(), |record| record.principal = Some(principal.into()))
 }

@@ -71,7 +71,7 @@ async fn changes_elsewhere_are_seen() {
         let saved = next(&record);
         assert_eq!(there.save(&saved, record.version).await.unwrap(), Saved::Done);
         longest = longest.max(seen_within(&here, &record.key, Some(&saved)).await);
-        let used = Record { accessed: saved.accessed.saturating_add(MINUTE), ..saved };
+        let used = with(saved, |record| record.accessed = record.accessed.saturating_add(MINUTE));
         there.touch(&record.key, used.accessed).await.unwrap();
         longest = longest.max(seen_within(&here, &record.key, Some(&used)).await);
         there.delete(&record.key).await.unwrap();
@@ -96,7 +96,7 @@ async fn changes_elsewhere_are_seen_after_own_ones() {
         let third = next(&second);
         assert_eq!(there.save(&third, second.version).await.unwrap(), Saved::Done);
         seen_within(&here, &record.key, Some(&third)).await;
-        let used = Record { accessed: third.accessed.saturating_add(MINUTE), ..third.clone() };
+        let used = with(third.clone(), |record| record.accessed = record.accessed.saturating_add(MINUTE));
         here.touch(&record.key, used.accessed).await.unwrap();
         assert_eq!(load(&here, &record.key).await, Some(used.clone()));
         let fourth = next(&used);
@@ -225,17 +225,17 @@ async fn strict_is_never_stale_and_reads_a_few_bytes() {
     for _ in 0..campaign(200) {
         let record = created(&here, fresh_record()).await;
         assert_eq!(load(&here, &record.key).await, Some(record.clone()));
-        let saved = Record { accessed: record.accessed.saturating_add(MINUTE), ..next(&record) };
+        let saved = with(next(&record), |record| record.accessed = record.accessed.saturating_add(MINUTE));
         assert_eq!(there.save(&saved, record.version).await.unwrap(), Saved::Done);
         assert_eq!(load(&here, &record.key).await, Some(saved.clone()));
-        let used = Record { accessed: saved.accessed.saturating_add(MINUTE), ..saved };
+        let used = with(saved, |record| record.accessed = record.accessed.saturating_add(MINUTE));
         there.touch(&record.key, used.accessed).await.unwrap();
         assert_eq!(load(&here, &record.key).await, Some(used));
         there.delete(&record.key).await.unwrap();
         assert_eq!(load(&here, &record.key).await, None);
     }
     let large = [("Text".to_owned(), "x".repeat(500_000).into())].into_iter().collect();
-    let record = created(&here, Record { attributes: large, ..fresh_record() }).await;
+    let record = created(&here, with(fresh_record(), |record| record.attributes = large)).await;
     let gets = server.calls("get");
     assert!(load(&here, &record.key).await.is_some());
     assert_eq!(server.calls("get"), gets, "the half megabyte was not read again");
@@ -260,7 +260,7 @@ async fn no_race_leaves_a_stale_copy() {
                         0 => {
                             let mark = (worker * 100 + step) as u64;
                             let version = Version::from_number(next(&loaded).version.get() & !0xffff_ffff | mark);
-                            let saved = Record { version, ..loaded.clone() };
+                            let saved = with(loaded.clone(), |record| record.version = version);
                             let _ = store.save(&saved, loaded.version).await.unwrap();
                         }
                         1 => store.touch(&key, now().saturating_add(MINUTE)).await.unwrap(),

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use session_core::{Created, Error, NewSession, Record, Saved, Store, StoreError};
+use session_core::{Created, Error, NewSession, Saved, Store, StoreError};
 use session_stores::SqliteStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
@@ -87,7 +87,8 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     file.open().await.close().await.unwrap();
     let options = SqliteConnectOptions::new().filename(file.path()).pragma("max_page_count", "100");
     let store = SqliteStore::from_pool(SqlitePoolOptions::new().connect_lazy_with(options));
-    let large = |letter: &str| Record { attributes: attributes("Text", letter.repeat(20_000)), ..fresh_record() };
+    let large =
+        |letter: &str| with(fresh_record(), |record| record.attributes = attributes("Text", letter.repeat(20_000)));
     let mut stored = Vec::new();
     let refused = loop {
         let record = large("a");
@@ -100,9 +101,9 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     assert!(!refused.is_unavailable() && cause(&refused).contains("full"), "{}", cause(&refused));
     assert!(stored.len() > 5);
 
-    let larger = Record { attributes: attributes("Text", "b".repeat(200_000)), ..next(&stored[0]) };
+    let larger = with(next(&stored[0]), |record| record.attributes = attributes("Text", "b".repeat(200_000)));
     assert!(store.save(&larger, stored[0].version).await.is_err());
-    let moved = Record { attributes: larger.attributes.clone(), ..renewed(&stored[1]) };
+    let moved = with(renewed(&stored[1]), |record| record.attributes = larger.attributes.clone());
     assert!(store.renew(&stored[1].key, stored[1].version, &moved).await.is_err());
     for record in &stored {
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(record));
