@@ -90,6 +90,7 @@
 //! it always does.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cookie;
 mod cookie_header;
@@ -120,3 +121,8 @@ pub use session_core::{AttrKey, ConfigError, NewSession, SessionManager};
 pub use tower_cookies::Key;
 pub use tower_cookies::cookie::SameSite;
 pub use transport::{Outgoing, Transport};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -12,6 +12,7 @@
 //! makes.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attr_key;
 mod attributes;
@@ -71,3 +72,8 @@ pub use store::{AnyStore, Capabilities, FastStore, Purged, Store, Written};
 pub use tiered::{TierCounters, TieredStore, TieredStoreBuilder, WriteBehind};
 pub use time::Time;
 pub use visit::{Host, Visit};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
