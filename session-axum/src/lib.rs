@@ -90,6 +90,7 @@
 //! it always does.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
 mod extract;
@@ -115,3 +116,8 @@ pub use tower_cookies::cookie::SameSite;
 pub use transport::cookie::{CookieTransport, SessionCookie};
 pub use transport::header::HeaderTransport;
 pub use transport::{Outgoing, Transport};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

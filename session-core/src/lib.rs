@@ -12,6 +12,7 @@
 //! makes.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
 #[cfg(feature = "conformance")]
@@ -55,3 +56,8 @@ pub mod internals {
     pub use crate::store::Backoff;
     pub use crate::visit::{Environment, Host};
 }
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

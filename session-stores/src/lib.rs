@@ -1,6 +1,7 @@
 //! Stores for sessions that outlive a process: one folder and one feature per backend.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "firestore")]
 mod firestore;
@@ -29,3 +30,8 @@ pub use postgres::PostgresStore;
 pub use redis::{RedisStore, TrackedRedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+
+/// Compiles the example of the README.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

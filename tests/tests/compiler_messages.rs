@@ -21,7 +21,9 @@ fn compiler_says(name: &str, program: &str) -> String {
     fs::write(folder.join("src/main.rs"), program).expect("the target folder is writable");
     let check = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--offline", "--color=never"])
-        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("slips"))
+        // With what is built there for the workspace itself, as this is without debug information.
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .current_dir(&folder)
         .output()
         .expect("cargo runs");
