@@ -5,8 +5,7 @@ use axum::debug_handler;
 use axum::extract::State;
 use axum::response::Redirect;
 use serde::Deserialize;
-use session_axum::SessionError;
-use session_core::{RecordKey, SessionManager};
+use session_axum::{RecordKey, SessionError, SessionManager};
 
 use crate::pages::{AdminPage, SessionRow};
 

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use serde::Deserialize;
 use session_axum::{AttrKey, MaybeSession, NewSession, Session, SessionError};
-use session_core::Error;
 
 use crate::pages::{DemoPage, Site, Visitor};
 
@@ -61,7 +60,7 @@ async fn count(session: &Session) -> Result<Visitor, SessionError> {
     match session.update_attr(COUNT, |visits| visits.unwrap_or(0) + 1).await {
         Ok(visits) => Ok(Visitor::SignedIn { user, visits }),
         // Logged out in another window since this request began.
-        Err(Error::Gone) => Ok(Visitor::anonymous()),
+        Err(error) if error.is_gone() => Ok(Visitor::anonymous()),
         Err(error) => Err(error.into()),
     }
 }

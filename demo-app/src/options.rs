@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
-use session_core::MemoryStore;
+use session_axum::MemoryStore;
 
 use crate::address::{FastAddress, StoreAddress};
 

@@ -5,7 +5,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use session_core::{Counters, Record, RecordKey, Time};
+use session_axum::{Counters, Record, RecordKey, Time};
 
 use crate::options::{AbsoluteTimeout, Options};
 

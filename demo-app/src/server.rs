@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use session_axum::SessionLayer;
-use session_core::{ConfigError, SessionManager};
+use session_axum::{SessionLayer, SessionManager};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -27,11 +26,12 @@ pub struct Server {
 impl Server {
     /// Opens the store and the port.
     pub async fn start(options: Options) -> anyhow::Result<Server> {
-        let sessions = sessions(&options).await?;
+        let layer = session_layer(&options).await?;
+        let sessions = layer.manager().clone();
         let listener =
             TcpListener::bind(&options.listen).await.with_context(|| format!("can't listen on {}", options.listen))?;
         let site = Site::new(&options);
-        let routes = routes::all(session_layer(&options, &sessions)?, site, options.admin_token)?;
+        let routes = routes::all(layer, site, options.admin_token)?;
         Ok(Server { listener, routes, sessions })
     }
 
@@ -56,18 +56,14 @@ impl Server {
     }
 }
 
-async fn sessions(options: &Options) -> anyhow::Result<SessionManager> {
-    let sessions = SessionManager::builder(store::open(options).await?).idle_timeout(options.idle_timeout);
-    let sessions = match options.absolute_timeout {
-        AbsoluteTimeout::After(timeout) => sessions.absolute_timeout(timeout),
-        AbsoluteTimeout::Off => sessions.without_absolute_timeout(),
+async fn session_layer(options: &Options) -> anyhow::Result<SessionLayer> {
+    let layer = SessionLayer::builder(store::open(options).await?).idle_timeout(options.idle_timeout);
+    let layer = match options.absolute_timeout {
+        AbsoluteTimeout::After(timeout) => layer.absolute_timeout(timeout),
+        AbsoluteTimeout::Off => layer.without_absolute_timeout(),
     };
-    Ok(sessions.build()?)
-}
-
-fn session_layer(options: &Options, sessions: &SessionManager) -> Result<SessionLayer, ConfigError> {
-    let layer = SessionLayer::builder(sessions.clone());
-    if options.allow_http { layer.allow_http().build() } else { layer.build() }
+    let layer = if options.allow_http { layer.allow_http() } else { layer };
+    Ok(layer.build()?)
 }
 
 fn announce(address: SocketAddr) -> io::Result<()> {

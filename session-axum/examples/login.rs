@@ -1,7 +1,6 @@
 //! Sign in, count visits, sign out: the program of the README.
 use axum::{Router, extract::Path, routing::get, routing::post};
-use session_axum::{AttrKey, MaybeSession, NewSession, Session, SessionError, SessionLayer};
-use session_core::MemoryStore;
+use session_axum::{AttrKey, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer};
 
 const COUNT: AttrKey<u32> = AttrKey::new("Count");
 

@@ -1,52 +1,103 @@
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
-use session_core::{AttributeError, Error};
+use http::{HeaderValue, StatusCode, header};
+use session_core::internals::causes;
+use session_core::{AttributeError, ConfigError, Error, RandomError, StoreError};
 
-/// Why a handler's use of its session failed: [`session_core::Error`] as a response.
+/// The error that a handler with a session returns. It is a response.
 ///
-/// The client sees a status and a few words; the cause goes to the log and stays in
-/// [`source`](std::error::Error::source).
+/// A handler returns `Result<_, SessionError>`, and `?` converts whatever else can fail: the
+/// [`CoreError`](crate::CoreError) of a session and of the [`SessionManager`](crate::SessionManager),
+/// [`StoreError`], [`ConfigError`], [`AttributeError`]. The extractors reject a request with it too.
+///
+/// The client sees a status and a few words. What is answered with a status of 500 or above is logged
+/// with its causes, which [`source`](std::error::Error::source) tells as well.
+///
+/// | what happened | status |
+/// |---|---|
+/// | the visitor has no session, and the layer has `redirect_to` | 303, to that place |
+/// | the visitor has no session, or it ended while the handler ran | 401 |
+/// | the store failed, other writers were always faster, or no id could be made | 503 |
+/// | anything else: a mistake in the application | 500 |
+///
+/// ```
+/// use session_axum::{Session, SessionError};
+///
+/// /// Counts a visit, and does without where the session ended in another window.
+/// async fn visit(sess: Session) -> Result<String, SessionError> {
+///     let name: Option<String> = sess.attr("Name")?;
+///     match sess.update_attr("Count", |n: Option<u32>| n.unwrap_or(0) + 1).await {
+///         Ok(count) => Ok(format!("{}: visit {count}", name.unwrap_or_default())),
+///         Err(error) if error.is_gone() => Ok("Your session has ended.".to_owned()),
+///         Err(error) => Err(error.into()),
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct SessionError(#[from] Error);
+#[non_exhaustive]
+pub enum SessionError {
+    /// The visitor has no session, and the handler declares [`Session`](crate::Session).
+    #[error(transparent)]
+    NoSession(NoSession),
+    /// The handler declares a session, and its route has no session layer.
+    #[error("no session layer: add `.layer(SessionLayer::new(store))` to the router, after its routes")]
+    NoLayer,
+    /// Loading, using or saving the session failed.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
 
-impl SessionError {
-    /// The status of the response.
-    pub fn status(&self) -> StatusCode {
-        match &self.0 {
-            Error::Gone => StatusCode::UNAUTHORIZED,
-            Error::Store(_) | Error::Conflict { .. } | Error::Random(_) => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+/// The visitor has no session. The response is 401, or a redirect where the layer has one.
+#[derive(Debug, thiserror::Error)]
+#[error("no session")]
+pub struct NoSession {
+    redirect: Option<HeaderValue>,
+}
+
+impl NoSession {
+    pub(crate) fn new(redirect: Option<HeaderValue>) -> Self {
+        NoSession { redirect }
     }
 
-    /// The error itself.
-    pub fn into_inner(self) -> Error {
-        self.0
-    }
-
-    pub(crate) fn log(&self) {
-        let mut causes = Vec::new();
-        let mut cause = self.printable_cause();
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        tracing::error!(error = %self, causes = causes.join(": "), "a session failed");
-    }
-
-    /// What a value has instead of the type asked for is told with the value, which may be a secret.
-    fn printable_cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.0 {
-            Error::Attribute(AttributeError::Type { .. }) => None,
-            error => std::error::Error::source(error),
-        }
+    /// Where the layer sends visitors without a session.
+    pub fn redirect(&self) -> Option<&str> {
+        self.redirect.as_ref()?.to_str().ok()
     }
 }
 
-impl AsRef<Error> for SessionError {
-    fn as_ref(&self) -> &Error {
-        &self.0
+impl SessionError {
+    /// Whether the visitor has no session: there was none, or it ended since it was loaded.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            SessionError::NoSession(_) => true,
+            SessionError::NoLayer => false,
+            SessionError::Failed(error) => error.is_gone(),
+        }
+    }
+
+    /// Whether the store failed. Whether the operation took effect is not known.
+    pub fn is_store_failure(&self) -> bool {
+        matches!(self, SessionError::Failed(error) if error.is_store_failure())
+    }
+
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            SessionError::NoSession(NoSession { redirect: Some(_) }) => StatusCode::SEE_OTHER,
+            SessionError::NoSession(_) | SessionError::Failed(Error::Gone) => StatusCode::UNAUTHORIZED,
+            SessionError::Failed(Error::Store(_) | Error::Conflict { .. } | Error::Random(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            SessionError::NoLayer | SessionError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub(crate) fn log(&self) {
+        let causes = match self {
+            // It quotes the value, which may be a secret.
+            SessionError::Failed(Error::Attribute(AttributeError::Type { .. })) => String::new(),
+            error => causes(error),
+        };
+        tracing::error!(error = %self, causes, "session operation failed");
     }
 }
 
@@ -56,11 +107,113 @@ impl IntoResponse for SessionError {
         if status.is_server_error() {
             self.log();
         }
-        let text = match status {
-            StatusCode::UNAUTHORIZED => "Your session has ended.",
-            StatusCode::SERVICE_UNAVAILABLE => "Sessions are not available at the moment. Please try again.",
-            _ => "Internal server error.",
+        let text = match self {
+            SessionError::NoSession(NoSession { redirect: Some(location) }) => {
+                // 303, so that a form that was sent too late is not sent to the login page.
+                return (status, [(header::LOCATION, location)]).into_response();
+            }
+            SessionError::NoSession(_) => "Please sign in.",
+            SessionError::NoLayer => return (status, self.to_string()).into_response(),
+            SessionError::Failed(Error::Gone) => "Your session has ended.",
+            SessionError::Failed(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
+                "Sessions are not available at the moment. Please try again."
+            }
+            SessionError::Failed(_) => "Internal server error.",
         };
         (status, text).into_response()
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        SessionError::Failed(error.into())
+    }
+}
+
+impl From<ConfigError> for SessionError {
+    fn from(error: ConfigError) -> Self {
+        SessionError::Failed(error.into())
+    }
+}
+
+impl From<AttributeError> for SessionError {
+    fn from(error: AttributeError) -> Self {
+        SessionError::Failed(error.into())
+    }
+}
+
+impl From<RandomError> for SessionError {
+    fn from(error: RandomError) -> Self {
+        SessionError::Failed(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::io;
+
+    use session_core::{MemoryStore, NewSession, SessionManager};
+
+    use super::*;
+
+    fn not_available() -> StoreError {
+        StoreError::unavailable("redis", io::Error::other("connection refused"))
+    }
+
+    async fn attribute_error() -> Error {
+        let sessions = SessionManager::new(MemoryStore::new());
+        let session = sessions.create(NewSession::new().attr("n", "text")).await.expect("the store is memory");
+        session.attr::<u32>("n").expect_err("it is a text")
+    }
+
+    /// One of each kind that a handler meets, each by the conversion that `?` uses.
+    async fn errors() -> Vec<(SessionError, StatusCode)> {
+        let redirect = Some(HeaderValue::from_static("/login"));
+        vec![
+            (SessionError::NoSession(NoSession::new(None)), StatusCode::UNAUTHORIZED),
+            (SessionError::NoSession(NoSession::new(redirect)), StatusCode::SEE_OTHER),
+            (SessionError::NoLayer, StatusCode::INTERNAL_SERVER_ERROR),
+            (Error::Gone.into(), StatusCode::UNAUTHORIZED),
+            (Error::Conflict { attempts: 8 }.into(), StatusCode::SERVICE_UNAVAILABLE),
+            (Error::HeadSent("started").into(), StatusCode::INTERNAL_SERVER_ERROR),
+            (not_available().into(), StatusCode::SERVICE_UNAVAILABLE),
+            (RandomError::new("no entropy").into(), StatusCode::SERVICE_UNAVAILABLE),
+            (ConfigError::new("`attempts` must be at least 1").into(), StatusCode::INTERNAL_SERVER_ERROR),
+            (attribute_error().await.into(), StatusCode::INTERNAL_SERVER_ERROR),
+        ]
+    }
+
+    #[tokio::test]
+    async fn each_error_has_its_status() {
+        for (error, status) in errors().await {
+            assert_eq!(error.status(), status, "{error}");
+            assert_eq!(error.into_response().status(), status);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_source_repeats_what_the_error_before_it_says() {
+        for (error, _) in errors().await {
+            let mut told = error.to_string();
+            let mut source = error.source();
+            while let Some(cause) = source {
+                let words = cause.to_string();
+                assert!(!told.contains(&words), "{told:?} is followed by {words:?}");
+                (told, source) = (words, cause.source());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_gone_is_told_from_a_store_that_failed() {
+        assert!(SessionError::from(Error::Gone).is_gone());
+        assert!(SessionError::NoSession(NoSession::new(None)).is_gone());
+        assert!(SessionError::from(not_available()).is_store_failure());
+        for (error, status) in errors().await {
+            assert!(!(error.is_gone() && error.is_store_failure()), "{error}");
+            let is_without_session = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::SEE_OTHER);
+            assert_eq!(error.is_gone(), is_without_session, "{error}");
+        }
     }
 }

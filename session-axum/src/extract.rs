@@ -6,19 +6,19 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use session_core::{NewSession, Visit};
 
-use crate::error::SessionError;
-use crate::rejection::{NoSession, SessionRejection};
+use crate::error::{NoSession, SessionError};
 use crate::slot::{Opening, Slot};
 
 /// The visitor's session, as a handler's argument.
 ///
-/// All that can be done with it is on [`session_core::Session`]. A visitor without one is
-/// rejected before the handler runs, with 401 or the layer's redirect; a failing store with 503.
-/// `Option<Session>` gives `None` to a visitor without one.
+/// It has all methods of [`session_core::Session`]. The handler runs only for a visitor with a
+/// session; any other is answered 401, or the redirect of the layer. A store that fails is answered
+/// 503. A handler that declares `Option<Session>` runs for everybody and gets `None` where there is
+/// no session.
 ///
-/// What it collects is saved when the handler has returned, and dropped when the handler panics or
-/// is cancelled. Layers that catch panics or cut slow handlers off go
-/// [outside](crate#other-layers) the session layer, or they look like handlers that returned.
+/// Changes are collected and saved once, when the handler has returned. They are dropped when the
+/// handler panics or is cancelled. Layers that catch panics or limit a handler's time belong
+/// [outside](crate#other-layers) the session layer.
 ///
 /// ```
 /// use session_axum::{Session, SessionError};
@@ -31,12 +31,30 @@ use crate::slot::{Opening, Slot};
 #[derive(Clone)]
 pub struct Session(session_core::Session);
 
-/// A visitor with or without a session, as a handler's argument: where one may be started.
+/// A visitor with or without a session, as a handler's argument: where a session may be started.
+///
+/// The handler runs for every visitor. A store that fails is answered 503, because there may be a
+/// session.
+///
+/// ```
+/// use axum::response::Redirect;
+/// use session_axum::{MaybeSession, NewSession, SessionError};
+///
+/// async fn login(visitor: MaybeSession) -> Result<Redirect, SessionError> {
+///     // Check a password first.
+///     let mut new = NewSession::new().principal("ann");
+///     if let Some(anonymous) = visitor.session() {
+///         new = new.keep(&anonymous); // The cart that was filled before the login.
+///     }
+///     visitor.start(new)?;
+///     Ok(Redirect::to("/"))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct MaybeSession(Visit);
 
-/// Drops what a handler did when it panics, also where a layer inside ours turns the panic into
-/// a response.
+// A panic that a layer inside the session layer turns into a response looks to us like a handler that
+// returned. So what the handler did is dropped here, while the panic passes by.
 impl Drop for Session {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -45,7 +63,6 @@ impl Drop for Session {
     }
 }
 
-/// As for [`Session`].
 impl Drop for MaybeSession {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -69,20 +86,20 @@ impl fmt::Debug for Session {
 }
 
 impl MaybeSession {
-    /// The session, if there is one now: also one that was just started.
+    /// The visitor's session, if there is one: loaded with the request, or started since.
     pub fn session(&self) -> Option<Session> {
         self.0.session().map(Session)
     }
 
-    /// Starts a session under a fresh id, as a login does. A session that is there is replaced
-    /// in one step; [`NewSession::keep`] carries its attributes over.
+    /// Starts a session under a fresh id, as a login does. If the visitor has a session already, the
+    /// new one replaces it in one step; [`NewSession::keep`] carries its attributes over.
     ///
-    /// It is stored, and the client told, when the handler has returned.
+    /// The session is stored when the handler has returned; the response then tells the client its id.
     ///
     /// # Errors
     ///
-    /// When a value of `new` has no JSON form or is too large, a timeout is zero, the random
-    /// source fails, or the response head has left. Nothing is changed then.
+    /// [`SessionError`] if a value of `new` has no JSON form or is too large, if a timeout is zero, if
+    /// no id could be made, or if the response head has left. Nothing is changed then.
     pub fn start(&self, new: NewSession) -> Result<Session, SessionError> {
         Ok(Session(self.0.start(new)?))
     }
@@ -95,38 +112,37 @@ impl fmt::Debug for MaybeSession {
 }
 
 /// The slot of the innermost layer, and its session.
-async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionRejection> {
+async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionError> {
     let slot = Slot::of(parts)?;
     let opened = match slot.open(&parts.headers) {
         Opening::Done(opened) => opened,
         Opening::Waits(opening) => opening.await,
     };
-    let session = opened.map_err(SessionError::from)?;
-    Ok((slot, session.map(Session)))
+    Ok((slot, opened?.map(Session)))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {
-    type Rejection = SessionRejection;
+    type Rejection = SessionError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         let (slot, session) = opened(parts).await?;
-        session.ok_or_else(|| SessionRejection::NoSession(NoSession { redirect: slot.settings().redirect.clone() }))
+        session.ok_or_else(|| SessionError::NoSession(NoSession::new(slot.settings().redirect.clone())))
     }
 }
 
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Session {
-    type Rejection = SessionRejection;
+    type Rejection = SessionError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, SessionRejection> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, SessionError> {
         let (_, session) = opened(parts).await?;
         Ok(session)
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for MaybeSession {
-    type Rejection = SessionRejection;
+    type Rejection = SessionError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         let (slot, _) = opened(parts).await?;
         Ok(MaybeSession(slot.visit().clone()))
     }

@@ -1,9 +1,9 @@
-//! The two headers by which caches learn what a session means for a response.
+//! The two headers that tell caches what a session means for a response.
 
 use http::header::{CACHE_CONTROL, Entry, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Says that the response depends on a request header, unless it says so already.
+/// Adds a request header to `Vary`, unless it is there already.
 pub(crate) fn add_vary(headers: &mut HeaderMap, on: &HeaderName) {
     let names = |value: &HeaderValue| {
         let parts = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -18,7 +18,7 @@ pub(crate) fn add_vary(headers: &mut HeaderMap, on: &HeaderName) {
     }
 }
 
-/// Keeps a response that carries an id out of every cache, whatever the handler said.
+/// Keeps a response that carries an id out of every cache. Replaces what the handler said.
 pub(crate) fn forbid_storing(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use session_core::{ConfigError, IntoSessionManager, SessionManager};
+use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
 use crate::service::SessionService;
@@ -10,34 +10,33 @@ use crate::settings::Settings;
 use crate::transport::Transport;
 use crate::transport::cookie::SessionCookie;
 
-/// Gives the handlers of a router their sessions.
+/// Middleware that gives the handlers of a router their sessions.
 ///
-/// Added to a router after its routes, or to any tower stack whose response bodies carry bytes.
-/// Layers that turn panics into responses, or give up on slow handlers, go outside of it: see the
-/// [crate's documentation](crate#other-layers).
+/// Add it to a router after its routes, or to any tower stack whose response bodies carry
+/// [`Bytes`](bytes::Bytes). Layers that turn panics into responses, or limit a handler's time, go
+/// outside of it: see the [crate's documentation](crate#other-layers).
 ///
-/// Clone it to have it in several places: clones share everything. Two layers made of one store
-/// are two, which purge, count and queue each for itself; give them one [`SessionManager`], or
-/// clone the layer.
+/// To have one layer in several places, clone it: clones share everything. Two layers that are made of
+/// one store are independent: each purges, counts and queues for itself. Give both a clone of one
+/// [`SessionManager`] if they are to share that.
 ///
-/// Several with different cookies may be stacked: an extractor means the innermost. The same
-/// manager and cookie again is one layer, but only if no other session layer is between the two:
-/// of A around B around A each has a session of its own.
+/// Layers may be stacked, each with its own cookie name; an extractor means the innermost. A layer
+/// directly inside another of the same manager and cookie changes nothing. Stacking layers A, B, A
+/// gives three independent sessions.
 ///
 /// ```
 /// # fn example() -> Result<axum::Router, session_axum::ConfigError> {
 /// use std::time::Duration;
 /// use axum::Router;
-/// use session_axum::{SameSite, SessionCookie, SessionLayer, SessionManager};
-/// use session_core::MemoryStore;
+/// use session_axum::{MemoryStore, SameSite, SessionCookie, SessionLayer};
 ///
-/// let sessions = SessionManager::builder(MemoryStore::with_max_sessions(100_000))
+/// let layer = SessionLayer::builder(MemoryStore::new())
 ///     .idle_timeout(Duration::from_secs(15 * 60))
-///     .build()?;
-/// let layer = SessionLayer::builder(sessions)
+///     .max_sessions_per_principal(5)
 ///     .cookie(SessionCookie::new().name("shop").same_site(SameSite::Strict))
 ///     .redirect_to("/login")
 ///     .build()?;
+/// let sessions = layer.manager().clone(); // For what needs no request: lists, purging, ending.
 /// let app = Router::new().layer(layer);
 /// # Ok(app) }
 /// ```
@@ -47,15 +46,16 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// A layer with every default, which always works, for a store or a shared manager.
+    /// A layer with every default, for a store or for a manager that is shared.
     pub fn new(sessions: impl IntoSessionManager) -> Self {
         SessionLayer::builder(sessions).build().expect("the defaults work")
     }
 
-    /// A layer with settings.
-    pub fn builder(sessions: impl IntoSessionManager) -> SessionLayerBuilder {
+    /// Begins a layer with settings: for a store its manager's too, for a manager that is shared the
+    /// layer's own only.
+    pub fn builder<S: IntoSessionManager>(sessions: S) -> SessionLayerBuilder<S> {
         SessionLayerBuilder {
-            manager: sessions.into_session_manager(),
+            sessions: sessions.into_builder(),
             cookie: None,
             allow_http: false,
             transport: None,
@@ -63,7 +63,7 @@ impl SessionLayer {
         }
     }
 
-    /// The manager of the sessions, for what needs no request.
+    /// The manager of the sessions: lists, ends and purges them without a request.
     pub fn manager(&self) -> &SessionManager {
         &self.settings.manager
     }
@@ -87,65 +87,83 @@ impl<S> Layer<S> for SessionLayer {
 }
 
 /// The settings of a [`SessionLayer`].
+///
+/// For a store they include the settings of its [`SessionManager`], such as
+/// [`idle_timeout`](SessionLayerBuilder::idle_timeout). A manager that is shared was built with its
+/// settings, so they can't be given again:
+///
+/// ```compile_fail,E0599
+/// # use std::time::Duration;
+/// # use session_axum::{MemoryStore, SessionLayer, SessionManager};
+/// let shared = SessionManager::new(MemoryStore::new());
+/// SessionLayer::builder(shared).idle_timeout(Duration::from_secs(60));
+/// ```
 #[must_use]
-pub struct SessionLayerBuilder {
-    manager: SessionManager,
+pub struct SessionLayerBuilder<S: IntoSessionManager> {
+    sessions: S::Builder,
     cookie: Option<SessionCookie>,
     allow_http: bool,
     transport: Option<Box<dyn Transport>>,
     redirect: Option<String>,
 }
 
-impl SessionLayerBuilder {
-    /// Another cookie than the default one.
+impl<S: Store> SessionLayerBuilder<S> {
+    /// Gives the manager a setting.
+    pub(crate) fn with(mut self, setting: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder) -> Self {
+        self.sessions = setting(self.sessions);
+        self
+    }
+}
+
+impl<S: IntoSessionManager> SessionLayerBuilder<S> {
+    /// The cookie that carries the id. Default: [`SessionCookie::new()`].
     pub fn cookie(mut self, cookie: SessionCookie) -> Self {
         self.cookie = Some(cookie);
         self
     }
 
-    /// For development: lets the cookie travel without encryption, whichever it is. See
-    /// [`SessionCookie::allow_http`].
+    /// Lets the cookie travel over HTTP without encryption: for development. Default: HTTPS only.
+    ///
+    /// It applies to whichever cookie the layer has; see [`SessionCookie::allow_http`]. Whoever listens
+    /// on the network can then read the cookie and take the session over.
     pub fn allow_http(mut self) -> Self {
         self.allow_http = true;
         self
     }
 
-    /// Another way for the id to travel than a cookie, such as a
-    /// [`HeaderTransport`](crate::HeaderTransport). It has no use for settings of a cookie.
+    /// Carries the id in another way than a cookie, such as a
+    /// [`HeaderTransport`](crate::HeaderTransport). Default: a cookie.
+    ///
+    /// A layer with a transport can't have [`cookie`](Self::cookie) or [`allow_http`](Self::allow_http).
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Box::new(transport));
         self
     }
 
-    /// Sends a visitor without a session there, where a handler declares
-    /// [`Session`](crate::Session); without this the answer is 401. A path, or an address with
-    /// `https://`; what answers there must declare no `Session` itself.
+    /// Redirects a visitor without a session, where a handler declares [`Session`](crate::Session).
+    /// Default: the visitor is answered 401.
+    ///
+    /// Allowed: a path that starts with `/`, or an address that starts with `https://` or `http://`. The
+    /// handler there must not declare `Session` itself, or the browser is redirected in a circle.
     pub fn redirect_to(mut self, location: impl Into<String>) -> Self {
         self.redirect = Some(location.into());
         self
     }
 
-    /// The layer, if these settings can work.
+    /// Builds the layer.
     ///
     /// # Errors
     ///
-    /// The message says which setting can't, and what to change.
+    /// [`ConfigError`] if settings can't work, alone or together. Its message names the setting, and
+    /// says what to write instead.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
-        let redirect = self.redirect.map(|location| {
-            // Relative to the page, it would lead elsewhere from each.
-            let is_absolute = ["/", "https://", "http://"].iter().any(|start| location.starts_with(start));
-            HeaderValue::from_str(&location).ok().filter(|_| is_absolute).ok_or_else(|| {
-                ConfigError::new(format!("{location:?} is no redirect location; give a path like `/login`"))
-            })
-        });
+        let redirect = self.redirect.map(redirect_location).transpose()?;
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
-                return Err(ConfigError::new("`transport` takes the cookie's place; drop one of them"));
+                return Err(ConfigError::new("`transport` and `cookie` can't both be given; leave one of them out"));
             }
             (Some(_), None) if self.allow_http => {
-                return Err(ConfigError::new(
-                    "`allow_http` is for cookies, and there is a `transport`; drop one of them",
-                ));
+                return Err(ConfigError::new("`allow_http` is for a cookie, not for a `transport`; leave it out"));
             }
             (Some(transport), None) => transport,
             (None, cookie) => {
@@ -155,12 +173,20 @@ impl SessionLayerBuilder {
             }
         };
         let vary = transport.request_header();
-        let settings = Settings { manager: self.manager, transport, vary, redirect: redirect.transpose()? };
-        Ok(SessionLayer { settings: Arc::new(settings) })
+        let manager = S::build(self.sessions)?;
+        Ok(SessionLayer { settings: Arc::new(Settings { manager, transport, vary, redirect }) })
     }
 }
 
-impl fmt::Debug for SessionLayerBuilder {
+fn redirect_location(location: String) -> Result<HeaderValue, ConfigError> {
+    // Relative to the page, it would lead elsewhere from each.
+    let is_absolute = ["/", "https://", "http://"].iter().any(|start| location.starts_with(start));
+    HeaderValue::from_str(&location).ok().filter(|_| is_absolute).ok_or_else(|| {
+        ConfigError::new(format!("`redirect_to` can't be {location:?}; give a path such as `/login`, in ASCII"))
+    })
+}
+
+impl<S: IntoSessionManager> fmt::Debug for SessionLayerBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionLayerBuilder").field("cookie", &self.cookie).finish_non_exhaustive()
     }
@@ -168,17 +194,19 @@ impl fmt::Debug for SessionLayerBuilder {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use session_core::MemoryStore;
 
     use super::*;
     use crate::transport::header::HeaderTransport;
 
-    fn builder() -> SessionLayerBuilder {
+    fn builder() -> SessionLayerBuilder<MemoryStore> {
         SessionLayer::builder(MemoryStore::new())
     }
 
     #[track_caller]
-    fn refusal(builder: SessionLayerBuilder) -> String {
+    fn refusal(builder: SessionLayerBuilder<MemoryStore>) -> String {
         builder.build().expect_err("these settings can't work together").to_string()
     }
 
@@ -195,14 +223,30 @@ mod tests {
     fn a_cookie_beside_a_transport_is_refused() {
         let bearer = || builder().transport(HeaderTransport::bearer());
         assert!(bearer().build().is_ok());
-        assert!(refusal(bearer().cookie(SessionCookie::new())).contains("drop one"));
+        assert!(refusal(bearer().cookie(SessionCookie::new())).contains("leave one of them out"));
         assert!(refusal(bearer().allow_http()).contains("`allow_http`"));
     }
 
     #[test]
     fn a_redirect_that_is_no_header_value_is_refused() {
         for location in ["", "login", "/login\r\nSet-Cookie: a=b", "/login\n"] {
-            assert!(refusal(builder().redirect_to(location)).contains("no redirect location"), "{location:?}");
+            assert!(refusal(builder().redirect_to(location)).contains("`redirect_to`"), "{location:?}");
         }
+    }
+
+    #[test]
+    fn settings_of_the_manager_reach_it() {
+        let layer = builder().idle_timeout(Duration::from_secs(90)).without_absolute_timeout().build().unwrap();
+        let shown = format!("{:?}", layer.manager());
+        assert!(shown.contains("idle_timeout: 90s, absolute_timeout: None"), "{shown}");
+        assert!(refusal(builder().attempts(0)).contains("attempt"));
+    }
+
+    #[test]
+    fn a_manager_that_is_shared_stays_the_same() {
+        let shared = SessionManager::new(MemoryStore::new());
+        let layer = SessionLayer::builder(shared.clone()).redirect_to("/login").build().unwrap();
+        assert!(layer.manager().is_same(&shared));
+        assert!(SessionLayer::new(shared.clone()).manager().is_same(&shared));
     }
 }

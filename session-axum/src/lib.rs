@@ -1,10 +1,11 @@
-//! Sessions for axum: declare `sess: Session` in a handler, and everything else is right by
-//! default.
+//! Sessions for axum: declare `sess: Session` in a handler, and the visitor's session is there.
+//!
+//! An application depends on this crate alone. Everything works with its defaults; what is kept where,
+//! for how long, and in which cookie are settings of [`SessionLayer::builder`].
 //!
 //! ```
 //! use axum::{Router, Form, response::Redirect, routing::{get, post}};
-//! use session_axum::{AttrKey, MaybeSession, NewSession, Session, SessionError, SessionLayer};
-//! use session_core::MemoryStore;
+//! use session_axum::{AttrKey, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer};
 //!
 //! const USER: AttrKey<String> = AttrKey::new("UserName");
 //! const COUNT: AttrKey<u32> = AttrKey::new("Count");
@@ -40,31 +41,56 @@
 //!
 //! [`SessionLayer`] puts a place for the visitor's session into each request. [`Session`] and
 //! [`MaybeSession`] load it, once, when a handler declares them. When the handler has returned,
-//! the layer saves what was done, and its [`Transport`] tells the client.
+//! the layer saves what was done, and the response tells the client its id.
+//!
+//! | for | names |
+//! |---|---|
+//! | handlers | [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
+//! | the router | [`SessionLayer`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`] |
+//! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
+//! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
+//! | tests | [`ManualClock`], [`Clock`], [`Time`] |
+//! | authors of stores and transports | [`Store`] and the module [`store`], the module [`transport`] |
+//!
+//! Items that come from the crate `session-core` say `session_core::` in the examples on their own
+//! pages. With this crate alone, write `session_axum::`, or the module that has the item here.
 //!
 //! A handler declares `session_axum::Session`. `session_core::Session`, to which it derefs, is no
-//! extractor, and the compiler then says no more than that the handler is none: look at the `use`.
+//! extractor. The compiler then says only that the handler is none: look at the `use`.
+//!
+//! # Features
+//!
+//! No feature is on by default. Without a backend no database client is built.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `sqlite` | `SqliteStore`: a file on one machine |
+//! | `postgres` | `PostgresStore` |
+//! | `redis`, `redis-tls` | `RedisStore`, `TrackedRedisStore`; the second feature also for addresses that start with `rediss:` |
+//! | `memcached` | `MemcachedStore` |
+//! | `firestore` | `FirestoreStore` |
+//! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |
+//! | `signed`, `private` | [`SessionCookie`] methods of these names: cookies that are signed or encrypted, with keys that rotate |
+//! | `conformance` | `store::conformance`: tests for a store of your own |
 //!
 //! # Where else to look
 //!
-//! - Clients that keep no cookies: [`HeaderTransport`], or a [`Transport`] of your own.
-//! - Cookies that are signed or encrypted, with keys that rotate: the features `signed` and
-//!   `private`, which give [`SessionCookie`] methods of these names.
-//! - Records that are encrypted where they are stored: the feature `encryption` of session-core.
+//! - Clients that keep no cookies: [`HeaderTransport`], or a [`transport`] of your own.
 //! - Streams, server-sent events, WebSockets: a [`Session`] may be kept after the response head has
-//!   left, and then saves by [`save().await`](session_core::Session::save). What must tell the
-//!   client an id, starting and renewing, has to come before.
+//!   left, and then saves by [`save().await`](session_core::Session::save). Starting and renewing must come
+//!   before, because the response head tells the client the id.
 //! - Services without axum: [`Session`] and [`MaybeSession`] are `axum_core::extract::FromRequestParts`.
-//! - Forms of your own pages only: [`csrf_token`](session_core::Session::csrf_token).
+//! - Forms that only your own pages can send: [`csrf_token`](session_core::Session::csrf_token).
+//! - Programs without HTTP: the crate `session-core`, whose [`SessionManager`] this is.
 //!
 //! # What the layer does to requests and responses
 //!
-//! - A handler without an extractor costs next to nothing and gets no header.
-//! - A response to a request whose session was looked up carries `Vary`; one that sets or clears
-//!   the cookie carries `Cache-Control: no-store`, whatever the handler said.
-//! - What a handler collected is saved before the response head leaves, whatever its status and
-//!   whether or not the client is still there. If that fails the response is a 503 without a
-//!   cookie. To show a page of your own there, map responses of that status in a layer outside.
+//! - A handler without an extractor costs next to nothing, and its response gets no header.
+//! - A response carries `Vary` if the session was looked up. It carries `Cache-Control: no-store` if it
+//!   sets or clears the cookie, whatever the handler said.
+//! - What a handler collected is saved before the response head leaves, whatever its status, and also if
+//!   the client has hung up. If saving fails, the response is a 503 without a cookie. To show a page of
+//!   your own there, map responses of that status in a layer outside.
 //! - A handler that panics, or is cancelled by a layer outside, changes nothing.
 //!
 //! # Other layers
@@ -73,8 +99,7 @@
 //!
 //! ```
 //! # use axum::{Router, routing::get};
-//! # use session_axum::SessionLayer;
-//! # use session_core::MemoryStore;
+//! # use session_axum::{MemoryStore, SessionLayer};
 //! # use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 //! # let app: Router =
 //! Router::new()
@@ -84,10 +109,9 @@
 //!     .layer(CatchPanicLayer::new());
 //! ```
 //!
-//! A timeout layer *inside* looks like a handler that returned, so that half of what the handler
-//! meant to do is saved; outside, the handler is cancelled and nothing is. A panic that is caught
-//! inside drops what its handler did, but only where the handler still held the session; outside,
-//! it always does.
+//! Inside, a timeout layer looks like a handler that returned, so half of what the handler meant to do
+//! is saved. Outside, the handler is cancelled, and nothing is saved. A layer inside that catches panics
+//! drops what the handler did only if the handler still held the session; a layer outside always does.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -96,26 +120,52 @@ mod error;
 mod extract;
 mod http_headers;
 mod layer;
+mod manager_settings;
 mod purge_service;
-mod rejection;
 mod service;
 mod settings;
 mod slot;
-mod transport;
+pub mod store;
+pub mod transport;
 
-pub use error::SessionError;
+// What this crate adds: extractors, the layer and its settings.
+pub use error::{NoSession, SessionError};
 pub use extract::{MaybeSession, Session};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use purge_service::PurgeService;
-pub use rejection::{NoSession, SessionRejection};
 pub use service::{ResponseFuture, SessionService};
-pub use session_core::{AttrKey, ConfigError, NewSession, SessionManager};
 #[cfg(any(feature = "signed", feature = "private"))]
 pub use tower_cookies::Key;
 pub use tower_cookies::cookie::SameSite;
-pub use transport::cookie::{CookieTransport, SessionCookie};
+pub use transport::cookie::SessionCookie;
 pub use transport::header::HeaderTransport;
-pub use transport::{Outgoing, Transport};
+
+// What handlers use of a session.
+/// The error of a session's methods and of the manager. A handler returns [`SessionError`] instead, to
+/// which `?` converts it: this one is no response.
+pub use session_core::Error as CoreError;
+pub use session_core::{AttrKey, AttrName, Attributes, Name, NewSession, WriteName};
+pub use session_core::{AttributeError, ConfigError, StoreError};
+
+// Sessions without a request, and who is told of them.
+pub use session_core::{Clock, ManualClock, SystemClock, Time};
+pub use session_core::{Counters, Event, Observer};
+pub use session_core::{IntoSessionManager, Record, RecordKey, SessionManager, SessionManagerBuilder};
+
+// Where sessions are kept.
+#[cfg(feature = "encryption")]
+pub use session_core::EncryptedCodec;
+pub use session_core::{AnyStore, MemoryStore, Store, TieredStore, WriteBehind};
+#[cfg(feature = "firestore")]
+pub use session_stores::FirestoreStore;
+#[cfg(feature = "memcached")]
+pub use session_stores::MemcachedStore;
+#[cfg(feature = "postgres")]
+pub use session_stores::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use session_stores::SqliteStore;
+#[cfg(feature = "redis")]
+pub use session_stores::{RedisStore, TrackedRedisStore};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

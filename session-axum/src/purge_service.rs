@@ -16,9 +16,9 @@ use crate::error::SessionError;
 use crate::http_headers::forbid_storing;
 use crate::transport::header::bearer_token;
 
-/// Deletes expired sessions when a cron job asks for it that knows the secret.
+/// A service that purges expired sessions when a cron job asks for it.
 ///
-/// For servers that are asleep between requests, and so purge nothing in the background:
+/// It is for servers that sleep between requests, and so purge nothing in the background.
 ///
 /// ```
 /// # use axum::Router;
@@ -28,11 +28,10 @@ use crate::transport::header::bearer_token;
 /// }
 /// ```
 ///
-/// A request of any method with `Authorization: Bearer SECRET` has them deleted in batches, until
-/// none are left or the [time](PurgeService::time_limit) is over, and is answered
-/// `{"completed":true,"purged":3}`. `completed` is false if some may be left; if that is because
-/// the store failed, the status is 503. `purged` counts what was deleted in either case. A request
-/// without the secret is answered 401.
+/// The job sends a request of any method with `Authorization: Bearer SECRET`. Expired sessions are
+/// deleted in batches until none are left, or until the [time limit](PurgeService::time_limit) is over.
+/// The answer is `{"completed":true,"purged":3}`. `purged` counts the deleted sessions; `completed` is
+/// false if some may be left. The status is 503 if the store failed, and 401 if the secret is wrong.
 #[derive(Clone)]
 pub struct PurgeService {
     sessions: SessionManager,
@@ -41,18 +40,26 @@ pub struct PurgeService {
 }
 
 impl PurgeService {
-    /// How long one request may take, as long as no [other time](PurgeService::time_limit) is set.
+    /// The default of [`time_limit`](PurgeService::time_limit): 8 minutes.
     pub const TIME_LIMIT: Duration = Duration::from_secs(8 * 60);
 
-    /// The secret must not be empty, as it is where a variable of the environment was forgotten.
+    /// A service for jobs that know this secret.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the secret is empty, as it is if a variable of the environment was forgotten.
     pub fn new(sessions: SessionManager, secret: &str) -> Result<Self, ConfigError> {
         if secret.is_empty() {
-            return Err(ConfigError::new("the secret of a purging job is empty; give it one that nobody guesses"));
+            return Err(ConfigError::new(
+                "the `secret` of the purge service is empty; give at least 16 random characters",
+            ));
         }
         Ok(PurgeService { sessions, secret: secret.as_bytes().into(), time_limit: PurgeService::TIME_LIMIT })
     }
 
-    /// After how long no further batch is begun: less than the job's own time limit.
+    /// How long one request goes on to begin batches. Default: 8 minutes.
+    ///
+    /// Give less than the time after which the job gives up. With zero one batch is deleted.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;

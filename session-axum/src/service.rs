@@ -16,7 +16,8 @@ use tower_service::Service;
 use crate::settings::Settings;
 use crate::slot::Slot;
 
-/// The service that [`SessionLayer`](crate::SessionLayer) makes of another.
+/// A service that gives the requests to another their sessions: what
+/// [`SessionLayer`](crate::SessionLayer) makes.
 #[derive(Clone)]
 pub struct SessionService<S> {
     inner: S,
@@ -28,7 +29,7 @@ impl<S> SessionService<S> {
         SessionService { inner, settings }
     }
 
-    /// The place for this request's session; `None` where an outer layer is the same as this.
+    /// The place for this request's session. `None` if the next layer outside is the same as this one.
     fn slot<B>(&self, request: &Request<B>) -> Option<Slot> {
         let extensions = request.extensions();
         if extensions.get::<Slot>().is_some_and(|outer| outer.settings().is_same(&self.settings)) {
@@ -63,7 +64,7 @@ where
 
 type Outcome = Result<Committed, Error>;
 
-/// A commit that has to wait, and the response that waits for it.
+/// A commit that waits for the store, and the response that waits for the commit.
 struct Commit {
     slot: Slot,
     task: JoinHandle<Outcome>,
@@ -71,7 +72,7 @@ struct Commit {
 }
 
 pin_project! {
-    /// The response of a [`SessionService`].
+    /// The future of a [`SessionService`]'s response.
     pub struct ResponseFuture<F> {
         #[pin]
         handler: F,
@@ -130,7 +131,7 @@ enum Begun {
     Waits(JoinHandle<Outcome>),
 }
 
-/// Commits what the handler did. What has to wait becomes a task, because it goes on when the
+/// Commits what the handler did. A commit that has to wait becomes a task, so that it goes on when the
 /// client hangs up and this future is dropped.
 fn commit(visit: &mut Visit, context: &mut Context<'_>) -> Begun {
     if let Some(outcome) = visit.commit_now() {

@@ -4,7 +4,7 @@ use session_core::internals::{Environment, Host};
 
 use crate::transport::Transport;
 
-/// What a layer, its service and its extractors share.
+/// The settings that a layer, its service and its extractors share.
 pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
@@ -19,7 +19,7 @@ impl Host for Settings {
 }
 
 impl Settings {
-    /// Whether two layers with these settings are one.
+    /// Whether layers with these two settings count as one layer.
     pub(crate) fn is_same(&self, other: &Settings) -> bool {
         self.manager.is_same(&other.manager) && self.transport.name() == other.transport.name()
     }

@@ -8,26 +8,26 @@ use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
 use crate::error::SessionError;
-use crate::rejection::SessionRejection;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
 
-/// The place for the visitor's session that a layer puts into a request. Nothing is loaded until
-/// an extractor asks.
+/// The place for the visitor's session, which a layer puts into a request. Nothing is loaded until an
+/// extractor asks.
 #[derive(Clone)]
 pub(crate) struct Slot {
     /// Made with the layer's settings.
     visit: Visit,
-    /// tower-cookies' jar, where its layer is outside ours and so will send what we add.
+    /// The jar of tower-cookies, if its layer is outside ours and so sends what we add.
     cookies: Option<Cookies>,
 }
 
 type Opened = Result<Option<Session>, Error>;
 
-/// What came of opening a slot.
+/// The outcome of opening a slot.
 pub(crate) enum Opening {
     Done(Opened),
-    /// The store has to be waited for. On the heap, because that is rare where it must be fast.
+    /// The store has to be waited for. The future is on the heap, so that stores in memory don't pay for
+    /// its size.
     Waits(Pin<Box<dyn Future<Output = Opened> + Send>>),
 }
 
@@ -38,8 +38,8 @@ impl Slot {
     }
 
     /// The innermost layer's slot.
-    pub(crate) fn of(parts: &Parts) -> Result<&Slot, SessionRejection> {
-        parts.extensions.get().ok_or(SessionRejection::NoLayer)
+    pub(crate) fn of(parts: &Parts) -> Result<&Slot, SessionError> {
+        parts.extensions.get().ok_or(SessionError::NoLayer)
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -54,7 +54,7 @@ impl Slot {
         &mut self.visit
     }
 
-    /// Loads the session.
+    /// Loads the session, unless that was done.
     pub(crate) fn open(&self, headers: &HeaderMap) -> Opening {
         if self.visit.is_opened() {
             return Opening::Done(Ok(self.visit.session()));
@@ -70,7 +70,7 @@ impl Slot {
         }
     }
 
-    /// Says in the response's headers what became of the session.
+    /// Writes into the response's headers what became of the session.
     pub(crate) fn tell(&self, headers: &mut HeaderMap, committed: &Committed) {
         let Settings { transport, vary, .. } = self.settings();
         let mut outgoing = Outgoing::new(headers, self.cookies.as_ref());

@@ -36,6 +36,18 @@ pub enum Error {
     Config(#[from] ConfigError),
 }
 
+impl Error {
+    /// Whether the session ended since it was loaded: [`Error::Gone`].
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Error::Gone)
+    }
+
+    /// Whether the store failed: [`Error::Store`]. Whether the operation took effect is not known.
+    pub fn is_store_failure(&self) -> bool {
+        matches!(self, Error::Store(_))
+    }
+}
+
 /// Why an attribute was not read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -148,7 +160,7 @@ impl StoreError {
 }
 
 /// What is behind an error, for logs.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+pub fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -52,6 +52,7 @@ pub use visit::{Committed, IssuedId, Visit};
 /// For the sibling crates only: not part of the public interface, and changed without notice.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::error::causes;
     pub use crate::record::warn_dropped;
     pub use crate::store::Backoff;
     pub use crate::visit::{Environment, Host};

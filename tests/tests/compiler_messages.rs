@@ -10,9 +10,7 @@ fn compiler_says(name: &str, program: &str) -> String {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
     fs::create_dir_all(folder.join("src")).expect("the target folder is writable");
     let manifest = format!(
-        "[package]\nname = \"slip\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
-         session-core = {{ path = {0:?} }}\nsession-axum = {{ path = {1:?} }}\n",
-        workspace.join("session-core"),
+        "[package]\nname = \"slip\"\nedition = \"2024\"\n[workspace]\n[dependencies]\nsession-axum = {{ path = {:?} }}\n",
         workspace.join("session-axum"),
     );
     fs::write(folder.join("Cargo.toml"), manifest).expect("the target folder is writable");
@@ -38,13 +36,19 @@ fn slips_are_named_with_their_fix() {
         (
             "a_store_that_is_none",
             "struct Redis; fn main() { session_axum::SessionLayer::new(Redis); }",
-            ["neither a session store nor a `SessionManager`", "use `session_core::MemoryStore`"],
+            ["neither a session store nor a `SessionManager`", "use `MemoryStore`"],
         ),
         (
             "a_builder_that_was_not_asked",
-            "fn main() { let m = session_axum::SessionManager::builder(session_core::MemoryStore::new()).build();
+            "fn main() { let m = session_axum::SessionManager::builder(session_axum::MemoryStore::new()).build();
              session_axum::SessionLayer::new(m); }",
             ["neither a session store nor a `SessionManager`", "needs a `?` first"],
+        ),
+        (
+            "a_setting_of_a_manager_that_is_shared",
+            "fn f(shared: session_axum::SessionManager) { session_axum::SessionLayer::builder(shared).attempts(5); }
+             fn main() {}",
+            ["the method `attempts` exists", "`SessionManager: session_axum::Store`"],
         ),
         (
             "a_name_that_is_none",

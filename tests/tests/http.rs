@@ -9,10 +9,9 @@ use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use session_axum::{
-    AttrKey, HeaderTransport, Key, MaybeSession, NewSession, SameSite, Session, SessionCookie, SessionError,
-    SessionLayer, SessionManager,
+    AttrKey, HeaderTransport, Key, ManualClock, MaybeSession, MemoryStore, NewSession, SameSite, Session,
+    SessionCookie, SessionError, SessionLayer, SessionManager,
 };
-use session_core::{ManualClock, MemoryStore};
 use workspace_tests::client::{Answer, Browser, Client};
 use workspace_tests::unsteady_store::UnsteadyStore;
 

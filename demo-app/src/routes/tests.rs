@@ -8,11 +8,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use clap::Parser;
 use http_body_util::BodyExt;
-use session_axum::SessionLayer;
-use session_core::{
-    Capabilities, Created, ManualClock, MemoryStore, Purged, Record, RecordKey, Renewed, Saved, SessionManager, Store,
-    StoreError, Time, Version,
-};
+use session_axum::store::{Capabilities, Created, Purged, Renewed, Saved, Version};
+use session_axum::{ManualClock, MemoryStore, Record, RecordKey, SessionLayer, Store, StoreError, Time};
 use tower::ServiceExt;
 
 use crate::options::Options;
@@ -39,8 +36,8 @@ struct Demo {
 impl Demo {
     fn new() -> Self {
         let (clock, store) = (Arc::new(ManualClock::default()), Switchable::default());
-        let sessions = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
-        let layer = SessionLayer::builder(sessions.build().unwrap()).allow_http().build().unwrap();
+        let layer = SessionLayer::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
+        let layer = layer.allow_http().build().unwrap();
         let site = Site::new(&Options::parse_from(["demo-app"]));
         Demo { app: super::all(layer, site, Some(TOKEN.to_owned())).unwrap(), clock, store }
     }

@@ -1,6 +1,9 @@
 use anyhow::Context;
-use session_core::{AnyStore, FastStore, MemoryStore, StoreError, TieredStore, WriteBehind};
-use session_stores::{FirestoreStore, MemcachedStore, PostgresStore, RedisStore, SqliteStore, TrackedRedisStore};
+use session_axum::store::FastStore;
+use session_axum::{
+    AnyStore, FirestoreStore, MemcachedStore, MemoryStore, PostgresStore, RedisStore, SqliteStore, StoreError,
+    TieredStore, TrackedRedisStore, WriteBehind,
+};
 
 use crate::address::{FastAddress, StoreAddress};
 use crate::options::Options;

@@ -6,7 +6,7 @@
 #[cfg(feature = "stores")]
 mod lasting;
 
-use session_core::{AnyStore, MemoryStore};
+use session_axum::{AnyStore, MemoryStore};
 
 use crate::address::StoreAddress;
 use crate::options::Options;

@@ -12,20 +12,29 @@ use super::{Outgoing, Transport};
 
 const HOST: &str = "__Host-";
 const SECURE: &str = "__Secure-";
-/// Longest time that browsers keep a cookie (RFC 6265bis, 5.5).
+/// The longest time that browsers keep a cookie (RFC 6265bis, 5.5).
 const LONGEST: Duration = Duration::from_secs(400 * 86_400);
-/// Most bytes of name and value together that browsers keep (RFC 6265bis, 5.6).
+/// The most bytes of name and value together that browsers keep (RFC 6265bis, 5.6).
 const MAX_BYTES: usize = 4096;
 
 /// The settings of the cookie that carries a session's id.
 ///
 /// | what | default |
 /// |---|---|
-/// | name | `sessid`, sent as `__Host-sessid`; as `__Secure-sessid` where there is a path or a domain; as it is over HTTP |
+/// | name | `sessid`, sent as `__Host-sessid`; as `__Secure-sessid` with a path or a domain; as `sessid` over HTTP |
 /// | flags | `Secure; HttpOnly; SameSite=Lax; Path=/`, no Domain |
-/// | lifetime | until the browser is closed; sessions started as persistent: the time left to their absolute deadline, 400 days at most |
+/// | lifetime | until the browser is closed; for persistent sessions the time left to their absolute deadline, at most 400 days |
 ///
-/// `HttpOnly` can't be switched off: no script has business with the id.
+/// `HttpOnly` can't be switched off, because no script needs the id.
+///
+/// ```
+/// # fn example() -> Result<session_axum::SessionLayer, session_axum::ConfigError> {
+/// use session_axum::{MemoryStore, SameSite, SessionCookie, SessionLayer};
+///
+/// let cookie = SessionCookie::new().name("shop").same_site(SameSite::Strict); // Sent as __Host-shop.
+/// SessionLayer::builder(MemoryStore::new()).cookie(cookie).build()
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SessionCookie {
@@ -47,7 +56,7 @@ impl Default for SessionCookie {
 }
 
 impl SessionCookie {
-    /// The defaults.
+    /// A cookie with every default.
     pub fn new() -> Self {
         SessionCookie {
             name: "sessid".to_owned(),
@@ -62,78 +71,92 @@ impl SessionCookie {
         }
     }
 
-    /// Another name. The prefix comes by itself where its rules allow it.
+    /// The name. Default: `sessid`. Allowed: letters, digits, `-`, `_` and the other characters of a token
+    /// (RFC 9110). A prefix is added where browsers allow it; see
+    /// [`without_prefix`](SessionCookie::without_prefix).
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sends the name as it is given. Another host of the same domain can then set this cookie.
+    /// Adds no prefix to the name. Default: `__Host-` or `__Secure-` is added.
+    ///
+    /// Browsers let only the host itself set a cookie whose name starts with `__Host-`. Without the prefix
+    /// another host of the same domain can set it too, and so put a visitor into a session of its own.
     pub fn without_prefix(mut self) -> Self {
         self.prefix = false;
         self
     }
 
-    /// Sends the cookie to the subdomains of this domain too, every one of which can then read
-    /// and replace it.
+    /// The domain whose subdomains get the cookie too. Default: none, so only the host itself gets it.
+    ///
+    /// Allowed: a host name such as `example.com`. Every subdomain can then read and replace the cookie.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// Sends the cookie to addresses below this path only. Not a protection between
-    /// applications of one host.
+    /// The path below which the browser sends the cookie. Default: `/`.
+    ///
+    /// Allowed: text that starts with `/` and has no `;`. A path does not protect applications of one host
+    /// from each other.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Whether requests from other sites carry the cookie.
+    /// Whether requests that another site started carry the cookie. Default: [`SameSite::Lax`].
     ///
-    /// `Lax`: only when the visitor follows a link. `Strict`: never. `None`: always, which needs
-    /// a protection against cross-site request forgery of your own.
+    /// `Lax`: only if the visitor follows a link. `Strict`: never, so a visitor who follows a link to your
+    /// site seems not to be signed in. `None`: always; then your forms need a token against cross-site
+    /// request forgery, such as [`csrf_token`](session_core::Session::csrf_token).
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
-    /// Keeps a cookie for each site in which this one is embedded (CHIPS).
+    /// Gives the visitor another cookie in each site that embeds this one (CHIPS). Default: one cookie.
     pub fn partitioned(mut self) -> Self {
         self.partitioned = true;
         self
     }
 
-    /// For development: drops `Secure` and the prefix, so that the cookie also travels without
-    /// encryption, where anyone on the way can read it and take over the session.
+    /// Sends the cookie over HTTP too, without `Secure` and prefix: for development. Default: HTTPS only.
+    ///
+    /// Whoever listens on the network can then read the cookie and take the session over.
     pub fn allow_http(mut self) -> Self {
         self.secure = false;
         self
     }
 
-    /// Signs the id with the first key, and accepts ids signed with any of them: new keys go to
-    /// the front. An id without a right signature never reaches the store.
+    /// Signs the id with the first key, and accepts ids that are signed with any of the keys. Default: not
+    /// signed. At least one key is needed.
     ///
-    /// A cookie is sent once and not again when keys change, so an old key has to stay for the
-    /// longest absolute timeout; dropping it signs out whoever came with it.
+    /// An id without a right signature never reaches the store. To rotate keys, put the new one in front.
+    /// A cookie is not sent again when keys change, so keep an old key for the longest absolute timeout;
+    /// dropping it signs out everyone whose cookie it signed.
     #[cfg(feature = "signed")]
     pub fn signed(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
         self.seal = Some(Seal::signed(keys));
         self
     }
 
-    /// Encrypts the id with the first key, and accepts ids encrypted with any of them: new keys
-    /// go to the front, and old ones stay as long as for [signed](SessionCookie::signed) cookies.
+    /// Encrypts the id with the first key, and accepts ids that are encrypted with any of the keys.
+    /// Default: not encrypted. At least one key is needed.
+    ///
+    /// Keys are rotated as for [signed](SessionCookie::signed) cookies.
     #[cfg(feature = "private")]
     pub fn private(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
         self.seal = Some(Seal::private(keys));
         self
     }
 
-    /// A transport with this cookie, if these settings can work.
+    /// Builds the transport that carries ids in this cookie.
     ///
     /// # Errors
     ///
-    /// Whatever a browser would refuse, with what to change.
+    /// [`ConfigError`] if browsers would refuse the cookie. Its message names the setting, and says what to
+    /// write instead.
     pub fn build(self) -> Result<CookieTransport, ConfigError> {
         self.check()?;
         let mut template = Cookie::new(self.sent_name(), "");
@@ -157,7 +180,9 @@ impl SessionCookie {
         };
         let longest = transport.sealed("x".repeat(43));
         if longest.name().len() + longest.value().len() > MAX_BYTES {
-            return Err(ConfigError::new("name and value of the cookie exceed 4096 bytes; give a shorter name"));
+            return Err(ConfigError::new(
+                "the cookie's name and value have more than 4096 bytes, which browsers refuse; give a shorter `name`",
+            ));
         }
         Ok(transport)
     }
@@ -183,30 +208,33 @@ impl SessionCookie {
         let refuse = |message: String| Err(ConfigError::new(message));
         let SessionCookie { name, path, .. } = self;
         if name.is_empty() || !name.bytes().all(is_token) {
-            return refuse(format!("{name:?} is no cookie name; use letters, digits, `-` and `_`"));
+            return refuse(format!("the cookie's `name` can't be {name:?}; use letters, digits, `-` and `_`"));
         }
         if self.has_prefix(HOST) && !self.may_be_host() {
             return refuse(format!(
-                "browsers refuse {name} unless it is Secure, has Path=/ and no Domain; drop the prefix or those settings"
+                "browsers refuse a cookie with the `name` {name} unless it is Secure, has Path=/ and no Domain; leave out `__Host-`, or `allow_http`, `path` and `domain`"
             ));
         }
         if self.has_prefix(SECURE) && !self.secure {
-            return refuse(format!("browsers refuse {name} over HTTP; drop the prefix or `allow_http`"));
+            return refuse(format!(
+                "browsers refuse a cookie with the `name` {name} over HTTP; leave out `__Secure-` or `allow_http`"
+            ));
         }
         if self.same_site == SameSite::None && !self.secure {
             return refuse(
-                "browsers refuse SameSite=None without Secure; drop `allow_http`, or use Lax or Strict".into(),
+                "browsers refuse SameSite=None over HTTP; leave out `allow_http`, or give `same_site` Lax or Strict"
+                    .into(),
             );
         }
         if self.partitioned && !self.secure {
-            return refuse("browsers refuse Partitioned without Secure; drop `allow_http` or `partitioned`".into());
+            return refuse("browsers refuse Partitioned over HTTP; leave out `allow_http` or `partitioned`".into());
         }
         if !path.starts_with('/') || !path.bytes().all(is_attribute) {
-            return refuse(format!("{path:?} is no cookie path; start it with `/` and leave out `;`"));
+            return refuse(format!("the cookie's `path` can't be {path:?}; start it with `/` and leave out `;`"));
         }
         match &self.domain {
             Some(domain) if !is_domain(domain) => {
-                refuse(format!("{domain:?} is no cookie domain; give a host name like `example.com`"))
+                refuse(format!("the cookie's `domain` can't be {domain:?}; give a host name such as `example.com`"))
             }
             _ => self.check_seal(),
         }
@@ -215,9 +243,9 @@ impl SessionCookie {
     #[cfg(any(feature = "signed", feature = "private"))]
     fn check_seal(&self) -> Result<(), ConfigError> {
         match &self.seal {
-            Some(seal) if seal.has_no_key() => {
-                Err(ConfigError::new("a signed or private cookie needs a key; give at least one"))
-            }
+            Some(seal) if seal.has_no_key() => Err(ConfigError::new(
+                "the list of keys of the `signed` or `private` cookie is empty; give at least one",
+            )),
             _ => Ok(()),
         }
     }
@@ -228,7 +256,7 @@ impl SessionCookie {
     }
 }
 
-/// A token character of RFC 9110.
+/// Whether a token may have it (RFC 9110).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -246,13 +274,13 @@ fn is_domain(domain: &str) -> bool {
     labels.into_iter().all(fits)
 }
 
-/// Carries the session's id in a cookie, as [`SessionCookie`] describes it.
+/// A [`Transport`] that carries the session's id in a cookie: what [`SessionCookie::build`] makes.
 pub struct CookieTransport {
     /// The cookie with all but its value, so that the one that removes it has the same name,
     /// path, domain and flags.
     template: Cookie<'static>,
     reader: CookieReader,
-    /// What follows the value of the cookie as text.
+    /// The text that follows the value: `; HttpOnly; …`.
     flags: Box<str>,
     #[cfg(any(feature = "signed", feature = "private"))]
     seal: Option<Seal>,
@@ -299,8 +327,8 @@ impl Transport for CookieTransport {
     }
 
     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
-        // Four of this name are tried, valid or not, so that a long header is no way to make
-        // the server verify a thousand signatures.
+        // At most four of this name are tried, valid or not. Else a long header could make the server
+        // verify a thousand signatures.
         for value in self.reader.values(headers).take(PresentedIds::MAX) {
             self.present(value, presented);
         }
@@ -361,15 +389,15 @@ mod tests {
             (new().name("__Secure-a").allow_http(), "over HTTP"),
             (new().same_site(SameSite::None).allow_http(), "SameSite=None"),
             (new().partitioned().allow_http(), "Partitioned"),
-            (new().name(""), "cookie name"),
-            (new().name("a b"), "cookie name"),
-            (new().name("a;b"), "cookie name"),
+            (new().name(""), "`name`"),
+            (new().name("a b"), "`name`"),
+            (new().name("a;b"), "`name`"),
             (new().name("x".repeat(4096)), "4096"),
-            (new().path("app"), "cookie path"),
-            (new().path("/a; Domain=evil.example"), "cookie path"),
-            (new().domain("exa mple.com"), "cookie domain"),
-            (new().domain("example.com; Secure"), "cookie domain"),
-            (new().domain(""), "cookie domain"),
+            (new().path("app"), "`path`"),
+            (new().path("/a; Domain=evil.example"), "`path`"),
+            (new().domain("exa mple.com"), "`domain`"),
+            (new().domain("example.com; Secure"), "`domain`"),
+            (new().domain(""), "`domain`"),
         ];
         for (cookie, says) in cases {
             let shown = format!("{cookie:?}");

@@ -3,11 +3,10 @@ use memchr::memchr;
 
 /// Reads the values of the cookies of one name.
 ///
-/// Strict: the name is compared byte by byte and nothing is decoded, because a name that is
-/// `__Host-…` only after decoding was not set under that name's rules. Anything that is no
-/// cookie of this name is skipped, in linear time.
+/// The name is compared byte by byte, and nothing is decoded: browsers apply the rules of `__Host-` to the
+/// raw name only. Everything else in the header is skipped, in linear time.
 pub(crate) struct CookieReader {
-    /// With its `=`.
+    /// The name, followed by `=`.
     name: Box<[u8]>,
 }
 
@@ -23,7 +22,7 @@ impl CookieReader {
     }
 }
 
-/// What stands between semicolons.
+/// The parts between semicolons.
 fn cookies_in(header: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(header);
     std::iter::from_fn(move || {

@@ -3,9 +3,18 @@ use session_core::{IssuedId, PresentedIds};
 
 use super::{Outgoing, Transport};
 
-/// Carries the session's id in a header, for clients that keep no cookies.
+/// A [`Transport`] that carries the session's id in a header, for clients that keep no cookies.
 ///
-/// Responses tell a new id in a header, and an ended session by that header with no value.
+/// A response tells the client a new id in a header. A response that ends the session has that header
+/// with an empty value.
+///
+/// ```
+/// # fn example() -> Result<session_axum::SessionLayer, session_axum::ConfigError> {
+/// use session_axum::{HeaderTransport, MemoryStore, SessionLayer};
+///
+/// SessionLayer::builder(MemoryStore::new()).transport(HeaderTransport::bearer()).build()
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HeaderTransport {
     request: HeaderName,
@@ -14,18 +23,18 @@ pub struct HeaderTransport {
 }
 
 impl HeaderTransport {
-    /// Requests say `Authorization: Bearer <id>` (RFC 6750); responses tell it in `Session-Id`.
+    /// Reads the id from `Authorization: Bearer <id>` (RFC 6750). Responses tell it in `Session-Id`.
     pub fn bearer() -> Self {
         let response = HeaderName::from_static("session-id");
         HeaderTransport { request: header::AUTHORIZATION, response, bearer: true }
     }
 
-    /// Requests and responses carry the id in this header.
+    /// Reads the id from this header. Responses tell it in the same header.
     pub fn named(name: HeaderName) -> Self {
         HeaderTransport { request: name.clone(), response: name, bearer: false }
     }
 
-    /// Another response header.
+    /// The header in which responses tell the id.
     #[must_use]
     pub fn response_header(mut self, name: HeaderName) -> Self {
         self.response = name;
@@ -33,7 +42,7 @@ impl HeaderTransport {
     }
 }
 
-/// The token of `Bearer <token>`; the scheme's case does not matter.
+/// The token of `Bearer <token>`, whatever the case of the scheme.
 pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let scheme_ends = value.iter().position(|byte| *byte == b' ')?;
     let (scheme, token) = value.split_at(scheme_ends);
@@ -51,7 +60,7 @@ impl Transport for HeaderTransport {
 
     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
         for value in headers.get_all(&self.request).iter().take(PresentedIds::MAX) {
-            // Another scheme than Bearer is somebody else's business.
+            // Another scheme than Bearer is for somebody else to read.
             let presented_here = if self.bearer { bearer_token(value.as_bytes()) } else { Some(value.as_bytes()) };
             if let Some(id) = presented_here {
                 presented.push(id);

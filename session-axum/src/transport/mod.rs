@@ -1,31 +1,32 @@
-//! How a session's id travels between client and server.
+//! How a session's id is made, and how it travels between client and server.
 //!
-//! Here is the contract; each file implements it in one way, or helps one that does. They know the
-//! ids that come and go and the headers around them, and nothing of layers, extractors or what a
-//! session holds.
+//! An application that needs another way than [`SessionCookie`](crate::SessionCookie) and
+//! [`HeaderTransport`](crate::HeaderTransport) implements [`Transport`].
 
+// The contract is here; each file implements it in one way, or helps one that does. They know the ids
+// that come and go and the headers around them, and nothing of layers, extractors or what a session holds.
 pub(crate) mod cookie;
 mod cookie_header;
 pub(crate) mod header;
 #[cfg(any(feature = "signed", feature = "private"))]
 mod sealed;
 
+pub use cookie::CookieTransport;
+pub use session_core::{IssuedId, PresentedIds, RandomError, RandomSource, SessionId, SystemRandom};
+
 use http::{HeaderMap, HeaderName, HeaderValue, header::SET_COOKIE};
-use session_core::{IssuedId, PresentedIds};
 use tower_cookies::{Cookie, Cookies};
 
 use crate::http_headers::{add_vary, forbid_storing};
 
-/// How a session's id travels between client and server.
+/// A way for a session's id to travel between client and server.
 ///
-/// [`CookieTransport`](crate::CookieTransport) and [`HeaderTransport`](crate::HeaderTransport)
-/// are ready made; one of your own goes to
-/// [`SessionLayerBuilder::transport`](crate::SessionLayerBuilder::transport).
+/// [`CookieTransport`] and [`HeaderTransport`](crate::HeaderTransport) are ready made. Give one of your
+/// own to [`SessionLayerBuilder::transport`](crate::SessionLayerBuilder::transport).
 ///
 /// ```
 /// use http::{HeaderMap, HeaderName, HeaderValue};
-/// use session_axum::{Outgoing, Transport};
-/// use session_core::{IssuedId, PresentedIds};
+/// use session_axum::transport::{IssuedId, Outgoing, PresentedIds, Transport};
 ///
 /// struct DeviceHeader;
 ///
@@ -47,24 +48,24 @@ use crate::http_headers::{add_vary, forbid_storing};
 /// }
 /// ```
 pub trait Transport: Send + Sync + 'static {
-    /// Tells layers apart: two with the same manager and the same name are one layer.
+    /// A name that tells layers apart: two layers with the same manager and the same name are one.
     fn name(&self) -> &str;
 
-    /// The request header that responses depend on, for `Vary`.
+    /// The request header that carries the id. Responses name it in `Vary`.
     fn request_header(&self) -> HeaderName;
 
-    /// Collects the ids that a request presents. What should be an id and can't be one is
-    /// [rejected](PresentedIds::reject).
+    /// Collects the ids that a request presents: [`push`](PresentedIds::push) what may be an id, and
+    /// [`reject`](PresentedIds::reject) what can't be one, such as a cookie with a wrong signature.
     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds);
 
-    /// Tells the client its id. The layer keeps the response out of caches.
+    /// Tells the client its id. The layer adds `Cache-Control: no-store` to the response.
     fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>);
 
-    /// Tells the client that its id is worth nothing any more.
+    /// Tells the client to forget its id, because the session ended.
     fn forget(&self, outgoing: &mut Outgoing<'_>);
 }
 
-/// The response that is about to leave.
+/// The head of a response that is about to leave, for a [`Transport`] to write into.
 pub struct Outgoing<'a> {
     headers: &'a mut HeaderMap,
     cookies: Option<&'a Cookies>,
@@ -80,8 +81,10 @@ impl<'a> Outgoing<'a> {
         self.headers
     }
 
-    /// Sets a cookie: in tower-cookies' jar where the application has one outside the session
-    /// layer, else as a header of its own. Other cookies stay.
+    /// Adds a cookie to the response. Other cookies stay.
+    ///
+    /// Where the application has tower-cookies' layer outside the session layer, the cookie goes into its
+    /// jar; elsewhere it is a `Set-Cookie` header.
     pub fn set_cookie(&mut self, cookie: Cookie<'static>) {
         match self.cookies {
             Some(cookies) => cookies.add(cookie),
@@ -100,7 +103,7 @@ impl<'a> Outgoing<'a> {
                 value.set_sensitive(true);
                 self.headers.append(SET_COOKIE, value);
             }
-            Err(error) => tracing::error!(%error, "a session cookie is no header value"),
+            Err(error) => tracing::error!(%error, "session cookie not sent: it is no valid header value"),
         }
     }
 

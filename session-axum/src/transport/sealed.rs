@@ -3,7 +3,7 @@ use std::fmt;
 use tower_cookies::cookie::CookieJar;
 use tower_cookies::{Cookie, Key};
 
-/// Signs or encrypts cookies with the first of several keys, and opens them with any.
+/// Signs or encrypts cookies with the first of several keys, and opens them with any of the keys.
 #[derive(Clone)]
 pub(crate) struct Seal {
     kind: Kind,

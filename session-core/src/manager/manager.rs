@@ -250,26 +250,47 @@ impl fmt::Debug for SessionManager {
     }
 }
 
-/// What a web layer can be made for: a [`Store`], which then gets a manager with every default,
-/// or a [`SessionManager`] that is shared with it.
+/// What a web layer can be made for: a [`Store`], which gets a manager of its own, or a
+/// [`SessionManager`] that others share.
+///
+/// A layer's builder keeps the [`Builder`](Self::Builder), so that settings of the manager can be given
+/// only where it is not built yet.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a session store nor a `SessionManager`",
-    note = "implement `session_core::Store` for it, or use `session_core::MemoryStore`",
+    note = "implement `Store` for it, or use `MemoryStore`",
     note = "a `Result` from a builder's `build()` needs a `?` first"
 )]
 pub trait IntoSessionManager {
-    /// The manager.
-    fn into_session_manager(self) -> SessionManager;
+    /// A [`SessionManagerBuilder`] for a store; for a manager the manager itself, which has its settings.
+    type Builder;
+
+    /// Begins to build the manager.
+    fn into_builder(self) -> Self::Builder;
+
+    /// The manager, if its settings can work.
+    fn build(builder: Self::Builder) -> Result<SessionManager, ConfigError>;
 }
 
 impl<S: Store> IntoSessionManager for S {
-    fn into_session_manager(self) -> SessionManager {
-        SessionManager::new(self)
+    type Builder = SessionManagerBuilder;
+
+    fn into_builder(self) -> SessionManagerBuilder {
+        SessionManager::builder(self)
+    }
+
+    fn build(builder: SessionManagerBuilder) -> Result<SessionManager, ConfigError> {
+        builder.build()
     }
 }
 
 impl IntoSessionManager for SessionManager {
-    fn into_session_manager(self) -> SessionManager {
+    type Builder = SessionManager;
+
+    fn into_builder(self) -> SessionManager {
         self
+    }
+
+    fn build(manager: SessionManager) -> Result<SessionManager, ConfigError> {
+        Ok(manager)
     }
 }
