@@ -1,34 +1,49 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use super::manager::SessionManager;
 use crate::clock::{Clock, SystemClock};
 use crate::error::ConfigError;
-use crate::event::Observer;
+use crate::event::{Events, Observer};
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
 use crate::session::checked_timeout;
-use crate::store::{AnyStore, Store};
+use crate::store::{AnyStore, PatientStore, Store};
+use crate::visit::{ConflictQueue, Defaults, Environment};
+
+use super::manager::SessionManager;
 
 /// The settings of a [`SessionManager`], each with its default.
 #[must_use]
 pub struct SessionManagerBuilder {
-    pub(crate) store: AnyStore,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) random: Box<dyn RandomSource>,
-    pub(crate) id_bytes: usize,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) absolute_timeout: Option<Duration>,
-    pub(crate) persistent: bool,
-    pub(crate) max_sessions_per_principal: Option<usize>,
-    pub(crate) time_limit: Duration,
-    pub(crate) attempts: u32,
-    pub(crate) purge_interval: Option<Duration>,
-    pub(crate) observers: Vec<Box<dyn Observer>>,
+    store: AnyStore,
+    clock: Arc<dyn Clock>,
+    random: Box<dyn RandomSource>,
+    id_bytes: usize,
+    idle_timeout: Duration,
+    absolute_timeout: Option<Duration>,
+    persistent: bool,
+    max_sessions_per_principal: Option<usize>,
+    time_limit: Duration,
+    attempts: u32,
+    purge_interval: Option<Duration>,
+    observers: Vec<Box<dyn Observer>>,
+}
+
+impl SessionManager {
+    /// A manager with every default, which always works.
+    pub fn new(store: impl Store) -> Self {
+        SessionManager::builder(store).make()
+    }
+
+    /// A manager with settings.
+    pub fn builder(store: impl Store) -> SessionManagerBuilder {
+        SessionManagerBuilder::new(store)
+    }
 }
 
 impl SessionManagerBuilder {
-    pub(crate) fn new(store: impl Store) -> Self {
+    fn new(store: impl Store) -> Self {
         SessionManagerBuilder {
             store: AnyStore::new(store),
             clock: Arc::new(SystemClock),
@@ -136,7 +151,30 @@ impl SessionManagerBuilder {
     /// The message says which setting can't, and what to change.
     pub fn build(mut self) -> Result<SessionManager, ConfigError> {
         self.check()?;
-        Ok(SessionManager::from_builder(self))
+        Ok(self.make())
+    }
+
+    fn make(self) -> SessionManager {
+        let mut mark = [0; 4];
+        // The mark is no secret, and ids are random without it.
+        let _ = getrandom::fill(&mut mark);
+        let environment = Environment {
+            store: PatientStore::new(self.store, self.time_limit, self.attempts),
+            clock: self.clock,
+            random: self.random,
+            id_bytes: self.id_bytes,
+            defaults: Defaults {
+                idle_timeout: self.idle_timeout,
+                absolute_timeout: self.absolute_timeout,
+                persistent: self.persistent,
+            },
+            max_sessions_per_principal: self.max_sessions_per_principal,
+            events: Events::new(self.observers),
+            mark: AtomicU32::new(u32::from_ne_bytes(mark)),
+            queues: (0..64).map(|_| ConflictQueue::default()).collect(),
+            commits: tokio::sync::RwLock::default(),
+        };
+        SessionManager::of(environment, self.purge_interval)
     }
 
     fn check(&mut self) -> Result<(), ConfigError> {

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use crate::error::{ConfigError, Error, StoreError};
@@ -10,9 +9,8 @@ use crate::record::{PrincipalKey, Record, RecordKey};
 use crate::session::{NewSession, Session};
 use crate::store::{Capabilities, PatientStore, Purged, Store};
 use crate::time::Time;
-use crate::visit::{ConflictQueue, Defaults, Environment, Host, Phase, Visit};
+use crate::visit::{Environment, Host, Phase, Visit};
 
-use super::builder::SessionManagerBuilder;
 use super::purge::{self, Purger};
 
 /// Sessions in a store: everything that does not need a request.
@@ -39,37 +37,10 @@ pub struct SessionManager {
 }
 
 impl SessionManager {
-    /// A manager with every default, which always works.
-    pub fn new(store: impl Store) -> Self {
-        SessionManager::from_builder(SessionManager::builder(store))
-    }
-
-    /// A manager with settings.
-    pub fn builder(store: impl Store) -> SessionManagerBuilder {
-        SessionManagerBuilder::new(store)
-    }
-
-    pub(super) fn from_builder(settings: SessionManagerBuilder) -> Self {
-        let mut mark = [0; 4];
-        // The mark is no secret and its start need not be random for ids to be.
-        let _ = getrandom::fill(&mut mark);
-        let environment = Arc::new(Environment {
-            store: PatientStore::new(settings.store, settings.time_limit, settings.attempts),
-            clock: settings.clock,
-            random: settings.random,
-            id_bytes: settings.id_bytes,
-            defaults: Defaults {
-                idle_timeout: settings.idle_timeout,
-                absolute_timeout: settings.absolute_timeout,
-                persistent: settings.persistent,
-            },
-            max_sessions_per_principal: settings.max_sessions_per_principal,
-            events: Events::new(settings.observers),
-            mark: AtomicU32::new(u32::from_ne_bytes(mark)),
-            queues: (0..64).map(|_| ConflictQueue::default()).collect(),
-            commits: tokio::sync::RwLock::default(),
-        });
-        let purger = settings.purge_interval.and_then(|interval| purge::start(&environment, interval));
+    /// A manager of visits with this environment, which purges every `purge_interval`.
+    pub(super) fn of(environment: Environment, purge_interval: Option<Duration>) -> Self {
+        let environment = Arc::new(environment);
+        let purger = purge_interval.and_then(|interval| purge::start(&environment, interval));
         SessionManager { environment, purger: purger.map(Arc::new) }
     }
 
@@ -247,50 +218,5 @@ impl fmt::Debug for SessionManager {
             .field("idle_timeout", &self.environment().defaults.idle_timeout)
             .field("absolute_timeout", &self.environment().defaults.absolute_timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a web layer can be made for: a [`Store`], which gets a manager of its own, or a
-/// [`SessionManager`] that others share.
-///
-/// A layer's builder keeps the [`Builder`](Self::Builder), so that settings of the manager can be given
-/// only where it is not built yet.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is neither a session store nor a `SessionManager`",
-    note = "implement `Store` for it, or use `MemoryStore`",
-    note = "a `Result` from a builder's `build()` needs a `?` first"
-)]
-pub trait IntoSessionManager {
-    /// A [`SessionManagerBuilder`] for a store; for a manager the manager itself, which has its settings.
-    type Builder;
-
-    /// Begins to build the manager.
-    fn into_builder(self) -> Self::Builder;
-
-    /// The manager, if its settings can work.
-    fn build(builder: Self::Builder) -> Result<SessionManager, ConfigError>;
-}
-
-impl<S: Store> IntoSessionManager for S {
-    type Builder = SessionManagerBuilder;
-
-    fn into_builder(self) -> SessionManagerBuilder {
-        SessionManager::builder(self)
-    }
-
-    fn build(builder: SessionManagerBuilder) -> Result<SessionManager, ConfigError> {
-        builder.build()
-    }
-}
-
-impl IntoSessionManager for SessionManager {
-    type Builder = SessionManager;
-
-    fn into_builder(self) -> SessionManager {
-        self
-    }
-
-    fn build(manager: SessionManager) -> Result<SessionManager, ConfigError> {
-        Ok(manager)
     }
 }

@@ -1,9 +1,10 @@
-use std::error::Error as StdError;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Attributes, Envelope};
+use super::attributes::Attributes;
+use super::envelope::Envelope;
+use super::invalid::CodecError;
 
 /// The part of a record that stores don't read: who is signed in, and the values.
 ///
@@ -39,26 +40,6 @@ impl<C: Codec + ?Sized> Codec for Arc<C> {
     }
     fn decode(&self, bytes: &[u8], envelope: &Envelope) -> Result<Body, CodecError> {
         (**self).decode(bytes, envelope)
-    }
-}
-
-/// A body could not be encoded or decoded.
-#[derive(Debug, thiserror::Error)]
-#[error("the body of a record could not be {action}")]
-pub struct CodecError {
-    action: &'static str,
-    source: Box<dyn StdError + Send + Sync>,
-}
-
-impl CodecError {
-    /// A body that has no form in this codec.
-    pub fn encode(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        CodecError { action: "encoded", source: source.into() }
-    }
-
-    /// Bytes that are no body of this codec.
-    pub fn decode(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        CodecError { action: "decoded", source: source.into() }
     }
 }
 

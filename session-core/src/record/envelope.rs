@@ -1,9 +1,9 @@
-use std::time::Duration;
-
-use crate::error::causes;
-use crate::record::{Body, Codec, CodecError};
-use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::time::Time;
+
+use super::invalid::InvalidRecord;
+use super::key::RecordKey;
+use super::principal_key::PrincipalKey;
+use super::version::Version;
 
 /// A record as stores of bytes keep it: fields that they read, and a body that they don't.
 ///
@@ -34,9 +34,7 @@ pub struct Envelope {
 }
 
 /// The first byte of a body, changed when its layout changes.
-const FORMAT: u8 = 1;
-/// Format, key and length before what the codec made.
-const BODY_HEAD: usize = 1 + 32 + 4;
+pub(super) const FORMAT: u8 = 1;
 /// The fields of [`Envelope::to_bytes`] before the body.
 const HEAD: usize = 8 * 5 + 1 + 32;
 const NEVER: i64 = i64::MAX;
@@ -62,70 +60,6 @@ impl Envelope {
             principal: None,
             body,
         }
-    }
-
-    /// The record with its values made bytes.
-    pub fn seal(record: &Record, codec: &dyn Codec) -> Result<Self, CodecError> {
-        let mut envelope = Envelope {
-            key: record.key,
-            version: record.version,
-            created: record.created,
-            accessed: record.accessed,
-            idle_timeout_ms: crate::time::millis(record.idle_timeout),
-            absolute_deadline: record.absolute_deadline,
-            persistent: record.persistent,
-            principal: record.principal.as_deref().map(PrincipalKey::of),
-            body: Vec::new(),
-        };
-        let body = Body {
-            principal: record.principal.clone(),
-            constants: record.constants.clone(),
-            attributes: record.attributes.clone(),
-        };
-        let encoded = codec.encode(&body, &envelope)?;
-        let mut bytes = Vec::with_capacity(BODY_HEAD + encoded.len());
-        bytes.push(FORMAT);
-        bytes.extend_from_slice(record.key.as_bytes());
-        bytes.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(&encoded);
-        envelope.body = bytes;
-        Ok(envelope)
-    }
-
-    /// The record in this envelope.
-    pub fn open(&self, codec: &dyn Codec) -> Result<Record, InvalidRecord> {
-        let (head, encoded) = self.body.split_at_checked(BODY_HEAD).ok_or(InvalidRecord::Truncated)?;
-        if head[0] != FORMAT {
-            return Err(InvalidRecord::Format(head[0]));
-        }
-        if head[1..33] != *self.key.as_bytes() {
-            return Err(InvalidRecord::ForeignKey);
-        }
-        if head[33..] != (encoded.len() as u32).to_be_bytes() {
-            return Err(InvalidRecord::Truncated);
-        }
-        let body = codec.decode(encoded, self)?;
-        if body.principal.as_deref().map(PrincipalKey::of) != self.principal {
-            return Err(InvalidRecord::ForeignKey);
-        }
-        let idle_timeout_ms = u64::try_from(self.idle_timeout_ms).map_err(|_| InvalidRecord::Times)?;
-        Ok(Record {
-            key: self.key,
-            version: self.version,
-            created: self.created,
-            accessed: self.accessed,
-            idle_timeout: Duration::from_millis(idle_timeout_ms),
-            absolute_deadline: self.absolute_deadline,
-            persistent: self.persistent,
-            principal: body.principal,
-            constants: body.constants,
-            attributes: body.attributes,
-        })
-    }
-
-    /// [`open`](Envelope::open), where a record that doesn't fit counts as none, with one warning.
-    pub fn open_or_warn(&self, codec: &dyn Codec, store: &'static str) -> Option<Record> {
-        self.open(codec).inspect_err(|error| warn_dropped(&self.key, error, store)).ok()
     }
 
     /// When the session ends if it is not used again.
@@ -179,86 +113,5 @@ impl Envelope {
             principal: (head[0] & PRINCIPAL != 0).then(|| PrincipalKey::from_bytes(principal)),
             body: body.to_vec(),
         })
-    }
-}
-
-/// One warning for a record that can't be handed out.
-pub fn warn_dropped(key: &RecordKey, error: &InvalidRecord, store: &'static str) {
-    let (session, causes) = (key.fingerprint(), causes(error));
-    tracing::warn!(store, %session, %error, causes, "dropped a record that does not fit its key");
-}
-
-/// What is stored under a key is not that key's record.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidRecord {
-    /// Bytes are missing, or there are more than were written.
-    #[error("the record is truncated or too long")]
-    Truncated,
-    /// Saved by another version of this library, or by something else.
-    #[error("unknown record format {0}")]
-    Format(u8),
-    /// The record belongs to another key.
-    #[error("the record belongs to another key")]
-    ForeignKey,
-    /// A timeout is below zero.
-    #[error("the record has impossible times")]
-    Times,
-    /// The codec refused the body.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::JsonCodec;
-
-    fn sealed() -> (Record, Envelope) {
-        let record = crate::record::sample();
-        let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
-        (record, envelope)
-    }
-
-    #[test]
-    fn what_was_sealed_opens() {
-        let (record, envelope) = sealed();
-        let back = Envelope::from_bytes(record.key, &envelope.to_bytes()).unwrap();
-        assert_eq!(back, envelope);
-        assert_eq!(back.open(&JsonCodec).unwrap(), record);
-        assert_eq!(back.expires_at(), record.expires_at());
-    }
-
-    #[test]
-    fn every_truncation_is_refused() {
-        let (record, envelope) = sealed();
-        let bytes = envelope.to_bytes();
-        for end in 0..bytes.len() {
-            let opened = Envelope::from_bytes(record.key, &bytes[..end]).and_then(|e| e.open(&JsonCodec));
-            assert!(opened.is_err(), "cut at {end}");
-        }
-        let longer = [&bytes[..], b"}"].concat();
-        assert!(Envelope::from_bytes(record.key, &longer).unwrap().open(&JsonCodec).is_err());
-    }
-
-    #[test]
-    fn a_record_under_another_key_is_refused() {
-        let (_, envelope) = sealed();
-        let other = Envelope { key: crate::record::sample().key, ..envelope };
-        assert!(matches!(other.open(&JsonCodec), Err(InvalidRecord::ForeignKey)));
-    }
-
-    #[test]
-    fn a_future_format_is_refused() {
-        let (_, mut envelope) = sealed();
-        envelope.body[0] = FORMAT + 1;
-        assert!(matches!(envelope.open(&JsonCodec), Err(InvalidRecord::Format(2))));
-    }
-
-    #[test]
-    fn another_principal_in_the_index_is_refused() {
-        let (_, envelope) = sealed();
-        let other = Envelope { principal: Some(PrincipalKey::of("eve")), ..envelope };
-        assert!(other.open(&JsonCodec).is_err());
     }
 }

@@ -7,18 +7,21 @@ mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod envelope;
+mod invalid;
 mod key;
 mod principal_key;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod record;
+mod sealing;
 mod version;
 
 pub(crate) use attributes::{Attribute, check_size, read};
 pub use attributes::{Attributes, MAX_SESSION_BYTES};
-pub use codec::{Body, Codec, CodecError, JsonCodec};
+pub use codec::{Body, Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
-pub use envelope::{Envelope, InvalidRecord, warn_dropped};
+pub use envelope::Envelope;
+pub use invalid::{CodecError, InvalidRecord, warn_dropped};
 pub use key::{InvalidRecordKey, RecordKey};
 pub use principal_key::PrincipalKey;
 pub use record::Record;

@@ -5,10 +5,12 @@
 
 mod attr_key;
 mod new_session;
+mod opening;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod session;
+mod timeout;
 
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
 pub use new_session::NewSession;
-pub(crate) use new_session::checked_timeout;
 pub use session::Session;
+pub(crate) use timeout::checked_timeout;

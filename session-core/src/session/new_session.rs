@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::error::{ConfigError, Error};
-use crate::record::Attributes;
-use crate::record::{Attribute, check_size};
-
-use crate::record::{Record, Version};
+use crate::error::Error;
+use crate::record::{Attribute, Attributes, Record, Version, check_size};
 use crate::visit::{Changes, Environment, Kept, Started};
 
 use super::attr_key::WriteName;
 use super::session::Session;
+use super::timeout::checked_timeout;
 
 /// What a session starts with.
 ///
@@ -150,17 +148,4 @@ impl fmt::Debug for NewSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSession").field("principal", &self.principal).finish_non_exhaustive()
     }
-}
-
-/// Longest timeout that is kept as it is; anything longer lives as long: a thousand years.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(1000 * 366 * 86_400);
-
-/// A timeout in whole milliseconds. Zero is an error.
-pub(crate) fn checked_timeout(timeout: Duration, name: &str) -> Result<Duration, ConfigError> {
-    if timeout < Duration::from_millis(1) {
-        return Err(ConfigError::new(format!(
-            "the {name} timeout is {timeout:?}, which ends every session at once; give at least 1 ms"
-        )));
-    }
-    Ok(Duration::from_millis(timeout.min(LONGEST_TIMEOUT).as_millis() as u64))
 }

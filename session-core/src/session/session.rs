@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
 
 use crate::error::Error;
-use crate::id::{PresentedIds, SessionId};
+use crate::id::SessionId;
 use crate::record::{Attribute, Attributes, Record, RecordKey, read};
 use crate::time::Time;
 use crate::visit::{Kept, Phase, State, Update, Visit};
 
 use super::attr_key::{AttrName, Name, WriteName};
-use super::new_session::{NewSession, checked_timeout};
+use super::timeout::checked_timeout;
 
 /// One visitor's session.
 ///
@@ -31,6 +31,10 @@ pub struct Session {
 }
 
 impl Session {
+    pub(super) fn of(visit: Visit, generation: u32) -> Self {
+        Session { visit, generation }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.visit.0.state.lock()
     }
@@ -321,57 +325,6 @@ impl Session {
     #[must_use]
     pub fn check_csrf(&self, presented: &str) -> bool {
         self.csrf_token().as_bytes().ct_eq(presented.as_bytes()).into()
-    }
-}
-
-impl Visit {
-    /// Loads the session of the first presented id that has one; only once, however often called.
-    /// The session, if there is one then.
-    ///
-    /// An error means that the store failed: there may be a session. The next call tries again.
-    /// May be cancelled.
-    pub async fn open(&self, presented: &PresentedIds) -> Result<Option<Session>, Error> {
-        let present = self.load(presented).await?;
-        Ok(present.map(|generation| self.handle_of(generation)))
-    }
-
-    /// [`open`](Visit::open) where that needs no waiting: `None` if it does.
-    pub fn open_now(&self, presented: &PresentedIds) -> Option<Result<Option<Session>, Error>> {
-        let loaded = self.load_now(presented)?;
-        Some(loaded.map(|present| present.map(|generation| self.handle_of(generation))))
-    }
-
-    /// The session, if there is one.
-    pub fn session(&self) -> Option<Session> {
-        let present = self.0.state.lock().present();
-        present.map(|generation| self.handle_of(generation))
-    }
-
-    fn handle_of(&self, generation: u32) -> Session {
-        Session { visit: self.clone(), generation }
-    }
-
-    /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
-    /// visit is committed.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`NewSession`]'s values and timeouts, [`Error::Random`] if no id could be made, and
-    /// [`Error::HeadSent`] when the client can't learn the id any more. Nothing is changed then.
-    pub fn start(&self, new: NewSession) -> Result<Session, Error> {
-        let started = new.started(self.environment())?;
-        let mut state = self.0.state.lock();
-        if state.phase == Phase::Answered {
-            return Err(Error::HeadSent("started"));
-        }
-        state.start(started);
-        Ok(self.handle_of(state.generation()))
-    }
-}
-
-impl fmt::Debug for Visit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Visit").field(&self.session()).finish()
     }
 }
 
