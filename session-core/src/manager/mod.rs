@@ -1,6 +1,7 @@
-//! Sessions without a request: the manager, its settings, and purging in the background.
+//! Sessions without a request: [`SessionManager`], its builder, and purging in the background.
 //!
-//! The top room: it may know all others, and none of them knows it.
+//! This is the top room. It may know all other rooms; none of them may know it. What an application may set is
+//! in `builder.rs`, which makes the environment that visits share.
 
 mod builder;
 mod into_manager;

@@ -10,23 +10,24 @@ use super::new_session::NewSession;
 use super::session::Session;
 
 impl Visit {
-    /// Loads the session of the first presented id that has one; only once, however often called.
-    /// The session, if there is one then.
+    /// Looks up the session of the first presented id that has one. `None` if no id has one.
     ///
-    /// An error means that the store failed: there may be a session. The next call tries again.
-    /// May be cancelled.
+    /// The store is asked only by the first call; later ones return the session that the visit has then.
+    /// After [`Error::Store`] it is unknown whether there is a session, and the next call asks the store again.
+    /// The future may be dropped at any time.
     pub async fn open(&self, presented: &PresentedIds) -> Result<Option<Session>, Error> {
         let present = self.load(presented).await?;
         Ok(present.map(|generation| self.handle_of(generation)))
     }
 
-    /// [`open`](Visit::open) where that needs no waiting: `None` if it does.
+    /// Does what [`open`](Visit::open) does, if that is possible without waiting. The outer `None` means that
+    /// it is not: call `open` then.
     pub fn open_now(&self, presented: &PresentedIds) -> Option<Result<Option<Session>, Error>> {
         let loaded = self.load_now(presented)?;
         Some(loaded.map(|present| present.map(|generation| self.handle_of(generation))))
     }
 
-    /// The session, if there is one.
+    /// The session that the visit has now: opened or started, and not removed. Asks no store.
     pub fn session(&self) -> Option<Session> {
         let present = self.0.state.lock().present();
         present.map(|generation| self.handle_of(generation))
@@ -36,13 +37,14 @@ impl Visit {
         Session::of(self.clone(), generation)
     }
 
-    /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
-    /// visit is committed.
+    /// Starts a session under a new id. It replaces the session that the visit has, if any, and is stored
+    /// when the visit is committed.
     ///
     /// # Errors
     ///
-    /// Those of [`NewSession`]'s values and timeouts, [`Error::Random`] if no id could be made, and
-    /// [`Error::HeadSent`] when the client can't learn the id any more. Nothing is changed then.
+    /// [`Error::Attribute`] or [`Error::Config`] if a value or timeout of the [`NewSession`] is not allowed,
+    /// [`Error::Random`] if no id could be generated, [`Error::HeadSent`] if the response head was already
+    /// sent, because the client would not learn the id. Nothing is changed then.
     pub fn start(&self, new: NewSession) -> Result<Session, Error> {
         let started = new.started(self.environment())?;
         let mut state = self.0.state.lock();
