@@ -5,37 +5,55 @@ use super::key::RecordKey;
 use super::principal_key::PrincipalKey;
 use super::version::Version;
 
-/// A record as stores of bytes keep it: fields that they read, and a body that they don't.
+/// A record in the form that stores of bytes keep: fields that a store reads, and a body that it does not.
 ///
-/// A store with columns writes the fields; one without writes [`to_bytes`](Envelope::to_bytes).
-/// Either way [`open`](Envelope::open) gives a record back only if everything fits the key that
-/// was asked for.
+/// A store with columns writes each field into a column. A store of keys and values writes
+/// [`to_bytes`](Envelope::to_bytes). In both cases [`open`](Envelope::open) returns the record only if
+/// everything fits the key that was asked for.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use session_core::{Envelope, JsonCodec, Record, RecordKey, Time, Version};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (key, now) = (RecordKey::from_bytes([7; 32]), Time::from_unix_millis(1_767_225_600_000));
+/// let record = Record::new(key, Version::from_number(1 << 32), now, Duration::from_secs(1800));
+///
+/// let bytes = Envelope::seal(&record, &JsonCodec)?.to_bytes();
+/// assert_eq!(Envelope::from_bytes(key, &bytes)?.open(&JsonCodec)?, record);
+///
+/// // Bytes that somebody copied to another key are refused.
+/// let other = RecordKey::from_bytes([8; 32]);
+/// assert!(Envelope::from_bytes(other, &bytes)?.open(&JsonCodec).is_err());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Envelope {
     /// The record's key.
     pub key: RecordKey,
-    /// Changes with every save.
+    /// Changes with every save; [`Store::save`](crate::store::Store::save) compares it.
     pub version: Version,
     /// When the session was started.
     pub created: Time,
-    /// When it was last used.
+    /// When the session was last used.
     pub accessed: Time,
-    /// How many milliseconds it lives on after `accessed`.
+    /// The idle timeout in milliseconds: how long the session lives after `accessed`.
     pub idle_timeout_ms: i64,
-    /// When it ends however much it is used.
+    /// When the session ends, however much it is used. `None` for never.
     pub absolute_deadline: Option<Time>,
-    /// Whether the client keeps the id when it is closed.
+    /// Whether the session's cookie survives closing the browser.
     pub persistent: bool,
-    /// Who is signed in, hashed, for an index.
+    /// The hash of the principal, for an index. `None` for an anonymous session.
     pub principal: Option<PrincipalKey>,
-    /// Format, key and length, then what the codec made of the values.
+    /// A header (format, key, length), then the bytes of the codec. A store keeps it as it is.
     pub body: Vec<u8>,
 }
 
-/// The first byte of a body, changed when its layout changes.
+/// The first byte of a body. It changes when the layout changes.
 pub(super) const FORMAT: u8 = 1;
-/// The fields of [`Envelope::to_bytes`] before the body.
+/// The number of bytes that [`Envelope::to_bytes`] writes before the body.
 const HEAD: usize = 8 * 5 + 1 + 32;
 const NEVER: i64 = i64::MAX;
 
@@ -43,10 +61,10 @@ const PERSISTENT: u8 = 1;
 const PRINCIPAL: u8 = 2;
 
 impl Envelope {
-    /// An envelope of a record that has expired: what a store with columns begins with when it reads a row.
+    /// Makes an envelope whose other fields are zero or empty: a store with columns begins with it when it reads
+    /// a row, and sets every field.
     ///
-    /// Set every other field from the row. One that is forgotten shows in the conformance suite, and ends
-    /// sessions rather than prolonging them.
+    /// Until the times are set, it has expired. The conformance suite finds a field that was forgotten.
     pub const fn new(key: RecordKey, version: Version, body: Vec<u8>) -> Self {
         let epoch = Time::from_unix_millis(0);
         Envelope {
@@ -62,14 +80,15 @@ impl Envelope {
         }
     }
 
-    /// When the session ends if it is not used again.
+    /// When the session ends if it is not used again: the earlier of its two deadlines.
     pub fn expires_at(&self) -> Time {
         let idle = self.accessed.unix_millis().saturating_add(self.idle_timeout_ms.max(0));
         let idle = Time::from_unix_millis(idle);
         self.absolute_deadline.map_or(idle, |absolute| absolute.min(idle))
     }
 
-    /// What an encrypting codec authenticates besides the body: all that never changes.
+    /// The bytes that an encrypting codec authenticates together with the body: the fields that never change
+    /// (format, key, start, absolute deadline, principal).
     pub fn fixed_part(&self) -> Vec<u8> {
         let mut fixed = vec![FORMAT];
         fixed.extend_from_slice(self.key.as_bytes());
@@ -79,7 +98,7 @@ impl Envelope {
         fixed
     }
 
-    /// The whole envelope but its key, for a store of keys and values.
+    /// Writes the whole envelope except its key, for a store of keys and values.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD + self.body.len());
         let flag = |is: bool, flag| if is { flag } else { 0 };
@@ -93,7 +112,10 @@ impl Envelope {
         bytes
     }
 
-    /// The envelope that [`to_bytes`](Envelope::to_bytes) made of the record of this key.
+    /// Reads what [`to_bytes`](Envelope::to_bytes) wrote for the record with this key.
+    ///
+    /// [`InvalidRecord::Truncated`] if bytes are missing. Everything else is checked by
+    /// [`open`](Envelope::open).
     pub fn from_bytes(key: RecordKey, bytes: &[u8]) -> Result<Self, InvalidRecord> {
         let (head, body) = bytes.split_at_checked(HEAD).ok_or(InvalidRecord::Truncated)?;
         let number = |at: usize| {

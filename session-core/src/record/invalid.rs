@@ -4,28 +4,28 @@ use crate::error::causes;
 
 use super::key::RecordKey;
 
-/// What is stored under a key is not that key's record.
+/// Why the bytes that are stored under a key are not a record of that key. The record counts as missing.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRecord {
-    /// Bytes are missing, or there are more than were written.
+    /// The record is shorter or longer than it was when it was written.
     #[error("the record is truncated or too long")]
     Truncated,
-    /// Saved by another version of this library, or by something else.
-    #[error("unknown record format {0}")]
+    /// The record has a format that this version of the library does not know.
+    #[error("the record has the unknown format {0}")]
     Format(u8),
-    /// The record belongs to another key.
+    /// The record belongs to another key: somebody has copied it.
     #[error("the record belongs to another key")]
     ForeignKey,
-    /// A timeout is below zero.
-    #[error("the record has impossible times")]
+    /// The record's idle timeout is negative.
+    #[error("the idle timeout of the record is negative")]
     Times,
-    /// The codec refused the body.
+    /// The codec can't decode the body.
     #[error(transparent)]
     Codec(#[from] CodecError),
 }
 
-/// A body could not be encoded or decoded.
+/// A [`Codec`](super::codec::Codec) could not encode or decode the body of a record.
 #[derive(Debug, thiserror::Error)]
 #[error("the body of a record could not be {action}")]
 pub struct CodecError {
@@ -34,18 +34,18 @@ pub struct CodecError {
 }
 
 impl CodecError {
-    /// A body that has no form in this codec.
+    /// Makes the error for a body that this codec can't write.
     pub fn encode(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         CodecError { action: "encoded", source: source.into() }
     }
 
-    /// Bytes that are no body of this codec.
+    /// Makes the error for bytes that this codec can't read.
     pub fn decode(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         CodecError { action: "decoded", source: source.into() }
     }
 }
 
-/// One warning for a record that can't be handed out.
+/// Logs a warning about a record that counts as missing because it does not fit its key.
 pub fn warn_dropped(key: &RecordKey, error: &InvalidRecord, store: &'static str) {
     let (session, causes) = (key.fingerprint(), causes(error));
     tracing::warn!(store, %session, %error, causes, "dropped a record that does not fit its key");

@@ -1,6 +1,7 @@
-//! A session at rest: the record, its key and values, and its form as bytes.
+//! A session at rest: [`Record`], its key and values, and its form as bytes ([`Envelope`], [`Codec`]).
 //!
-//! This room knows ids, times and errors. It may not know stores, nor what a request does to a session.
+//! This room may know ids, times, random bytes and errors. It may not know stores, nor what a request does to a
+//! session.
 
 mod attributes;
 mod codec;

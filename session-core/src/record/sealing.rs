@@ -1,3 +1,6 @@
+//! An envelope is sealed and opened with a codec. This is beside `envelope.rs` because codecs know envelopes, and
+//! an envelope's fields need no codec.
+
 use std::time::Duration;
 
 use super::codec::{Body, Codec};
@@ -6,11 +9,11 @@ use super::invalid::{CodecError, InvalidRecord, warn_dropped};
 use super::principal_key::PrincipalKey;
 use super::record::Record;
 
-/// Format, key and length before what the codec made.
+/// The header of a body: format, key, and the length of what the codec made.
 const BODY_HEAD: usize = 1 + 32 + 4;
 
 impl Envelope {
-    /// The record with its values made bytes.
+    /// Turns a record into an envelope. `codec` turns its principal and values into the body.
     pub fn seal(record: &Record, codec: &dyn Codec) -> Result<Self, CodecError> {
         let mut envelope = Envelope {
             key: record.key,
@@ -38,7 +41,7 @@ impl Envelope {
         Ok(envelope)
     }
 
-    /// The record in this envelope.
+    /// Turns the envelope back into its record. Fails unless all parts fit each other and the key.
     pub fn open(&self, codec: &dyn Codec) -> Result<Record, InvalidRecord> {
         let (head, encoded) = self.body.split_at_checked(BODY_HEAD).ok_or(InvalidRecord::Truncated)?;
         if head[0] != FORMAT {
@@ -69,7 +72,8 @@ impl Envelope {
         })
     }
 
-    /// [`open`](Envelope::open), where a record that doesn't fit counts as none, with one warning.
+    /// Does what [`open`](Envelope::open) does, but logs a warning and returns `None` for a record that does not
+    /// fit. `store` is the store's name for the log.
     pub fn open_or_warn(&self, codec: &dyn Codec, store: &'static str) -> Option<Record> {
         self.open(codec).inspect_err(|error| warn_dropped(&self.key, error, store)).ok()
     }
