@@ -7,6 +7,7 @@ use crate::error::ConfigError;
 use crate::event::Observer;
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
+use crate::record::RecordFormat;
 use crate::session::checked_timeout;
 use crate::store::{AnyStore, Store};
 
@@ -20,6 +21,7 @@ pub struct SessionManagerBuilder {
     pub(crate) idle_timeout: Duration,
     pub(crate) absolute_timeout: Option<Duration>,
     pub(crate) persistent: bool,
+    pub(crate) record_format: RecordFormat,
     pub(crate) max_sessions_per_principal: Option<usize>,
     pub(crate) time_limit: Duration,
     pub(crate) attempts: u32,
@@ -37,6 +39,7 @@ impl SessionManagerBuilder {
             idle_timeout: Duration::from_secs(30 * 60),
             absolute_timeout: Some(Duration::from_secs(24 * 60 * 60)),
             persistent: false,
+            record_format: RecordFormat::default(),
             max_sessions_per_principal: None,
             time_limit: Duration::from_secs(5),
             attempts: 3,
@@ -66,6 +69,17 @@ impl SessionManagerBuilder {
     /// Whether clients keep their cookies when they are closed: no. Each session may differ.
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.persistent = persistent;
+        self
+    }
+
+    /// The format in which records are written. Default: [`RecordFormat::V1`], which processes of the release
+    /// before read as well.
+    ///
+    /// Both are read whatever is set here. Set a later one only when all processes that share the store read
+    /// it: one that doesn't takes such sessions for none. On the way back, set the earlier one first, and wait
+    /// until every session was saved or has expired.
+    pub fn record_format(mut self, format: RecordFormat) -> Self {
+        self.record_format = format;
         self
     }
 

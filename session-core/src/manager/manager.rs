@@ -62,6 +62,7 @@ impl SessionManager {
                 idle_timeout: settings.idle_timeout,
                 absolute_timeout: settings.absolute_timeout,
                 persistent: settings.persistent,
+                record_format: settings.record_format,
             },
             max_sessions_per_principal: settings.max_sessions_per_principal,
             events: Events::new(settings.observers),

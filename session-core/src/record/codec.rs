@@ -20,6 +20,9 @@ pub struct Body {
     /// Attributes that change.
     #[serde(rename = "a", default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
+    /// Fields that a later release added. A codec keeps them as they are.
+    #[serde(rename = "x", default, skip_serializing_if = "Attributes::is_empty")]
+    pub extensions: Attributes,
 }
 
 /// Turns bodies into bytes and back, for stores that keep bytes.

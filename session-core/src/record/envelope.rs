@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::error::causes;
 use crate::record::{Body, Codec, CodecError};
-use crate::record::{PrincipalKey, Record, RecordKey, Version};
+use crate::record::{PrincipalKey, Record, RecordFormat, RecordKey, Version};
 use crate::time::Time;
 
 /// A record as stores of bytes keep it: fields that they read, and a body that they don't.
@@ -33,8 +33,6 @@ pub struct Envelope {
     pub body: Vec<u8>,
 }
 
-/// The first byte of a body, changed when its layout changes.
-const FORMAT: u8 = 1;
 /// Format, key and length before what the codec made.
 const BODY_HEAD: usize = 1 + 32 + 4;
 /// The fields of [`Envelope::to_bytes`] before the body.
@@ -81,10 +79,13 @@ impl Envelope {
             principal: record.principal.clone(),
             constants: record.constants.clone(),
             attributes: record.attributes.clone(),
+            extensions: record.extensions.clone(),
         };
+        // An extension must not meet a reader that would drop it.
+        let format = if record.extensions.is_empty() { record.format } else { record.format.max(RecordFormat::V2) };
         let encoded = codec.encode(&body, &envelope)?;
         let mut bytes = Vec::with_capacity(BODY_HEAD + encoded.len());
-        bytes.push(FORMAT);
+        bytes.push(format.byte());
         bytes.extend_from_slice(record.key.as_bytes());
         bytes.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
         bytes.extend_from_slice(&encoded);
@@ -95,9 +96,7 @@ impl Envelope {
     /// The record in this envelope.
     pub fn open(&self, codec: &dyn Codec) -> Result<Record, InvalidRecord> {
         let (head, encoded) = self.body.split_at_checked(BODY_HEAD).ok_or(InvalidRecord::Truncated)?;
-        if head[0] != FORMAT {
-            return Err(InvalidRecord::Format(head[0]));
-        }
+        let format = RecordFormat::of_byte(head[0]).ok_or(InvalidRecord::Format(head[0]))?;
         if head[1..33] != *self.key.as_bytes() {
             return Err(InvalidRecord::ForeignKey);
         }
@@ -120,6 +119,8 @@ impl Envelope {
             principal: body.principal,
             constants: body.constants,
             attributes: body.attributes,
+            format,
+            extensions: body.extensions,
         })
     }
 
@@ -137,7 +138,8 @@ impl Envelope {
 
     /// What an encrypting codec authenticates besides the body: all that never changes.
     pub fn fixed_part(&self) -> Vec<u8> {
-        let mut fixed = vec![FORMAT];
+        // The layout of this part, not the format of the record.
+        let mut fixed = vec![1];
         fixed.extend_from_slice(self.key.as_bytes());
         fixed.extend_from_slice(&self.created.unix_millis().to_be_bytes());
         fixed.extend_from_slice(&self.absolute_deadline.map_or(NEVER, Time::unix_millis).to_be_bytes());
@@ -249,10 +251,40 @@ mod tests {
     }
 
     #[test]
-    fn a_future_format_is_refused() {
-        let (_, mut envelope) = sealed();
-        envelope.body[0] = FORMAT + 1;
-        assert!(matches!(envelope.open(&JsonCodec), Err(InvalidRecord::Format(2))));
+    fn the_format_before_and_the_one_after_are_read_and_no_other() {
+        let (record, mut envelope) = sealed();
+        for (byte, format) in [(1, RecordFormat::V1), (2, RecordFormat::V2), (3, RecordFormat::V2)] {
+            envelope.body[0] = byte;
+            assert_eq!(envelope.open(&JsonCodec).unwrap(), Record { format, ..record.clone() });
+        }
+        for byte in [0, 4, 255] {
+            envelope.body[0] = byte;
+            assert!(matches!(envelope.open(&JsonCodec), Err(InvalidRecord::Format(found)) if found == byte));
+        }
+    }
+
+    /// What the first release wrote is written and read byte by byte as then.
+    #[test]
+    fn the_first_format_does_not_change() {
+        let key = RecordKey::from_bytes([7; 32]);
+        let mut record =
+            Record::new(key, Version::from_number(1 << 32), Time::from_unix_millis(5), Duration::from_secs(1));
+        record.principal = Some("ann".into());
+        record.attributes = [("Count".to_owned(), 1.into())].into_iter().collect();
+        let json = br#"{"p":"ann","a":{"Count":1}}"#;
+        let body = [&[1][..], &[7; 32], &(json.len() as u32).to_be_bytes(), json].concat();
+        let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
+        assert_eq!(envelope.body, body);
+        assert_eq!(envelope.open(&JsonCodec).unwrap(), record);
+    }
+
+    #[test]
+    fn an_extension_is_written_only_where_older_readers_refuse_the_record() {
+        let mut record = crate::record::sample();
+        record.extensions = [("later".to_owned(), true.into())].into_iter().collect();
+        let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
+        assert_eq!(envelope.body[0], 2);
+        assert_eq!(envelope.open(&JsonCodec).unwrap(), Record { format: RecordFormat::V2, ..record });
     }
 
     #[test]

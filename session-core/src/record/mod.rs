@@ -7,6 +7,7 @@ mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod envelope;
+mod format;
 mod key;
 mod principal_key;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
@@ -19,6 +20,7 @@ pub use codec::{Body, Codec, CodecError, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
 pub use envelope::{Envelope, InvalidRecord, warn_dropped};
+pub use format::RecordFormat;
 pub use key::{InvalidRecordKey, RecordKey};
 pub use principal_key::PrincipalKey;
 pub use record::Record;

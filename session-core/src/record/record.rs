@@ -1,3 +1,4 @@
+use super::format::{RecordFormat, unknown_critical};
 use super::version::Version;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,11 @@ pub struct Record {
     pub constants: Attributes,
     /// Attributes that change.
     pub attributes: Attributes,
+    /// How the record is written as bytes, with the next save too.
+    pub format: RecordFormat,
+    /// Named fields that a later release added: this one keeps them as they are in each save. The name of one
+    /// without which the session must not be used begins with `!`: the session is then no session here.
+    pub extensions: Attributes,
 }
 
 impl Record {
@@ -50,7 +56,15 @@ impl Record {
             principal: None,
             constants: Attributes::default(),
             attributes: Attributes::default(),
+            format: RecordFormat::default(),
+            extensions: Attributes::default(),
         }
+    }
+
+    /// Whether a later release says that the session must not be used without something that this one
+    /// does not know.
+    pub(crate) fn is_beyond_us(&self) -> bool {
+        !self.extensions.is_empty() && unknown_critical(&self.extensions).is_some()
     }
 
     /// When the session ends if it is not used again: the earlier of its two deadlines.
@@ -98,6 +112,8 @@ pub(crate) fn sample() -> Record {
         principal: Some("ann".into()),
         constants: [("UserName".to_owned(), "ann".into())].into_iter().collect(),
         attributes: [("Count".to_owned(), 1.into())].into_iter().collect(),
+        format: RecordFormat::default(),
+        extensions: Attributes::default(),
     }
 }
 

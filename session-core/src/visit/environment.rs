@@ -7,7 +7,7 @@ use crate::error::{RandomError, causes};
 use crate::event::{Event, Events};
 use crate::id::SessionId;
 use crate::random::RandomSource;
-use crate::record::RecordKey;
+use crate::record::{RecordFormat, RecordKey};
 use crate::store::{PatientStore, Store};
 use crate::time::Time;
 
@@ -37,6 +37,7 @@ pub(crate) struct Defaults {
     pub(crate) idle_timeout: Duration,
     pub(crate) absolute_timeout: Option<Duration>,
     pub(crate) persistent: bool,
+    pub(crate) record_format: RecordFormat,
 }
 
 impl Environment {

@@ -159,7 +159,7 @@ impl State {
                 self.draw_again(id?);
                 Ok(())
             }
-            Answer::Loaded(Ok(record)) => self.loaded(operation, record),
+            Answer::Loaded(Ok(record)) => self.loaded(operation, record.filter(|record| !record.is_beyond_us())),
             Answer::Loaded(Err(error)) => Err(self.failed(error)),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);
