@@ -11,6 +11,9 @@
 //! `.await`, and `return` to skip where there is no server. All tests may share one server and
 //! its data, and run at the same time: their keys and principals are random.
 //!
+//! [`fast_store_tests!`] does the same for a [`FastStore`], and [`immediate_store_tests!`] for an
+//! [`ImmediateStore`]. A [`faulty`] store is for tests of what uses a store that fails.
+//!
 //! Nothing sleeps, because time is an argument. Records that a test wants to find are alive by
 //! the system's clock too, so a backend that drops what has expired passes. `purge_expired` is
 //! called for times at most a minute and a half ahead, and records that must survive outlive that.
@@ -28,7 +31,11 @@
 //! [`rounds`].
 //!
 //! [`Store`]: crate::store::Store
+//! [`FastStore`]: crate::store::FastStore
+//! [`ImmediateStore`]: crate::store::ImmediateStore
 //! [`conformance_tests!`]: crate::conformance_tests
+//! [`fast_store_tests!`]: crate::fast_store_tests
+//! [`immediate_store_tests!`]: crate::immediate_store_tests
 
 use std::time::Duration;
 
@@ -43,6 +50,9 @@ use crate::store::{Created, Renewed, Saved, Store};
 use crate::time::Time;
 
 mod deadlines;
+mod fast;
+pub mod faulty;
+mod immediate;
 mod managing;
 mod principals;
 mod races;
@@ -51,6 +61,8 @@ mod renewing;
 mod writing;
 
 pub use deadlines::*;
+pub use fast::*;
+pub use immediate::*;
 pub use managing::*;
 pub use principals::*;
 pub use races::*;
