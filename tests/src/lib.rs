@@ -3,8 +3,8 @@
 pub mod calls;
 pub mod client;
 pub mod records;
+pub mod store_fault_tests;
 pub mod store_faults;
-pub mod unsteady_store;
 
 #[cfg(feature = "browser")]
 pub mod browser;

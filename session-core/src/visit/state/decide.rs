@@ -159,7 +159,11 @@ impl State {
                 self.draw_again(id?);
                 Ok(())
             }
-            Answer::Loaded(Ok(record)) => self.loaded(operation, record.filter(|record| !record.is_beyond_us())),
+            Answer::Loaded(Ok(Some(record))) if record.is_beyond_us() => {
+                self.notices.push(Notice::BeyondUs { key: record.key });
+                self.loaded(operation, None)
+            }
+            Answer::Loaded(Ok(record)) => self.loaded(operation, record),
             Answer::Loaded(Err(error)) => Err(self.failed(error)),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);
