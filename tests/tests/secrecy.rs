@@ -85,7 +85,7 @@ async fn no_id_is_printed() {
     ids.push(FORGED.into());
     let log = log.text();
     for expected in
-        ["session created", "session renewed", "session removed", "rejected", "session operation failed", "shown"]
+        ["session created", "session renewed", "session ended", "rejected", "session operation failed", "shown"]
     {
         assert!(log.contains(expected), "{expected:?} is not logged:\n{log}");
     }
