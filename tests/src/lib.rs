@@ -54,3 +54,8 @@ pub use server_process::{ServerProcess, free_port, is_installed};
 #[cfg(all(doctest, feature = "memcached", feature = "postgres", feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// Compiles the examples of a guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/own-store.md")]
+pub struct OwnStoreGuide;

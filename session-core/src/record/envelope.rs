@@ -161,6 +161,11 @@ impl Envelope {
         bytes
     }
 
+    /// [`from_bytes`](Envelope::from_bytes), where bytes that don't fit count as none, with one warning.
+    pub fn from_bytes_or_warn(key: RecordKey, bytes: &[u8], store: &'static str) -> Option<Self> {
+        Envelope::from_bytes(key, bytes).inspect_err(|error| warn_dropped(&key, error, store)).ok()
+    }
+
     /// The envelope that [`to_bytes`](Envelope::to_bytes) made of the record of this key.
     pub fn from_bytes(key: RecordKey, bytes: &[u8]) -> Result<Self, InvalidRecord> {
         let (head, body) = bytes.split_at_checked(HEAD).ok_or(InvalidRecord::Truncated)?;
