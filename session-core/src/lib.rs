@@ -41,7 +41,7 @@ pub use random::{RandomSource, SystemRandom};
 pub use record::EncryptedCodec;
 pub use record::{
     Attributes, Body, Codec, CodecError, Envelope, InvalidRecord, InvalidRecordKey, JsonCodec, MAX_SESSION_BYTES,
-    PrincipalKey, Record, RecordKey, Version,
+    PrincipalKey, Record, RecordFormat, RecordKey, Version,
 };
 pub use session::{AttrKey, AttrName, Name, NewSession, Session, WriteName};
 pub use store::{AnyStore, Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};

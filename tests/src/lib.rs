@@ -3,8 +3,8 @@
 pub mod calls;
 pub mod client;
 pub mod records;
+pub mod store_fault_tests;
 pub mod store_faults;
-pub mod unsteady_store;
 
 #[cfg(feature = "browser")]
 pub mod browser;
@@ -54,3 +54,8 @@ pub use server_process::{ServerProcess, free_port, is_installed};
 #[cfg(all(doctest, feature = "memcached", feature = "postgres", feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// Compiles the examples of a guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/own-store.md")]
+pub struct OwnStoreGuide;

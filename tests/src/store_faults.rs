@@ -180,25 +180,16 @@ pub async fn cancelled_renewal_leaves_exactly_one(store: &impl Store, rounds: us
 
 /// A26: whoever waits gets the reply to their own question, whoever gave up before.
 ///
-/// Readers ask for marked records, writers save and touch them; most of them give up.
+/// So many clients read marked records, save and touch them; most of them give up. Where a connection carries
+/// one call at a time there must be no more clients than can be answered before they do.
 pub async fn cancelled_calls_leave_nobody_anothers_reply(
     store: &(impl Store + Clone),
     proxy: &Proxy,
-    cancellations: usize,
-) {
-    cancelled_calls_of(16, Duration::from_millis(20), store, proxy, cancellations).await;
-}
-
-/// The same with so many clients, none of whom is more patient than that: for stores whose
-/// connections carry one call at a time.
-pub async fn cancelled_calls_of(
     clients: u64,
-    patience: Duration,
-    store: &(impl Store + Clone),
-    proxy: &Proxy,
     cancellations: usize,
 ) {
-    let patience = patience.as_micros() as u64;
+    // In microseconds: from before a call is sent to after it is answered.
+    const PATIENCE: u64 = 20_000;
     let mut marked = Vec::new();
     for mark in 0..32 {
         marked.push(created(store, with(fresh_record(), |record| record.attributes = attributes("Mark", mark))).await);
@@ -217,8 +208,7 @@ pub async fn cancelled_calls_of(
             while count(&cancelled) < cancellations || count(&answered) <= cancellations / 20 {
                 assert!(count(&cancelled) < 20 * cancellations, "only {} were answered", count(&answered));
                 let record = &marked[random.below(32) as usize];
-                // From before it is sent to after it is answered.
-                let patience = Duration::from_micros(random.below(patience));
+                let patience = Duration::from_micros(random.below(PATIENCE));
                 let visiting = visit(&store, record, random.below(3));
                 let is_answered = tokio::time::timeout(patience, visiting).await.is_ok();
                 if is_answered { &answered } else { &cancelled }.fetch_add(1, Ordering::Relaxed);

@@ -2,7 +2,6 @@
 //! test is named after what must not happen, or what must instead.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::routing::{get, post};
 use session_axum::{MaybeSession, NewSession, Session, SessionError, SessionLayer, SessionManager};
+use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use session_core::{Error, ManualClock, MemoryStore};
 use tokio::sync::{Barrier, Notify};
 use workspace_tests::client::{Client, answer};
-use workspace_tests::unsteady_store::UnsteadyStore;
 
 const COOKIE: &str = "__Host-sessid";
 const FORGED: &str = "AAAAAAAAAAAAAAAAAAAAAAAA";
@@ -66,8 +65,8 @@ fn memory() -> (Router, MemoryStore, SessionManager) {
     (routes().layer(SessionLayer::new(manager.clone())), store, manager)
 }
 
-fn unsteady() -> (Router, UnsteadyStore) {
-    let store = UnsteadyStore::default();
+fn faulty() -> (Router, FaultyStore) {
+    let store = FaultyStore::new(MemoryStore::new());
     (routes().layer(SessionLayer::new(store.clone())), store)
 }
 
@@ -189,7 +188,7 @@ async fn a_slow_request_under_the_old_id_does_not_damage_the_renewed_session() {
 /// A4, B28, spring-session 1270 and 2308.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_renewals_leave_one_valid_id_and_no_server_error() {
-    let (store, slow_store) = (MemoryStore::new(), UnsteadyStore::default());
+    let (store, slow_store) = (MemoryStore::new(), FaultyStore::new(MemoryStore::new()));
     for layer in [SessionLayer::new(store.clone()), SessionLayer::new(slow_store.clone())] {
         // Both requests have loaded the session before either renews it.
         let both_loaded = Arc::new(Barrier::new(2));
@@ -214,7 +213,7 @@ async fn concurrent_renewals_leave_one_valid_id_and_no_server_error() {
             assert_eq!(alive, 1);
         }
     }
-    assert_eq!((store.len(), slow_store.inner.len()), (200, 200));
+    assert_eq!((store.len(), slow_store.inner().len()), (200, 200));
 }
 
 /// A6, CVE-2023-20862 (Spring Security).
@@ -379,14 +378,14 @@ async fn junk_does_not_hide_a_valid_cookie() {
 /// A30, B51: a client that follows at once sees what was written.
 #[tokio::test]
 async fn what_was_written_is_stored_before_the_response_leaves() {
-    let (app, store) = unsteady();
+    let (app, store) = faulty();
     let mut client = signed_in(&app).await;
-    store.hold_writes();
+    let gate = store.faults().hold(Operation::WRITES);
     let mut writer = client.clone();
     let writing = tokio::spawn(async move { writer.post("/set").await.status });
     let_others_run().await;
     assert!(!writing.is_finished(), "the response left before the write");
-    store.resume();
+    gate.open();
     assert_eq!(writing.await.unwrap(), StatusCode::OK);
     assert_eq!(client.get("/value").await.body, "7");
 }
@@ -394,30 +393,26 @@ async fn what_was_written_is_stored_before_the_response_leaves() {
 /// F1, R32: a store that is down is not an empty session.
 #[tokio::test]
 async fn a_failing_load_is_503_and_leaves_the_cookie_alone() {
-    let (app, store) = unsteady();
+    let (app, store) = faulty();
     let mut client = signed_in(&app).await;
-    store.reads_fail.store(true, Ordering::SeqCst);
+    store.faults().fail_every(Operation::READS, Fault::Refused);
     for (method, path) in [(Method::GET, "/value"), (Method::POST, "/write"), (Method::POST, "/logout")] {
         let answer = client.send(method, path, &[]).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.set_cookies(), Vec::<&str>::new());
-        assert!(
-            !answer.body.contains("secret-internal-detail") && !answer.body.contains("unsteady"),
-            "{}",
-            answer.body
-        );
+        assert!(!answer.body.contains("disk full") && !answer.body.contains("faulty"), "{}", answer.body);
     }
     assert_eq!(client.get("/plain").await.body, "plain");
-    store.reads_fail.store(false, Ordering::SeqCst);
+    store.faults().recover();
     assert_eq!(client.get("/value").await.body, "0");
 }
 
 /// F2, B63, R33.
 #[tokio::test]
 async fn a_failing_save_is_503_without_a_cookie_and_visible_nowhere() {
-    let (app, store) = unsteady();
+    let (app, store) = faulty();
     let mut client = signed_in(&app).await;
-    store.writes_fail.store(true, Ordering::SeqCst);
+    store.faults().fail_every(Operation::WRITES, Fault::Refused);
     for (method, path) in [
         (Method::POST, "/set"),
         (Method::GET, "/count"),
@@ -429,9 +424,9 @@ async fn a_failing_save_is_503_without_a_cookie_and_visible_nowhere() {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert_eq!(answer.set_cookies(), Vec::<&str>::new(), "{path}");
     }
-    store.writes_fail.store(false, Ordering::SeqCst);
+    store.faults().recover();
     assert_eq!(client.get("/value").await.body, "0");
-    assert_eq!(store.inner.len(), 1);
+    assert_eq!(store.inner().len(), 1);
 }
 
 /// F11: a panicking handler changes nothing, whether or not somebody catches the panic.
@@ -550,15 +545,15 @@ async fn a_slow_request_that_made_its_session_persistent_sends_no_cookie_after_a
 /// F12, guarantee 10: after it, everything is.
 #[tokio::test]
 async fn a_client_that_hangs_up_during_the_commit_finds_it_done() {
-    let (app, store) = unsteady();
+    let (app, store) = faulty();
     let mut client = signed_in(&app).await;
-    store.hold_writes();
+    let gate = store.faults().hold(Operation::WRITES);
     let mut leaving = client.clone();
     let request = tokio::spawn(async move { leaving.post("/set").await });
     let_others_run().await;
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
-    store.resume();
+    gate.open();
     let_others_run().await;
     assert_eq!(client.get("/value").await.body, "7");
 }

@@ -1,7 +1,6 @@
 //! What a client sees: B50 to B67 of the requirements, through the router.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,8 +11,8 @@ use session_axum::{
     AttrKey, HeaderTransport, Key, ManualClock, MaybeSession, MemoryStore, NewSession, SameSite, Session,
     SessionCookie, SessionError, SessionLayer, SessionManager,
 };
+use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use workspace_tests::client::{Answer, Browser, Client};
-use workspace_tests::unsteady_store::UnsteadyStore;
 
 const COUNT: AttrKey<u32> = AttrKey::new("Count");
 const COOKIE: &str = "__Host-sessid";
@@ -112,11 +111,11 @@ async fn reading_sends_no_cookie_and_varies() {
 /// B52, R30.
 #[tokio::test]
 async fn reading_writes_nothing() {
-    let store = UnsteadyStore::default();
+    let store = FaultyStore::new(MemoryStore::new());
     let manager = SessionManager::new(store.clone());
     let app = routes().layer(SessionLayer::new(manager.clone()));
     let mut client = signed_in(&app).await;
-    store.writes_fail.store(true, Ordering::SeqCst);
+    store.faults().fail_every(Operation::WRITES, Fault::Refused);
     let answer = client.get("/read").await;
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, r#"Some("ann") Some(0)"#));
     assert_no_cookie(&answer);
@@ -148,16 +147,15 @@ async fn a_visitor_without_a_session_is_rejected_or_redirected() {
 /// A17.
 #[tokio::test]
 async fn the_vary_header_is_there_when_the_store_fails() {
-    let store = UnsteadyStore::default();
+    let store = FaultyStore::new(MemoryStore::new());
     let app = routes().layer(SessionLayer::new(store.clone()));
     let mut client = signed_in(&app).await;
-    for (failing, method, path) in
-        [(&store.reads_fail, Method::GET, "/read"), (&store.writes_fail, Method::POST, "/set")]
+    for (failing, method, path) in [(Operation::READS, Method::GET, "/read"), (Operation::WRITES, Method::POST, "/set")]
     {
-        failing.store(true, Ordering::SeqCst);
+        store.faults().fail_every(failing, Fault::Refused);
         let answer = client.send(method, path, &[]).await;
         assert_eq!((answer.status, answer.all("vary")), (StatusCode::SERVICE_UNAVAILABLE, vec!["cookie"]), "{path}");
-        failing.store(false, Ordering::SeqCst);
+        store.faults().recover();
     }
 }
 
@@ -452,14 +450,14 @@ async fn signed_and_private_cookies_rotate_their_keys() {
 /// B53.
 #[tokio::test]
 async fn a_badly_signed_cookie_is_no_session_and_does_not_reach_the_store() {
-    let store = UnsteadyStore::default();
+    let store = FaultyStore::new(MemoryStore::new());
     let manager = SessionManager::new(store.clone());
     let layer = SessionLayer::builder(manager.clone()).cookie(SessionCookie::new().signed([Key::generate()]));
     let app = routes().layer(layer.build().unwrap());
     let mut client = signed_in(&app).await;
     let signed = client.jar[COOKIE].clone();
     // The id without its signature, another signature, and a signature of another value.
-    store.reads_fail.store(true, Ordering::SeqCst);
+    store.faults().fail_every(Operation::READS, Fault::Refused);
     let (signature, id) = signed.split_at(44);
     for forged in [id.to_owned(), format!("{}{id}", "A".repeat(44)), format!("{signature}{}", id.to_uppercase())] {
         client.jar.insert(COOKIE.into(), forged);
@@ -478,7 +476,7 @@ async fn a_cookie_that_no_present_key_made_is_refused_and_does_not_reach_the_sto
         [|key| SessionCookie::new().signed([key.clone()]), |key| SessionCookie::new().private([key.clone()])];
     let mut foreign = Vec::new();
     for kind in kinds {
-        let store = UnsteadyStore::default();
+        let store = FaultyStore::new(MemoryStore::new());
         let manager = SessionManager::new(store.clone());
         let with = |key: &Key| {
             let layer = SessionLayer::builder(manager.clone()).cookie(kind(key)).build().unwrap();
@@ -496,14 +494,14 @@ async fn a_cookie_that_no_present_key_made_is_refused_and_does_not_reach_the_sto
             let other = if &valid[at..=at] == "A" { "B" } else { "A" };
             format!("{}{other}{}", &valid[..at], &valid[at + 1..])
         }));
-        store.reads_fail.store(true, Ordering::SeqCst);
+        store.faults().fail_every(Operation::READS, Fault::Refused);
         for value in &forged {
             client.jar.insert(COOKIE.into(), value.clone());
             let answer = client.get("/attrs").await;
             assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "none"), "{value}");
         }
         assert_eq!(manager.counters().rejected_ids, forged.len() as u64);
-        store.reads_fail.store(false, Ordering::SeqCst);
+        store.faults().recover();
         client.jar.insert(COOKIE.into(), valid.clone());
         assert_eq!(client.get("/count").await.body, "1");
         foreign.push(valid);

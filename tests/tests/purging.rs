@@ -1,29 +1,28 @@
 //! Purging for a cron job: `PurgeService`, in a router.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::{Method, StatusCode, header};
 use session_axum::{NewSession, PurgeService, SessionManager};
-use session_core::{Event, ManualClock};
+use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
+use session_core::{Event, ManualClock, MemoryStore};
 use workspace_tests::client::{Answer, Client};
-use workspace_tests::unsteady_store::UnsteadyStore;
 
 const SECRET: &str = "open sesame";
 const BEARER: (&str, &str) = ("authorization", "Bearer open sesame");
 
 /// A store, and a job that purges it.
 struct Job {
-    store: UnsteadyStore,
+    store: FaultyStore,
     clock: Arc<ManualClock>,
     sessions: SessionManager,
 }
 
 impl Job {
     fn new() -> Self {
-        let (store, clock) = (UnsteadyStore::default(), Arc::new(ManualClock::default()));
+        let (store, clock) = (FaultyStore::new(MemoryStore::new()), Arc::new(ManualClock::default()));
         let sessions = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
         Job { store, clock, sessions: sessions.build().unwrap() }
     }
@@ -57,7 +56,7 @@ async fn what_has_expired_is_deleted_and_counted() {
     job.expired(250).await;
     job.sessions.create(NewSession::new()).await.unwrap();
     check(&ask(job.service(), Method::GET, &[BEARER]).await, StatusCode::OK, r#"{"completed":true,"purged":250}"#);
-    assert_eq!(job.store.inner.len(), 1);
+    assert_eq!(job.store.inner().len(), 1);
     check(&ask(job.service(), Method::POST, &[BEARER]).await, StatusCode::OK, r#"{"completed":true,"purged":0}"#);
 }
 
@@ -67,10 +66,10 @@ async fn a_job_whose_time_is_over_says_that_some_are_left() {
     job.expired(250).await;
     let service = job.service().time_limit(Duration::ZERO);
     let mut answers = 0;
-    while !job.store.inner.is_empty() {
-        let before = job.store.inner.len();
+    while !job.store.inner().is_empty() {
+        let before = job.store.inner().len();
         let answer = ask(service.clone(), Method::GET, &[BEARER]).await;
-        let (left, purged) = (job.store.inner.len(), before - job.store.inner.len());
+        let (left, purged) = (job.store.inner().len(), before - job.store.inner().len());
         check(&answer, StatusCode::OK, &format!(r#"{{"completed":{},"purged":{purged}}}"#, left == 0));
         answers += 1;
     }
@@ -79,20 +78,20 @@ async fn a_job_whose_time_is_over_says_that_some_are_left() {
 
 #[tokio::test]
 async fn a_store_that_fails_midway_is_told_with_what_was_done() {
-    let (store, clock) = (UnsteadyStore::default(), Arc::new(ManualClock::default()));
-    let fails = Arc::clone(&store.writes_fail);
+    let (store, clock) = (FaultyStore::new(MemoryStore::new()), Arc::new(ManualClock::default()));
+    let faults = store.faults().clone();
     let sessions = SessionManager::builder(store.clone())
         .clock(Arc::clone(&clock))
         .without_background_purge()
         .observer(move |event: Event<'_>| {
             if let Event::Expired { .. } = event {
-                fails.store(true, Ordering::SeqCst);
+                faults.fail_every(Operation::WRITES, Fault::Refused);
             }
         });
     let job = Job { store, clock, sessions: sessions.build().unwrap() };
     job.expired(250).await;
     let answer = ask(job.service(), Method::GET, &[BEARER]).await;
-    let purged = 250 - job.store.inner.len();
+    let purged = 250 - job.store.inner().len();
     assert!((1..250).contains(&purged));
     check(&answer, StatusCode::SERVICE_UNAVAILABLE, &format!(r#"{{"completed":false,"purged":{purged}}}"#));
 }
@@ -118,7 +117,7 @@ async fn without_the_secret_nothing_is_purged() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         assert!(answer.headers.contains_key(header::WWW_AUTHENTICATE));
     }
-    assert_eq!(job.store.inner.len(), 1);
+    assert_eq!(job.store.inner().len(), 1);
 }
 
 /// As it is where a variable of the environment was forgotten.

@@ -4,14 +4,14 @@
 //! wants to see.
 
 use std::io::Write;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::{get, post};
 use session_axum::{MaybeSession, NewSession, Session, SessionError, SessionLayer};
+use session_core::MemoryStore;
+use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use workspace_tests::client::Client;
-use workspace_tests::unsteady_store::UnsteadyStore;
 
 const COOKIE: &str = "__Host-sessid";
 const FORGED: &str = "AAAAAAAAAAAAAAAAAAAAAAAA";
@@ -67,16 +67,16 @@ fn routes() -> Router {
 #[tokio::test]
 async fn no_id_is_printed() {
     let (log, _guard) = capture();
-    let store = UnsteadyStore::default();
+    let store = FaultyStore::new(MemoryStore::new());
     let app = routes().layer(SessionLayer::new(store.clone()));
     let mut client = Client::new(&app);
     client.post("/login").await;
     let mut ids = vec![client.jar[COOKIE].clone()];
     client.get("/show").await;
     client.get("/count").await;
-    store.writes_fail.store(true, Ordering::SeqCst);
+    store.faults().fail_every(Operation::WRITES, Fault::Refused);
     client.get("/count").await;
-    store.writes_fail.store(false, Ordering::SeqCst);
+    store.faults().recover();
     client.post("/renew").await;
     ids.push(client.jar[COOKIE].clone());
     client.post("/logout").await;
@@ -85,7 +85,7 @@ async fn no_id_is_printed() {
     ids.push(FORGED.into());
     let log = log.text();
     for expected in
-        ["session created", "session renewed", "session removed", "rejected", "session operation failed", "shown"]
+        ["session created", "session renewed", "session ended", "rejected", "session operation failed", "shown"]
     {
         assert!(log.contains(expected), "{expected:?} is not logged:\n{log}");
     }
@@ -108,7 +108,7 @@ async fn no_stored_value_is_printed() {
         .route("/start", post(start))
         .route("/read", get(read))
         .route("/update", get(update))
-        .layer(SessionLayer::new(UnsteadyStore::default()));
+        .layer(SessionLayer::new(FaultyStore::new(MemoryStore::new())));
     let mut client = Client::new(&app);
     client.post("/start").await;
     for path in ["/read", "/update"] {

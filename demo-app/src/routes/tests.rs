@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -8,8 +7,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use clap::Parser;
 use http_body_util::BodyExt;
-use session_axum::store::{Capabilities, Created, Purged, Renewed, Saved, Version};
-use session_axum::{ManualClock, MemoryStore, Record, RecordKey, SessionLayer, Store, StoreError, Time};
+use session_axum::{ManualClock, MemoryStore, SessionLayer};
+use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use tower::ServiceExt;
 
 use crate::options::Options;
@@ -19,23 +18,16 @@ const TOKEN: &str = "open sesame";
 const LOGIN: &str = "UserName=ann&Password=a&Login=Login";
 const BEARER: (&str, &str) = ("authorization", "Bearer open sesame");
 
-/// A store that fails on request.
-#[derive(Clone, Default)]
-struct Switchable {
-    store: MemoryStore,
-    is_down: Arc<AtomicBool>,
-}
-
 /// The demo, with what tests turn.
 struct Demo {
     app: Router,
     clock: Arc<ManualClock>,
-    store: Switchable,
+    store: FaultyStore,
 }
 
 impl Demo {
     fn new() -> Self {
-        let (clock, store) = (Arc::new(ManualClock::default()), Switchable::default());
+        let (clock, store) = (Arc::new(ManualClock::default()), FaultyStore::new(MemoryStore::new()));
         let layer = SessionLayer::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
         let layer = layer.allow_http().build().unwrap();
         let site = Site::new(&Options::parse_from(["demo-app"]));
@@ -128,7 +120,7 @@ async fn a_stranger_sees_the_form_and_gets_no_cookie() {
     let answer = demo.visitor().get("/demo").await;
     answer.assert_login_form();
     assert!(!answer.headers.contains_key(header::SET_COOKIE));
-    assert!(demo.store.store.is_empty());
+    assert!(demo.store.inner().is_empty());
 }
 
 #[tokio::test]
@@ -164,7 +156,7 @@ async fn wrong_credentials_are_refused_in_words() {
         assert!(answer.says("Invalid user name or password!"), "{user:.9} {password}");
         assert!(!answer.headers.contains_key(header::SET_COOKIE));
     }
-    assert!(demo.store.store.is_empty());
+    assert!(demo.store.inner().is_empty());
 }
 
 #[tokio::test]
@@ -240,14 +232,14 @@ async fn the_session_ends_after_the_idle_timeout() {
 async fn an_outage_is_explained_and_passes() {
     let demo = Demo::new();
     let mut ann = demo.signed_in().await;
-    demo.store.is_down.store(true, Ordering::SeqCst);
+    demo.store.faults().fail_every(Operation::ALL, Fault::Refused);
     for answer in [ann.get("/demo").await, ann.post("/demo", LOGIN).await, demo.visitor().post("/demo", LOGIN).await] {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(answer.says("try again") && answer.says("<!doctype html>"), "{}", answer.body);
         assert!(!answer.headers.contains_key(header::SET_COOKIE));
     }
     demo.visitor().get("/demo").await.assert_login_form();
-    demo.store.is_down.store(false, Ordering::SeqCst);
+    demo.store.faults().recover();
     ann.get("/demo").await.assert_count(2);
 }
 
@@ -313,7 +305,7 @@ async fn purging_tells_how_many_and_whether_it_is_done() {
     let answer = demo.visitor().send(Method::GET, "/demo/purge", "", &[BEARER]).await;
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, r#"{"completed":true,"purged":3}"#));
 
-    demo.store.is_down.store(true, Ordering::SeqCst);
+    demo.store.faults().fail_every(Operation::ALL, Fault::Refused);
     let answer = demo.visitor().send(Method::GET, "/demo/purge", "", &[BEARER]).await;
     let expected = (StatusCode::SERVICE_UNAVAILABLE, r#"{"completed":false,"purged":0}"#);
     assert_eq!((answer.status, answer.body.as_str()), expected);
@@ -328,47 +320,5 @@ async fn without_a_token_there_is_no_administration() {
     };
     for path in ["/demo/admin", "/demo/purge"] {
         assert_eq!(visitor.send(Method::GET, path, "", &[BEARER]).await.status, StatusCode::NOT_FOUND);
-    }
-}
-
-impl Switchable {
-    fn answer(&self) -> Result<&MemoryStore, StoreError> {
-        match self.is_down.load(Ordering::SeqCst) {
-            false => Ok(&self.store),
-            true => Err(StoreError::refused("switchable", "it is down")),
-        }
-    }
-}
-
-impl Store for Switchable {
-    fn name(&self) -> &'static str {
-        "switchable"
-    }
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
-    }
-    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
-        self.answer()?.create(record).await
-    }
-    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        self.answer()?.load(key, now).await
-    }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        self.answer()?.save(record, expected).await
-    }
-    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        self.answer()?.touch(key, accessed).await
-    }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        self.answer()?.renew(old, expected, record).await
-    }
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        self.answer()?.delete(key).await
-    }
-    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
-        self.answer()?.purge_expired(now, limit).await
-    }
-    async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
-        self.answer()?.list(now, limit).await
     }
 }

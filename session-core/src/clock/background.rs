@@ -23,6 +23,8 @@ mod with_tokio {
 
     use tokio::runtime::Handle;
     pub(crate) use tokio::task::AbortHandle;
+    #[cfg(feature = "conformance")]
+    pub(crate) use tokio::task::yield_now;
 
     /// Whether there is a runtime that [`spawn`] can use.
     pub(crate) fn can_spawn() -> bool {
@@ -59,6 +61,8 @@ mod with_shuttle {
     use std::time::Duration;
 
     pub(crate) use shuttle::future::AbortHandle;
+    #[cfg(feature = "conformance")]
+    pub(crate) use shuttle::future::yield_now;
 
     pub(crate) fn can_spawn() -> bool {
         true

@@ -11,6 +11,9 @@
 //! `.await`, and `return` to skip where there is no server. All tests may share one server and
 //! its data, and run at the same time: their keys and principals are random.
 //!
+//! [`fast_store_tests!`] does the same for a [`FastStore`], and [`immediate_store_tests!`] for an
+//! [`ImmediateStore`]. A [`faulty`] store is for tests of what uses a store that fails.
+//!
 //! Nothing sleeps, because time is an argument. Records that a test wants to find are alive by
 //! the system's clock too, so a backend that drops what has expired passes. `purge_expired` is
 //! called for times at most a minute and a half ahead, and records that must survive outlive that.
@@ -28,7 +31,11 @@
 //! [`rounds`].
 //!
 //! [`Store`]: crate::store::Store
+//! [`FastStore`]: crate::store::FastStore
+//! [`ImmediateStore`]: crate::store::ImmediateStore
 //! [`conformance_tests!`]: crate::conformance_tests
+//! [`fast_store_tests!`]: crate::fast_store_tests
+//! [`immediate_store_tests!`]: crate::immediate_store_tests
 
 use std::time::Duration;
 
@@ -38,24 +45,31 @@ use crate::clock::{Clock, SystemClock};
 use crate::id::SessionId;
 use crate::random::SystemRandom;
 use crate::record::Attribute;
-use crate::record::{Attributes, Record, RecordKey, Version};
+use crate::record::{Attributes, Record, RecordFormat, RecordKey, Version};
 use crate::store::{Created, Renewed, Saved, Store};
 use crate::time::Time;
 
 mod deadlines;
+mod fast;
+pub mod faulty;
+mod immediate;
 mod managing;
 mod principals;
 mod races;
 mod reading;
 mod renewing;
+mod upgrading;
 mod writing;
 
 pub use deadlines::*;
+pub use fast::*;
+pub use immediate::*;
 pub use managing::*;
 pub use principals::*;
 pub use races::*;
 pub use reading::*;
 pub use renewing::*;
+pub use upgrading::*;
 pub use writing::*;
 
 /// Declares one test per behaviour for the store that the expression gives.
@@ -122,6 +136,10 @@ macro_rules! conformance_tests {
             renewing_a_deleted_record_reports_missing
             renewing_to_a_taken_key_changes_nothing
             renewing_may_change_principal_and_constants
+            // Upgrades.
+            formats_live_side_by_side_and_the_way_back
+            extension_of_a_later_release_survives_saves_and_renewals
+            session_beyond_this_release_is_refused_and_left_alone
             // Principals and lists.
             principal_has_its_live_records_only
             principal_index_follows_creation_renewal_and_removal
@@ -217,6 +235,8 @@ fn fresh_record() -> Record {
         principal: None,
         constants: attributes([("Role", "guest".into())]),
         attributes: attributes([("Color", "red".into()), ("Count", 1.into())]),
+        format: RecordFormat::default(),
+        extensions: Attributes::default(),
     }
 }
 

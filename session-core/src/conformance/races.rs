@@ -195,7 +195,12 @@ pub async fn parallel_updates_add_up(store: &(impl Store + Clone), rounds: usize
 }
 
 /// Attempts of the same kind at the same time: the one that was stored, and the others' outcomes.
-async fn race<S, W, O>(store: &S, done: O, attempts: Vec<Record>, write: impl Fn(S, Record) -> W) -> (Record, Vec<O>)
+pub(super) async fn race<S, W, O>(
+    store: &S,
+    done: O,
+    attempts: Vec<Record>,
+    write: impl Fn(S, Record) -> W,
+) -> (Record, Vec<O>)
 where
     S: Store + Clone,
     O: PartialEq + std::fmt::Debug + Send + 'static,
@@ -212,7 +217,7 @@ where
     (winner, rest.into_iter().map(|(_, written)| written).collect())
 }
 
-async fn at_once<A, B>(
+pub(super) async fn at_once<A, B>(
     a: impl Future<Output = A> + Send + 'static,
     b: impl Future<Output = B> + Send + 'static,
 ) -> (A, B)

@@ -7,6 +7,7 @@ use crate::error::ConfigError;
 use crate::event::{Events, Observer};
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
+use crate::record::RecordFormat;
 use crate::session::checked_timeout;
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::visit::{ConflictQueue, Defaults, Environment};
@@ -37,6 +38,7 @@ pub struct SessionManagerBuilder {
     idle_timeout: Duration,
     absolute_timeout: Option<Duration>,
     persistent: bool,
+    record_format: RecordFormat,
     max_sessions_per_principal: Option<usize>,
     time_limit: Duration,
     attempts: u32,
@@ -70,6 +72,7 @@ impl SessionManagerBuilder {
             idle_timeout: Duration::from_secs(30 * 60),
             absolute_timeout: Some(Duration::from_secs(24 * 60 * 60)),
             persistent: false,
+            record_format: RecordFormat::default(),
             max_sessions_per_principal: None,
             time_limit: Duration::from_secs(5),
             attempts: 3,
@@ -113,6 +116,17 @@ impl SessionManagerBuilder {
     /// `true`, whoever uses the computer next finds the user signed in until a timeout ends the session.
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.persistent = persistent;
+        self
+    }
+
+    /// The format in which records are written.
+    ///
+    /// Default: [`RecordFormat::V1`], which processes of the release before read too. Records of both formats are
+    /// read, whatever is set here. Set a later format only when all processes that share the store read it: to
+    /// others, a session in that format does not exist. To go back, set the earlier format first, and wait until
+    /// every session was saved or has expired.
+    pub fn record_format(mut self, format: RecordFormat) -> Self {
+        self.record_format = format;
         self
     }
 
@@ -223,6 +237,7 @@ impl SessionManagerBuilder {
                 idle_timeout: self.idle_timeout,
                 absolute_timeout: self.absolute_timeout,
                 persistent: self.persistent,
+                record_format: self.record_format,
             },
             max_sessions_per_principal: self.max_sessions_per_principal,
             events: Events::new(self.observers),

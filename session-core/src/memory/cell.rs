@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::record::touch_interval;
-use crate::record::{Attributes, Record, RecordKey, Version};
+use crate::record::{Attributes, Record, RecordFormat, RecordKey, Version};
 use crate::store::Saved;
 use crate::time::Time;
 use crate::time::millis;
@@ -30,7 +30,9 @@ struct Rest {
     until: Time,
     principal: Option<Arc<str>>,
     constants: Attributes,
+    extensions: Attributes,
     persistent: bool,
+    format: RecordFormat,
 }
 
 impl Cell {
@@ -49,7 +51,9 @@ impl Cell {
             until,
             principal: record.principal.clone(),
             constants: record.constants.clone(),
+            extensions: record.extensions.clone(),
             persistent: record.persistent,
+            format: record.format,
         };
         Cell { attributes: record.attributes.clone(), rest: Box::new(rest) }
     }
@@ -89,6 +93,8 @@ impl Cell {
             principal: rest.principal.clone(),
             constants: rest.constants.clone(),
             attributes: self.attributes.clone(),
+            format: rest.format,
+            extensions: rest.extensions.clone(),
         })
     }
 
@@ -135,6 +141,8 @@ impl Cell {
         rest.accessed = rest.accessed.max(record.accessed);
         rest.idle_timeout_ms = millis(record.idle_timeout);
         rest.persistent = record.persistent;
+        rest.format = record.format;
+        rest.extensions.clone_from(&record.extensions);
         std::mem::replace(&mut self.attributes, record.attributes.clone())
     }
 }

@@ -21,6 +21,9 @@ pub struct Body {
     /// Attributes that change.
     #[serde(rename = "a", default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
+    /// Named fields of a later release. A codec writes and reads them like attributes.
+    #[serde(rename = "x", default, skip_serializing_if = "Attributes::is_empty")]
+    pub extensions: Attributes,
 }
 
 /// Turns the [`Body`] of a record into bytes and back, for stores that keep bytes.

@@ -1,6 +1,6 @@
 use crate::time::Time;
 
-use super::invalid::InvalidRecord;
+use super::invalid::{InvalidRecord, warn_dropped};
 use super::key::RecordKey;
 use super::principal_key::PrincipalKey;
 use super::version::Version;
@@ -51,8 +51,6 @@ pub struct Envelope {
     pub body: Vec<u8>,
 }
 
-/// The first byte of a body. It changes when the layout changes.
-pub(super) const FORMAT: u8 = 1;
 /// The number of bytes that [`Envelope::to_bytes`] writes before the body.
 const HEAD: usize = 8 * 5 + 1 + 32;
 const NEVER: i64 = i64::MAX;
@@ -88,9 +86,10 @@ impl Envelope {
     }
 
     /// The bytes that an encrypting codec authenticates together with the body: the fields that never change
-    /// (format, key, start, absolute deadline, principal).
+    /// (key, start, absolute deadline, principal).
     pub fn fixed_part(&self) -> Vec<u8> {
-        let mut fixed = vec![FORMAT];
+        // The layout of this part. It is not the format of the record, which a save may change.
+        let mut fixed = vec![1];
         fixed.extend_from_slice(self.key.as_bytes());
         fixed.extend_from_slice(&self.created.unix_millis().to_be_bytes());
         fixed.extend_from_slice(&self.absolute_deadline.map_or(NEVER, Time::unix_millis).to_be_bytes());
@@ -110,6 +109,12 @@ impl Envelope {
         bytes.extend_from_slice(self.principal.as_ref().map_or(&[0; 32][..], |p| p.as_bytes()));
         bytes.extend_from_slice(&self.body);
         bytes
+    }
+
+    /// Does what [`from_bytes`](Envelope::from_bytes) does, but logs a warning and returns `None` for bytes that do
+    /// not fit. `store` is the store's name for the log.
+    pub fn from_bytes_or_warn(key: RecordKey, bytes: &[u8], store: &'static str) -> Option<Self> {
+        Envelope::from_bytes(key, bytes).inspect_err(|error| warn_dropped(&key, error, store)).ok()
     }
 
     /// Reads what [`to_bytes`](Envelope::to_bytes) wrote for the record with this key.

@@ -8,6 +8,7 @@ mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod envelope;
+mod format;
 mod invalid;
 mod key;
 mod principal_key;
@@ -22,6 +23,7 @@ pub use codec::{Body, Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
 pub use envelope::Envelope;
+pub use format::RecordFormat;
 pub use invalid::{CodecError, InvalidRecord, warn_dropped};
 pub use key::{InvalidRecordKey, RecordKey};
 pub use principal_key::PrincipalKey;

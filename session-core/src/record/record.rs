@@ -4,6 +4,7 @@ use std::time::Duration;
 use crate::record::{Attributes, RecordKey};
 use crate::time::{Time, millis};
 
+use super::format::{RecordFormat, unknown_critical};
 use super::version::Version;
 
 /// A session at rest: what a store keeps of it.
@@ -49,6 +50,11 @@ pub struct Record {
     pub constants: Attributes,
     /// Attributes that change.
     pub attributes: Attributes,
+    /// The format in which the record is written as bytes.
+    pub format: RecordFormat,
+    /// Named fields of a later release, which this release saves as they are. A name that begins with `!` marks a
+    /// critical field: this release then treats the session as if it did not exist.
+    pub extensions: Attributes,
 }
 
 impl Record {
@@ -66,7 +72,14 @@ impl Record {
             principal: None,
             constants: Attributes::default(),
             attributes: Attributes::default(),
+            format: RecordFormat::default(),
+            extensions: Attributes::default(),
         }
+    }
+
+    /// Whether the record has a critical extension that this release does not know.
+    pub(crate) fn is_beyond_us(&self) -> bool {
+        !self.extensions.is_empty() && unknown_critical(&self.extensions).is_some()
     }
 
     /// When the session ends if it is not used again: the earlier of its two deadlines.
@@ -114,6 +127,8 @@ pub(crate) fn sample() -> Record {
         principal: Some("ann".into()),
         constants: [("UserName".to_owned(), "ann".into())].into_iter().collect(),
         attributes: [("Count".to_owned(), 1.into())].into_iter().collect(),
+        format: RecordFormat::default(),
+        extensions: Attributes::default(),
     }
 }
 

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::codec::{Body, Codec};
-use super::envelope::{Envelope, FORMAT};
+use super::envelope::Envelope;
+use super::format::RecordFormat;
 use super::invalid::{CodecError, InvalidRecord, warn_dropped};
 use super::principal_key::PrincipalKey;
 use super::record::Record;
@@ -30,10 +31,13 @@ impl Envelope {
             principal: record.principal.clone(),
             constants: record.constants.clone(),
             attributes: record.attributes.clone(),
+            extensions: record.extensions.clone(),
         };
+        // A reader of V1 would drop the extensions when it saves the record; it refuses V2.
+        let format = if record.extensions.is_empty() { record.format } else { record.format.max(RecordFormat::V2) };
         let encoded = codec.encode(&body, &envelope)?;
         let mut bytes = Vec::with_capacity(BODY_HEAD + encoded.len());
-        bytes.push(FORMAT);
+        bytes.push(format.byte());
         bytes.extend_from_slice(record.key.as_bytes());
         bytes.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
         bytes.extend_from_slice(&encoded);
@@ -44,9 +48,7 @@ impl Envelope {
     /// Turns the envelope back into its record. Fails unless all parts fit each other and the key.
     pub fn open(&self, codec: &dyn Codec) -> Result<Record, InvalidRecord> {
         let (head, encoded) = self.body.split_at_checked(BODY_HEAD).ok_or(InvalidRecord::Truncated)?;
-        if head[0] != FORMAT {
-            return Err(InvalidRecord::Format(head[0]));
-        }
+        let format = RecordFormat::of_byte(head[0]).ok_or(InvalidRecord::Format(head[0]))?;
         if head[1..33] != *self.key.as_bytes() {
             return Err(InvalidRecord::ForeignKey);
         }
@@ -69,6 +71,8 @@ impl Envelope {
             principal: body.principal,
             constants: body.constants,
             attributes: body.attributes,
+            format,
+            extensions: body.extensions,
         })
     }
 
@@ -82,7 +86,8 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::JsonCodec;
+    use crate::record::{JsonCodec, RecordKey, Version};
+    use crate::time::Time;
 
     fn sealed() -> (Record, Envelope) {
         let record = crate::record::sample();
@@ -119,10 +124,40 @@ mod tests {
     }
 
     #[test]
-    fn a_future_format_is_refused() {
-        let (_, mut envelope) = sealed();
-        envelope.body[0] = FORMAT + 1;
-        assert!(matches!(envelope.open(&JsonCodec), Err(InvalidRecord::Format(2))));
+    fn the_format_before_and_the_one_after_are_read_and_no_other() {
+        let (record, mut envelope) = sealed();
+        for (byte, format) in [(1, RecordFormat::V1), (2, RecordFormat::V2), (3, RecordFormat::V2)] {
+            envelope.body[0] = byte;
+            assert_eq!(envelope.open(&JsonCodec).unwrap(), Record { format, ..record.clone() });
+        }
+        for byte in [0, 4, 255] {
+            envelope.body[0] = byte;
+            assert!(matches!(envelope.open(&JsonCodec), Err(InvalidRecord::Format(found)) if found == byte));
+        }
+    }
+
+    /// What the first release wrote is written and read byte by byte as then.
+    #[test]
+    fn the_first_format_does_not_change() {
+        let key = RecordKey::from_bytes([7; 32]);
+        let mut record =
+            Record::new(key, Version::from_number(1 << 32), Time::from_unix_millis(5), Duration::from_secs(1));
+        record.principal = Some("ann".into());
+        record.attributes = [("Count".to_owned(), 1.into())].into_iter().collect();
+        let json = br#"{"p":"ann","a":{"Count":1}}"#;
+        let body = [&[1][..], &[7; 32], &(json.len() as u32).to_be_bytes(), json].concat();
+        let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
+        assert_eq!(envelope.body, body);
+        assert_eq!(envelope.open(&JsonCodec).unwrap(), record);
+    }
+
+    #[test]
+    fn an_extension_is_written_only_where_older_readers_refuse_the_record() {
+        let mut record = crate::record::sample();
+        record.extensions = [("later".to_owned(), true.into())].into_iter().collect();
+        let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
+        assert_eq!(envelope.body[0], 2);
+        assert_eq!(envelope.open(&JsonCodec).unwrap(), Record { format: RecordFormat::V2, ..record });
     }
 
     #[test]

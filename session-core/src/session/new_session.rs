@@ -161,6 +161,8 @@ impl NewSession {
             principal: self.principal,
             constants,
             attributes,
+            format: defaults.record_format,
+            extensions: Attributes::default(),
         };
         Ok(Started::new(id, record, kept))
     }

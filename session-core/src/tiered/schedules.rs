@@ -9,94 +9,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use shuttle::future::{block_on, spawn, yield_now};
+use shuttle::future::{block_on, spawn};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
 use super::settings::WriteBehind;
 use super::store::TieredStore;
-use crate::error::StoreError;
+use crate::conformance::faulty::FaultyStore;
 use crate::memory::MemoryStore;
-use crate::record::{Record, RecordKey, Version};
-use crate::store::{Buried, Created, FastStore, Purged, Renewed, Saved, Store};
+use crate::record::{Record, RecordKey};
+use crate::store::{Created, Renewed, Saved, Store};
 use crate::time::Time;
-
-/// Between asking and doing, and between that and the answer, others may go on.
-#[derive(Clone)]
-struct Interrupted(MemoryStore);
-
-impl Interrupted {
-    async fn run<T>(&self, operation: impl Future<Output = T>) -> T {
-        yield_now().await;
-        let answer = operation.await;
-        yield_now().await;
-        answer
-    }
-}
-
-impl Store for Interrupted {
-    fn name(&self) -> &'static str {
-        "interrupted"
-    }
-    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
-        self.0.create(record).await
-    }
-    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        self.run(self.0.load(key, now)).await
-    }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        self.run(self.0.save(record, expected)).await
-    }
-    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        self.run(self.0.touch(key, accessed)).await
-    }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        self.run(self.0.renew(old, expected, record)).await
-    }
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        self.run(self.0.delete(key)).await
-    }
-    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
-        self.0.purge_expired(now, limit).await
-    }
-}
-
-impl FastStore for Interrupted {
-    async fn fill(&self, record: &Record, now: Time, until: Time) -> Result<(), StoreError> {
-        self.run(self.0.fill(record, now, until)).await
-    }
-    async fn bury(&self, key: &RecordKey, now: Time, until: Time) -> Result<(), StoreError> {
-        self.run(self.0.bury(key, now, until)).await
-    }
-    async fn bury_version(
-        &self,
-        key: &RecordKey,
-        expected: Version,
-        now: Time,
-        until: Time,
-    ) -> Result<Buried, StoreError> {
-        self.run(self.0.bury_version(key, expected, now, until)).await
-    }
-}
 
 /// Two tiers with one session, and what clients know of it.
 struct Scene {
-    fast: Interrupted,
-    durable: Interrupted,
+    // Before and after each of their operations others may go on.
+    fast: FaultyStore,
+    durable: FaultyStore,
     first: Record,
     marks: AtomicU64,
     increments: AtomicU64,
     is_removed: AtomicBool,
 }
 
-type Tiered = TieredStore<Interrupted, Interrupted>;
+type Tiered = TieredStore<FaultyStore, FaultyStore>;
 
 impl Scene {
     async fn new() -> Arc<Self> {
-        let store = || Interrupted(MemoryStore::with_max_sessions(8));
+        let store = || FaultyStore::new(MemoryStore::with_max_sessions(8));
         let first = Record { key: key(1), attributes: count_is(0), ..crate::record::sample() };
         let (fast, durable) = (store(), store());
-        assert_eq!(durable.0.create(&first).await.unwrap(), Created::Done);
+        assert_eq!(durable.inner().create(&first).await.unwrap(), Created::Done);
         Arc::new(Scene {
             fast,
             durable,
@@ -166,7 +109,7 @@ impl Scene {
             store.close().await.unwrap();
         }
         let expected = self.increments.load(Ordering::SeqCst);
-        let durable = self.durable.0.load(key, self.now()).await.unwrap().expect("it is durable");
+        let durable = self.durable.inner().load(key, self.now()).await.unwrap().expect("it is durable");
         assert_eq!(count_of(&durable), expected, "an update was lost");
         for store in stores {
             let found = store.load(key, self.now()).await.unwrap().expect("it is durable");
@@ -228,7 +171,7 @@ fn remove_among_writers(store: fn(&Scene) -> Tiered, processes: usize, evicts: b
             store.close().await.unwrap();
             assert_eq!(store.load(&scene.first.key, scene.now()).await.unwrap(), None, "it came back");
         }
-        assert_eq!(scene.durable.0.load(&scene.first.key, scene.now()).await.unwrap(), None);
+        assert_eq!(scene.durable.inner().load(&scene.first.key, scene.now()).await.unwrap(), None);
     });
 }
 

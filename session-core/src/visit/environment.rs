@@ -7,7 +7,7 @@ use crate::error::{RandomError, causes};
 use crate::event::{Event, Events};
 use crate::id::SessionId;
 use crate::random::RandomSource;
-use crate::record::RecordKey;
+use crate::record::{RecordFormat, RecordKey};
 use crate::store::{PatientStore, Store};
 use crate::time::Time;
 
@@ -37,6 +37,7 @@ pub(crate) struct Defaults {
     pub(crate) idle_timeout: Duration,
     pub(crate) absolute_timeout: Option<Duration>,
     pub(crate) persistent: bool,
+    pub(crate) record_format: RecordFormat,
 }
 
 impl Environment {
@@ -89,6 +90,10 @@ impl Environment {
             }
             Notice::Ended { key } => self.events.emit(Event::Ended { handle: key }),
             Notice::RejectedId => self.events.emit(Event::RejectedId),
+            Notice::BeyondUs { key } => {
+                let session = key.fingerprint();
+                tracing::warn!(%session, "a session needs a later release of this library: it is left alone, and its visitor has none here");
+            }
             Notice::Conflict => self.events.count_conflict(),
             Notice::StoreFailed => self.events.count_store_error(),
             Notice::TouchFailed { key, error } => {

@@ -54,9 +54,10 @@ impl Visit {
     }
 
     pub(crate) fn in_phase(host: Arc<dyn Host>, phase: Phase) -> Self {
+        let format = host.environment().defaults.record_format;
         Visit(StrongArc::new(Shared {
             host,
-            state: Mutex::new(State::new(phase)),
+            state: Mutex::new(State::new(phase, format)),
             asked_for: AtomicBool::new(false),
             opened: AtomicBool::new(false),
             turns: tokio::sync::Mutex::new(()),

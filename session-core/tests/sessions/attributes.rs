@@ -214,7 +214,7 @@ async fn a_large_attribute_may_be_replaced_by_another() {
 async fn changes_that_are_too_large_together_are_refused_when_they_are_merged() {
     let half = "x".repeat(MAX_SESSION_BYTES / 2);
     // At once, and with waiting.
-    for (sessions, _) in [managed(MemoryStore::new()), managed(faulty_store::FaultyStore::default())] {
+    for (sessions, _) in [managed(MemoryStore::new()), managed(faulty())] {
         let id = created(&sessions, NewSession::new()).await.id();
         let (first, second) = (request(&sessions, &id).await, request(&sessions, &id).await);
         first.session().unwrap().set_attr("First", &half).unwrap();

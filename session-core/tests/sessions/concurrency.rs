@@ -3,12 +3,11 @@ use std::pin::pin;
 use std::task::Poll;
 
 use serde_json::json;
-use session_core::AttrKey;
-use session_core::ImmediateStore;
+use session_core::conformance::faulty::Plan;
 use session_core::conformance::rounds;
+use session_core::{AttrKey, ImmediateStore, RecordKey, Saved, Time, Version};
 use tokio::task::{JoinSet, yield_now};
 
-use super::faulty_store::FaultyStore;
 use super::*;
 
 const COUNT: AttrKey<usize> = AttrKey::new("Count");
@@ -53,14 +52,13 @@ async fn two_threads_that_yield_lose_no_update() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_threads_on_a_store_that_waits_lose_no_update() {
-    count_on_two_threads(FaultyStore::default(), 10 * rounds(), false).await;
+    count_on_two_threads(faulty(), 10 * rounds(), false).await;
 }
 
 /// Clients of a few processes at once, in one session each process has its own manager for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_requests_setting_different_attributes_are_all_there() {
-    for store in [session_core::AnyStore::new(MemoryStore::new()), session_core::AnyStore::new(FaultyStore::default())]
-    {
+    for store in [session_core::AnyStore::new(MemoryStore::new()), session_core::AnyStore::new(faulty())] {
         let (sessions, _) = managed(store.clone());
         let id = created(&sessions, NewSession::new()).await.id();
         let mut writers = JoinSet::new();
@@ -82,7 +80,7 @@ async fn many_requests_setting_different_attributes_are_all_there() {
 
 #[tokio::test]
 async fn updates_of_one_handle_at_once_all_count() {
-    let (sessions, _) = managed(FaultyStore::default());
+    let (sessions, _) = managed(faulty());
     let session = created(&sessions, NewSession::new()).await;
     let mut updates = JoinSet::new();
     for _ in 0..32 {
@@ -113,14 +111,14 @@ async fn write_both(session: &Session, value: usize) -> Result<usize, Error> {
 }
 
 fn assert_whole(store: &FaultyStore, sessions: &SessionManager, session: &Session) {
-    let stored = store.inner.load_now(&session.handle(), sessions.now()).unwrap().unwrap().expect("it is alive");
+    let stored = store.inner().load_now(&session.handle(), sessions.now()).unwrap().unwrap().expect("it is alive");
     assert_eq!(stored.attributes.get("Left"), stored.attributes.get("Right"));
 }
 
 /// F11, G10.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_update_cancelled_at_any_point_leaves_nothing_partial() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, _) = managed(store.clone());
     let session = created(&sessions, NewSession::new()).await;
     let rounds = 10 * rounds();
@@ -153,7 +151,7 @@ async fn an_update_cancelled_at_any_point_leaves_nothing_partial() {
 
 #[tokio::test]
 async fn a_save_cancelled_at_any_point_can_be_repeated() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, _) = managed(store.clone());
     let session = created(&sessions, NewSession::new()).await;
     for polls in 0..8 {
@@ -171,7 +169,7 @@ async fn a_save_cancelled_at_any_point_can_be_repeated() {
 
 #[tokio::test]
 async fn an_opening_that_was_cancelled_is_done_by_the_next() {
-    let (sessions, _) = managed(FaultyStore::default());
+    let (sessions, _) = managed(faulty());
     let id = created(&sessions, NewSession::new()).await.id();
     for polls in 0..4 {
         let mut presented = PresentedIds::default();
@@ -187,7 +185,7 @@ async fn an_opening_that_was_cancelled_is_done_by_the_next() {
 #[tokio::test]
 async fn changes_of_a_cancelled_update_do_not_move_to_the_session_started_meanwhile() {
     for polls in 0..9 {
-        let (sessions, _) = managed(FaultyStore::default());
+        let (sessions, _) = managed(faulty());
         let id = created(&sessions, NewSession::new()).await.id();
         let visit = request(&sessions, &id).await;
         let anonymous = visit.session().unwrap();
@@ -205,17 +203,17 @@ async fn changes_of_a_cancelled_update_do_not_move_to_the_session_started_meanwh
 
 #[tokio::test]
 async fn a_login_stands_though_an_update_finds_the_session_before_it_gone() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, _) = managed(store.clone());
     let anonymous = created(&sessions, NewSession::new()).await;
     let visit = request(&sessions, &anonymous.id()).await;
     let handle = visit.session().unwrap();
-    let gate = store.hold();
+    let gate = store.faults().hold(Operation::ALL);
     let mut update = pin!(handle.update_attr(COUNT, one_more));
     assert!(cancelled_after(10, update.as_mut()).await.is_none());
     visit.start(NewSession::new().principal("ann")).unwrap();
-    store.inner.delete(&anonymous.handle()).await.unwrap();
-    gate.add_permits(100);
+    store.inner().delete(&anonymous.handle()).await.unwrap();
+    gate.let_through(100);
     assert_gone(update.await);
     let id = issued(answer(&visit).await);
     assert_eq!(found(&sessions, &id).await.unwrap().principal().as_deref(), Some("ann"));
@@ -225,7 +223,7 @@ async fn a_login_stands_though_an_update_finds_the_session_before_it_gone() {
 #[tokio::test]
 async fn a_removal_during_a_renewal_is_carried_out() {
     for polls in 0..9 {
-        let store = FaultyStore::default();
+        let store = faulty();
         let (sessions, _) = managed(store.clone());
         let session = created(&sessions, NewSession::new()).await;
         session.renew_id().unwrap();
@@ -238,7 +236,7 @@ async fn a_removal_during_a_renewal_is_carried_out() {
             }
         }
         session.save().await.unwrap();
-        assert!(store.inner.is_empty(), "after {polls} polls");
+        assert!(store.inner().is_empty(), "after {polls} polls");
     }
 }
 
@@ -246,7 +244,7 @@ async fn a_removal_during_a_renewal_is_carried_out() {
 #[tokio::test]
 async fn a_change_during_the_commit_of_a_start_is_kept() {
     for polls in 0..9 {
-        let (sessions, _) = managed(FaultyStore::default());
+        let (sessions, _) = managed(faulty());
         let visit = sessions.visit();
         let session = visit.start(NewSession::new()).unwrap();
         let committed = {
@@ -267,7 +265,7 @@ async fn a_change_during_the_commit_of_a_start_is_kept() {
 
 #[tokio::test]
 async fn once_the_commit_has_begun_nothing_is_started_or_renewed() {
-    let (sessions, _) = managed(FaultyStore::default());
+    let (sessions, _) = managed(faulty());
     let id = created(&sessions, NewSession::new()).await.id();
     let visit = request(&sessions, &id).await;
     let session = visit.session().unwrap();
@@ -282,14 +280,14 @@ async fn once_the_commit_has_begun_nothing_is_started_or_renewed() {
 
 #[tokio::test]
 async fn close_waits_for_commits_under_way() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, _) = managed(store.clone());
     let id = created(&sessions, NewSession::new()).await.id();
     let visit = request(&sessions, &id).await;
     visit.session().unwrap().set_attr("Color", "red").unwrap();
-    let gate = store.hold();
+    let gate = store.faults().hold(Operation::ALL);
     let commit = tokio::spawn(async move { visit.commit().await });
-    while store.calls() < 3 {
+    while store.faults().all_calls() < 3 {
         yield_now().await;
     }
     let closing = sessions.clone();
@@ -298,7 +296,7 @@ async fn close_waits_for_commits_under_way() {
         yield_now().await;
     }
     assert!(!close.is_finished());
-    gate.add_permits(100);
+    gate.let_through(100);
     close.await.unwrap().unwrap();
     assert!(commit.is_finished());
     assert_unchanged(commit.await.unwrap());
@@ -307,7 +305,7 @@ async fn close_waits_for_commits_under_way() {
 
 #[tokio::test]
 async fn closing_twice_is_safe_and_cancelled_commits_do_not_hold_it_up() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, _) = managed(store.clone());
     let id = created(&sessions, NewSession::new()).await.id();
     let visit = request(&sessions, &id).await;
@@ -317,15 +315,29 @@ async fn closing_twice_is_safe_and_cancelled_commits_do_not_hold_it_up() {
     sessions.close().await.unwrap();
 }
 
+/// Another writer's save, which changes nothing but the version.
+fn save_again(store: &MemoryStore, key: &RecordKey, now: Time) {
+    let mut record = store.load_now(key, now).unwrap().unwrap().expect("it is alive");
+    let expected = record.version;
+    record.version = Version::from_number(expected.get() + (1 << 32));
+    assert_eq!(store.save_now(&record, expected).unwrap().unwrap(), Saved::Done);
+}
+
 #[tokio::test]
 async fn a_writer_that_never_gets_through_is_told() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, _) = managed(store.clone());
     let session = created(&sessions, NewSession::new()).await;
-    store.outrun_saves();
+    let (rival, key, now) = (store.inner(), session.handle(), sessions.now());
+    store.faults().decide(move |operation| {
+        if operation == Operation::Save {
+            save_again(&rival, &key, now);
+        }
+        Plan::default()
+    });
     let outrun = session.update_attr(COUNT, one_more).await;
     assert!(matches!(outrun, Err(Error::Conflict { attempts }) if attempts > 10), "{outrun:?}");
-    store.recover();
+    store.faults().recover();
     assert_eq!(session.update_attr(COUNT, one_more).await.unwrap(), 1);
 }
 
@@ -348,13 +360,13 @@ async fn what_another_handle_changed_meanwhile_is_updated_too() {
 
 #[tokio::test]
 async fn a_change_during_a_save_is_not_lost_when_the_handler_returns() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, _) = managed(store.clone());
     let id = created(&sessions, NewSession::new()).await.id();
     let visit = request(&sessions, &id).await;
     let session = visit.session().unwrap();
     session.set_attr("Early", &1).unwrap();
-    let gate = store.hold();
+    let gate = store.faults().hold(Operation::ALL);
     let saving = tokio::spawn({
         let session = session.clone();
         async move { session.save().await }
@@ -365,9 +377,9 @@ async fn a_change_during_a_save_is_not_lost_when_the_handler_returns() {
     }
     session.set_attr("Late", &1).unwrap();
     assert!(visit.clone().commit_now().is_none(), "the save is under way");
-    gate.add_permits(9);
+    gate.let_through(9);
     saving.await.unwrap().unwrap();
     assert_unchanged(visit.commit().await);
-    gate.add_permits(9);
+    gate.let_through(9);
     assert_eq!(json!(found(&sessions, &id).await.unwrap().attrs()), json!({"Early": 1, "Late": 1}));
 }

@@ -5,7 +5,6 @@ use session_core::{Counters, Event};
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
-use super::faulty_store::{Fault, FaultyStore, Operation};
 use super::*;
 
 /// What is logged on this thread, from most to least.
@@ -177,11 +176,11 @@ async fn a_handle_dropped_with_an_unsaved_removal_leaves_one_warning() {
 #[tokio::test(start_paused = true)]
 async fn use_that_can_not_be_noted_leaves_one_warning() {
     let (log, _guard) = Log::capture();
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, clock) = managed(store.clone());
     let id = created(&sessions, NewSession::new()).await.id();
     clock.advance(2 * MINUTE);
-    store.fail_next(Operation::Touch, Fault::Refused);
+    store.faults().fail_next(Operation::Touch, Fault::Refused);
     assert_unchanged(answer(&request(&sessions, &id).await).await);
     assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
     for says in ["could not be stored", "faulty: refused the operation", "disk full"] {

@@ -1,14 +1,13 @@
 use serde_json::json;
 use session_core::AttrKey;
 
-use super::faulty_store::{Fault, FaultyStore, Operation};
 use super::*;
 
 const COUNT: AttrKey<u32> = AttrKey::new("Count");
 
 /// A stored session, in a store that will fail. The tests' time is tokio's, which passes at once.
 async fn prepared() -> (FaultyStore, SessionManager, SessionId) {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, _) = managed(store.clone());
     let id = created(&sessions, NewSession::new().attr(COUNT, &0)).await.id();
     (store, sessions, id)
@@ -23,7 +22,7 @@ fn assert_store_failed<T: std::fmt::Debug>(result: Result<T, Error>) {
 async fn a_store_that_is_down_is_an_error_and_no_empty_session() {
     let (store, sessions, id) = prepared().await;
     for _ in 0..3 {
-        store.fail_next(Operation::Load, Fault::Down);
+        store.faults().fail_next(Operation::Load, Fault::Down);
     }
     let mut presented = PresentedIds::default();
     presented.push(id.as_str());
@@ -39,25 +38,25 @@ async fn a_store_that_is_down_is_an_error_and_no_empty_session() {
 #[tokio::test(start_paused = true)]
 async fn a_read_is_tried_again_while_the_store_can_not_be_reached() {
     let (store, sessions, id) = prepared().await;
-    store.fail_next(Operation::Load, Fault::Down);
-    store.fail_next(Operation::Load, Fault::AnswerLost);
+    store.faults().fail_next(Operation::Load, Fault::Down);
+    store.faults().fail_next(Operation::Load, Fault::AnswerLost);
     assert!(request(&sessions, &id).await.session().is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_store_refuses_is_not_tried_again() {
     let (store, sessions, id) = prepared().await;
-    store.fail_next(Operation::Load, Fault::Refused);
-    let before = store.calls();
+    store.faults().fail_next(Operation::Load, Fault::Refused);
+    let before = store.faults().all_calls();
     assert_store_failed(try_request(&sessions, &id).await);
-    assert_eq!(store.calls(), before + 1);
+    assert_eq!(store.faults().all_calls(), before + 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_never_answers_is_given_up_on() {
     let (store, _, id) = prepared().await;
     let sessions = build(SessionManager::builder(store.clone()).time_limit(2 * SECOND).clock(ManualClock::default()));
-    store.fail_next(Operation::Load, Fault::Silent);
+    store.faults().fail_next(Operation::Load, Fault::Silent);
     let start = tokio::time::Instant::now();
     assert_store_failed(try_request(&sessions, &id).await);
     assert_eq!(start.elapsed(), 2 * SECOND);
@@ -66,7 +65,7 @@ async fn a_store_that_never_answers_is_given_up_on() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_save_is_an_error_and_its_value_is_nowhere() {
     let (store, sessions, id) = prepared().await;
-    store.fail_next(Operation::Save, Fault::Refused);
+    store.faults().fail_next(Operation::Save, Fault::Refused);
     let visit = request(&sessions, &id).await;
     let session = visit.session().unwrap();
     session.set_attr(COUNT, &7).unwrap();
@@ -78,7 +77,7 @@ async fn a_failed_save_is_an_error_and_its_value_is_nowhere() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_start_issues_no_id() {
     let (store, sessions, _) = prepared().await;
-    store.fail_next(Operation::Create, Fault::Refused);
+    store.faults().fail_next(Operation::Create, Fault::Refused);
     let visit = sessions.visit();
     let session = visit.start(NewSession::new()).unwrap();
     assert_store_failed(answer(&visit).await);
@@ -89,18 +88,18 @@ async fn a_failed_start_issues_no_id() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_renewal_leaves_the_old_id() {
     let (store, sessions, id) = prepared().await;
-    store.fail_next(Operation::Renew, Fault::Refused);
+    store.faults().fail_next(Operation::Renew, Fault::Refused);
     let visit = request(&sessions, &id).await;
     visit.session().unwrap().renew_id().unwrap();
     assert_store_failed(answer(&visit).await);
     assert!(is_alive(&sessions, &id).await);
-    assert_eq!(store.inner.len(), 1);
+    assert_eq!(store.inner().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_removal_is_an_error() {
     let (store, sessions, id) = prepared().await;
-    store.fail_next(Operation::Delete, Fault::Refused);
+    store.faults().fail_next(Operation::Delete, Fault::Refused);
     let visit = request(&sessions, &id).await;
     visit.session().unwrap().remove();
     assert_store_failed(answer(&visit).await);
@@ -110,8 +109,8 @@ async fn a_failed_removal_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_save_may_be_tried_again_by_the_handler() {
     let (store, sessions, id) = prepared().await;
-    store.fail_next(Operation::Save, Fault::Refused);
-    store.fail_next(Operation::Save, Fault::Refused);
+    store.faults().fail_next(Operation::Save, Fault::Refused);
+    store.faults().fail_next(Operation::Save, Fault::Refused);
     let visit = request(&sessions, &id).await;
     let session = visit.session().unwrap();
     session.set_attr("Color", "red").unwrap();
@@ -123,11 +122,11 @@ async fn a_failed_save_may_be_tried_again_by_the_handler() {
 
 #[tokio::test(start_paused = true)]
 async fn use_that_can_not_be_noted_fails_no_request() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, clock) = managed(store.clone());
     let id = created(&sessions, NewSession::new()).await.id();
     clock.advance(2 * MINUTE);
-    store.fail_next(Operation::Touch, Fault::Refused);
+    store.faults().fail_next(Operation::Touch, Fault::Refused);
     assert_unchanged(answer(&request(&sessions, &id).await).await);
     assert!(is_alive(&sessions, &id).await);
 }
@@ -137,7 +136,7 @@ async fn an_update_whose_answer_was_lost_counts_once() {
     let (store, sessions, id) = prepared().await;
     let session = found(&sessions, &id).await.unwrap();
     for expected in 1..=3 {
-        store.fail_next(Operation::Save, Fault::AnswerLost);
+        store.faults().fail_next(Operation::Save, Fault::AnswerLost);
         assert_eq!(session.update_attr(COUNT, |count| count.unwrap_or(0) + 1).await.unwrap(), expected);
     }
     assert_eq!(found(&sessions, &id).await.unwrap().attr(COUNT).unwrap(), Some(3));
@@ -146,44 +145,44 @@ async fn an_update_whose_answer_was_lost_counts_once() {
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_answer_was_lost_makes_one_session() {
     let (store, sessions, _) = prepared().await;
-    store.fail_next(Operation::Create, Fault::AnswerLost);
+    store.faults().fail_next(Operation::Create, Fault::AnswerLost);
     let visit = sessions.visit();
     let session = visit.start(NewSession::new()).unwrap();
     assert_eq!(issued(answer(&visit).await), session.id());
     assert!(is_alive(&sessions, &session.id()).await);
-    assert_eq!(store.inner.len(), 2);
+    assert_eq!(store.inner().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_whose_answer_was_lost_leaves_one_id() {
     let (store, sessions, id) = prepared().await;
-    store.fail_next(Operation::Renew, Fault::AnswerLost);
+    store.faults().fail_next(Operation::Renew, Fault::AnswerLost);
     let visit = request(&sessions, &id).await;
     visit.session().unwrap().renew_id().unwrap();
     let new_id = issued(answer(&visit).await);
     assert!(is_alive(&sessions, &new_id).await && !is_alive(&sessions, &id).await);
-    assert_eq!(store.inner.len(), 1);
+    assert_eq!(store.inner().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_removal_whose_answer_was_lost_is_done() {
     let (store, sessions, id) = prepared().await;
-    store.fail_next(Operation::Delete, Fault::AnswerLost);
+    store.faults().fail_next(Operation::Delete, Fault::AnswerLost);
     let visit = request(&sessions, &id).await;
     visit.session().unwrap().remove();
     assert!(matches!(answer(&visit).await, Ok(Committed::Forget)));
-    assert!(store.inner.is_empty());
+    assert!(store.inner().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_of_unknown_outcome_is_an_error_when_another_writer_came_in_between() {
     let (store, sessions, id) = prepared().await;
     let session = found(&sessions, &id).await.unwrap();
-    let other = managed(store.inner.clone()).0.get(id.as_str()).await.unwrap().unwrap();
-    store.fail_next(Operation::Save, Fault::AnswerLost);
+    let other = managed(store.inner().clone()).0.get(id.as_str()).await.unwrap().unwrap();
+    store.faults().fail_next(Operation::Save, Fault::AnswerLost);
     let update = tokio::spawn(async move { session.update_attr(COUNT, |count| count.unwrap_or(0) + 1).await });
     // The save arrives and its answer is lost; the repetition waits for a while.
-    while store.inner.list(sessions.now(), 1).await.unwrap()[0].attributes.get("Count") == Some(&json!(0)) {
+    while store.inner().list(sessions.now(), 1).await.unwrap()[0].attributes.get("Count") == Some(&json!(0)) {
         tokio::task::yield_now().await;
     }
     other.update_attr(COUNT, |count| count.unwrap_or(0) + 10).await.unwrap();
@@ -194,11 +193,11 @@ async fn an_update_of_unknown_outcome_is_an_error_when_another_writer_came_in_be
 
 #[tokio::test(start_paused = true)]
 async fn purging_reports_a_store_that_fails_and_goes_on_later() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let (sessions, clock) = managed(store.clone());
     created(&sessions, NewSession::new()).await;
     clock.advance(HOUR);
-    store.fail_next(Operation::Purge, Fault::Refused);
+    store.faults().fail_next(Operation::PurgeExpired, Fault::Refused);
     assert_store_failed(sessions.purge_expired(HOUR).await);
     let purged = sessions.purge_expired(HOUR).await.unwrap();
     assert_eq!((purged.expired, purged.more), (1, false));
@@ -206,16 +205,16 @@ async fn purging_reports_a_store_that_fails_and_goes_on_later() {
 
 #[tokio::test(start_paused = true)]
 async fn the_background_purge_survives_a_store_that_fails() {
-    let store = FaultyStore::default();
+    let store = faulty();
     let clock = Arc::new(ManualClock::default());
     let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).purge_interval(SECOND);
     let sessions = builder.build().unwrap();
     created(&sessions, NewSession::new()).await;
     clock.advance(HOUR);
-    store.fail_next(Operation::Purge, Fault::Refused);
-    store.fail_next(Operation::Purge, Fault::Silent);
+    store.faults().fail_next(Operation::PurgeExpired, Fault::Refused);
+    store.faults().fail_next(Operation::PurgeExpired, Fault::Silent);
     tokio::time::sleep(MINUTE).await;
-    assert!(store.inner.is_empty());
+    assert!(store.inner().is_empty());
     assert_eq!(sessions.counters().expired, 1);
 }
 
@@ -224,7 +223,7 @@ async fn after_any_faults_a_recovered_store_works() {
     let (store, sessions, id) = prepared().await;
     for operation in [Operation::Load, Operation::Save, Operation::Renew] {
         for fault in [Fault::Down, Fault::AnswerLost, Fault::Refused, Fault::Silent] {
-            store.fail_next(operation, fault);
+            store.faults().fail_next(operation, fault);
         }
     }
     let session = loop {
@@ -234,7 +233,7 @@ async fn after_any_faults_a_recovered_store_works() {
     };
     let _ = session.update_attr(COUNT, |count| count.unwrap_or(0) + 1).await;
     let _ = session.save().await;
-    store.recover();
+    store.faults().recover();
     let again = found(&sessions, &id).await.unwrap();
     let before = again.attr(COUNT).unwrap().unwrap();
     assert_eq!(again.update_attr(COUNT, |count| count.unwrap_or(0) + 1).await.unwrap(), before + 1);

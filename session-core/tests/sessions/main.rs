@@ -7,7 +7,6 @@ mod concurrency;
 mod csrf;
 mod events;
 mod faults;
-mod faulty_store;
 mod immediate;
 mod lifecycle;
 mod principals;
@@ -17,6 +16,7 @@ mod timeouts;
 use std::sync::Arc;
 use std::time::Duration;
 
+use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use session_core::{
     Committed, Error, ManualClock, MemoryStore, NewSession, PresentedIds, Session, SessionId, SessionManager,
     SessionManagerBuilder, Store, Visit,
@@ -36,6 +36,11 @@ fn managed(store: impl Store) -> (SessionManager, Arc<ManualClock>) {
 #[track_caller]
 fn build(builder: SessionManagerBuilder) -> SessionManager {
     builder.without_background_purge().build().expect("these settings work")
+}
+
+/// A store in memory that fails on request, and never answers at once.
+fn faulty() -> FaultyStore {
+    FaultyStore::new(MemoryStore::new())
 }
 
 /// A manager of an empty store in memory.

@@ -1,6 +1,4 @@
-use session_core::{
-    Capabilities, Created, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, StoreError, Time, Version,
-};
+use session_core::{Capabilities, PrincipalKey, RecordKey};
 
 use super::*;
 
@@ -154,14 +152,14 @@ async fn a_login_over_an_anonymous_session_counts_for_the_limit() {
 async fn a_limit_that_can_not_work_is_refused_when_the_manager_is_built() {
     let none = SessionManager::builder(MemoryStore::new()).max_sessions_per_principal(0).build();
     assert!(none.unwrap_err().to_string().contains("at least 1"));
-    let unsupported = SessionManager::builder(Plain(MemoryStore::new())).max_sessions_per_principal(3).build();
-    assert!(unsupported.unwrap_err().to_string().contains("plain"));
+    let unsupported = SessionManager::builder(faulty().without_capabilities()).max_sessions_per_principal(3).build();
+    assert!(unsupported.unwrap_err().to_string().contains("faulty"));
 }
 
 #[tokio::test]
 async fn what_a_store_can_not_do_is_an_error_that_names_it() {
-    let sessions = build(SessionManager::builder(Plain(MemoryStore::new())));
-    assert_eq!(sessions.capabilities(), Capabilities::default());
+    let sessions = build(SessionManager::builder(faulty().without_capabilities()));
+    assert_eq!(sessions.capabilities(), Capabilities::NONE);
     let session = signed_in(&sessions, "ann").await;
     let answers = [
         sessions.sessions_of("ann").await.map(drop),
@@ -171,39 +169,9 @@ async fn what_a_store_can_not_do_is_an_error_that_names_it() {
     ];
     for answer in answers {
         let Err(Error::Store(error)) = answer else { panic!("{answer:?}") };
-        assert!(error.is_unsupported() && error.to_string().contains("plain"), "{error}");
+        assert!(error.is_unsupported() && error.to_string().contains("faulty"), "{error}");
     }
     assert!(is_alive(&sessions, &session.id()).await);
-}
-
-/// A store with the contract and nothing beyond it.
-struct Plain(MemoryStore);
-
-impl Store for Plain {
-    fn name(&self) -> &'static str {
-        "plain"
-    }
-    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
-        self.0.create(record).await
-    }
-    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        self.0.load(key, now).await
-    }
-    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        self.0.save(record, expected).await
-    }
-    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        self.0.touch(key, accessed).await
-    }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        self.0.renew(old, expected, record).await
-    }
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        self.0.delete(key).await
-    }
-    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
-        self.0.purge_expired(now, limit).await
-    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn requests_succeed_while_the_fast_tier_is_down() {
     for process in each_mode() {
         let stage = Stage::new();
         let process = process(&stage);
-        stage.fast.set_down(true);
+        take_down(&stage.fast);
         let id = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap().id();
         for expected in 1..=3 {
             let session = process.sessions.get(id.as_str()).await.unwrap().unwrap();
@@ -44,7 +44,7 @@ async fn a_fast_tier_that_never_answers_is_waited_for_once_a_second() {
         let stage = Stage::new();
         let process = process(&stage);
         let id = process.sessions.create(NewSession::new()).await.unwrap().id();
-        stage.fast.set_silent(true);
+        stage.fast.faults().fail_every(Operation::ALL, Fault::Silent);
         let start = tokio::time::Instant::now();
         for _ in 0..10 {
             assert!(process.sessions.get(id.as_str()).await.unwrap().is_some());
@@ -60,9 +60,9 @@ async fn after_an_outage_this_process_reads_what_it_wrote() {
         let stage = Stage::new();
         let process = process(&stage);
         let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
-        stage.fast.set_down(true);
+        take_down(&stage.fast);
         session.update_attr("Count", |_: Option<u64>| 1).await.unwrap();
-        stage.fast.set_down(false);
+        stage.fast.faults().recover();
         // The first one comes while the fast tier is still left alone.
         for _ in 0..2 {
             let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
@@ -83,11 +83,11 @@ async fn purging_mends_what_an_outage_left() {
         let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
         let renewed = process.sessions.create(NewSession::new()).await.unwrap();
         let old_key = renewed.handle();
-        stage.fast.set_down(true);
+        take_down(&stage.fast);
         session.update_attr("Count", |_: Option<u64>| 1).await.unwrap();
         renewed.renew_id().unwrap();
         renewed.save().await.unwrap();
-        stage.fast.set_down(false);
+        stage.fast.faults().recover();
         after_the_rest().await;
         assert_eq!(count_of(&stage.both(&session.handle()).await.0), Some(0));
         assert!(stage.both(&old_key).await.0.is_some());
@@ -110,16 +110,16 @@ async fn a_session_ended_by_its_handle_is_dead_in_every_state_of_the_fast_tier()
             match state {
                 "cold" => {
                     other.store.close().await.unwrap();
-                    stage.fast.wipe();
+                    wipe(&stage.fast);
                 }
-                "down" => stage.fast.set_down(true),
+                "down" => take_down(&stage.fast),
                 _ => {}
             }
             let handle = admin.sessions.sessions_of("ann").await.unwrap()[0].key;
             let removed = admin.sessions.end(&handle).await;
             assert_eq!(removed.is_err(), state == "down", "{state}");
             assert!(admin.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
-            stage.fast.set_down(false);
+            stage.fast.faults().recover();
             after_the_rest().await;
             admin.sessions.end(&handle).await.unwrap();
             assert!(other.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
@@ -137,9 +137,9 @@ async fn removing_fails_while_the_durable_tier_is_down_and_succeeds_later() {
         let stage = Stage::new();
         let process = process(&stage);
         let session = process.sessions.create(NewSession::new()).await.unwrap();
-        stage.durable.set_down(true);
+        take_down(&stage.durable);
         assert!(process.sessions.end(&session.handle()).await.is_err());
-        stage.durable.set_down(false);
+        stage.durable.faults().recover();
         process.sessions.end(&session.handle()).await.unwrap();
         assert_eq!(stage.both(&session.handle()).await, (None, None));
     }
@@ -151,9 +151,9 @@ async fn a_save_that_failed_is_seen_by_nobody() {
     let stage = Stage::new();
     let process = stage.through();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
-    stage.durable.set_down(true);
+    take_down(&stage.durable);
     session.update_attr("Count", |_: Option<u64>| 1).await.unwrap_err();
-    stage.durable.set_down(false);
+    stage.durable.faults().recover();
     let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
     assert_eq!(again.attr::<u64>("Count").unwrap(), Some(0));
 }
@@ -165,11 +165,11 @@ async fn a_removal_that_was_cancelled_between_the_tiers_leaves_no_session() {
         let stage = Stage::new();
         let process = process(&stage);
         let session = process.sessions.create(NewSession::new()).await.unwrap();
-        stage.fast.set_silent(true);
+        stage.fast.faults().fail_every(Operation::ALL, Fault::Silent);
         let handle = session.handle();
         let removing = process.sessions.end(&handle);
         tokio::time::timeout(Duration::from_millis(100), removing).await.unwrap_err();
-        stage.fast.set_silent(false);
+        stage.fast.faults().recover();
         assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_none());
     }
 }

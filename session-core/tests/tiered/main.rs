@@ -1,6 +1,5 @@
 //! A fast store before a durable one: the conformance suite, and what tiers add to it.
 
-mod copies;
 mod failing;
 mod schedules;
 mod support;
@@ -16,6 +15,9 @@ mod through {
     session_core::conformance_tests!(
         TieredStore::builder(MemoryStore::new(), MemoryStore::new()).max_staleness(HOURS).build().unwrap()
     );
+    session_core::immediate_store_tests!(
+        TieredStore::builder(MemoryStore::new(), MemoryStore::new()).max_staleness(HOURS).build().unwrap()
+    );
 
     mod strict {
         use super::*;
@@ -28,6 +30,10 @@ mod through {
 
 mod behind {
     session_core::conformance_tests!(crate::support::behind(
+        session_core::MemoryStore::new(),
+        session_core::MemoryStore::new()
+    ));
+    session_core::immediate_store_tests!(crate::support::behind(
         session_core::MemoryStore::new(),
         session_core::MemoryStore::new()
     ));

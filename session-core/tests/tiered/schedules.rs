@@ -149,8 +149,8 @@ struct Known {
 struct Schedule {
     trouble: Trouble,
     dice: Dice,
-    fast: Watched<session_core::MemoryStore>,
-    durable: Watched<session_core::MemoryStore>,
+    fast: FaultyStore,
+    durable: FaultyStore,
     processes: Vec<SessionManager>,
     sessions: Vec<Mutex<Known>>,
 }
@@ -200,8 +200,8 @@ impl Schedule {
                 std::panic::resume_unwind(panic.into_panic());
             }
         }
-        schedule.fast.calm();
-        schedule.durable.calm();
+        schedule.fast.faults().recover();
+        schedule.durable.faults().recover();
         tokio::time::sleep(Duration::from_secs(20)).await;
         for process in &schedule.processes {
             process.close().await.unwrap();
@@ -223,9 +223,9 @@ impl Schedule {
                 80..85 => self.remove(process, session).await,
                 85..97 if self.trouble.evictions => {
                     let id = session.lock().unwrap().ids.last().unwrap().clone();
-                    self.fast.evict(&id.key()).await;
+                    self.fast.inner().delete(&id.key()).await.unwrap();
                 }
-                97.. if self.trouble.wipes => self.fast.wipe(),
+                97.. if self.trouble.wipes => wipe(&self.fast),
                 _ => self.read(process, session).await,
             }
         }
@@ -314,7 +314,7 @@ impl Schedule {
             }
         }
         let id = known.ids.last().unwrap();
-        let record = self.durable.inside().load(&id.key(), now).await.unwrap();
+        let record = self.durable.inner().load(&id.key(), now).await.unwrap();
         if known.removed.is_some() {
             assert_eq!(record, None, "a removed session is durable");
         }
@@ -331,16 +331,16 @@ impl Schedule {
     }
 }
 
-fn make_trouble(store: &Watched<session_core::MemoryStore>, dice: &Dice, fails: bool) {
+fn make_trouble(store: &FaultyStore, dice: &Dice, fails: bool) {
     let dice = dice.clone();
-    store.decide(move || {
-        let fate = match dice.below(100) {
-            0..4 if fails => Fate::Fail,
-            4..8 if fails => Fate::LoseAnswer,
-            _ => Fate::Answer,
+    store.faults().decide(move |_| {
+        let fault = match dice.below(100) {
+            0..4 if fails => Some(Fault::Down),
+            4..8 if fails => Some(Fault::AnswerLost),
+            _ => None,
         };
         let longest = if dice.percent(10) { 100 } else { 5 };
         let delay = || Duration::from_millis(dice.below(longest));
-        (fate, delay(), delay())
+        Plan::new(fault, delay(), delay())
     });
 }

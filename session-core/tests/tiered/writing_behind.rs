@@ -21,20 +21,23 @@ async fn saves_are_answered_first_and_written_as_one() {
     let stage = Stage::new();
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
-    stage.durable.forget_calls();
+    stage.durable.faults().forget_calls();
     for _ in 0..5 {
         increment(&session).await;
     }
-    assert_eq!(stage.durable.all_calls(), 0);
+    assert_eq!(stage.durable.faults().all_calls(), 0);
     assert_eq!(process.store.counters().waiting, 1);
     after_the_delay().await;
-    assert_eq!(stage.durable.calls("save"), 1);
+    assert_eq!(stage.durable.faults().calls(Operation::Save), 1);
     assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(5));
     assert_eq!(process.store.counters().waiting, 0);
     // The versions between were never durable; the next save goes over the last.
     increment(&session).await;
     after_the_delay().await;
-    assert_eq!((stage.durable.calls("save"), stage.durable.calls("version")), (2, 0));
+    assert_eq!(
+        (stage.durable.faults().calls(Operation::Save), stage.durable.faults().calls(Operation::Version)),
+        (2, 0)
+    );
 }
 
 /// B45.
@@ -65,9 +68,9 @@ async fn closing_while_the_durable_tier_is_down_says_so_and_can_be_repeated() {
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     increment(&session).await;
-    stage.durable.set_down(true);
+    take_down(&stage.durable);
     process.sessions.close().await.unwrap_err();
-    stage.durable.set_down(false);
+    stage.durable.faults().recover();
     process.sessions.close().await.unwrap();
     assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(1));
 }
@@ -77,13 +80,13 @@ async fn what_waits_outlasts_an_outage_of_the_durable_tier() {
     let stage = Stage::new();
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
-    stage.durable.set_down(true);
+    take_down(&stage.durable);
     for expected in 1..=10 {
         assert_eq!(increment(&session).await, expected);
         after_the_delay().await;
     }
     assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(0));
-    stage.durable.set_down(false);
+    stage.durable.faults().recover();
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(10));
 }
@@ -94,13 +97,13 @@ async fn what_waits_is_found_when_the_fast_tier_was_wiped() {
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     increment(&session).await;
-    stage.fast.wipe();
+    wipe(&stage.fast);
     let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
     assert_eq!(again.attr::<u64>("Count").unwrap(), Some(1));
     // And where another process has filled in what is older.
     increment(&session).await;
     let (_, old) = stage.both(&session.handle()).await;
-    stage.fast.wipe();
+    wipe(&stage.fast);
     stage.fast.fill(&old.unwrap(), stage.now(), Time::MAX).await.unwrap();
     let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
     assert_eq!(again.attr::<u64>("Count").unwrap(), Some(2));
@@ -119,12 +122,12 @@ async fn a_full_queue_writes_through_and_loses_nothing() {
         sessions.push(session);
     }
     assert_eq!(process.store.counters().waiting, 4);
-    assert_eq!(stage.durable.calls("save"), 6);
+    assert_eq!(stage.durable.faults().calls(Operation::Save), 6);
     // A full queue whose sessions can't be written refuses, before anybody sees the value.
-    stage.durable.set_down(true);
+    take_down(&stage.durable);
     sessions[0].update_attr("Count", |_: Option<u64>| 9).await.unwrap_err();
     assert_eq!(count_of(&stage.both(&sessions[0].handle()).await.0), Some(1));
-    stage.durable.set_down(false);
+    stage.durable.faults().recover();
     process.sessions.close().await.unwrap();
     for session in &sessions {
         assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(1));
@@ -137,11 +140,11 @@ async fn a_removal_cancels_what_waits() {
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     increment(&session).await;
-    stage.durable.forget_calls();
+    stage.durable.faults().forget_calls();
     process.sessions.end(&session.handle()).await.unwrap();
     assert_eq!(process.store.counters().waiting, 0);
     after_the_delay().await;
-    assert_eq!((stage.durable.all_calls(), stage.durable.calls("delete")), (1, 1));
+    assert_eq!((stage.durable.faults().all_calls(), stage.durable.faults().calls(Operation::Delete)), (1, 1));
     assert_eq!(stage.both(&session.handle()).await, (None, None));
 }
 
@@ -151,15 +154,15 @@ async fn a_removal_waits_for_what_is_being_written() {
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     increment(&session).await;
-    stage.durable.forget_calls();
-    let gate = stage.durable.hold();
+    stage.durable.faults().forget_calls();
+    let gate = stage.durable.faults().hold(Operation::ALL);
     after_the_delay().await;
-    assert_eq!(stage.durable.calls("save"), 1);
+    assert_eq!(stage.durable.faults().calls(Operation::Save), 1);
     let (sessions, handle) = (process.sessions.clone(), session.handle());
     let removing = tokio::spawn(async move { sessions.end(&handle).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(stage.durable.calls("delete"), 0, "the save is still under way");
-    gate.add_permits(10);
+    assert_eq!(stage.durable.faults().calls(Operation::Delete), 0, "the save is still under way");
+    gate.let_through(10);
     removing.await.unwrap().unwrap();
     assert_eq!(stage.both(&handle).await, (None, None));
 }
@@ -177,7 +180,7 @@ async fn what_waits_of_a_session_that_is_gone_is_dropped_and_the_copy_with_it() 
         } else {
             increment(&session).await;
         }
-        stage.durable.evict(&key).await;
+        stage.durable.inner().delete(&key).await.unwrap();
         after_the_delay().await;
         assert_eq!(stage.both(&key).await, (None, None));
         assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_none());
@@ -190,7 +193,7 @@ async fn touches_are_written_as_one_and_keep_the_session_alive_in_lists() {
     let stage = Stage::new();
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new().principal("ann")).await.unwrap();
-    stage.durable.forget_calls();
+    stage.durable.faults().forget_calls();
     let last = session.expires_at().saturating_sub(Duration::from_millis(1));
     for accessed in [stage.now().saturating_add(MINUTE), last] {
         process.store.touch(&session.handle(), accessed).await.unwrap();
@@ -200,7 +203,7 @@ async fn touches_are_written_as_one_and_keep_the_session_alive_in_lists() {
     assert_eq!(process.sessions.sessions_of("ann").await.unwrap().len(), 1);
     assert_eq!(process.sessions.list(10).await.unwrap()[0].accessed, last);
     after_the_delay().await;
-    assert_eq!(stage.durable.calls("touch"), 1);
+    assert_eq!(stage.durable.faults().calls(Operation::Touch), 1);
     assert_eq!(stage.both(&session.handle()).await.1.unwrap().accessed, last);
 }
 
@@ -223,10 +226,10 @@ async fn the_durable_tier_is_not_purged_while_it_can_not_be_told() {
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new()).await.unwrap();
     let last = session.expires_at().saturating_sub(Duration::from_millis(1));
-    stage.durable.decide(|| (Fate::Fail, Duration::ZERO, Duration::ZERO));
+    take_down(&stage.durable);
     process.store.touch(&session.handle(), last).await.unwrap();
     after_the_delay().await;
-    stage.durable.calm();
+    stage.durable.faults().recover();
     stage.clock.set(session.expires_at());
     process.sessions.purge_expired(MINUTE).await.unwrap();
     assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_some());
@@ -284,7 +287,7 @@ async fn workers_end_with_their_store() {
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     increment(&session).await;
     drop((session, process));
-    stage.durable.set_down(true);
+    take_down(&stage.durable);
     after_the_delay().await;
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "nobody tries for ever");
 }

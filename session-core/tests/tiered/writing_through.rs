@@ -8,12 +8,12 @@ async fn a_miss_fills_the_fast_tier_and_a_hit_asks_the_durable_one_nothing() {
     let stage = Stage::new();
     let process = stage.through();
     let id = process.sessions.create(NewSession::new().attr("Count", &1)).await.unwrap().id();
-    stage.fast.wipe();
+    wipe(&stage.fast);
     assert!(process.sessions.get(id.as_str()).await.unwrap().is_some());
-    stage.durable.forget_calls();
+    stage.durable.faults().forget_calls();
     let session = process.sessions.get(id.as_str()).await.unwrap().unwrap();
     assert_eq!(session.attr::<u64>("Count").unwrap(), Some(1));
-    assert_eq!(stage.durable.all_calls(), 0);
+    assert_eq!(stage.durable.faults().all_calls(), 0);
 }
 
 /// B42: nothing is lost with a fast tier that is wiped before each request.
@@ -24,9 +24,9 @@ async fn a_wiped_fast_tier_loses_no_session() {
         let process = process(&stage);
         let id = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap().id();
         for expected in 1..=5 {
-            stage.fast.wipe();
+            wipe(&stage.fast);
             let session = process.sessions.get(id.as_str()).await.unwrap().unwrap();
-            stage.fast.wipe();
+            wipe(&stage.fast);
             let count = session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await.unwrap();
             assert_eq!(count, expected);
         }
@@ -41,10 +41,10 @@ async fn a_copy_does_not_outlive_its_session_or_its_trust() {
     let session = process.sessions.create(NewSession::new()).await.unwrap();
     let key = session.handle();
     stage.clock.advance(MINUTE);
-    assert_eq!(stage.fast.inside().load(&key, stage.now()).await.unwrap(), None, "no longer believed");
+    assert_eq!(stage.fast.inner().load(&key, stage.now()).await.unwrap(), None, "no longer believed");
     process.store.load(&key, stage.now()).await.unwrap().expect("it is durable");
     stage.clock.set(session.expires_at());
-    assert_eq!(stage.fast.inside().load(&key, stage.now()).await.unwrap(), None);
+    assert_eq!(stage.fast.inner().load(&key, stage.now()).await.unwrap(), None);
     assert_eq!(process.store.load(&key, stage.now()).await.unwrap(), None);
 }
 
@@ -68,7 +68,7 @@ async fn a_stale_copy_is_no_endless_conflict() {
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     let (old, _) = stage.both(&session.handle()).await;
     let old = old.unwrap();
-    let written = stage.durable.inside().save(&counted(&old, 5), old.version).await.unwrap();
+    let written = stage.durable.inner().save(&counted(&old, 5), old.version).await.unwrap();
     assert_eq!(written, Saved::Done);
     let session = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
     assert_eq!(session.attr::<u64>("Count").unwrap(), Some(0), "the copy is still believed");
@@ -86,8 +86,8 @@ async fn a_durable_tier_that_was_set_back_is_believed() {
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     let (old, _) = stage.both(&session.handle()).await;
     session.update_attr("Count", |_: Option<u64>| 1).await.unwrap();
-    stage.durable.evict(&session.handle()).await;
-    assert_eq!(stage.durable.inside().create(&old.unwrap()).await.unwrap(), Created::Done);
+    stage.durable.inner().delete(&session.handle()).await.unwrap();
+    assert_eq!(stage.durable.inner().create(&old.unwrap()).await.unwrap(), Created::Done);
     let again = process.sessions.get(session.id().as_str()).await.unwrap().unwrap();
     let count = again.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 10).await.unwrap();
     assert_eq!(count, 10);
@@ -98,15 +98,19 @@ async fn strict_reads_are_never_behind() {
     let stage = Stage::new();
     let process = stage.strict();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
-    stage.durable.forget_calls();
+    stage.durable.faults().forget_calls();
     let (old, _) = stage.both(&session.handle()).await;
     let old = old.unwrap();
     process.store.load(&old.key, stage.now()).await.unwrap().unwrap();
-    assert_eq!((stage.durable.calls("version"), stage.durable.calls("load")), (1, 0), "one check of the version");
-    let written = stage.durable.inside().save(&counted(&old, 5), old.version).await.unwrap();
+    assert_eq!(
+        (stage.durable.faults().calls(Operation::Version), stage.durable.faults().calls(Operation::Load)),
+        (1, 0),
+        "one check of the version"
+    );
+    let written = stage.durable.inner().save(&counted(&old, 5), old.version).await.unwrap();
     assert_eq!(written, Saved::Done);
     assert_eq!(count_of(&process.store.load(&old.key, stage.now()).await.unwrap()), Some(5));
-    stage.durable.evict(&old.key).await;
+    stage.durable.inner().delete(&old.key).await.unwrap();
     assert_eq!(process.store.load(&old.key, stage.now()).await.unwrap(), None);
 }
 
@@ -117,7 +121,7 @@ async fn a_slow_reader_does_not_fill_in_what_was_removed() {
     let process = stage.through();
     let session = process.sessions.create(NewSession::new()).await.unwrap();
     let key = session.handle();
-    stage.fast.wipe();
+    wipe(&stage.fast);
     let (_, loaded) = stage.both(&key).await;
     process.sessions.end(&key).await.unwrap();
     let until = stage.now().saturating_add(MINUTE);
@@ -151,5 +155,5 @@ async fn purging_removes_from_both_and_counts_once() {
     stage.clock.set(session.expires_at());
     let purged = process.sessions.purge_expired(MINUTE).await.unwrap();
     assert_eq!((purged.expired, purged.more), (1, false));
-    assert_eq!((stage.fast.inside().len(), stage.durable.inside().len()), (0, 0));
+    assert_eq!((stage.fast.inner().len(), stage.durable.inner().len()), (0, 0));
 }

@@ -5,59 +5,24 @@ use std::time::{Duration, Instant};
 use session_core::{NewSession, Renewed, Saved, Store};
 use workspace_tests::MemcachedServer;
 use workspace_tests::records::*;
-use workspace_tests::store_faults;
+use workspace_tests::store_fault_tests::Sizes;
 
 use crate::support::*;
 
-#[tokio::test]
-async fn a_server_that_is_down_is_an_error_at_once_and_recovers() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    store_faults::down_is_an_error_at_once_and_recovers(&store, &proxy).await;
-}
-
-#[tokio::test]
-async fn a_save_while_the_server_is_down_changes_nothing() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    store_faults::save_while_down_changes_nothing(&store, &proxy).await;
-}
-
-#[tokio::test]
-async fn a_silent_server_is_an_error_within_the_time_limit() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    store_faults::silence_is_an_error_within_the_time_limit(&store, &proxy).await;
-    store_faults::silence_ends_without_a_manager(&store, &proxy, 2 * SECOND).await;
-}
-
-#[tokio::test]
-async fn a_connection_cut_anywhere_counts_no_update_twice() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    store_faults::cut_connection_counts_no_update_twice(&store, &proxy, campaign(400), [400, 300]).await;
-}
-
-#[tokio::test]
-async fn a_large_save_that_is_cut_is_old_or_new_and_never_mixed() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    store_faults::cut_large_save_is_old_or_new(&store, &proxy, campaign(40)).await;
-}
-
-/// Each of the five steps of a renewal is cut, in the request and in the reply.
-#[tokio::test]
-async fn a_renewal_cut_anywhere_leaves_exactly_one() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    store_faults::cut_renewal_leaves_exactly_one(&store, &proxy, campaign(400), [1100, 400]).await;
-}
-
-#[tokio::test]
-async fn a_renewal_cancelled_anywhere_leaves_exactly_one() {
-    let Some((_server, _proxy, store)) = behind_proxy().await else { return };
-    store_faults::cancelled_renewal_leaves_exactly_one(&store, campaign(400)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cancelled_calls_leave_nobody_anothers_reply() {
-    let Some((_server, proxy, store)) = behind_proxy().await else { return };
-    store_faults::cancelled_calls_leave_nobody_anothers_reply(&store, &proxy, campaign(4000)).await;
-}
+// Each of the five steps of a renewal is cut, in the request and in the reply.
+workspace_tests::store_fault_tests!(
+    behind_proxy(),
+    Sizes {
+        counting: [400, 300],
+        renewing: [1100, 400],
+        cuts: campaign(400),
+        large_cuts: campaign(40),
+        cancelled_renewals: campaign(400),
+        cancelled_calls: campaign(4000),
+        clients: 16,
+        silence_ends_within: Some(2 * SECOND),
+    }
+);
 
 /// With its sessions: they are gone, which is none and no error; and new ones start within a second.
 #[tokio::test]

@@ -9,69 +9,35 @@ use session_stores::PostgresStore;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
 use workspace_tests::records::*;
-use workspace_tests::store_faults::*;
+use workspace_tests::store_fault_tests::Sizes;
+use workspace_tests::store_faults;
 use workspace_tests::{Fault, PostgresServer, Proxy};
 
 use crate::support::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// Bytes of a request that counts, and of its reply, about.
-const BYTES: [u64; 2] = [900, 60];
-
-async fn behind_proxy() -> Option<(Proxy, PostgresStore)> {
-    let proxy = Proxy::start(shared_server()?.addr()).await.unwrap();
+/// A server that tests share, and a store that reaches it through a proxy.
+async fn behind_proxy() -> Option<(&'static PostgresServer, Proxy, PostgresStore)> {
+    let server = shared_server()?;
+    let proxy = Proxy::start(server.addr()).await.unwrap();
     let store = connect(&PostgresServer::url_at(proxy.addr())).await;
-    Some((proxy, store))
+    Some((server, proxy, store))
 }
 
-#[tokio::test]
-async fn a_store_that_is_down_is_an_error_at_once_and_recovers() {
-    let Some((proxy, store)) = behind_proxy().await else { return };
-    down_is_an_error_at_once_and_recovers(&store, &proxy).await;
-}
-
-#[tokio::test]
-async fn a_save_while_the_store_is_down_changes_nothing() {
-    let Some((proxy, store)) = behind_proxy().await else { return };
-    save_while_down_changes_nothing(&store, &proxy).await;
-}
-
-#[tokio::test]
-async fn a_silent_server_is_an_error_within_the_time_limit() {
-    let Some((proxy, store)) = behind_proxy().await else { return };
-    silence_is_an_error_within_the_time_limit(&store, &proxy).await;
-}
-
-#[tokio::test]
-async fn a_connection_cut_anywhere_counts_no_update_twice() {
-    let Some((proxy, store)) = behind_proxy().await else { return };
-    cut_connection_counts_no_update_twice(&store, &proxy, campaign(300), BYTES).await;
-}
-
-#[tokio::test]
-async fn a_large_save_that_is_cut_is_old_or_new_and_never_mixed() {
-    let Some((proxy, store)) = behind_proxy().await else { return };
-    cut_large_save_is_old_or_new(&store, &proxy, campaign(30)).await;
-}
-
-#[tokio::test]
-async fn a_renewal_that_is_cut_leaves_exactly_one() {
-    let Some((proxy, store)) = behind_proxy().await else { return };
-    cut_renewal_leaves_exactly_one(&store, &proxy, campaign(200), BYTES).await;
-}
-
-#[tokio::test]
-async fn a_renewal_that_is_cancelled_leaves_exactly_one() {
-    let Some(store) = shared().await else { return };
-    cancelled_renewal_leaves_exactly_one(&store, campaign(200)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cancelled_calls_leave_nobody_anothers_reply() {
-    let Some((proxy, store)) = behind_proxy().await else { return };
-    cancelled_calls_of(8, 20 * MILLISECOND, &store, &proxy, campaign(1000)).await;
-}
+workspace_tests::store_fault_tests!(
+    behind_proxy(),
+    Sizes {
+        counting: [900, 60],
+        renewing: [900, 60],
+        cuts: campaign(300),
+        large_cuts: campaign(30),
+        cancelled_renewals: campaign(200),
+        cancelled_calls: campaign(1000),
+        clients: 8,
+        silence_ends_within: None,
+    }
+);
 
 /// The same on a pool of the application's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,7 +48,7 @@ async fn cancelled_calls_leave_the_applications_pool_in_order() {
     let pool = pool.connect(&PostgresServer::url_at(proxy.addr())).await.unwrap();
     let store = PostgresStore::from_pool(pool);
     store.set_up().await.unwrap();
-    cancelled_calls_of(8, 20 * MILLISECOND, &store, &proxy, campaign(1000)).await;
+    store_faults::cancelled_calls_leave_nobody_anothers_reply(&store, &proxy, 8, campaign(1000)).await;
 }
 
 /// Whoever gives up on a silent server gives the application its connection back.

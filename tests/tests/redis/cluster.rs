@@ -187,7 +187,7 @@ async fn reached<T, E, F: Future<Output = Result<T, E>>>(ask: impl Fn() -> F) ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelled_calls_leave_nobody_anothers_reply() {
     let Some((proxies, store)) = behind_proxies().await else { return };
-    store_faults::cancelled_calls_leave_nobody_anothers_reply(&store, &proxies[0], campaign(4000)).await;
+    store_faults::cancelled_calls_leave_nobody_anothers_reply(&store, &proxies[0], 16, campaign(4000)).await;
 }
 
 /// A server that is gone takes its slots with it, and nobody else's.

@@ -39,6 +39,11 @@ mod tracked {
         let store = session_stores::TrackedRedisStore::connect(&server.url()).await.expect("the server runs");
         store.with_prefix("tracked:")
     });
+    session_core::immediate_store_tests!({
+        let Some(server) = crate::support::shared_server() else { return };
+        let store = session_stores::TrackedRedisStore::connect(&server.url()).await.expect("the server runs");
+        store.with_prefix("tracked:")
+    });
 }
 
 /// Copies in memory, compared at each load.

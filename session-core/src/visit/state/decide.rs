@@ -159,6 +159,10 @@ impl State {
                 self.draw_again(id?);
                 Ok(())
             }
+            Answer::Loaded(Ok(Some(record))) if record.is_beyond_us() => {
+                self.notices.push(Notice::BeyondUs { key: record.key });
+                self.loaded(operation, None)
+            }
             Answer::Loaded(Ok(record)) => self.loaded(operation, record),
             Answer::Loaded(Err(error)) => Err(self.failed(error)),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {

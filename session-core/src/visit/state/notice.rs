@@ -19,6 +19,10 @@ pub(crate) enum Notice {
         key: RecordKey,
     },
     RejectedId,
+    /// A later release says that the session must not be used without something that this one does not know.
+    BeyondUs {
+        key: RecordKey,
+    },
     Conflict,
     StoreFailed,
     /// Activity that can't be noted is no reason to fail a request.

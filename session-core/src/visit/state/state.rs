@@ -2,7 +2,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error};
 use crate::id::SessionId;
-use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordKey, check_size, read};
+use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
 use crate::time::Time;
 
 use super::super::changes::Changes;
@@ -47,6 +47,8 @@ pub(in crate::visit) enum Tell {
 
 pub(crate) struct State {
     pub(crate) phase: Phase,
+    /// In which records are to be written.
+    format: RecordFormat,
     pub(super) stored: Option<Stored>,
     pub(super) started: Option<Box<Started>>,
     /// The session that a started one took the place of, and its generation.
@@ -75,9 +77,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase) -> Self {
+    pub(crate) fn new(phase: Phase, format: RecordFormat) -> Self {
         State {
             phase,
+            format,
             stored: None,
             started: None,
             replaced: None,
@@ -355,6 +358,7 @@ impl State {
         }
         let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
         self.outgoing = Outgoing::InPlace(advance(record, &self.saving, update, now, mark));
+        record.format = self.format;
     }
 
     /// Moves the record that was just advanced to the id that the session is to have.

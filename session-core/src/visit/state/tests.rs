@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, Record, Version, sample, touch_interval};
+use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, sample, touch_interval};
 use crate::store::{Created, Renewed, Saved};
 use crate::time::Time;
 
@@ -25,7 +25,7 @@ fn record_of(id: &SessionId) -> Record {
 
 /// A visit that found a session.
 fn opened() -> (State, Record) {
-    let (mut state, id) = (State::new(Phase::Request), id());
+    let (mut state, id) = (State::new(Phase::Request, RecordFormat::V1), id());
     let record = record_of(&id);
     state.found(id, record.clone(), record.accessed);
     (state, record)
@@ -33,7 +33,7 @@ fn opened() -> (State, Record) {
 
 /// A visit that started a session, and the session's record.
 fn started() -> (State, Record) {
-    let mut state = State::new(Phase::Request);
+    let mut state = State::new(Phase::Request, RecordFormat::V1);
     let record = start(&mut state);
     (state, record)
 }
@@ -126,7 +126,7 @@ fn saved_record(state: &mut State, record: &Record) -> Record {
 
 #[test]
 fn a_visit_without_a_session_has_nothing_to_do() {
-    let mut state = State::new(Phase::Request);
+    let mut state = State::new(Phase::Request, RecordFormat::V1);
     assert!(!state.is_present() && state.is_settled() && !state.is_unsaved());
     assert_nothing(step_at(&mut state, Time::MAX));
     assert_eq!(state.take_tell(), Tell::Nothing);
@@ -161,7 +161,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let (_, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
-        let mut state = State::new(Phase::Request);
+        let mut state = State::new(Phase::Request, RecordFormat::V1);
         state.found(id(), record.clone(), now);
         assert_eq!(state.is_settled(), settled);
     }
@@ -672,7 +672,7 @@ fn answering_ends_the_request_only() {
     for (before, after) in
         [(Phase::Request, Phase::Answered), (Phase::Answered, Phase::Answered), (Phase::Direct, Phase::Direct)]
     {
-        let mut state = State::new(before);
+        let mut state = State::new(before, RecordFormat::V1);
         state.answer();
         assert_eq!(state.phase, after);
     }

@@ -1,0 +1,100 @@
+//! A store that keeps bytes under keys, with nothing but what any crate can use. A map stands for the server.
+//!
+//! `cargo test -p session-core --example own_store --features conformance` proves it. The guide
+//! `docs/guides/own-store.md` walks through it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use session_core::{
+    Created, Envelope, Error, JsonCodec, NewSession, Purged, Record, RecordKey, Renewed, Saved, SessionManager, Store,
+    StoreError, Time, Version,
+};
+
+#[derive(Clone, Default)]
+pub struct OwnStore(Arc<Mutex<HashMap<RecordKey, Vec<u8>>>>);
+
+/// The record as bytes, with fields that a store can read.
+fn seal(record: &Record) -> Result<Envelope, StoreError> {
+    Envelope::seal(record, &JsonCodec).map_err(|error| StoreError::refused("own", error))
+}
+
+/// The live record of this key.
+fn find(values: &HashMap<RecordKey, Vec<u8>>, key: &RecordKey, now: Time) -> Option<Envelope> {
+    let envelope = Envelope::from_bytes_or_warn(*key, values.get(key)?, "own")?;
+    (envelope.expires_at() > now).then_some(envelope)
+}
+
+impl Store for OwnStore {
+    fn name(&self) -> &'static str {
+        "own"
+    }
+
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
+        let (envelope, mut values) = (seal(record)?, self.0.lock());
+        if values.contains_key(&record.key) {
+            return Ok(Created::Exists);
+        }
+        values.insert(record.key, envelope.to_bytes());
+        Ok(Created::Done)
+    }
+
+    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let found = find(&self.0.lock(), key, now);
+        Ok(found.and_then(|envelope| envelope.open_or_warn(&JsonCodec, "own")))
+    }
+
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
+        let (mut envelope, mut values) = (seal(record)?, self.0.lock());
+        let Some(stored) = find(&values, &record.key, record.accessed) else { return Ok(Saved::Missing) };
+        if stored.version != expected {
+            return Ok(Saved::Conflict);
+        }
+        envelope.accessed = envelope.accessed.max(stored.accessed);
+        values.insert(record.key, envelope.to_bytes());
+        Ok(Saved::Done)
+    }
+
+    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        let mut values = self.0.lock();
+        if let Some(mut envelope) = find(&values, key, accessed) {
+            envelope.accessed = envelope.accessed.max(accessed);
+            values.insert(*key, envelope.to_bytes());
+        }
+        Ok(())
+    }
+
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
+        let (envelope, mut values) = (seal(record)?, self.0.lock());
+        match find(&values, old, record.accessed) {
+            None => return Ok(Renewed::Missing),
+            Some(stored) if stored.version != expected => return Ok(Renewed::Conflict),
+            Some(_) if values.contains_key(&record.key) => return Ok(Renewed::Exists),
+            Some(_) => values.remove(old),
+        };
+        values.insert(record.key, envelope.to_bytes());
+        Ok(Renewed::Done)
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        self.0.lock().remove(key);
+        Ok(())
+    }
+
+    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        let mut values = self.0.lock();
+        let expired = values.keys().filter(|key| find(&values, key, now).is_none());
+        let expired: Vec<RecordKey> = expired.take(limit).copied().collect();
+        values.retain(|key, _| !expired.contains(key));
+        Ok(Purged::new(expired.len() as u64, expired.len() == limit))
+    }
+}
+
+#[cfg(test)]
+session_core::conformance_tests!(OwnStore::default());
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    SessionManager::new(OwnStore::default()).create(NewSession::new().attr("Count", &1)).await.map(drop)
+}

@@ -1,0 +1,256 @@
+use std::fmt;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock::background::{pause, yield_now};
+use crate::error::StoreError;
+use crate::memory::MemoryStore;
+use crate::record::{PrincipalKey, Record, RecordKey, Version};
+use crate::store::{Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
+use crate::time::Time;
+
+use super::faults::{Fault, Faults};
+use super::operation::Operation;
+
+const NAME: &str = "faulty";
+
+/// A store behind a connection that fails, waits and counts as its [`Faults`] say. See the
+/// [module](super) for an example.
+///
+/// `Clone` shares the store. It yields to other tasks before and after each call, as a store beyond a network
+/// does, and never answers at once unless it was made with [`at_once`](FaultyStore::at_once).
+pub struct FaultyStore<S = MemoryStore> {
+    inner: Arc<Mutex<S>>,
+    faults: Faults,
+    answers_at_once: bool,
+    has_capabilities: bool,
+}
+
+impl<S: Store + Clone> FaultyStore<S> {
+    /// This store, whose calls succeed as long as nothing else is said.
+    pub fn new(store: S) -> Self {
+        FaultyStore {
+            inner: Arc::new(Mutex::new(store)),
+            faults: Faults::default(),
+            answers_at_once: false,
+            has_capabilities: true,
+        }
+    }
+
+    /// This store, which yields to nobody and [answers at once](Store::immediate) what `store` does.
+    ///
+    /// [`Fault::Silent`], delays and gates make calls wait all the same, against what
+    /// [`never_waits`](ImmediateStore::never_waits) promises.
+    pub fn at_once(store: S) -> Self {
+        FaultyStore { answers_at_once: true, ..FaultyStore::new(store) }
+    }
+
+    /// Takes away what the store can do beyond the contract: see [`Capabilities`].
+    #[must_use]
+    pub fn without_capabilities(mut self) -> Self {
+        self.has_capabilities = false;
+        self
+    }
+
+    /// What becomes of the calls.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The store behind, which never fails.
+    pub fn inner(&self) -> S {
+        self.inner.lock().clone()
+    }
+
+    /// Puts another store in the place of the one behind, as if a server had lost its data.
+    pub fn replace(&self, store: S) {
+        *self.inner.lock() = store;
+    }
+
+    async fn call<T, F>(&self, operation: Operation, effect: impl FnOnce(S) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        self.faults.count(operation);
+        // Twice, as a time limit polls a call once before it sets its timer.
+        self.be_interrupted(2).await;
+        self.faults.pass(operation).await;
+        let plan = self.faults.plan(operation);
+        wait(plan.before()).await;
+        match plan.fault() {
+            Some(Fault::Down) => return Err(StoreError::unavailable(NAME, "connection refused")),
+            Some(Fault::Refused) => return Err(StoreError::refused(NAME, "disk full")),
+            Some(Fault::Silent) => pending().await,
+            Some(Fault::AnswerLost) | None => {}
+        }
+        let answer = effect(self.inner()).await;
+        wait(plan.after()).await;
+        self.be_interrupted(1).await;
+        match plan.fault() {
+            Some(_) => answer.and(Err(StoreError::unavailable(NAME, "connection reset"))),
+            None => answer,
+        }
+    }
+
+    async fn be_interrupted(&self, times: usize) {
+        if !self.answers_at_once {
+            for _ in 0..times {
+                yield_now().await;
+            }
+        }
+    }
+
+    /// The answer of a call that does not wait.
+    fn call_now<T>(
+        &self,
+        operation: Operation,
+        effect: impl FnOnce(&dyn ImmediateStore) -> Option<Result<T, StoreError>>,
+    ) -> Option<Result<T, StoreError>> {
+        let answer = self.call(operation, async |store| store.immediate().and_then(effect).transpose());
+        match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer.transpose(),
+            Poll::Pending => None,
+        }
+    }
+}
+
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        pause(time).await;
+    }
+}
+
+impl<S> Clone for FaultyStore<S> {
+    fn clone(&self) -> Self {
+        let FaultyStore { inner, faults, answers_at_once, has_capabilities } = self;
+        FaultyStore {
+            inner: Arc::clone(inner),
+            faults: faults.clone(),
+            answers_at_once: *answers_at_once,
+            has_capabilities: *has_capabilities,
+        }
+    }
+}
+
+impl<S> fmt::Debug for FaultyStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyStore").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}
+
+impl<S: Store + Clone> Store for FaultyStore<S> {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        if self.has_capabilities { self.inner().capabilities() } else { Capabilities::NONE }
+    }
+
+    async fn create(&self, record: &Record) -> Result<Created, StoreError> {
+        self.call(Operation::Create, async |store| store.create(record).await).await
+    }
+
+    async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        self.call(Operation::Load, async |store| store.load(key, now).await).await
+    }
+
+    async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
+        self.call(Operation::Version, async |store| store.version(key, now).await).await
+    }
+
+    async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
+        self.call(Operation::Save, async |store| store.save(record, expected).await).await
+    }
+
+    async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
+        self.call(Operation::Touch, async |store| store.touch(key, accessed).await).await
+    }
+
+    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
+        self.call(Operation::Renew, async |store| store.renew(old, expected, record).await).await
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+        self.call(Operation::Delete, async |store| store.delete(key).await).await
+    }
+
+    async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        self.call(Operation::PurgeExpired, async |store| store.purge_expired(now, limit).await).await
+    }
+
+    async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
+        if !self.has_capabilities {
+            return Err(StoreError::unsupported(NAME, "listing sessions"));
+        }
+        self.call(Operation::List, async |store| store.list(now, limit).await).await
+    }
+
+    async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
+        if !self.has_capabilities {
+            return Err(StoreError::unsupported(NAME, "finding a principal's sessions"));
+        }
+        self.call(Operation::OfPrincipal, async |store| store.of_principal(principal, now).await).await
+    }
+
+    async fn delete_of_principal(
+        &self,
+        principal: &PrincipalKey,
+        except: Option<&RecordKey>,
+        now: Time,
+    ) -> Result<usize, StoreError> {
+        if !self.has_capabilities {
+            return Err(StoreError::unsupported(NAME, "finding a principal's sessions"));
+        }
+        let delete = async |store: S| store.delete_of_principal(principal, except, now).await;
+        self.call(Operation::DeleteOfPrincipal, delete).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.call(Operation::Close, async |store| store.close().await).await
+    }
+
+    fn immediate(&self) -> Option<&dyn ImmediateStore> {
+        (self.answers_at_once && self.inner().immediate().is_some()).then_some(self)
+    }
+}
+
+impl<S: Store + Clone> ImmediateStore for FaultyStore<S> {
+    fn never_waits(&self) -> bool {
+        self.inner().immediate().is_some_and(ImmediateStore::never_waits)
+    }
+
+    fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
+        self.call_now(Operation::Load, |store| store.load_now(key, now))
+    }
+
+    fn save_now(&self, record: &Record, expected: Version) -> Option<Result<Saved, StoreError>> {
+        self.call_now(Operation::Save, |store| store.save_now(record, expected))
+    }
+}
+
+impl<S: FastStore + Clone> FastStore for FaultyStore<S> {
+    async fn fill(&self, record: &Record, now: Time, until: Time) -> Result<(), StoreError> {
+        self.call(Operation::Fill, async |store| store.fill(record, now, until).await).await
+    }
+
+    async fn bury(&self, key: &RecordKey, now: Time, until: Time) -> Result<(), StoreError> {
+        self.call(Operation::Bury, async |store| store.bury(key, now, until).await).await
+    }
+
+    async fn bury_version(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+        now: Time,
+        until: Time,
+    ) -> Result<Buried, StoreError> {
+        let bury = async |store: S| store.bury_version(key, expected, now, until).await;
+        self.call(Operation::BuryVersion, bury).await
+    }
+}
