@@ -1,4 +1,25 @@
-//! Stores for sessions that outlive a process: one folder and one feature per backend.
+//! Stores for sessions that outlive a process: one feature for each backend, none of them on by default.
+//!
+//! | feature | store | sessions are kept |
+//! |---|---|---|
+//! | `sqlite` | `SqliteStore` | in a file of one machine |
+//! | `postgres` | `PostgresStore` | in a table of PostgreSQL |
+//! | `redis`, `redis-tls` | `RedisStore`, `TrackedRedisStore` | in Redis or Valkey: one server, Sentinel or a cluster |
+//! | `memcached` | `MemcachedStore` | in the memory of Memcached, until it is restarted or full |
+//! | `firestore` | `FirestoreStore` | in Google's Firestore |
+//!
+//! Each store is a [`Store`](session_core::Store). Give it to `SessionLayer::new` of the crate `session-axum`, which has
+//! the same features, or to [`SessionManager::new`](session_core::SessionManager::new). Redis and Memcached are also a
+//! [`FastStore`](session_core::FastStore): a cache before another store, as a
+//! [`TieredStore`](session_core::TieredStore) has it.
+//!
+//! All stores keep the same promises, which the conformance suite of `session-core` tests. They differ in what survives
+//! a crash, which each store's documentation says.
+//!
+//! # Layout
+//!
+//! Each backend has its own folder, which may know `session-core` and what several backends share (`sql.rs`,
+//! `recent_reads.rs`, `refusal.rs`), but no other backend.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,27 +1,28 @@
+//! Remembers what was read lately, for backends that write only over what they have read.
+
 use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use session_core::{Envelope, RecordKey};
 
-/// More than there are requests under way in one process.
+/// More than the requests that one process handles at the same time.
 const MAX_RECORDS: u64 = 10_000;
 
-/// More than a request takes from its load to its save.
+/// Longer than most requests take from their load to their save.
 const TIME_TO_LIVE: Duration = Duration::from_secs(60);
 
-/// Records as they were read or written lately, without their bodies, so that whoever writes one
-/// need not read it again.
+/// Records that were read or written lately, without their bodies, so that a save needs no second read.
 ///
-/// With each comes a `Token`, by which the server refuses a write if the record has changed since: if
-/// what is remembered is out of date, that costs another call, and nothing else.
+/// Each has a `Token`. With it the server refuses a write if the record has changed since, so an entry that is out of
+/// date only costs another call.
 #[derive(Clone)]
 pub(crate) struct RecentReads<Token>(Cache<RecordKey, (Envelope, Token)>);
 
 impl<Token: Clone + Send + Sync + 'static> RecentReads<Token> {
     pub(crate) fn new() -> Self {
         let cache = Cache::builder().max_capacity(MAX_RECORDS).time_to_live(TIME_TO_LIVE);
-        // By default moka would rather keep what was asked for often, and nothing here is.
+        // moka's default policy keeps entries that are used often. Here each entry is used once.
         RecentReads(cache.eviction_policy(EvictionPolicy::lru()).build())
     }
 
@@ -30,7 +31,7 @@ impl<Token: Clone + Send + Sync + 'static> RecentReads<Token> {
         self.0.insert(envelope.key, (envelope, token));
     }
 
-    /// What was noted last; good for one attempt to write.
+    /// Takes what was noted last for this key. It is good for one attempt to write.
     pub(crate) fn take(&self, key: &RecordKey) -> Option<(Envelope, Token)> {
         self.0.remove(key)
     }

@@ -1,9 +1,10 @@
-//! What the stores on SQL databases share: one table, and statements that both databases
-//! understand.
+//! What the stores on SQL databases share: one table, and statements that both databases understand.
 //!
-//! Each operation is one statement, so that none is ever half done, and no transaction stays open
-//! when a caller gives up. Times are numbers: the database's clock and time zone play no part.
-//! `expires_at` repeats what the other times say, for an index and for conditions.
+//! Each operation is one statement. So none is ever half done, and no transaction stays open when a caller gives up.
+//! Times are numbers, so the database's clock and time zone do not matter. The column `expires_at` is computed from the
+//! other times, for an index and for conditions.
+//!
+//! This file knows statements and rows. It may not know either database: what differs is a [`Dialect`].
 
 use std::sync::Arc;
 
@@ -16,20 +17,20 @@ pub(crate) type Columns = (Vec<u8>, i64, i64, i64, i64, Option<i64>, bool, Optio
 
 pub(crate) type Prepared<DB> = Query<'static, DB, <DB as Database>::Arguments>;
 
-/// So long that it never ends, and short enough to be added to any time.
+/// A timeout that never ends, and that can be added to any time without overflow.
 const FOREVER_MS: i64 = i64::MAX / 2;
 
-/// A name for a table that is safe to be written into a statement.
+/// The name of a table, checked so that it can be written into a statement.
 #[derive(Clone, Debug)]
 pub(crate) struct TableName(String);
 
 impl TableName {
     pub(crate) const DEFAULT: &'static str = "session_records";
 
-    /// Leaves room for the names of indexes, and for 63 bytes in all, where PostgreSQL cuts names.
+    /// PostgreSQL cuts names at 63 bytes, and the names of indexes are longer than the table's.
     const MAX_BYTES: usize = 40;
 
-    /// A table, or a schema and a table with a dot between.
+    /// Checks a name: `table` or `schema.table`.
     pub(crate) fn checked(name: &str) -> Result<Self, ConfigError> {
         let is_word = |word: &str| {
             let starts_well = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -40,13 +41,14 @@ impl TableName {
             return Ok(TableName(name.to_owned()));
         }
         Err(ConfigError::new(format!(
-            "{name:?} can't name a table of sessions; give up to {} ASCII letters, digits and underscores, \
-             or a schema, a dot and a table",
+            "{name:?} is not allowed as the name of a table; write `table` or `schema.table`, each with at most {} \
+             ASCII letters, digits and underscores, not beginning with a digit",
             TableName::MAX_BYTES
         )))
     }
 
-    /// Writes the table into the text of statements: `{table}` whole, `{name}` without a schema.
+    /// Writes the table into the text of statements: `{table}` becomes the whole name, `{name}` the name without
+    /// schema.
     pub(crate) fn fill(&self, text: &str) -> String {
         let name = self.0.rsplit('.').next().unwrap_or(&self.0);
         let quoted = self.0.replace('.', "\".\"");
@@ -54,7 +56,7 @@ impl TableName {
     }
 }
 
-/// The statements on one table, in the words of one database.
+/// The statements on one table, in the dialect of one database.
 pub(crate) struct Statements {
     pub(crate) create: Arc<str>,
     pub(crate) load: Arc<str>,
@@ -66,14 +68,14 @@ pub(crate) struct Statements {
     pub(crate) list: Arc<str>,
     pub(crate) of_principal: Arc<str>,
     pub(crate) delete_of_principal: Arc<str>,
-    /// Also tells whether a record that was not written is there at all.
+    /// Also finds out why a write was refused.
     pub(crate) version: Arc<str>,
 }
 
 const COLUMNS: &str =
     "key, version, created, accessed, idle_timeout_ms, absolute_deadline, persistent, principal, body";
 
-// The parameters 1 to 9 are the columns of the record that is written: see `bind_record`.
+// Parameters 1 to 9 are the columns of the record that is written: see `bind_record`.
 
 const CREATE: &str = "INSERT INTO {table} ({columns}, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, {least}(COALESCE($6, {never}), $4 + $5)) \
@@ -81,7 +83,7 @@ const CREATE: &str = "INSERT INTO {table} ({columns}, expires_at) \
 
 const LOAD: &str = "SELECT {columns} FROM {table} WHERE key = $1 AND expires_at > $2";
 
-// Neither deadline moves back where the record was used later than this writer knows.
+// The idle deadline does not move back if the record was used later than this writer knows.
 const SAVE: &str = "UPDATE {table} SET version = $2, created = $3, accessed = {greatest}(accessed, $4), \
     idle_timeout_ms = $5, absolute_deadline = $6, persistent = $7, principal = $8, body = $9, \
     expires_at = {least}(COALESCE($6, {never}), {greatest}(accessed, $4) + $5) \
@@ -91,7 +93,7 @@ const TOUCH: &str = "UPDATE {table} SET accessed = $2, \
     expires_at = {least}(COALESCE(absolute_deadline, {never}), $2 + idle_timeout_ms) \
     WHERE key = $1 AND accessed < $2 AND expires_at > $2";
 
-// The row gets another key: whoever waits for it, to save, renew or delete it, finds it there.
+// The row gets another key, so a save, renewal or deletion that waits for the row no longer finds the old key.
 const RENEW: &str = "UPDATE {table} SET key = $1, version = $2, created = $3, accessed = $4, \
     idle_timeout_ms = $5, absolute_deadline = $6, persistent = $7, principal = $8, body = $9, \
     expires_at = {least}(COALESCE($6, {never}), $4 + $5) \
@@ -105,15 +107,15 @@ const OF_PRINCIPAL: &str = "SELECT {columns} FROM {table} WHERE principal = $1 A
 
 const DELETE_OF_PRINCIPAL: &str = "DELETE FROM {table} WHERE principal = $1 AND key <> $2 RETURNING expires_at > $3";
 
-// The deadlines themselves as well, as when a record is loaded.
+// Checks the deadlines themselves too, as loading a record does.
 const VERSION: &str = "SELECT version FROM {table} WHERE key = $1 AND expires_at > $2 \
     AND {least}(COALESCE(absolute_deadline, {never}), accessed + idle_timeout_ms) > $2";
 
-/// The words in which the databases differ.
+/// What differs between the databases.
 pub(crate) struct Dialect {
     pub(crate) least: &'static str,
     pub(crate) greatest: &'static str,
-    /// Deletes records that have expired by `$1`, at most `$2`.
+    /// Deletes at most `$2` records that have expired by `$1`.
     pub(crate) purge: &'static str,
 }
 
@@ -143,7 +145,7 @@ impl Statements {
     }
 }
 
-/// A statement of ours; values only ever enter it as parameters.
+/// One of our statements. Values enter it only as parameters, so nothing can be injected.
 pub(crate) fn safe(statement: &Arc<str>) -> AssertSqlSafe<Arc<str>> {
     AssertSqlSafe(Arc::clone(statement))
 }
@@ -175,7 +177,7 @@ where
         .bind(envelope.body.clone())
 }
 
-/// The version as databases have numbers.
+/// A version as a number of the database.
 pub(crate) fn number(version: Version) -> i64 {
     version.get().cast_signed()
 }
@@ -185,19 +187,19 @@ pub(crate) fn version(number: i64) -> Version {
     Version::from_number(number.cast_unsigned())
 }
 
-/// A limit as databases have numbers.
+/// A limit as a number of the database.
 pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// The record in a row; `None`, with a warning, for a row that holds none of ours.
+/// The live record in a row. `None` for a row that is not a record of ours; that is logged as a warning.
 pub(crate) fn open(columns: Columns, codec: &dyn Codec, store: &'static str, now: Time) -> Option<Record> {
     let Some(envelope) = envelope(columns) else {
-        tracing::warn!(store, "dropped a row whose keys are not of 32 bytes");
+        tracing::warn!(store, "dropped a row whose key or principal does not have 32 bytes");
         return None;
     };
     let record = envelope.open_or_warn(codec, store)?;
-    // Whatever the column for the index says.
+    // By its own times, because the computed column may be wrong.
     (!record.is_expired(now)).then_some(record)
 }
 

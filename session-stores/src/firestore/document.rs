@@ -8,7 +8,7 @@ pub(super) const ACCESSED: &str = "accessed";
 pub(super) const EXPIRES_AT: &str = "expires_at";
 pub(super) const PRINCIPAL: &str = "principal";
 
-/// An envelope as the document of this name. Times are milliseconds since the Unix epoch, UTC.
+/// Turns an envelope into the document with this name. Times are milliseconds since the Unix epoch.
 pub(super) fn document_of(envelope: Envelope, name: String) -> Document {
     let expires_at = envelope.expires_at();
     let mut fields = HashMap::from([
@@ -29,7 +29,7 @@ pub(super) fn document_of(envelope: Envelope, name: String) -> Document {
     Document { name, fields, ..Document::default() }
 }
 
-/// The envelope in the document of this key.
+/// Turns the document of this key back into an envelope.
 pub(super) fn envelope_of(key: RecordKey, document: Document) -> Result<Envelope, InvalidRecord> {
     let mut fields = Fields(document.fields);
     let version = Version::from_number(fields.integer("version")? as u64);
@@ -47,7 +47,7 @@ pub(super) fn envelope_of(key: RecordKey, document: Document) -> Result<Envelope
     Ok(envelope)
 }
 
-/// The last part of a document's name.
+/// The key in the last part of a document's name.
 pub(super) fn key_of(document: &Document) -> Option<RecordKey> {
     document.name.rsplit('/').next()?.parse().ok()
 }
@@ -68,7 +68,7 @@ fn value(value: ValueType) -> Value {
     Value { value_type: Some(value) }
 }
 
-/// Fields that must be there, of the right type.
+/// Fields that must exist and have the right type.
 struct Fields(HashMap<String, Value>);
 
 impl Fields {

@@ -24,39 +24,39 @@ use tonic::{Code, Request, Status};
 /// The store's name in errors and logs.
 pub(super) const NAME: &str = "firestore";
 
-/// How often a commit is repeated that Firestore gives up in favour of another, and after which pauses.
+/// How often a commit is repeated that Firestore has aborted in favour of another one.
 const REPETITIONS: usize = 6;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(320));
 
 const SCOPES: &[&str] = &["https://www.googleapis.com/auth/datastore"];
 
-/// Documents of one collection, by the key of their record.
+/// The documents of one collection, each under the key of its record.
 #[derive(Clone)]
 pub(super) struct Documents {
     client: FirestoreClient<Channel>,
-    /// `None` for the emulator, which asks for none.
+    /// `None` for the emulator, which needs none.
     credentials: Option<Arc<dyn TokenProvider>>,
-    /// As in `projects/PROJECT/databases/DATABASE`.
+    /// `projects/PROJECT/databases/DATABASE`.
     pub(super) database: Arc<str>,
     pub(super) collection: Arc<str>,
 }
 
-/// How a commit ended.
+/// The outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Committed {
-    /// When the last of the documents was written, unless it was deleted.
+    /// All writes are done. The time at which the last document was written; `None` if it was deleted.
     Done(Option<UpdateTime>),
-    /// A document that was to be made is there already.
+    /// A document that was to be created exists.
     Exists,
-    /// A document is not there any more, or not as it was read.
+    /// A document has changed or was deleted since it was read.
     Changed,
 }
 
-/// When a document was last written, as Firestore says.
+/// When Firestore last wrote a document. A write can require that it is unchanged.
 pub(super) type UpdateTime = Timestamp;
 
-/// Which documents a query is for: those whose field compares so to the value.
+/// Selects the documents whose field compares to the value in this way.
 pub(super) struct Condition(pub(super) &'static str, pub(super) Operator, pub(super) Value);
 
 impl Documents {
@@ -80,8 +80,8 @@ impl Documents {
         database: String,
         collection: &str,
     ) -> Self {
-        // All calls share one connection. If the network swallows it, the one under way would wait
-        // until its time limit, and so would the next ones: a ping finds out in time.
+        // All calls share one connection. If the network drops it silently, each call would wait until its time
+        // limit. A ping finds out earlier.
         let endpoint = endpoint
             .connect_timeout(Duration::from_secs(3))
             .http2_keep_alive_interval(Duration::from_secs(5))
@@ -100,7 +100,7 @@ impl Documents {
             documents: vec![self.name_of(key)],
             ..BatchGetDocumentsRequest::default()
         };
-        // Not `GetDocument`, which says "not found" also where there is no such database.
+        // Not `GetDocument`, because its "not found" can also mean that the database does not exist.
         let answer = self.client.clone().batch_get_documents(self.request(request).await?).await;
         let mut answers = answer.map_err(failed)?.into_inner();
         while let Some(answer) = answers.message().await.map_err(failed)? {
@@ -110,10 +110,10 @@ impl Documents {
                 None => {}
             }
         }
-        Err(StoreError::unavailable(NAME, "the answer ended before it said whether there is such a document"))
+        Err(StoreError::unavailable(NAME, "the answer ended without telling whether the document exists"))
     }
 
-    /// Does all of the writes, or none.
+    /// Does all of the writes or none.
     pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
         let request = CommitRequest { database: self.database.to_string(), writes, ..CommitRequest::default() };
         let mut pauses = BACKOFF.pauses().take(REPETITIONS);
@@ -129,7 +129,7 @@ impl Documents {
             match status.code() {
                 Code::AlreadyExists => return Ok(Committed::Exists),
                 Code::FailedPrecondition | Code::NotFound => return Ok(Committed::Changed),
-                // Others write the same document; nothing was written.
+                // Another client writes the same document. Nothing was written.
                 Code::Aborted => match pauses.next() {
                     Some(pause) => tokio::time::sleep(pause).await,
                     None => return Err(failed(status)),
@@ -139,7 +139,7 @@ impl Documents {
         }
     }
 
-    /// Does each of the writes whose precondition holds; how many did.
+    /// Does each write whose precondition holds, and returns how many were done.
     pub(super) async fn write_each(&self, writes: Vec<Write>) -> Result<u64, StoreError> {
         let request = BatchWriteRequest { database: self.database.to_string(), writes, ..BatchWriteRequest::default() };
         let answer = self.client.clone().batch_write(self.request(request).await?).await;
@@ -154,7 +154,7 @@ impl Documents {
         Ok(done)
     }
 
-    /// Documents that meet the condition, at most `limit`; without their fields if `names_only`.
+    /// At most `limit` documents that meet the condition. With `names_only` they have no fields.
     pub(super) async fn query(
         &self,
         Condition(field, operator, value): Condition,
@@ -183,7 +183,7 @@ impl Documents {
         Ok(documents)
     }
 
-    /// The key prints as base64url, which never makes a name that Firestore reserves.
+    /// The full name of a key's document. The key is base64url text, which is never a name that Firestore reserves.
     pub(super) fn name_of(&self, key: &RecordKey) -> String {
         format!("{}/documents/{}/{key}", self.database, self.collection)
     }
@@ -191,7 +191,7 @@ impl Documents {
     async fn request<T>(&self, message: T) -> Result<Request<T>, StoreError> {
         let mut request = Request::new(message);
         let metadata = request.metadata_mut();
-        // By which Google's front ends find the database.
+        // Google's servers route the request by this header.
         metadata.insert("google-cloud-resource-prefix", header(&self.database)?);
         if let Some(credentials) = &self.credentials {
             let token = credentials.token(SCOPES).await.map_err(|error| StoreError::unavailable(NAME, error))?;
@@ -199,35 +199,35 @@ impl Documents {
             bearer.set_sensitive(true);
             metadata.insert("authorization", bearer);
         } else {
-            // The emulator's word for a client that rules don't bind.
+            // The emulator treats this token as an administrator, whom no security rules restrict.
             metadata.insert("authorization", MetadataValue::from_static("Bearer owner"));
         }
         Ok(request)
     }
 }
 
-/// Makes a document that isn't there.
+/// Creates a document. Fails if it exists.
 pub(super) fn insert(document: Document) -> Write {
     write(Operation::Update(document), Some(ConditionType::Exists(false)))
 }
 
-/// Replaces a document that is still as it was read.
+/// Replaces a document. Fails if it has changed since it was read.
 pub(super) fn replace(document: Document, read: UpdateTime) -> Write {
     write(Operation::Update(document), Some(ConditionType::UpdateTime(read)))
 }
 
-/// Replaces these fields of a document that is still as it was read.
+/// Replaces only the given fields of a document. Fails if it has changed since it was read.
 pub(super) fn replace_fields(document: Document, read: UpdateTime) -> Write {
     let field_paths = document.fields.keys().cloned().collect();
     Write { update_mask: Some(DocumentMask { field_paths }), ..replace(document, read) }
 }
 
-/// Deletes a document that is still as it was read.
+/// Deletes a document. Fails if it has changed since it was read.
 pub(super) fn delete_unchanged(name: String, read: UpdateTime) -> Write {
     write(Operation::Delete(name), Some(ConditionType::UpdateTime(read)))
 }
 
-/// Deletes a document if it is there.
+/// Deletes a document if it exists.
 pub(super) fn delete(name: String) -> Write {
     write(Operation::Delete(name), None)
 }

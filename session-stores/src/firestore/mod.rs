@@ -1,11 +1,12 @@
-//! Sessions in Firestore.
+//! Sessions in Google's Firestore.
 //!
-//! Every write has a precondition, that the document is still the one that was read before; the
-//! record in it has the version that the contract speaks of. Only fields that Firestore indexes by
-//! itself are asked for, so there is no index to set up.
+//! Every write has a precondition: the document must still be the one that was read before. The record in it has the
+//! version that the contract of stores compares. Queries use only fields that Firestore indexes by itself, so there is
+//! no index to set up.
 //!
-//! From top to bottom: the store, the documents of one collection with the calls to Google, and
-//! what a record is as a document. Only the store knows codecs; the documents know no record.
+//! From top to bottom: the store (`store.rs`), the documents of one collection and the calls to Google
+//! (`documents.rs`), and the form of a record as a document (`document.rs`). Only the store knows codecs, and
+//! `documents.rs` knows no records. This room may not know another backend.
 
 mod document;
 mod documents;

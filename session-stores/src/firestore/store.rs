@@ -11,25 +11,24 @@ use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelo
 use super::documents::{self, Committed, Condition, Documents, NAME, UpdateTime};
 use crate::recent_reads::RecentReads;
 
-/// The name of the environment variable that all clients of Firestore know.
+/// The environment variable by which all clients of Firestore find the emulator.
 const EMULATOR_HOST: &str = "FIRESTORE_EMULATOR_HOST";
 
-/// What a document of one MiB has room for beside the fields around the body.
+/// The largest body. A document may have 1 MiB, and the other fields need some of it.
 const MAX_BODY_BYTES: usize = 1024 * 1024 - 1024;
 
 /// Firestore's limit of writes in a batch.
 const MAX_BATCH: usize = 500;
 
-/// A store in Google's Firestore (in Native mode), shared by many processes and machines.
+/// A store in Google's Firestore (Native mode), for many processes and machines. What it has acknowledged survives a
+/// crash.
 ///
-/// Each session is one document; it may take one MiB with all its fields, and a larger one is an
-/// error. Nothing needs to be set up but the database itself. To write less, exempt the field
-/// `body` from Firestore's automatic indexes.
+/// Each session is one document. With all its fields it may have 1 MiB; a larger session is an error. Only the database
+/// must exist; nothing else needs to be set up. Exempt the field `body` from Firestore's automatic indexes to pay for
+/// fewer writes.
 ///
-/// Loading is one call, and so is saving what was loaded within the last minute; otherwise that takes
-/// two. Expired sessions are purged in batches, which reads and deletes one document each.
-///
-/// `Clone` shares the connection.
+/// Loading takes one call. Saving takes one call if this process has loaded the session within the last 60 s, otherwise
+/// two. Purging reads and deletes each expired document once. `Clone` shares the connection.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,16 +47,18 @@ pub struct FirestoreStore {
 }
 
 impl FirestoreStore {
-    /// The collection of sessions, unless there is [another](FirestoreStore::with_collection).
+    /// The default collection of sessions: see [`with_collection`](FirestoreStore::with_collection).
     pub const DEFAULT_COLLECTION: &str = "sess_";
 
-    /// A store in the default database of a project, or in another: `PROJECT/DATABASE`.
+    /// Connects to the default database of a project (`PROJECT`), or to another one (`PROJECT/DATABASE`).
     ///
-    /// It signs in with Google's application default credentials: those of the file that
-    /// `GOOGLE_APPLICATION_CREDENTIALS` names, of `gcloud auth application-default login`, or of the
-    /// machine that it runs on. Where `FIRESTORE_EMULATOR_HOST` is set, it uses the emulator there.
+    /// It signs in with Google's application default credentials: the file that the environment variable
+    /// `GOOGLE_APPLICATION_CREDENTIALS` names, or the login of `gcloud auth application-default login`, or the service
+    /// account of the machine. If `FIRESTORE_EMULATOR_HOST` is set, it connects to the emulator at that address.
     ///
-    /// An error if the database can't be read.
+    /// # Errors
+    ///
+    /// [`StoreError`] if the name is malformed, there are no credentials, or the database can't be read.
     pub async fn connect(database: &str) -> Result<Self, StoreError> {
         if let Ok(host) = std::env::var(EMULATOR_HOST) {
             return FirestoreStore::connect_to_emulator(&host, database).await;
@@ -66,7 +67,9 @@ impl FirestoreStore {
         FirestoreStore::on(Documents::of_google(database, FirestoreStore::DEFAULT_COLLECTION).await?).await
     }
 
-    /// A store in Google's emulator at `HOST:PORT`, whatever the environment says.
+    /// Connects to Google's emulator at `HOST:PORT`, and ignores the environment. For tests.
+    ///
+    /// [`StoreError`] if a name is malformed, or the emulator can't be reached.
     pub async fn connect_to_emulator(host: &str, database: &str) -> Result<Self, StoreError> {
         let database = database_name(database).map_err(|error| StoreError::refused(NAME, error))?;
         FirestoreStore::on(Documents::of_emulator(host, database, FirestoreStore::DEFAULT_COLLECTION)?).await
@@ -78,18 +81,26 @@ impl FirestoreStore {
         Ok(FirestoreStore { documents, codec: Arc::new(JsonCodec), recent_reads: RecentReads::new() })
     }
 
-    /// Keeps sessions in this collection.
+    /// The collection that has the sessions. Default: `sess_`.
+    ///
+    /// Allowed: 1 to 1500 bytes without `/` and `.`, and not of the form `__name__`. Anything else is a
+    /// [`ConfigError`].
     pub fn with_collection(mut self, collection: &str) -> Result<Self, ConfigError> {
         let is_reserved = collection.starts_with("__") && collection.ends_with("__");
         if collection.is_empty() || collection.len() > 1500 || collection.contains(['/', '.']) || is_reserved {
-            return Err(ConfigError::new(format!("{collection:?} can't be the name of a collection in Firestore")));
+            return Err(ConfigError::new(format!(
+                "{collection:?} is not allowed as the name of a collection; write 1 to 1500 bytes without `/` and `.`, \
+                 and not of the form `__name__`"
+            )));
         }
         self.documents.collection = collection.into();
         self.recent_reads = RecentReads::new();
         Ok(self)
     }
 
-    /// Encodes the values of sessions with this codec, as with an `EncryptedCodec`.
+    /// The codec for the values of sessions. Default: [`JsonCodec`]. An `EncryptedCodec` encrypts them.
+    ///
+    /// Sessions that were stored with a codec that this one can't read count as missing.
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
@@ -100,7 +111,9 @@ impl FirestoreStore {
         let envelope = Envelope::seal(record, &*self.codec).map_err(|error| StoreError::refused(NAME, error))?;
         if envelope.body.len() > MAX_BODY_BYTES {
             let size = envelope.body.len();
-            let cause = format!("the session takes {size} bytes, and a document of Firestore holds {MAX_BODY_BYTES}");
+            let cause = format!(
+                "the session has {size} bytes, and a document of Firestore holds {MAX_BODY_BYTES}: store less in it"
+            );
             return Err(StoreError::refused(NAME, cause));
         }
         Ok(envelope)
@@ -111,18 +124,19 @@ impl FirestoreStore {
         document_of(envelope, name)
     }
 
-    /// The live record of this key, to be replaced as it was read.
+    /// The live record of this key, and the time by which a write checks that it is unchanged.
     async fn find(&self, key: &RecordKey, now: Time) -> Result<Option<(Envelope, UpdateTime)>, StoreError> {
         let Some(mut document) = self.documents.get(key).await? else { return Ok(None) };
         let Some(read) = document.update_time.take() else {
-            return Err(StoreError::refused(NAME, "a document came without its update time"));
+            return Err(StoreError::refused(NAME, "a document has no update time"));
         };
         let envelope =
             envelope_of(*key, document).inspect_err(|error| session_core::internals::warn_dropped(key, error, NAME));
         Ok(envelope.ok().filter(|envelope| envelope.expires_at() > now).map(|envelope| (envelope, read)))
     }
 
-    /// The same; without its body if it was read lately, and of this version if one is named.
+    /// Does what [`find`](Self::find) does, but without a call if this process has read the record lately. The
+    /// envelope then has no body. Finds only the given version, if there is one.
     async fn recall_or_find(
         &self,
         key: &RecordKey,
@@ -153,14 +167,14 @@ impl FirestoreStore {
     }
 }
 
-/// What Firestore calls `PROJECT` or `PROJECT/DATABASE`.
+/// The full name of the database `PROJECT` or `PROJECT/DATABASE`.
 fn database_name(text: &str) -> Result<String, ConfigError> {
     let (project, database) = text.split_once('/').unwrap_or((text, "(default)"));
     let is_name =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:_()".contains(&b));
     if !is_name(project) || !is_name(database) {
         return Err(ConfigError::new(format!(
-            "{text:?} names no database of Firestore: write PROJECT or PROJECT/DATABASE"
+            "{text:?} is not the name of a Firestore database; write PROJECT or PROJECT/DATABASE"
         )));
     }
     Ok(format!("projects/{project}/databases/{database}"))
@@ -207,7 +221,7 @@ impl Store for FirestoreStore {
             }
             envelope.accessed = envelope.accessed.max(stored.accessed);
             let write = documents::replace(self.document_of(envelope.clone()), read);
-            // A touch is no conflict: look again.
+            // The document has changed, perhaps only by a touch, which is no conflict. Look again.
             let Committed::Done(written) = self.documents.commit(vec![write]).await? else { continue };
             if let Some(read) = written {
                 self.recent_reads.note(envelope, read);
@@ -261,7 +275,7 @@ impl Store for FirestoreStore {
         let condition = Condition(EXPIRES_AT, Operator::LessThanOrEqual, document::time(now));
         let expired = self.documents.query(condition, limit, true).await?;
         let more = expired.len() == limit;
-        // One that was touched since is not as it was read, and stays.
+        // A document that was touched meanwhile has changed, so it stays.
         let delete = |found: Document| Some(documents::delete_unchanged(found.name, found.update_time?));
         let deletes = expired.into_iter().filter_map(delete);
         let expired = self.documents.write_each(deletes.collect()).await?;

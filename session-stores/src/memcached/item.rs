@@ -2,28 +2,27 @@ use std::time::Duration;
 
 use session_core::{Envelope, InvalidRecord, RecordKey, Time};
 
-/// What memcached keeps under a record's key.
+/// What Memcached keeps under a record's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     Record(Copy),
-    /// The record that takes the place of `old` once `old` has [moved](Item::Moved) to it; none
-    /// until then.
+    /// A record that replaces `old` as soon as `old` has [moved](Item::Moved) to it. Until then it does not count.
     Pending {
         old: RecordKey,
         copy: Copy,
     },
-    /// The record of this key has another key now.
+    /// The record of this key has been renewed, and is now under the key `to`.
     Moved {
         to: RecordKey,
         until: Time,
     },
-    /// There is no record of this key, and until then none may be filled in.
+    /// A tombstone: the record of this key was deleted, and no copy may be stored before `until`.
     Buried {
         until: Time,
     },
 }
 
-/// A record and how long it is handed out, which is for ever where memcached is the only store.
+/// A record, and until when it may be served. If Memcached is the only store, that is for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Copy {
     pub(super) until: Time,
@@ -46,16 +45,16 @@ const MOVED: u8 = b'M';
 const BURIED: u8 = b'B';
 
 impl Item {
-    /// When memcached may forget it.
+    /// When Memcached may delete the item.
     pub(super) fn ends(&self) -> Time {
         match self {
             Item::Record(copy) | Item::Pending { copy, .. } => copy.ends(),
-            // What keeps a record out must not go early, as a record may, by seconds.
+            // Memcached may delete an item up to 2 s early. For these that would bring back a record.
             Item::Moved { until, .. } | Item::Buried { until } => until.saturating_add(Duration::from_secs(3)),
         }
     }
 
-    /// What it is, a time, the other key where there is one, and the envelope where there is one.
+    /// Turns the item into bytes: its kind, a time, the other key if there is one, the envelope if there is one.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let (kind, until, key, envelope) = match self {
             Item::Record(Copy { until, envelope }) => (RECORD, until, None, Some(envelope)),
@@ -70,7 +69,7 @@ impl Item {
         bytes
     }
 
-    /// The item that was stored under this key.
+    /// Reads the item that was stored under this key.
     pub(super) fn from_bytes(key: RecordKey, bytes: &[u8]) -> Result<Self, InvalidRecord> {
         let (kind, rest) = bytes.split_first().ok_or(InvalidRecord::Truncated)?;
         let (until, rest) = rest.split_first_chunk().ok_or(InvalidRecord::Truncated)?;

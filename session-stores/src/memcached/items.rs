@@ -6,7 +6,7 @@ use session_core::{Clock, InvalidRecord, RecordKey, StoreError, SystemClock, Tim
 use super::item::Item;
 use super::server::{NAME, Server};
 
-/// Items by the key of their record: reads them, and replaces exactly what was read.
+/// Items under the keys of their records. Reads an item, and replaces exactly the item that was read.
 #[derive(Clone)]
 pub(super) struct Items {
     pub(super) servers: Arc<[Server]>,
@@ -16,29 +16,28 @@ pub(super) struct Items {
 
 /// An item as it was read.
 pub(super) struct Found {
-    /// The error says why the bytes are no item.
+    /// The item, or the reason why the bytes are not an item.
     pub(super) item: Result<Item, InvalidRecord>,
     pub(super) cas: Cas,
 }
 
-/// Memcached's own number of one state of an item, and how many connections had been opened when it
-/// was asked for.
+/// Memcached's number of one state of an item (CAS), and how many connections had been opened when it was read.
 ///
-/// The numbers begin anew when memcached is restarted, and the same one may then mean another state.
-/// A connection that was open before proves that there was no restart: only on such a one is the
-/// number used. On a later one the answer is [`Changed`](Replaced::Changed) without asking.
+/// After a restart of Memcached the numbers begin anew, so the same number may mean another state. A connection that was
+/// open when the number was read proves that there was no restart, so the number is used only on such a connection. On a
+/// later connection the answer is [`Changed`](Replaced::Changed), without a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cas {
     number: u64,
     as_of: u64,
 }
 
-/// How replacing or removing an item ended.
+/// The outcome of replacing or removing an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Replaced<T> {
     Done(T),
-    /// It is not the item any more that was read, or nobody knows: look again.
+    /// The item has changed since it was read, or that is unknown. The caller reads it again.
     Changed,
     Missing,
 }
@@ -73,7 +72,7 @@ impl Items {
         is_unchanged.await
     }
 
-    /// `None` if there is an item already.
+    /// Adds an item. `None` if there is one already.
     pub(super) async fn add(&self, key: &RecordKey, item: &Item) -> Result<Option<Cas>, StoreError> {
         let (status, cas) = self.write(key, item, None).await?;
         Ok((status == Status::Stored).then_some(cas))
@@ -105,11 +104,11 @@ impl Items {
         removed.await
     }
 
-    /// In the place of what was read, or else of nothing.
+    /// Writes an item: in place of the one that was read, or where there is none.
     async fn write(&self, key: &RecordKey, item: &Item, read: Option<Cas>) -> Result<(Status, Cas), StoreError> {
         let (name, bytes) = (self.name_of(key), item.to_bytes());
         let size = ITEM_OVERHEAD + name.len() + bytes.len();
-        // The server would answer the same, and delete what is there.
+        // Checked here, because the server would refuse the item and delete the one that is there.
         if size > self.max_item_bytes {
             return Err(too_large(size, self.max_item_bytes));
         }
@@ -126,7 +125,7 @@ impl Items {
             let flags = [&*condition, &expiry, "c"];
             match connection.client().meta_set(name, &bytes[..], false, None, Some(&flags)).await {
                 Ok(Some(MetaValue { status: Some(status), cas: number, .. })) => Ok((status, cas(number))),
-                Ok(_) => Err(StoreError::refused(NAME, "the server did not say how a write ended")),
+                Ok(_) => Err(StoreError::refused(NAME, "the server's answer to a write has no status")),
                 Err(Error::Protocol(status @ (Status::NotStored | Status::Exists | Status::NotFound))) => {
                     Ok((status, cas(None)))
                 }
@@ -145,40 +144,40 @@ impl Items {
         chosen.expect("there is at least one server")
     }
 
-    /// Harmless in memcached's line protocol, whatever the session's id was: the prefix is checked,
-    /// and the key prints as base64url.
+    /// The name of a key's item. It is safe in Memcached's line protocol, because the prefix is checked and the key is
+    /// base64url text.
     fn name_of(&self, key: &RecordKey) -> String {
         format!("{}{key}", self.prefix)
     }
 }
 
-/// What memcached adds to an item's key and value, rounded up.
+/// The bytes that Memcached adds to an item's key and value, rounded up.
 const ITEM_OVERHEAD: usize = 64;
 
 fn too_large(size: usize, max_item_bytes: usize) -> StoreError {
     let cause = format!(
-        "the session takes {size} bytes, and an item of memcached holds {max_item_bytes}: start memcached with a \
-         larger `-I`, and tell the store with `with_max_item_bytes`"
+        "the session takes {size} bytes, and an item of Memcached holds {max_item_bytes}: start Memcached with a \
+         larger `-I`, and give the store the same number by `with_max_item_bytes`"
     );
     StoreError::refused(NAME, cause)
 }
 
-/// From here on memcached takes a number of seconds for a date.
+/// The longest relative expiry. Memcached reads a larger number of seconds as a date.
 const LONGEST_RELATIVE: i64 = 30 * 24 * 60 * 60;
 
-/// The flag that makes memcached forget an item when it has ended.
+/// The flag that makes Memcached delete an item after its end, to free memory. Whether the record has ended, the record
+/// itself says.
 ///
-/// The record itself says when it ends; this frees memory. Memcached counts whole seconds, and up
-/// to one of them has already passed, so an item goes up to two seconds early. That is no more than
-/// the delay with which the use of a session is noted, but for sessions with less than a minute
-/// left: those stay two seconds longer instead.
+/// Memcached counts whole seconds, and part of the present second has already passed, so it deletes an item up to 2 s
+/// early. That is less than the delay with which the use of a session is written. Items with less than 60 s left are
+/// kept 2 s longer instead.
 fn expiry(ends: Time, now: Time) -> String {
     let left_ms = ends.unix_millis().saturating_sub(now.unix_millis());
     let seconds = match left_ms.div_euclid(1000) {
         _ if left_ms <= 0 => -1,
         seconds @ ..60 => seconds + 2,
         seconds @ ..=LONGEST_RELATIVE => seconds,
-        // Memcached's dates end in 2038; what lives longer is left to its eviction.
+        // Memcached's dates end in 2038. An item that lives longer stays until it is evicted.
         _ => i32::try_from(ends.unix_millis().div_euclid(1000)).map_or(0, i64::from),
     };
     format!("T{seconds}")

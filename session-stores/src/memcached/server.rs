@@ -11,21 +11,20 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// The store's name in errors and logs.
 pub(super) const NAME: &str = "memcached";
 
-/// Connections to one server at a time. One carries some ten thousand calls a second.
+/// The largest number of connections to one server. Each carries about 10,000 calls per second.
 const MAX_CONNECTIONS: usize = 8;
 
-/// What a server takes that is no more there, short enough to try again, or to use the durable tier
-/// behind this one, while a request waits.
+/// How long one call may take. Short enough that a request can repeat it, or use the durable tier behind this one.
 const TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// One memcached server and the connections to it.
 pub(super) struct Server {
     address: Address,
-    /// Tells servers apart when a key chooses among them.
+    /// Differs between servers, for choosing the server of a key.
     seed: u64,
     permits: Semaphore,
     idle: Mutex<Vec<Opened>>,
-    /// How many connections have been opened.
+    /// The number of connections that were opened so far.
     opened: AtomicU64,
 }
 
@@ -35,12 +34,12 @@ struct Opened {
     number: u64,
 }
 
-/// Where a server listens, as `tcp://HOST:PORT` or `unix:///PATH`.
+/// The address of a server: `tcp://HOST:PORT` or `unix:///PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address(String);
 
 impl Address {
-    /// From `HOST`, `HOST:PORT` or `unix:///PATH`.
+    /// Parses `HOST`, `HOST:PORT` or `unix:///PATH`.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         let is_path = text.strip_prefix("unix://").is_some_and(|path| path.starts_with('/'));
         if is_path {
@@ -53,7 +52,7 @@ impl Address {
         match port {
             Some(port) if is_host => Ok(Address(format!("tcp://{host}:{port}"))),
             _ => Err(ConfigError::new(format!(
-                "{text:?} is not the address of a memcached server: write HOST:PORT or unix:///PATH"
+                "{text:?} is not the address of a Memcached server; write HOST:PORT or unix:///PATH"
             ))),
         }
     }
@@ -79,18 +78,18 @@ impl Server {
         &self.address
     }
 
-    /// How much a key wants this server. Each key goes to the server that it wants most, so that
-    /// only the keys of a server that is added or taken away change places.
+    /// The weight of this server for a key (rendezvous hashing). Each key belongs to the server with the largest
+    /// weight, so that adding or removing a server moves only the keys of that server.
     pub(super) fn weight(&self, key: u64) -> u64 {
         mix(self.seed ^ key)
     }
 
-    /// Fails unless the server is there and speaks the protocol.
+    /// Fails unless the server can be reached and speaks the protocol.
     pub(super) async fn greet(&self) -> Result<(), StoreError> {
         self.within_limit(async { self.connect().await.map(drop) }).await
     }
 
-    /// A connection for one call at a time.
+    /// A connection for one call at a time: an idle one, or a new one. Waits if there are too many.
     pub(super) async fn connect(&self) -> Result<Connection<'_>, StoreError> {
         let permit = self.permits.acquire().await.expect("the semaphore is never closed");
         let idle = self.idle.lock().pop();
@@ -101,19 +100,19 @@ impl Server {
         Ok(Connection { server: self, opened: Some(opened), _permit: permit })
     }
 
-    /// Counts a connection when the server has answered on it, as a proxy may accept one before it has
-    /// reached the server.
+    /// Opens a connection, and counts it when the server has answered on it. A proxy may accept a connection before it
+    /// has reached the server.
     async fn open(&self) -> Result<Opened, StoreError> {
         let mut client = Client::new(&self.address.0).await.map_err(|error| self.failed(error))?;
         let version = client.version().await.map_err(|error| self.failed(error))?;
         let mut numbers = version.trim().split('.').map_while(|number| number.parse::<u32>().ok());
         if (numbers.next(), numbers.next()) < (Some(1), Some(6)) {
-            return Err(StoreError::refused(NAME, format!("{} is not memcached 1.6 or later", self.address.0)));
+            return Err(StoreError::refused(NAME, format!("{} is not Memcached 1.6 or later", self.address.0)));
         }
         Ok(Opened { client, number: self.opened.fetch_add(1, Ordering::SeqCst) + 1 })
     }
 
-    /// Bounds a call, and the wait for a connection to make it on.
+    /// Limits the time of a call, including the wait for a connection.
     pub(super) async fn within_limit<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
@@ -130,8 +129,7 @@ impl Server {
         if let Error::Protocol(_) | Error::ParseError(_) = error {
             return StoreError::refused(NAME, self.said(error));
         }
-        // One broken connection is a sign that the server was restarted, and that the idle ones
-        // are broken as well.
+        // A broken connection suggests that the server was restarted, and that the idle connections are broken too.
         self.disconnect();
         StoreError::unavailable(NAME, self.said(error))
     }
@@ -148,8 +146,8 @@ struct ServerError {
     source: Error,
 }
 
-/// A connection that goes back to its server's idle ones, unless a call on it was cancelled or
-/// failed: the reply to that call may still arrive, and must not be taken for another's.
+/// A connection that goes back to its server's idle connections, unless a call on it was cancelled or failed. The reply
+/// to such a call may still arrive, and must not be taken for the reply to another call.
 pub(super) struct Connection<'a> {
     server: &'a Server,
     opened: Option<Opened>,
@@ -163,12 +161,12 @@ impl Connection<'_> {
         &mut self.opened.as_mut().expect(UNTIL_DROPPED).client
     }
 
-    /// How many connections to the server have been opened so far, this one included.
+    /// The number of connections to the server that were opened so far, including this one.
     pub(super) fn count(&self) -> u64 {
         self.server.opened.load(Ordering::SeqCst)
     }
 
-    /// Whether it was one of the first so many.
+    /// Whether this is one of the first `count` connections.
     pub(super) fn is_among(&self, count: u64) -> bool {
         self.opened.as_ref().expect(UNTIL_DROPPED).number <= count
     }
@@ -176,7 +174,7 @@ impl Connection<'_> {
 
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
-        // The client closes itself as soon as a call begins and opens again when it is complete.
+        // The client is marked as closed while a call is under way, so a cancelled call leaves it closed.
         if let Some(opened) = self.opened.take().filter(|opened| !opened.client.is_closed()) {
             self.server.idle.lock().push(opened);
         }

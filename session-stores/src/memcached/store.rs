@@ -11,19 +11,17 @@ use super::server::{Address, NAME, Server};
 use crate::recent_reads::RecentReads;
 use crate::refusal::Refusal;
 
-/// A store in memcached, version 1.6 or later: shared by many processes and machines, and gone
-/// when memcached is restarted.
+/// A store in Memcached 1.6 or later, for many processes and machines. All sessions are gone when Memcached is restarted.
 ///
-/// Memcached drops what was not used for longest when its memory is full, and a session that was
-/// dropped is gone. Give it memory enough, or put it as the fast tier before a durable store.
-///
-/// It can't list sessions nor find those of a principal, and says so when asked. A session may
-/// have what fits an item of memcached, which by default is somewhat less than a session may have:
-/// see [`with_max_item_bytes`](MemcachedStore::with_max_item_bytes).
-///
-/// Loading takes one round trip, and so does saving what was loaded within the last minute; otherwise
-/// that takes two. Let processes connect to memcached itself, not to what hides from them that it was
-/// restarted.
+/// - When its memory is full, Memcached evicts the least recently used items, and their sessions are gone. Give it enough
+///   memory, or use it as the fast tier before a durable store.
+/// - It can't list sessions nor find those of a principal. These operations fail and say so.
+/// - A session must fit into an item, which by default is slightly smaller than the largest session: see
+///   [`with_max_item_bytes`](MemcachedStore::with_max_item_bytes).
+/// - Loading takes one round trip. Saving takes one if this process has loaded the session within the last 60 s,
+///   otherwise two.
+/// - Let processes connect to Memcached itself. A proxy that keeps connections open hides a restart, and a save may then
+///   overwrite a newer record.
 ///
 /// `Clone` shares the connections.
 ///
@@ -40,22 +38,26 @@ use crate::refusal::Refusal;
 pub struct MemcachedStore {
     items: Items,
     codec: Arc<dyn Codec>,
-    /// With how long the item is handed out, and its number.
+    /// With the time until which the item is served, and its number.
     recent_reads: RecentReads<(Time, Cas)>,
 }
 
 impl MemcachedStore {
-    /// The prefix of keys, unless there is [another](MemcachedStore::with_prefix).
+    /// The default prefix of keys: see [`with_prefix`](MemcachedStore::with_prefix).
     pub const DEFAULT_PREFIX: &str = "sess_";
 
-    /// The size of an item in a memcached with default settings.
+    /// The largest size of an item in a Memcached with default settings: 1 MiB.
     pub const DEFAULT_MAX_ITEM_BYTES: usize = 1024 * 1024;
 
-    /// A store on one server or several: `memcached://HOST:PORT,HOST:PORT`, where the port may be
-    /// left out, and `unix:///PATH` stands for a socket.
+    /// Connects to one or several servers: `memcached://HOST:PORT,HOST:PORT`. The default port is 11211. A socket is
+    /// written `unix:///PATH`.
     ///
-    /// Each session is on one of the servers, chosen by its key. All processes must name the same
-    /// servers in the same way. An error if one of them does not answer.
+    /// Each session is on one of the servers, chosen by its key. All processes must write the same addresses, or they
+    /// look for sessions on different servers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if an address is malformed, or a server does not answer or is older than 1.6.
     pub async fn connect(servers: &str) -> Result<Self, StoreError> {
         let names = servers.strip_prefix("memcached://").unwrap_or(servers).trim_end_matches('/');
         let addresses: Result<Vec<Address>, ConfigError> = names.split(',').map(Address::parse).collect();
@@ -75,11 +77,12 @@ impl MemcachedStore {
         Ok(store)
     }
 
-    /// Begins every key with this, so that several applications can use one server: visible ASCII
-    /// characters, 200 at most.
+    /// The prefix of all keys, so that several applications can share a server. Default: `sess_`.
+    ///
+    /// Allowed: at most 200 visible ASCII characters. Anything else is a [`ConfigError`].
     pub fn with_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
         if prefix.len() > 200 || !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = format!("{prefix:?} can't begin a key of memcached: use up to 200 visible ASCII characters");
+            let message = format!("{prefix:?} is not allowed as a prefix; write at most 200 visible ASCII characters");
             return Err(ConfigError::new(message));
         }
         self.items.prefix = prefix.into();
@@ -87,18 +90,19 @@ impl MemcachedStore {
         Ok(self)
     }
 
-    /// Encodes the values of sessions with this codec, as with an `EncryptedCodec`.
+    /// The codec for the values of sessions. Default: [`JsonCodec`]. An `EncryptedCodec` encrypts them.
+    ///
+    /// Sessions that were stored with a codec that this one can't read count as missing.
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
         self
     }
 
-    /// How large an item may be, as the server was told by `-I`. A larger session is an error, and
-    /// the one that is stored stays as it is.
+    /// The largest size of an item in bytes. A larger session is an error, and the stored one stays as it is.
     ///
-    /// It must not be more than the server has: memcached deletes an item when it refuses a
-    /// larger one in its place.
+    /// Default: 1 MiB. Give the number that Memcached was started with (`-I`). A smaller number refuses sessions that
+    /// would fit. With a larger number Memcached refuses the item and deletes the stored session.
     #[must_use]
     pub fn with_max_item_bytes(mut self, bytes: usize) -> Self {
         self.items.max_item_bytes = bytes;
@@ -109,7 +113,7 @@ impl MemcachedStore {
         Envelope::seal(record, &*self.codec).map_err(|error| StoreError::refused(NAME, error))
     }
 
-    /// The live record of this key, to be replaced by [`replace`](Items::replace).
+    /// The live record of this key, and the number by which [`replace`](Items::replace) replaces it.
     async fn find(&self, key: &RecordKey, now: Time) -> Result<Option<(Copy, Cas)>, StoreError> {
         loop {
             let Some(Found { item, cas }) = self.items.get(key).await? else { return Ok(None) };
@@ -118,7 +122,7 @@ impl MemcachedStore {
                 Ok(Item::Moved { .. } | Item::Buried { .. }) => return Ok(None),
                 Ok(Item::Pending { old, copy }) => {
                     if self.successor_of(&old).await? == Some(*key) {
-                        // If it is not that item any more, somebody else has done it.
+                        // If the item has changed, another process has done this.
                         let _ = self.items.replace(key, cas, &Item::Record(copy)).await?;
                     } else if self.items.is_unchanged(key, cas).await? {
                         return Ok(None);
@@ -132,7 +136,8 @@ impl MemcachedStore {
         }
     }
 
-    /// The same; of this version without its body, if it was read lately.
+    /// Does what [`find`](Self::find) does, but without a call if this process has read this version lately. The
+    /// envelope then has no body.
     async fn recall_or_find(
         &self,
         key: &RecordKey,
@@ -153,13 +158,12 @@ impl MemcachedStore {
         })
     }
 
-    /// How renewing ends that finds itself refused, perhaps because an earlier attempt did it.
+    /// The outcome of a renewal that was refused: `Done` if an earlier attempt of the same renewal took effect.
     async fn done_before_or(&self, refused: Renewed, old: &RecordKey, new: &RecordKey) -> Result<Renewed, StoreError> {
         Ok(if self.successor_of(old).await? == Some(*new) { Renewed::Done } else { refused })
     }
 
-    /// Writes the record that is to take the place of `old`, which is none as yet. `None` if its
-    /// key is taken.
+    /// Writes the record that is to replace `old`, as pending. `None` if its key is taken.
     async fn prepare(&self, old: &RecordKey, copy: &Copy) -> Result<Option<Cas>, StoreError> {
         let key = copy.envelope.key;
         let pending = Item::Pending { old: *old, copy: copy.clone() };
@@ -168,7 +172,7 @@ impl MemcachedStore {
                 return Ok(Some(cas));
             }
             match self.items.get(&key).await? {
-                // An earlier attempt came as far as this.
+                // An earlier attempt of the same renewal has written it.
                 Some(Found { item: Ok(Item::Pending { old: other, .. }), cas }) if other == *old => {
                     if let Replaced::Done(cas) = self.items.replace(&key, cas, &pending).await? {
                         return Ok(Some(cas));
@@ -180,8 +184,8 @@ impl MemcachedStore {
         }
     }
 
-    /// Replaces the old record, as long as it has the version that was found, by the word that it
-    /// has moved: this one write is what renews.
+    /// Replaces the old record by a note that it has moved, if it still has the version that was found. This write is
+    /// the commit of the renewal.
     async fn move_away(&self, found: (Copy, Cas), new: &Envelope, now: Time) -> Result<Moved, StoreError> {
         let (Copy { envelope: Envelope { key: old, version, .. }, .. }, mut cas) = found;
         let moved = Item::Moved { to: new.key, until: new.expires_at() };
@@ -190,7 +194,7 @@ impl MemcachedStore {
                 return Ok(Moved::Now(cas));
             }
             cas = match self.find(&old, now).await? {
-                // A touch is no conflict.
+                // Only a touch has changed the item, which is no conflict.
                 Some((copy, cas)) if copy.envelope.version == version => cas,
                 Some(_) => return Ok(Moved::Not(Refusal::Conflict)),
                 None if self.successor_of(&old).await? == Some(new.key) => return Ok(Moved::Before),
@@ -199,7 +203,7 @@ impl MemcachedStore {
         }
     }
 
-    /// Makes a pending record one in its own right, or takes it away if nothing has moved to it.
+    /// Makes a pending record an ordinary one, or removes it if the old record has not moved to it.
     async fn settle(&self, pending: Cas, old: &RecordKey, copy: Copy, moved: Moved) -> Result<(), StoreError> {
         let new = copy.envelope.key;
         if let Moved::Not(_) = moved {
@@ -213,7 +217,7 @@ impl MemcachedStore {
         Ok(())
     }
 
-    /// Buries whatever is there, unless it is to be kept: then it is a conflict.
+    /// Replaces whatever is under the key by a tombstone. [`Buried::Conflict`] if `is_kept` says that it must stay.
     async fn bury_unless(
         &self,
         key: &RecordKey,
@@ -235,11 +239,11 @@ impl MemcachedStore {
     }
 }
 
-/// How replacing an old record by the word that it has moved ended.
+/// The outcome of replacing an old record by a note that it has moved.
 #[derive(Clone, Copy)]
 enum Moved {
     Now(Cas),
-    /// By an earlier attempt.
+    /// An earlier attempt of the same renewal has done it.
     Before,
     Not(Refusal),
 }
@@ -284,7 +288,7 @@ impl Store for MemcachedStore {
                     self.recent_reads.note(envelope, (stored.until, cas));
                     return Ok(Saved::Done);
                 }
-                // A touch is no conflict: look again.
+                // The item has changed, perhaps only by a touch, which is no conflict. Look again.
                 Replaced::Changed => {}
                 Replaced::Missing => return Ok(Saved::Missing),
             }
@@ -304,14 +308,14 @@ impl Store for MemcachedStore {
         }
     }
 
-    /// Three steps, of which the second is the commit:
+    /// Renews in three steps, of which the second is the commit:
     ///
-    /// 1. the new record is written as *pending, naming the old key*; readers take it for none;
-    /// 2. the old record is replaced by *moved to the new key*, if it is still what was read;
-    /// 3. the pending record becomes an ordinary one.
+    /// 1. The new record is written as *pending, naming the old key*. For readers it does not exist.
+    /// 2. The old record is replaced by *moved to the new key*, if it has not changed since it was read.
+    /// 3. The pending record becomes an ordinary one.
     ///
-    /// Whoever meets a pending record looks at the old key: if that says *moved* to it, step 3 is
-    /// done there and then. So whatever fails in between, exactly one of the two is there.
+    /// A reader that finds a pending record looks at the old key. If that has *moved* to the new key, the reader does
+    /// step 3. So whatever fails in between, exactly one of the two records exists.
     async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
         let envelope = self.seal(record)?;
         let Some(found) = self.recall_or_find(old, expected, record.accessed).await? else {
@@ -326,8 +330,8 @@ impl Store for MemcachedStore {
         };
         let moved = self.move_away(found, &copy.envelope, record.accessed).await?;
         if let Err(error) = self.settle(pending, old, copy, moved).await {
-            // Readers see no difference, and the first of them does it.
-            tracing::debug!(session = %record.key.fingerprint(), %error, "a renewed session was left unsettled");
+            // This is no error: the first reader does step 3.
+            tracing::debug!(session = %record.key.fingerprint(), %error, "a renewal is not cleaned up yet; the next reader of the session does it");
         }
         Ok(match moved {
             Moved::Now(_) | Moved::Before => Renewed::Done,
@@ -342,7 +346,7 @@ impl Store for MemcachedStore {
             return Ok(());
         }
         while let Some(Found { item, cas }) = self.items.get(key).await? {
-            // These are no records, and keep others from being wrong.
+            // A moved note or a tombstone is not a record, and still has to refuse slow writers.
             if let Ok(Item::Moved { .. } | Item::Buried { .. }) = item {
                 break;
             }
@@ -353,7 +357,7 @@ impl Store for MemcachedStore {
         Ok(())
     }
 
-    /// Nothing to do: memcached forgets what has expired by itself.
+    /// Does nothing, because Memcached deletes expired items itself.
     async fn purge_expired(&self, _: Time, _: usize) -> Result<Purged, StoreError> {
         Ok(Purged::default())
     }
@@ -382,7 +386,7 @@ impl FastStore for MemcachedStore {
                 return Ok(());
             }
             if let (Item::Record(copy), Ok(Item::Record(stored))) = (&mut filled, item) {
-                // A touch is part of no version.
+                // A touch does not change the version, so the later use must be kept.
                 copy.envelope.accessed = copy.envelope.accessed.max(stored.envelope.accessed);
             }
             if let Replaced::Done(_) = self.items.replace(&record.key, cas, &filled).await? {
@@ -403,7 +407,7 @@ impl FastStore for MemcachedStore {
         now: Time,
         until: Time,
     ) -> Result<Buried, StoreError> {
-        // So that a renewed record is no longer pending.
+        // Loading it completes a renewal, so that the record is no longer pending.
         let _found = self.find(key, now).await?;
         let is_other = |item: &Item| match item {
             Item::Record(copy) => !copy.is_over(now) && copy.envelope.version != expected,
@@ -413,7 +417,7 @@ impl FastStore for MemcachedStore {
     }
 }
 
-/// Whether a copy of this version must not take the item's place.
+/// Whether the item must not be replaced by a copy of this version.
 fn keeps_out(item: &Item, version: Version, now: Time) -> bool {
     match item {
         Item::Record(copy) if copy.is_over(now) => copy.envelope.version > version,

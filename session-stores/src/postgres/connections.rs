@@ -8,15 +8,16 @@ use tokio::time::timeout;
 use super::lent::Lent;
 use super::own_pool::OwnPool;
 
-/// How long it may take to get a connection: less than a manager waits for an operation.
+/// How long it may take to get a connection. Less than the manager's default `time_limit` of 5 s, so that the error
+/// names the cause.
 const LEND_LIMIT: Duration = Duration::from_secs(4);
 
-/// Where connections come from.
+/// The source of connections.
 #[derive(Clone)]
 pub(super) enum Connections {
     /// The application's pool.
     Shared(PgPool),
-    /// A pool of the store's own.
+    /// The store's own pool.
     Own(Arc<OwnPool>),
 }
 
@@ -43,8 +44,8 @@ async fn lend(pool: &Arc<OwnPool>) -> Result<Lent, Error> {
     }
 }
 
-/// Connecting goes on when the caller gives up. Else, if no caller has enough patience, nobody
-/// would ever be connected.
+/// Connects in a task of its own, which goes on when the caller gives up. Otherwise callers with short time limits would
+/// never get a connection.
 async fn connect(pool: Arc<OwnPool>, permit: OwnedSemaphorePermit) -> Result<Lent, Error> {
     let connecting = tokio::spawn(async move {
         let connection = pool.connect().await?;

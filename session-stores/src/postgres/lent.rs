@@ -8,11 +8,10 @@ use tokio::time::timeout;
 
 use super::own_pool::{CHECK_LIMIT, OwnPool};
 
-/// A connection for one piece of work.
+/// A connection that is lent for one operation.
 ///
-/// Where the work failed, or nobody waits for it any more, the connection goes back only after it
-/// has shown that it still works. A silent server must not keep it from others for ever, so that
-/// is given a limit.
+/// If the operation failed, or its future was dropped, the connection goes back only after a check that it still works.
+/// The check has a time limit, because a silent server would keep the connection for ever.
 pub(super) struct Lent(Option<Source>);
 
 enum Source {
@@ -36,9 +35,9 @@ impl Lent {
         }
     }
 
-    /// The work is done.
+    /// Returns the connection after an operation that succeeded.
     pub(super) fn give_back(mut self) {
-        // An application's pool checks each connection.
+        // The application's pool checks its connections itself.
         if let Some(Source::Own { connection, pool, permit }) = self.0.take_if(|source| !source.is_shared()) {
             pool.take_back(connection, permit);
         }
@@ -48,7 +47,7 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let Some(source) = self.0.take() else { return };
-        // Without a runtime there is nobody left to lend it to.
+        // Without a runtime the program is ending, and nobody needs the connection.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(source.check());
         }
@@ -63,7 +62,7 @@ impl Source {
     async fn check(self) {
         match self {
             Source::Shared(mut connection) => {
-                // Dropping it would do the same, and wait without a limit.
+                // Dropping the connection would do the same without a time limit.
                 let _ = timeout(CHECK_LIMIT, connection.return_to_pool()).await;
             }
             Source::Own { connection, pool, permit } => pool.take_back_if_it_works(connection, permit).await,

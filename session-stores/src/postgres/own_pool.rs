@@ -7,13 +7,13 @@ use sqlx::{Connection, Error, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// A few connections to one server.
+/// A pool of up to 10 connections to one server.
 ///
-/// Unlike a pool of sqlx's, it asks the server nothing between two operations, each of which costs
-/// one round trip so; and it says at once that the server refuses connections, and why.
+/// A pool of sqlx sends a request between two operations. This one does not, so each operation takes one round trip. It
+/// also reports at once that a server refuses connections, and why.
 ///
-/// It opens and keeps connections, and does not know who has them: whoever takes one holds a permit,
-/// and gives both back.
+/// It opens and keeps connections, and does not know who uses them. Whoever takes a connection holds a permit, and
+/// returns both.
 pub(super) struct OwnPool {
     options: PgConnectOptions,
     idle: Mutex<Vec<Idle>>,
@@ -27,16 +27,16 @@ struct Idle {
 
 const MAX_CONNECTIONS: usize = 10;
 
-/// How long it may take to connect, or to say goodbye.
+/// How long connecting or closing a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
 
-/// How long a connection may take to show that it still works.
+/// How long the check of a connection may take.
 pub(super) const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
-/// A connection that was used more recently than this is used again without being checked.
+/// A connection that was used within this time is used again without a check.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A connection that was not used for so long is closed.
+/// A connection that was not used for this time is closed.
 const IDLE_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 impl OwnPool {
@@ -44,12 +44,12 @@ impl OwnPool {
         OwnPool { options, idle: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }
 
-    /// Waits until another connection may be in use.
+    /// Waits until fewer than the maximum of connections are in use.
     pub(super) async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
         Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::PoolClosed)
     }
 
-    /// The connection that was used last, as it is the most likely to work.
+    /// Takes the idle connection that was used last, because it is the most likely to work.
     pub(super) async fn take_idle(&self) -> Option<PgConnection> {
         loop {
             let Idle { mut connection, since } = self.idle.lock().pop()?;
@@ -71,16 +71,16 @@ impl OwnPool {
             idle.push(Idle { connection, since: Instant::now() });
         }
         drop(idle);
-        // Only now, so that whoever waits for it finds the connection.
+        // After the connection is back, so that a waiting caller finds it.
         drop(permit);
     }
 
-    /// Takes a connection back whose last work may have broken it.
+    /// Takes back a connection that may be broken.
     pub(super) async fn take_back_if_it_works(&self, mut connection: PgConnection, permit: OwnedSemaphorePermit) {
         if works(&mut connection).await {
             self.take_back(connection, permit);
         } else {
-            // It broke. So have the others, most likely.
+            // If this one is broken, the server was probably restarted, and the others are broken too.
             self.idle.lock().clear();
         }
     }
@@ -89,7 +89,7 @@ impl OwnPool {
         self.permits.close();
         let idle = std::mem::take(&mut *self.idle.lock());
         for Idle { connection, .. } in idle {
-            // A server that is gone needs no goodbye.
+            // An error means that the server is gone, and with it the connection.
             let _ = timeout(CONNECT_LIMIT, connection.close()).await;
         }
     }

@@ -17,20 +17,21 @@ use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_r
 
 const NAME: &str = "postgres";
 
-/// Sessions in a table of a PostgreSQL database.
+/// A store in a table of a PostgreSQL database, for many processes and machines.
 ///
-/// `Clone` shares the store. Each operation is one statement in a transaction of its own, whatever
-/// the isolation level; only a save or a renewal that did not succeed asks again for the reason.
+/// What it has acknowledged survives a crash as far as the server's `synchronous_commit` says; by default it does. Each
+/// operation is one statement and one transaction. Only a save or a renewal that was refused needs a second statement,
+/// to find the reason. `Clone` shares the store.
 ///
 /// ```no_run
 /// # async fn example(pool: sqlx::PgPool) -> Result<(), Box<dyn std::error::Error>> {
 /// use session_core::SessionManager;
 /// use session_stores::PostgresStore;
 ///
-/// // With connections of its own:
+/// // With its own connections:
 /// let store = PostgresStore::connect("postgres://app:secret@localhost/app").await?;
 ///
-/// // Or with the application's:
+/// // Or with the application's pool:
 /// let store = PostgresStore::from_pool(pool);
 /// store.set_up().await?;
 ///
@@ -38,8 +39,10 @@ const NAME: &str = "postgres";
 /// # Ok(()) }
 /// ```
 ///
-/// Connections are encrypted where the application enables one of sqlx's `tls-…` features and
-/// the address asks for it (`?sslmode=verify-full`).
+/// # TLS
+///
+/// Connections are encrypted if the application enables one of sqlx's features `tls-…`, and the address asks for it
+/// (`?sslmode=verify-full`).
 #[derive(Clone)]
 pub struct PostgresStore {
     connections: Connections,
@@ -51,25 +54,31 @@ pub struct PostgresStore {
 const DIALECT: Dialect = Dialect {
     least: "LEAST",
     greatest: "GREATEST",
-    // The array is made once. Locking looks at each record again, so one that was just touched
-    // stays; skipping those that others hold, two purges don't wait for each other or for a request.
+    // The array is computed once. `FOR UPDATE` looks at each row again, so one that was just touched stays. `SKIP
+    // LOCKED` skips rows that others hold, so purges wait neither for each other nor for a request.
     purge: "DELETE FROM {table} WHERE key = ANY (ARRAY( \
         SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
 };
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// Held while the table is made, because `IF NOT EXISTS` is not enough for two at a time.
+/// The advisory lock that is held while the table is created, because `IF NOT EXISTS` fails if two processes do it at
+/// the same time.
 const SET_UP_LOCK: i64 = 0x7365_7373_696f_6e73;
 
-/// How often a statement is repeated that the database rolls back in favour of another, and after which pauses.
+/// How often a statement is repeated that the database rolled back in favour of another one.
 const REPETITIONS: usize = 50;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
 
 impl PostgresStore {
-    /// Connects, and makes the table if it isn't there.
+    /// Connects to the database at `url` (`postgres://user:password@host:port/database`), and creates the table
+    /// `session_records` if it does not exist.
     ///
-    /// The store has up to ten connections, which [`close`](Store::close) closes.
+    /// The store has up to 10 connections of its own, which [`close`](Store::close) closes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the URL is malformed, the server can't be reached, or the table can't be created.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
         let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options))));
@@ -77,13 +86,14 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// A store on the application's own pool, which [`close`](Store::close) leaves open.
+    /// Makes a store that uses the application's pool. [`close`](Store::close) leaves the pool open.
     ///
-    /// The table must be there: see [`set_up`](PostgresStore::set_up) and
-    /// [`schema`](PostgresStore::schema). Give the pool an `acquire_timeout` below the manager's time
-    /// limit of 5 seconds: sqlx goes on for so long to connect to a server that is down. Its pools
-    /// also check connections, which the server sees as a round trip after each operation, and
-    /// another before it unless `test_before_acquire` is off.
+    /// The table must exist: call [`set_up`](PostgresStore::set_up), or put [`schema`](PostgresStore::schema) into
+    /// your migrations.
+    ///
+    /// Set the pool's `acquire_timeout` below the manager's `time_limit` (default: 5 s). sqlx tries for this long to
+    /// connect to a server that is down. A pool of sqlx also checks its connections: one more round trip after each
+    /// operation, and one before it unless `test_before_acquire` is off.
     pub fn from_pool(pool: PgPool) -> Self {
         PostgresStore::on(Connections::Shared(pool))
     }
@@ -94,22 +104,28 @@ impl PostgresStore {
         PostgresStore { connections, table, statements, codec: Arc::new(JsonCodec) }
     }
 
-    /// Another table than `session_records`, in a schema if there is a dot. Call
-    /// [`set_up`](PostgresStore::set_up) then.
+    /// The table that has the sessions. Default: `session_records`. Call [`set_up`](PostgresStore::set_up) afterwards.
+    ///
+    /// Allowed: `table` or `schema.table`, each with at most 40 ASCII letters, digits and underscores, not beginning
+    /// with a digit. Anything else is a [`ConfigError`].
     pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
         self.table = TableName::checked(name)?;
         self.statements = Arc::new(Statements::new(&self.table, &DIALECT));
         Ok(self)
     }
 
-    /// Another codec than JSON.
+    /// The codec for the values of sessions. Default: [`JsonCodec`]. An `EncryptedCodec` encrypts them.
+    ///
+    /// Sessions that were stored with a codec that this one can't read count as missing.
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
         self
     }
 
-    /// Makes the table if it isn't there. Any number of processes may do so at the same time.
+    /// Creates the table and its indexes if they do not exist. Several processes may do so at the same time.
+    ///
+    /// If the table exists, this needs no right to create one.
     pub async fn set_up(&self) -> Result<(), StoreError> {
         let mut lent = self.connections.lend().await.map_err(failed)?;
         self.set_up_on(lent.connection()).await.map_err(failed)?;
@@ -117,24 +133,24 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// The SQL that makes the table, for the application's own migrations.
+    /// The SQL that creates the table and its indexes, for the application's own migrations.
     pub fn schema(&self) -> String {
         self.table.fill(SCHEMA)
     }
 
     async fn set_up_on(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        // Whoever may not make tables may still use one.
+        // A user without the right to create tables may use one that exists.
         let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(self.table.fill("{table}"));
         if exists.fetch_one(&mut *connection).await? {
             return Ok(());
         }
-        // Sent together, so that they are one transaction and the lock ends with it.
+        // Sent together, so that they are one transaction, and the lock ends with it.
         let schema = format!("SELECT pg_advisory_xact_lock({SET_UP_LOCK});\n{}", self.schema());
         connection.execute(sqlx::raw_sql(AssertSqlSafe(schema))).await?;
         Ok(())
     }
 
-    /// How many rows the statement wrote.
+    /// Runs a statement and returns the number of rows that it wrote.
     async fn write(&self, statement: impl Fn() -> Prepared<Postgres> + Send + Sync) -> Result<u64, Error> {
         repeat(|| async {
             let mut lent = self.connections.lend().await?;
@@ -145,7 +161,7 @@ impl PostgresStore {
         .await
     }
 
-    /// Why the record of this key was not written.
+    /// Finds out why the record of this key was not written.
     async fn refusal(&self, key: &RecordKey, now: Time) -> Result<Refusal, StoreError> {
         Ok(Refusal::of(self.version(key, now).await?))
     }
@@ -270,8 +286,8 @@ impl Store for PostgresStore {
     }
 }
 
-/// Repeats what the database rolls back in favour of others, as it does where the application
-/// asks for stricter isolation than PostgreSQL's default.
+/// Repeats an operation that the database rolls back in favour of another one. That happens if the application asks for
+/// a stricter isolation level than PostgreSQL's default.
 async fn repeat<T, F>(operation: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -300,11 +316,11 @@ fn failed(error: Error) -> StoreError {
     if may_pass { StoreError::unavailable(NAME, error) } else { StoreError::refused(NAME, error) }
 }
 
-/// Whether what the server says is about its state rather than about the statement.
+/// Whether the error code is about the server's present state, and not about the statement.
 fn may_pass(code: &str) -> bool {
-    // Connection lost, rolled back, intervention by an operator: starting, stopping, cancelled.
+    // Connection lost; rolled back; the server is starting or stopping, or an operator has cancelled the statement.
     let classes = ["08", "40", "57"];
-    // A standby that is not yet the primary, too many connections, a lock that is held too long.
+    // A standby that is not yet the primary; too many connections; a lock that is held too long.
     let codes = ["25006", "53300", "55P03"];
     classes.iter().any(|class| code.starts_with(class)) || codes.contains(&code)
 }

@@ -1,4 +1,4 @@
-//! How a script says that a write ended.
+//! The answers of scripts to a write.
 
 use redis::ErrorKind;
 use session_core::{Buried, Created, Renewed, Saved, StoreError, Time};
@@ -8,9 +8,9 @@ use crate::refusal::Refusal;
 use super::error::unexpected;
 use super::value;
 
-/// An outcome that a script names by a word.
+/// An outcome of a write, for which scripts have a word.
 pub(super) trait Outcome: Copy + 'static {
-    /// All that the script may answer.
+    /// All words that the script may answer.
     const WORDS: &'static [(&'static str, Self)];
 }
 
@@ -36,13 +36,13 @@ impl Outcome for Buried {
     const WORDS: &'static [(&'static str, Self)] = &[("done", Buried::Done), ("conflict", Buried::Conflict)];
 }
 
-/// Of replacing an old record by the word that it has moved.
+/// The outcome of replacing an old record by a note that it has moved.
 impl Outcome for Result<(), Refusal> {
     const WORDS: &'static [(&'static str, Self)] =
         &[("done", Ok(())), ("conflict", Err(Refusal::Conflict)), ("missing", Err(Refusal::Missing))];
 }
 
-/// Outcome of what is done to a record that is still pending.
+/// The outcome of promoting or deleting a pending record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Settled {
@@ -54,17 +54,17 @@ impl Outcome for Settled {
     const WORDS: &'static [(&'static str, Self)] = &[("done", Settled::Done), ("missing", Settled::Missing)];
 }
 
-/// The outcome that a script answered.
+/// Reads the outcome that a script has answered.
 pub(super) fn outcome<T: Outcome>(answer: redis::Value) -> Result<T, StoreError> {
     let word: String = redis::from_redis_value(answer).map_err(unexpected)?;
     let known = T::WORDS.iter().find(|(known, _)| *known == word);
     known.map(|(_, outcome)| *outcome).ok_or_else(|| {
-        let error = (ErrorKind::UnexpectedReturnType, "a script gave an unknown answer", word);
+        let error = (ErrorKind::UnexpectedReturnType, "a script gave an unexpected answer", word);
         unexpected(error)
     })
 }
 
-/// The outcome, and when the record was last used, if it was written.
+/// Reads the outcome, and the stored `accessed` if the record was written.
 pub(super) fn outcome_and_use<T: Outcome>(answer: redis::Value) -> Result<(T, Option<Time>), StoreError> {
     if !matches!(answer, redis::Value::Array(_)) {
         return Ok((outcome(answer)?, None));

@@ -9,19 +9,19 @@ use session_core::internals::Backoff;
 
 use super::source::{ANSWER_LIMIT, CONNECT_LIMIT};
 
-/// How often a command is sent again that servers send elsewhere, and after which pauses.
+/// How often a command is sent again after a server has redirected it.
 const REDIRECTS: usize = 5;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(80));
 
-/// A cluster.
+/// The connections to a cluster.
 ///
-/// The client library is told never to send a command again by itself, as it would after a
-/// broken connection too: a save that took effect would then look like somebody else's, and be
-/// counted twice. What servers redirect has not been done, and is sent again here.
+/// The client library must not repeat commands by itself, because it would also repeat one whose connection broke: a save
+/// that took effect would then be taken for a conflict. A command that a server redirects has not been executed, so it is
+/// sent again here.
 #[derive(Clone)]
 pub(crate) struct Cluster(ClusterConnection);
 
-/// One of a cluster's servers.
+/// One server of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
     host: String,
@@ -32,7 +32,7 @@ impl Cluster {
     pub(crate) async fn connect(builder: ClusterClientBuilder) -> RedisResult<Self> {
         let client: ClusterClient =
             builder.retries(0).connection_timeout(CONNECT_LIMIT).response_timeout(ANSWER_LIMIT).build()?;
-        // Without its type, as in `Server::connection`.
+        // Boxed for the reason that is given at `Server::connection`.
         let connecting: BoxFuture<'_, _> = Box::pin(client.get_async_connection());
         Ok(Cluster(connecting.await?))
     }
@@ -52,12 +52,12 @@ impl Cluster {
             let is_moved =
                 matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain));
             let Some(pause) = pauses.next().filter(|_| is_moved) else { return Err(error) };
-            // The library asks for the new map meanwhile.
+            // Meanwhile the library loads the new map of slots.
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// The slot is moving, and this key is already at the other server.
+    /// Sends a command to the server to which its slot is moving, after an ASK redirection.
     async fn ask(&self, command: &Cmd, address: &str) -> RedisResult<Value> {
         let Some(node) = Node::parse(address) else {
             return Err((ErrorKind::ClusterConnectionNotFound, "a redirection names no server").into());
@@ -68,7 +68,7 @@ impl Cluster {
         answers.pop().unwrap_or(Value::Nil).extract_error()
     }
 
-    /// The same command to every master.
+    /// Sends a command to every master.
     pub(crate) async fn query_masters(&self, command: &Cmd) -> RedisResult<Vec<(Node, Value)>> {
         let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
         let answer = self.0.clone().route_command(command.clone(), masters).await?;

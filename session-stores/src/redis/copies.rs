@@ -9,17 +9,16 @@ use session_core::{Record, RecordKey, Time};
 use super::keys::Keys;
 use super::server::Watch;
 
-/// Copies of records in this process's memory, as long as the server says what happens to them.
+/// Copies of records in this process's memory, which the server invalidates.
 ///
-/// A copy is kept only if nothing was heard of its key between asking for it and getting it:
-/// who asks leaves a [`Ticket`], which any news of the key, or the loss of the connection, makes
-/// void.
+/// A copy is kept only if the server has not invalidated its key between the question and the answer. Whoever asks for a
+/// record first takes a [`Ticket`]. An invalidation of the key, or the loss of the connection, makes the ticket void.
 pub(crate) struct Copies {
     shards: Box<[Mutex<HashMap<RecordKey, Slot>>]>,
     max_per_shard: usize,
     tickets: AtomicU64,
     start: Instant,
-    /// Microseconds after the start, of the last moment whose news are all known; zero for none.
+    /// The last moment up to which all invalidations are known, in microseconds after `start`. 0 for none.
     known_up_to: AtomicU64,
     trusted_for: Duration,
 }
@@ -49,19 +48,19 @@ impl Copies {
         }
     }
 
-    /// The copy of a record that is alive, if it can still be trusted.
+    /// The copy of a live record, if copies can be trusted now.
     pub(crate) fn get(&self, key: &RecordKey, now: Time) -> Option<Record> {
         if !self.are_trusted() {
             return None;
         }
         match self.shard(key).get(key) {
-            // One that has expired here may have been used elsewhere.
+            // An expired copy is not served, because another process may have used the session since.
             Some(Slot::Copy(record)) if !record.is_expired(now) => Some(record.clone()),
             _ => None,
         }
     }
 
-    /// The copy of a record, however old.
+    /// The copy of a record, trusted or not.
     pub(crate) fn untrusted(&self, key: &RecordKey) -> Option<Record> {
         match self.shard(key).get(key) {
             Some(Slot::Copy(record)) => Some(record.clone()),
@@ -69,12 +68,12 @@ impl Copies {
         }
     }
 
-    /// To be called before the server is asked for a record.
+    /// Takes a ticket. Call it before the server is asked for the record.
     pub(crate) fn expect(&self, key: RecordKey) -> Ticket<'_> {
         Ticket { copies: self, key, number: self.reserve(key) }
     }
 
-    /// To be called before a record is changed; whatever becomes of that, the old copy is void.
+    /// Drops the copy. Call it before the record is changed, whether or not the change succeeds.
     pub(crate) fn change(&self, key: RecordKey) -> Change<'_> {
         Change { copies: self, key, number: self.reserve(key) }
     }
@@ -90,7 +89,7 @@ impl Copies {
         number
     }
 
-    /// Puts a copy into the place of this number, if it is still kept free.
+    /// Stores a copy if the slot still has this number.
     fn put(&self, key: &RecordKey, number: u64, record: &Record) -> bool {
         match self.shard(key).get_mut(key) {
             Some(slot) if slot.is_awaited(number) => {
@@ -101,14 +100,14 @@ impl Copies {
         }
     }
 
-    /// Notes a use that the server has noted.
+    /// Moves the `accessed` of the copy forward, after the server has done so.
     pub(crate) fn touch(&self, key: &RecordKey, accessed: Time) {
         let mut shard = self.shard(key);
         match shard.get_mut(key) {
             Some(Slot::Copy(record)) if !record.is_expired(accessed) => {
                 record.accessed = record.accessed.max(accessed);
             }
-            // What comes may be from before or after.
+            // The awaited answer may be from before or after the touch.
             Some(Slot::Awaited(_)) => drop(shard.remove(key)),
             _ => {}
         }
@@ -142,7 +141,7 @@ impl Copies {
     }
 
     fn shard(&self, key: &RecordKey) -> MutexGuard<'_, HashMap<RecordKey, Slot>> {
-        // Keys are hashes, so any of their bytes spreads them.
+        // Keys are hashes, so their first bytes are evenly distributed.
         lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS])
     }
 }
@@ -151,7 +150,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A place for a copy that the server was asked for.
+/// Reserves the slot for a copy of a record that the server is asked for.
 #[must_use]
 pub(crate) struct Ticket<'a> {
     copies: &'a Copies,
@@ -160,7 +159,7 @@ pub(crate) struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
-    /// Keeps the copy, unless there was news of its key.
+    /// Stores the copy, unless its key was invalidated meanwhile.
     pub(crate) fn fill(self, record: &Record) {
         self.copies.put(&self.key, self.number, record);
     }
@@ -175,10 +174,10 @@ impl Drop for Ticket<'_> {
     }
 }
 
-/// A change that was sent to the server.
+/// A change of a record that was sent to the server.
 ///
-/// The server does not tell this connection of its own changes. So whoever asked for the record
-/// meanwhile, and may have got it from before, must not keep it.
+/// The server does not tell this connection of its own changes. A caller that asked for the record meanwhile may have got
+/// the version from before the change, and must not keep it.
 #[must_use]
 pub(crate) struct Change<'a> {
     copies: &'a Copies,
@@ -187,10 +186,10 @@ pub(crate) struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Keeps what the change made of the record, unless somebody asked for it meanwhile.
+    /// Stores the changed record as the copy, unless somebody asked for the record meanwhile.
     pub(crate) fn done(self, record: &Record) {
         if self.copies.put(&self.key, self.number, record) {
-            // What its drop would do is not due any more.
+            // Dropping it would delete the new copy.
             std::mem::forget(self);
         }
     }
@@ -231,7 +230,7 @@ impl Watch for Copies {
                 });
                 names.filter_map(Keys::parse_any_record).for_each(|key| self.forget(&key));
             }
-            // The server has forgotten all keys, or whom it must tell of which.
+            // The server has deleted all keys, or no longer knows which keys this process has read.
             _ => self.forget_all(),
         }
     }

@@ -4,12 +4,12 @@ use session_core::StoreError;
 /// The store's name in errors and logs.
 pub(crate) const NAME: &str = "redis";
 
-/// What a caller can do about an error of the client library: try again, or not.
+/// Turns an error of the client library into a [`StoreError`], which tells whether repeating may help.
 pub(crate) fn store_error(error: RedisError) -> StoreError {
     if may_pass(&error) { StoreError::unavailable(NAME, error) } else { StoreError::refused(NAME, error) }
 }
 
-/// An answer that makes no sense here.
+/// The error for an answer of the server that can't be understood.
 pub(crate) fn unexpected(error: impl Into<RedisError>) -> StoreError {
     StoreError::refused(NAME, error.into())
 }
@@ -31,7 +31,7 @@ fn may_pass(error: &RedisError) -> bool {
                 | ServerErrorKind::Moved
                 | ServerErrorKind::Ask
         ),
-        // A script of somebody else is running, too few replicas answer, or too many clients ask.
+        // A slow script is running, or too few replicas are connected.
         ErrorKind::Extension => matches!(error.code(), Some("BUSY" | "NOREPLICAS")),
         _ => false,
     }

@@ -1,9 +1,8 @@
-//! Which records a principal has: a sorted set for each principal.
+//! The index by principal: a sorted set of record keys for each principal.
 //!
-//! It may name too many, never too few. Entries are written before their records can be loaded,
-//! and every record is loaded before it is named. Entries of records that are gone are dropped
-//! when they are met, and when their absolute deadline has passed; the set itself goes with its
-//! last entry.
+//! It may have keys of records that are gone, but it never misses a live record. A key is added before its record can be
+//! loaded, and every record is loaded before it is returned. Keys of records that are gone are deleted when they are
+//! found, and when their absolute deadline has passed. The set is deleted with its last key.
 
 use futures_util::future::{join_all, try_join_all};
 use session_core::{PrincipalKey, Record, RecordKey, Store, StoreError, Time};
@@ -12,18 +11,18 @@ use super::error::unexpected;
 use super::scripts;
 use super::store::RedisStore;
 
-/// Commands sent at once.
+/// How many commands are sent at the same time.
 const BATCH: usize = 100;
-/// How often the sessions of a principal are looked for when all are to end.
+/// How often the index is read when all sessions of a principal are to end, because sessions may be renewed meanwhile.
 const ROUNDS: usize = 5;
 
-/// What an index led to.
+/// The live records that an index names.
 struct Found {
     records: Vec<Record>,
     is_all_that_was_named: bool,
 }
 
-/// How long the index is to know a record, in milliseconds as text; empty for as long as it exists.
+/// How long the index is to keep a record's key, in milliseconds as text. Empty for as long as the record exists.
 pub(super) fn time_left(record: &Record) -> Vec<u8> {
     let left = record.absolute_deadline.map(|deadline| deadline.since(record.accessed).as_millis());
     left.map_or(Vec::new(), |left| left.to_string().into_bytes())
@@ -42,7 +41,7 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Drops an entry whose record is gone. If that fails, whoever meets the entry drops it.
+    /// Deletes the entry of a record that is gone. If that fails, whoever finds the entry deletes it.
     pub(super) async fn index_forget(&self, principal: &[u8], key: &RecordKey) {
         if let Ok(principal) = <[u8; 32]>::try_from(principal) {
             let index = self.keys.index(&PrincipalKey::from_bytes(principal));
@@ -54,7 +53,7 @@ impl RedisStore {
         Ok(self.look_up(principal, now).await?.records)
     }
 
-    /// Looks again until all that were named were found, and ended: a session that is renewed
+    /// Deletes the records that the index names, and reads it again until none is left: so a session that is renewed
     /// meanwhile ends too.
     pub(super) async fn delete_records_of(
         &self,
@@ -87,13 +86,13 @@ impl RedisStore {
         }
         let is_all_that_was_named = records.len() == members.len();
         if !is_all_that_was_named {
-            // What can't be dropped now is dropped later.
+            // If this fails, the next call deletes them.
             let _ = self.clean_index(&index).await;
         }
         Ok(Found { records, is_all_that_was_named })
     }
 
-    /// Drops the entries of an index whose records are gone.
+    /// Deletes the entries of an index whose records are gone.
     pub(super) async fn clean_index(&self, index: &str) -> Result<(), StoreError> {
         for keys in self.members(index).await?.chunks(BATCH) {
             let exist = join_all(keys.iter().map(|key| self.exists(key))).await;

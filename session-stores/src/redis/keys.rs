@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use session_core::{PrincipalKey, RecordKey};
 
-/// Characters of a record key.
+/// The number of characters of a record key.
 const TEXT_LENGTH: usize = 43;
 
-/// The names under which records and indexes lie.
+/// The names of the keys in Redis that have records and indexes.
 #[derive(Clone)]
 pub(crate) struct Keys {
     prefix: Arc<str>,
@@ -34,13 +34,13 @@ impl Keys {
         &self.index_prefix
     }
 
-    /// The record key in a name, if it is the name of a record.
+    /// The record key in a name. `None` if it is not the name of a record with this prefix.
     pub(crate) fn parse_record(&self, name: &[u8]) -> Option<RecordKey> {
         let key = name.strip_prefix(self.prefix.as_bytes())?;
         std::str::from_utf8(key).ok()?.parse().ok()
     }
 
-    /// The record key that a name ends with, whatever the prefix.
+    /// The record key at the end of a name with any prefix.
     pub(crate) fn parse_any_record(name: &[u8]) -> Option<RecordKey> {
         let key = name.get(name.len().checked_sub(TEXT_LENGTH)?..)?;
         std::str::from_utf8(key).ok()?.parse().ok()
@@ -50,7 +50,7 @@ impl Keys {
         name.starts_with(self.index_prefix.as_bytes())
     }
 
-    /// A pattern that finds all these names.
+    /// The pattern for SCAN that matches all names with this prefix.
     pub(crate) fn pattern(&self) -> String {
         let mut pattern = String::new();
         for character in self.prefix.chars() {
@@ -63,7 +63,7 @@ impl Keys {
         pattern
     }
 
-    /// Whether a cluster keeps all of them in one slot.
+    /// Whether the prefix has a hash tag, so that a cluster keeps all keys in one slot.
     pub(crate) fn have_hash_tag(&self) -> bool {
         let tag = self.prefix.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
         tag.is_some_and(|(tag, _)| !tag.is_empty())

@@ -5,7 +5,7 @@ use super::cluster::{Cluster, Node};
 use super::scripts::Script;
 use super::server::Server;
 
-/// The way to the server or servers.
+/// The connection to the server or the servers.
 #[derive(Clone)]
 pub(crate) enum Link {
     Server(Server),
@@ -13,7 +13,7 @@ pub(crate) enum Link {
     Cluster(Cluster),
 }
 
-/// Where a scan of all keys is.
+/// The position of a scan of all keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Position {
     node: Option<Node>,
@@ -29,7 +29,7 @@ impl Link {
         }
     }
 
-    /// One round trip, unless the server has not seen the script since it started.
+    /// Runs a script. Takes one round trip, or two if the server does not have the script yet.
     pub(crate) async fn run(&self, script: &Script, keys: &[&str], arguments: &[&[u8]]) -> RedisResult<Value> {
         let answer = self.query(&call("EVALSHA", &script.hash, keys, arguments)).await;
         match answer {
@@ -40,7 +40,7 @@ impl Link {
         }
     }
 
-    /// The beginning of a scan of all keys, on every master.
+    /// Begins a scan of all keys on every master. Returns the first names, and where to continue.
     pub(crate) async fn start_scan(&self, pattern: &str, count: usize) -> RedisResult<(Vec<Vec<u8>>, Vec<Position>)> {
         let command = scan(0, pattern, count);
         let answers = match self {
@@ -61,7 +61,7 @@ impl Link {
         Ok((found, positions))
     }
 
-    /// More names, and where to go on if there are yet more.
+    /// Continues a scan. Returns more names, and where to continue if there are still more.
     pub(crate) async fn go_on(
         &self,
         position: &Position,

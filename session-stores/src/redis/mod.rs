@@ -1,8 +1,15 @@
 //! Sessions in Redis or Valkey: one server, the master that sentinels name, or a cluster.
 //!
-//! From top to bottom: the store with copies in this process, the store and its operations, what
-//! they are made of (steps across servers, the index by principal, walks through all keys), what
-//! lies under a key, and the link to the servers. The link and what is below it know no record.
+//! From top to bottom:
+//!
+//! - the store with copies in this process (`tracked.rs`, `copies.rs`);
+//! - the store (`store.rs`) and its operations (`operations.rs`), made of steps across servers (`renewal.rs`), the index
+//!   by principal (`index.rs`), and walks through all keys (`walk.rs`, `sweep.rs`);
+//! - the bytes under a key (`value.rs`), names of keys (`keys.rs`), the scripts (`scripts.rs`, `lua/`) and their answers
+//!   (`answer.rs`);
+//! - the link to the servers (`link.rs`, `server.rs`, `cluster.rs`, `source.rs`), which may know no record.
+//!
+//! This room may not know another backend.
 
 mod answer;
 mod cluster;

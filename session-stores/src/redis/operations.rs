@@ -1,4 +1,4 @@
-//! What each operation asks of the server.
+//! The operations of a store, as commands and scripts for the server.
 
 use session_core::{
     Buried, Capabilities, Created, Envelope, FastStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, Store,
@@ -69,9 +69,8 @@ impl Store for RedisStore {
         Ok(())
     }
 
-    /// Redis drops expired records itself. This sweeps all keys, at most once an hour, for what it
-    /// can't know: entries of the index that name nothing, and records that have expired by a
-    /// clock which is not its own.
+    /// Sweeps through all keys, at most once an hour. Redis deletes expired records itself, so this only deletes entries
+    /// of the index whose records are gone, and records that have expired by `now` but not by Redis' clock.
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         self.sweep_on(now, limit).await
     }
@@ -121,7 +120,7 @@ impl FastStore for RedisStore {
         until: Time,
     ) -> Result<Buried, StoreError> {
         if !self.is_in_one_place() {
-            // So that a renewed record is no longer pending.
+            // Loading it completes a renewal, so that the record is no longer pending.
             let _found = self.load(key, now).await?;
         }
         self.bury_if(key, &value::version(expected), now, until).await
@@ -129,12 +128,12 @@ impl FastStore for RedisStore {
 }
 
 impl RedisStore {
-    /// Whether one script may touch the keys of several sessions.
+    /// Whether one script may use the keys of several sessions, because all are on one server.
     pub(super) fn is_in_one_place(&self) -> bool {
         !matches!(self.link, Link::Cluster(_)) || self.keys.have_hash_tag()
     }
 
-    /// For scripts: where indexes are, if the script may touch them.
+    /// The prefix of the indexes' keys, for scripts. Empty if a script must not use them.
     pub(super) fn index_prefix(&self) -> &[u8] {
         if self.is_in_one_place() { self.keys.index_prefix().as_bytes() } else { b"" }
     }
@@ -161,8 +160,8 @@ impl RedisStore {
         outcome(self.run(script, keys, arguments).await?)
     }
 
-    /// Buries what is not a live record, and a live one of the expected version, or of any if that
-    /// is empty.
+    /// Leaves a tombstone, unless a live record of another version than `expected` is there. An empty `expected` means
+    /// any version.
     async fn bury_if(&self, key: &RecordKey, expected: &[u8], now: Time, until: Time) -> Result<Buried, StoreError> {
         let arguments: [&[u8]; 3] = [&value::tombstone(until), &value::time(now), expected];
         self.write(&scripts::BURY, &[&self.keys.record(key)], &arguments).await
@@ -181,7 +180,7 @@ impl RedisStore {
         let answer = self.link.query(redis::cmd("GET").arg(self.keys.record(key))).await;
         let bytes: Option<Vec<u8>> = match answer {
             Ok(answer) => redis::from_redis_value(answer).map_err(unexpected)?,
-            // Something that is no string, and so none of ours.
+            // Not a string, so not a value of ours.
             Err(error) if error.code() == Some("WRONGTYPE") => Some(Vec::new()),
             Err(error) => return Err(store_error(error)),
         };
@@ -195,7 +194,7 @@ impl RedisStore {
         }
     }
 
-    /// A record without its values.
+    /// Reads a record without its body.
     pub(super) async fn peek(&self, key: &RecordKey) -> Result<Option<Value>, StoreError> {
         let last = value::HEAD - 1;
         let answer = self.query(redis::cmd("GETRANGE").arg(self.keys.record(key)).arg(0).arg(last)).await?;
@@ -207,7 +206,7 @@ impl RedisStore {
         copy.is_valid(now).then(|| copy.envelope.open_or_warn(&*self.codec, NAME)).flatten()
     }
 
-    /// Saves. If that is done, the last use of the record, as it is stored.
+    /// Saves a record. If that is done, also returns the `accessed` that is stored.
     pub(super) async fn save_and_see(
         &self,
         record: &Record,
@@ -218,7 +217,7 @@ impl RedisStore {
         outcome_and_use(self.run(&scripts::SAVE, &[&self.keys.record(&record.key)], &arguments).await?)
     }
 
-    /// Renews. If that is done, the last use of the new record, as it is stored.
+    /// Renews a record. If that is done, also returns the `accessed` that is stored.
     pub(super) async fn renew_and_see(
         &self,
         old: &RecordKey,

@@ -1,12 +1,12 @@
-//! Writing records whose keys and index lie on different servers of a cluster.
+//! Writes records whose keys and index are on different servers of a cluster.
 //!
-//! A renewal writes the new record as *pending, naming the old*. Replacing the old record by
-//! *moved to the new* is the commit. Whoever loads a pending record looks at its old key: if that
-//! has moved here, the record is live, and is made so; if not, it is none. So at any moment
-//! exactly one of the two keys works, and what an interrupted renewal leaves behind is no session.
+//! A renewal writes the new record as *pending, naming the old key*. Replacing the old record by *moved to the new key*
+//! is the commit. Whoever loads a pending record looks at its old key. If that has moved here, the record is live, and
+//! the reader makes it an ordinary one; otherwise it does not exist. So at any time exactly one of the two keys works,
+//! and an interrupted renewal leaves no session behind.
 //!
-//! A record with a principal is created in the same way, pending until the index knows it: then
-//! an entry of the index without a record may be dropped at any time.
+//! A record with a principal is created in the same way: it is pending until the index has its key. So an entry of the
+//! index without a record may be deleted at any time.
 
 use session_core::{Created, Record, RecordKey, Renewed, StoreError, Time, Version};
 
@@ -52,7 +52,7 @@ impl RedisStore {
         }
     }
 
-    /// A pending record's load; `None` unless its renewal was committed.
+    /// Loads a pending record. `None` unless its renewal was committed.
     pub(super) async fn load_pending(
         &self,
         key: &RecordKey,
@@ -62,7 +62,7 @@ impl RedisStore {
         let answer = self.query(redis::cmd("GETRANGE").arg(self.keys.record(old)).arg(0).arg(32)).await?;
         let marker: Vec<u8> = redis::from_redis_value(answer).map_err(unexpected)?;
         if marker != value::moved(key) {
-            // The renewal may have ended between the two looks.
+            // The renewal may have been completed between the two reads.
             return self.load_promoted(key, now).await;
         }
         self.promote(key, Some(old)).await?;
@@ -81,7 +81,7 @@ impl RedisStore {
         self.write(&scripts::STAGE, &[&self.keys.record(&record.key)], &[&pending]).await
     }
 
-    /// Whose session it was, if the old record was replaced by the word that it has moved.
+    /// Replaces the old record by a note that it has moved. Returns the hash of its principal.
     async fn commit(
         &self,
         old: &RecordKey,
@@ -89,7 +89,7 @@ impl RedisStore {
         record: &Record,
     ) -> Result<Result<Vec<u8>, Refusal>, StoreError> {
         let marker = value::moved(&record.key);
-        // As long as the pending record, which lives no longer from an earlier moment.
+        // At least as long as the pending record, which was written earlier with the same lifetime.
         let kept = record.expires_at().since(record.accessed).as_millis().to_string();
         let arguments: [&[u8]; 4] =
             [&value::version(expected), &marker, &value::time(record.accessed), kept.as_bytes()];
@@ -101,13 +101,13 @@ impl RedisStore {
 
     async fn promote(&self, key: &RecordKey, old: Option<&RecordKey>) -> Result<(), StoreError> {
         let head = value::pending_head(old);
-        // Missing is fine: somebody who loaded it was faster, or it has ended since.
+        // Missing is no error: a reader was faster, or the record has ended.
         let _: Settled = self.write(&scripts::PROMOTE, &[&self.keys.record(key)], &[&head]).await?;
         Ok(())
     }
 
-    /// Clears away after a renewal that was refused. What stays for want of a connection is no
-    /// session, and expires.
+    /// Deletes the pending record of a renewal that was refused. If that fails, the pending record is no session, and
+    /// expires.
     async fn unstage(&self, record: &Record, old: &RecordKey) {
         let head = value::pending_head(Some(old));
         let name = self.keys.record(&record.key);

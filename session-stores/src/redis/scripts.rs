@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-/// A script that servers know by its hash.
+/// A script, and the hash by which servers remember it.
 pub(crate) struct Script {
     pub(crate) source: String,
     pub(crate) hash: String,

@@ -7,40 +7,39 @@ use redis::{Cmd, ErrorKind, PushInfo, PushKind, RedisError, RedisResult, ServerE
 
 use super::source::Source;
 
-/// How long callers share the failure of one attempt to connect.
+/// How long one failure to connect is the answer for all callers.
 const FAILURE_KEPT: Duration = Duration::from_millis(20);
 
-/// One server, or the master that sentinels name: a connection shared by all callers, opened
-/// when it is needed and replaced when it breaks.
+/// One connection to a server, or to the master that sentinels name. All callers share it. It is opened when it is first
+/// needed, and again after it broke.
 ///
-/// Nothing is sent twice here. Whether a command whose reply was lost took effect is for the
-/// caller to find out.
+/// No command is sent twice. If its reply is lost, the caller has to find out whether it took effect.
 #[derive(Clone)]
 pub(crate) struct Server(Arc<Inner>);
 
 struct Inner {
-    /// Held while connecting, so that one caller does it for all.
+    /// Locked while connecting, so that one caller connects for all.
     source: tokio::sync::Mutex<Source>,
     state: Mutex<State>,
     watch: Option<Arc<dyn Watch>>,
 }
 
-/// Who must know what happens to the connection.
+/// Is told what happens to the connection.
 pub(crate) trait Watch: Send + Sync {
-    /// What to tell the server on each new connection before anything else.
+    /// The first command on each new connection.
     fn greeting(&self) -> Cmd;
-    /// The connection is gone: what the server wanted to tell may be lost.
+    /// Called when the connection broke: messages of the server may be lost.
     fn lost(&self);
-    /// The server has answered a command that was sent then.
+    /// Called when the server has answered a command that was sent at `sent`.
     fn answered(&self, sent: Instant);
-    /// The server says something by itself.
+    /// Called with each message that the server sends by itself.
     fn pushed(&self, push: &PushInfo);
 }
 
 #[derive(Default)]
 struct State {
     connection: Option<MultiplexedConnection>,
-    /// Counts connections, so that a late error of an old one leaves the new one alone.
+    /// Counts connections, so that a late error of an old connection does not close the new one.
     generation: u64,
     failure: Option<(Instant, RedisError)>,
 }
@@ -69,7 +68,7 @@ impl Server {
         answer
     }
 
-    /// Ends the connection; another call opens one again.
+    /// Closes the connection. The next call opens a new one.
     pub(crate) fn disconnect(&self) {
         let generation = self.0.state().generation;
         self.0.drop_connection(generation);
@@ -84,8 +83,8 @@ impl Server {
         if let Some(open) = self.0.state().open() {
             return Ok(open);
         }
-        // The library's futures nest so deeply that, with their type, the compiler would give up on
-        // those of applications.
+        // Boxed, because the library's futures nest so deeply that the compiler reaches its recursion limit in
+        // applications.
         let connecting: BoxFuture<'_, _> = Box::pin(self.connect());
         connecting.await
     }
@@ -98,7 +97,7 @@ impl Server {
             if let Some(open) = state.open() {
                 return Ok(open);
             }
-            // Whoever waited while another failed to connect does not wait once more.
+            // A caller that waited while another one failed to connect gets the same error.
             if let Some((at, error)) = &state.failure
                 && (*at > asked || at.elapsed() < FAILURE_KEPT)
             {
@@ -163,7 +162,8 @@ impl State {
     }
 }
 
-/// A server that goes away says so on RESP3, so that the next command does not run into it.
+/// Handles a message that the server sent by itself. With RESP3, a lost connection is such a message, so the next command
+/// opens a new one.
 fn pushed(inner: &Weak<Inner>, generation: u64, push: &PushInfo) {
     let Some(inner) = inner.upgrade() else { return };
     if push.kind == PushKind::Disconnection {
@@ -173,8 +173,7 @@ fn pushed(inner: &Weak<Inner>, generation: u64, push: &PushInfo) {
     }
 }
 
-/// After these another connection may do better: it is broken, or silent, or leads to a server
-/// that is no master any more.
+/// Whether the connection must be replaced: it is broken or silent, or its server is no longer the master.
 fn is_broken(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_unrecoverable_error()

@@ -8,18 +8,17 @@ use redis::{
     RedisError, RedisResult, ServerErrorKind,
 };
 
-/// How long a server may take to answer a command. Three attempts fit in the five seconds that
-/// a session manager gives an operation.
+/// How long a server may take to answer a command. Three attempts fit into the manager's default `time_limit` of 5 s.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_millis(1500);
 /// How long connecting may take.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(1);
-/// Finding the master takes a conversation with a sentinel, or with several.
+/// How long finding the master may take. It may need answers of several sentinels.
 const SENTINEL_LIMIT: Duration = Duration::from_secs(3);
 
-/// Where connections come from.
+/// Opens connections.
 pub(crate) struct Source {
     endpoint: Endpoint,
-    /// The same for a server that is too old for RESP3.
+    /// Connects with RESP2, for a server that does not support RESP3.
     older: Option<Endpoint>,
 }
 
@@ -29,14 +28,14 @@ enum Endpoint {
 }
 
 impl Source {
-    /// The server at this address.
+    /// Opens connections to the server at this address.
     pub(crate) fn of_url(url: &str, protocol: ProtocolVersion) -> RedisResult<Self> {
         let info = url.into_connection_info()?;
         let settings = info.redis_settings().clone().set_protocol(protocol);
         Ok(Source::server(Client::open(info.set_redis_settings(settings))?))
     }
 
-    /// The master of this name, wherever the sentinels at these addresses say it is.
+    /// Opens connections to the master with this name, which the sentinels at these addresses find.
     pub(crate) fn of_sentinels(sentinels: &[&str], master: &str, protocol: ProtocolVersion) -> RedisResult<Self> {
         let settings = RedisConnectionInfo::default().set_protocol(protocol);
         let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
@@ -53,7 +52,7 @@ impl Source {
         Source { endpoint: Endpoint::Sentinels(Box::new(client)), older: None }
     }
 
-    /// Where to turn if the server does not offer RESP3.
+    /// Uses `older` if the server does not support RESP3.
     pub(crate) fn or(mut self, older: Source) -> Self {
         self.older = Some(older.endpoint);
         self
@@ -75,7 +74,8 @@ impl Source {
     }
 }
 
-/// Servers, and proxies before them, say so in different words.
+/// Whether the error may mean that the server, or a proxy before it, does not support RESP3. They say so in different
+/// ways.
 pub(crate) fn may_lack_resp3(error: &RedisError) -> bool {
     let kinds = [ErrorKind::RESP3NotSupported, ErrorKind::Extension, ErrorKind::Server(ServerErrorKind::ResponseError)];
     kinds.contains(&error.kind())

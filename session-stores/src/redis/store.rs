@@ -14,9 +14,9 @@ use super::server::Server;
 use super::source::{Source, may_lack_resp3};
 use super::sweep::Sweep;
 
-/// A store in Redis or Valkey: a single server, the master that sentinels name, or a cluster.
+/// A store in Redis or Valkey, for many processes and machines: one server, the master that sentinels name, or a cluster.
 ///
-/// Needs Redis 6 or later, or any Valkey. `Clone` shares connections.
+/// Needs Redis 6 or later, or any Valkey. `Clone` shares the connections.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), session_core::StoreError> {
@@ -26,18 +26,17 @@ use super::sweep::Sweep;
 /// # Ok(()) }
 /// ```
 ///
-/// - Loading, saving, touching and deleting take one round trip each. On a cluster, creating a
-///   session with a principal and renewing take several, because keys lie on several servers;
-///   with a prefix that has a hash tag (`{session}:`) they take one, and all sessions lie on one.
-/// - A broken connection is an error at once, and the next call opens another. No command is sent
-///   a second time unless the server has refused it.
-/// - Redis drops a key when its session has ended by Redis' own clock. Give Redis memory enough,
-///   or the policy `noeviction`: other policies end sessions early, and may forget the index by
-///   principal.
-/// - What Redis has acknowledged survives a crash of its own only with `appendfsync always`; the
-///   usual `everysec` may lose the last second.
-/// - A replica that has not yet heard of a save, a removal or a renewal may be made master, and
-///   that is then undone. Redis' `min-replicas-to-write` narrows that window; nothing closes it.
+/// - **Round trips**: loading, saving, touching and deleting take one each. On a cluster, creating a session with a
+///   principal and renewing take several, because the keys are on several servers. With a prefix that has a hash tag
+///   (`{session}:`) they take one, but all sessions are then on one server.
+/// - **Broken connections**: the call fails at once, and the next call opens a new connection. No command is sent a
+///   second time unless the server has refused it.
+/// - **Memory**: Redis deletes a key when its session has expired by Redis' clock. Give Redis enough memory, and set
+///   `maxmemory-policy noeviction`. Other policies end sessions early and may evict the index by principal.
+/// - **Crashes**: with `appendfsync everysec` a crash of Redis may lose the last second; `appendfsync always` loses
+///   nothing that was acknowledged.
+/// - **Failover**: if a replica becomes master before it has received a save, a removal or a renewal, that change is
+///   undone. `min-replicas-to-write` makes this less likely; nothing excludes it.
 #[derive(Clone)]
 pub struct RedisStore {
     pub(super) link: Link,
@@ -47,20 +46,24 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// The prefix of all keys unless [another](RedisStore::with_prefix) is set.
+    /// The default prefix of all keys: see [`with_prefix`](RedisStore::with_prefix).
     pub const DEFAULT_PREFIX: &str = "session:";
 
-    /// Connects to one server: `redis://user:password@host:port/database`, `rediss://…` (with the
-    /// feature `redis-tls`), or `redis+unix:///path/to/socket`.
+    /// Connects to one server: `redis://user:password@host:port/database`, `rediss://…` for TLS (with the feature
+    /// `redis-tls`), or `redis+unix:///path/to/socket`.
+    ///
+    /// [`StoreError`] if the URL is malformed or the server can't be reached.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let source = |protocol| Source::of_url(url, protocol).map_err(store_error);
         let source = source(ProtocolVersion::RESP3)?.or(source(ProtocolVersion::RESP2)?);
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
 
-    /// Connects to the master of this name, wherever the sentinels at these addresses say it is.
+    /// Connects to the master with this name, which the sentinels at these addresses (`redis://host:port`) find. After a
+    /// failover it connects to the new master.
     ///
-    /// For passwords, see [`from_sentinel`](RedisStore::from_sentinel).
+    /// [`StoreError`] if an address is malformed or no master is found. If the servers need passwords, use
+    /// [`from_sentinel`](RedisStore::from_sentinel).
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
         let sentinels: Vec<&str> = sentinels.into_iter().collect();
         let source = |protocol| Source::of_sentinels(&sentinels, master, protocol).map_err(store_error);
@@ -68,7 +71,9 @@ impl RedisStore {
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
 
-    /// Connects to a cluster that has servers at these addresses, among others.
+    /// Connects to a cluster. Some of its servers' addresses (`redis://host:port`) are enough; the others are found.
+    ///
+    /// [`StoreError`] if an address is malformed or none of the servers can be reached.
     pub async fn cluster<'a>(servers: impl IntoIterator<Item = &'a str>) -> Result<Self, StoreError> {
         let servers: Vec<&str> = servers.into_iter().collect();
         let builder = |protocol| ClusterClientBuilder::new(servers.clone()).use_protocol(protocol);
@@ -78,32 +83,32 @@ impl RedisStore {
         }
     }
 
-    /// A store at the server of the application's own client. Connects when it is first used.
+    /// Makes a store that connects with the application's own client, when it is first used.
     pub fn from_client(client: Client) -> Self {
         RedisStore::over(Link::Server(Server::new(Source::server(client))))
     }
 
-    /// A store at the master of the application's own sentinel client. Connects when it is first
-    /// used.
+    /// Makes a store that connects to the master with the application's own sentinel client, when it is first used.
     pub fn from_sentinel(client: SentinelClient) -> Self {
         RedisStore::over(Link::Server(Server::new(Source::sentinels(client))))
     }
 
-    /// A store in a cluster, connected with the application's own settings.
+    /// Connects to a cluster with the application's own settings.
     ///
-    /// Retries and time limits are set here, because a command that the client library repeats by
-    /// itself could be counted twice.
+    /// The store overrides their retries and time limits: a write that the client library repeats by itself could take
+    /// effect twice. [`StoreError`] if none of the servers can be reached.
     pub async fn from_cluster(settings: ClusterClientBuilder) -> Result<Self, StoreError> {
         Ok(RedisStore::over(Link::Cluster(Cluster::connect(settings).await.map_err(store_error)?)))
     }
 
-    /// A store that shares the application's own connection, with its time limits and its way to
-    /// reconnect.
+    /// Makes a store that shares the application's own connection, with its time limits and its way to reconnect.
     pub fn from_manager(manager: ConnectionManager) -> Self {
         RedisStore::over(Link::Manager(manager))
     }
 
-    /// Another prefix of all keys, so that several applications can share a server.
+    /// The prefix of all keys, so that several applications can share a server. Default: `session:`.
+    ///
+    /// On a cluster, a prefix with a hash tag such as `{session}:` puts all sessions on one server.
     #[must_use]
     pub fn with_prefix(mut self, prefix: &str) -> Self {
         self.keys = Keys::new(prefix);
@@ -111,7 +116,9 @@ impl RedisStore {
         self
     }
 
-    /// Another form of the values: encrypted, for example.
+    /// The codec for the values of sessions. Default: [`JsonCodec`]. An `EncryptedCodec` encrypts them.
+    ///
+    /// Sessions that were stored with a codec that this one can't read count as missing.
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
@@ -127,7 +134,7 @@ impl RedisStore {
         }
     }
 
-    /// A wrong address is to be noticed when the program starts.
+    /// Fails if the server does not answer, so that a wrong address is noticed when the program starts.
     pub(super) async fn checked(self) -> Result<Self, StoreError> {
         self.query(&redis::cmd("PING")).await?;
         Ok(self)

@@ -2,29 +2,29 @@ use std::time::{Duration, Instant};
 
 use super::link::Position;
 
-/// How often all keys are looked at.
+/// How long to wait between two sweeps through all keys.
 const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// How far a sweep through all keys has come.
+/// The position of a sweep through all keys, between two calls of `purge_expired`.
 #[derive(Default)]
 pub(super) struct Sweep {
-    /// Where to go on; none between two sweeps.
+    /// Where the sweep continues, on each server. Empty between two sweeps.
     positions: Vec<Position>,
     started: Option<Instant>,
 }
 
-/// What a sweep looks at next.
+/// The next step of a sweep.
 pub(super) enum Step {
     Start,
-    /// Here, and later at the others.
+    /// Continues at this position, and later at the others.
     GoOn(Position, Vec<Position>),
 }
 
 impl Sweep {
     /// The next step, if a sweep is under way or due.
     ///
-    /// A step that fails or is cancelled ends this sweep, as nobody says where to go on; the next one
-    /// begins anew.
+    /// A step that fails or is cancelled ends the sweep, because its next position is unknown. The next sweep begins
+    /// anew.
     pub(super) fn next(&mut self) -> Option<Step> {
         match self.positions.pop() {
             Some(position) => Some(Step::GoOn(position, std::mem::take(&mut self.positions))),

@@ -18,24 +18,32 @@ use super::value::Value;
 
 /// A [`RedisStore`] with copies of records in this process's memory, which the server invalidates.
 ///
-/// A load takes no round trip while the session is unchanged elsewhere. The server remembers
-/// which records this process has read, and tells it of each change (RESP3, `CLIENT TRACKING`);
-/// that usually takes less than a millisecond. What this process writes, it knows by itself.
+/// A load takes no round trip while no other process changes the session. The server remembers which records this process
+/// has read, and tells it of each change (RESP3, `CLIENT TRACKING`), usually within a millisecond.
 ///
-/// # How stale a load can be
+/// It works with one server or the master that sentinels name, not with a cluster. Each server must support RESP3 (Redis
+/// 6 or later, any Valkey). `Clone` shares the copies.
 ///
-/// A copy is handed out only while the server has answered something that was asked in the last
-/// second ([`STALE_FOR`](TrackedRedisStore::STALE_FOR)), and an answer comes after all news from
-/// before the question. So a logout on another machine is seen here within that second, even if
-/// the network between this process and Redis fails in the moment of the logout. When the
-/// connection is lost, all copies are dropped; until it is back, every load goes to the server,
-/// which is to say, fails. A writer is never misled: saving compares versions at the server.
+/// ```no_run
+/// # async fn example() -> Result<(), session_core::StoreError> {
+/// use session_core::SessionManager;
+/// use session_stores::TrackedRedisStore;
 ///
-/// Where a second is too long, [`strict`](TrackedRedisStore::strict) asks the server at each load
-/// whether the copy is the present version.
+/// let store = TrackedRedisStore::connect("redis://127.0.0.1/").await?.with_prefix("shop:session:");
+/// let sessions = SessionManager::new(store);
+/// # Ok(()) }
+/// ```
 ///
-/// `Clone` shares the copies. For a single server or the master that sentinels name; each of
-/// them must know RESP3 (Redis 6, any Valkey).
+/// # Staleness
+///
+/// A copy is served only if the server has answered a question that was asked at most 1 s ago
+/// ([`STALE_FOR`](TrackedRedisStore::STALE_FOR)). An answer arrives after all changes from before the question. So a
+/// logout on another machine is seen here within 1 s, even if the network to Redis fails at that moment.
+///
+/// When the connection breaks, all copies are dropped. Until it is back, every load asks the server and so fails. A save
+/// is never misled by a copy, because the server compares versions.
+///
+/// If 1 s is too long, use [`strict`](TrackedRedisStore::strict).
 #[derive(Clone)]
 pub struct TrackedRedisStore {
     store: RedisStore,
@@ -45,17 +53,17 @@ pub struct TrackedRedisStore {
 }
 
 impl TrackedRedisStore {
-    /// How long a change elsewhere may stay unseen at most.
+    /// The longest time for which a change by another process may be unseen: 1 s.
     pub const STALE_FOR: Duration = Duration::from_secs(1);
-    /// How many copies are kept. Where there are more, any of them gives way.
+    /// The largest number of copies: 100,000. Beyond it, any copy is evicted; its session stays in Redis.
     pub const MAX_COPIES: usize = 100_000;
 
-    /// Connects to one server, as [`RedisStore::connect`] does.
+    /// Connects to one server, like [`RedisStore::connect`]. Needs a tokio runtime.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         TrackedRedisStore::over(Source::of_url(url, ProtocolVersion::RESP3).map_err(store_error)?).await
     }
 
-    /// Connects to the master of this name, as [`RedisStore::sentinel`] does.
+    /// Connects to the master that sentinels name, like [`RedisStore::sentinel`]. Needs a tokio runtime.
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
         let sentinels: Vec<&str> = sentinels.into_iter().collect();
         let source = Source::of_sentinels(&sentinels, master, ProtocolVersion::RESP3).map_err(store_error)?;
@@ -71,33 +79,35 @@ impl TrackedRedisStore {
         Ok(TrackedRedisStore { store, copies, strict: false, heartbeat })
     }
 
-    /// Compares versions at the server at each load: one round trip, a few bytes, and never stale.
+    /// Asks the server at each load whether the copy has the present version, so that no load is stale.
+    ///
+    /// Default: off. Each load then takes one round trip, for a few bytes instead of the whole record.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
     }
 
-    /// See [`RedisStore::with_prefix`].
+    /// The prefix of all keys: see [`RedisStore::with_prefix`].
     #[must_use]
     pub fn with_prefix(mut self, prefix: &str) -> Self {
         self.store = self.store.with_prefix(prefix);
         self
     }
 
-    /// See [`RedisStore::with_codec`].
+    /// The codec for the values of sessions: see [`RedisStore::with_codec`].
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.store = self.store.with_codec(codec);
         self
     }
 
-    /// How many copies there are now.
+    /// The number of copies in memory now.
     pub fn copies(&self) -> usize {
         self.copies.len()
     }
 
-    /// The copy of a record, if the server says that it is the present version.
+    /// The copy of a record, if the server says that it has the present version.
     async fn load_compared(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let Some(mut copy) = self.copies.untrusted(key) else { return Ok(None) };
         let Some(Value::Live(present)) = self.store.peek(key).await? else { return Ok(None) };
@@ -193,7 +203,7 @@ impl Store for TrackedRedisStore {
         except: Option<&RecordKey>,
         now: Time,
     ) -> Result<usize, StoreError> {
-        // Afterwards, and also if it is cancelled, as the server does not say which they were.
+        // When this returns or is cancelled, because the server does not say which records it deleted.
         let _forgetting = Forgetting(&self.copies);
         self.store.delete_of_principal(principal, except, now).await
     }
@@ -213,13 +223,13 @@ impl ImmediateStore for TrackedRedisStore {
         self.copies.get(key, now).map(|record| Ok(Some(record)))
     }
 
-    /// Only the server can say whether the version is the present one.
+    /// Always waits, because only the server knows the present version.
     fn save_now(&self, _: &Record, _: Version) -> Option<Result<Saved, StoreError>> {
         None
     }
 }
 
-/// The record as it is stored, where its last use may be later.
+/// The record as the server has stored it, with an `accessed` that may be later.
 fn used(record: &Record, accessed: Time) -> Record {
     let mut stored = record.clone();
     stored.accessed = accessed;
@@ -241,8 +251,8 @@ impl std::fmt::Debug for TrackedRedisStore {
     }
 }
 
-/// Asks the server often enough that copies stay trusted, and brings the connection back when it
-/// is lost. Ends with the store.
+/// Sends a PING every 250 ms, so that copies stay trusted, and opens the connection again after it broke. Ends with the
+/// store.
 async fn heartbeat(server: impl Fn() -> Option<Server>) {
     while let Some(server) = server() {
         let _ = server.query(&redis::cmd("PING")).await;

@@ -1,6 +1,6 @@
 use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Version};
 
-/// What lies under a session's key.
+/// The value under a session's key.
 ///
 /// The scripts read and write the same bytes, and `lua/prelude.lua` repeats the layout:
 ///
@@ -10,28 +10,28 @@ use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Versi
 /// | 1..9 | version |
 /// | 9..17 | accessed |
 /// | 17..25 | idle timeout |
-/// | 25..33 | absolute deadline, the largest number for none |
-/// | 33..41 | until when a copy is trusted, the largest number for ever |
+/// | 25..33 | absolute deadline; the largest number for none |
+/// | 33..41 | until when a copy may be served; the largest number for ever |
 /// | 41..49 | created |
 /// | 49 | flags |
-/// | 50..82 | principal, zeros for none |
+/// | 50..82 | hash of the principal; zeros for none |
 /// | 82.. | body |
 ///
-/// A pending record is `P` and the old key (zeros for a record that is being created) before
-/// that; a moved one is `M` and the new key; a tombstone `T` and its end.
+/// A pending record is `P` and the old key (zeros for a record that is being created), followed by a live record. A moved
+/// record is `M` and the new key. A tombstone is `T` and its end.
 pub(crate) enum Value {
     /// A session.
     Live(Copy),
-    /// The new record of a renewal, which counts if the old key has moved here.
+    /// The new record of a renewal, which exists only if the old key has moved here.
     Pending {
-        /// The old key; none for a record that is being created.
+        /// The old key. `None` for a record that is being created.
         old: Option<RecordKey>,
     },
-    /// No session: the renewed record's old key, or a tombstone.
+    /// No session: a record that has moved to another key, or a tombstone.
     Gone,
 }
 
-/// A record, and until when it may be handed out without asking a more durable store.
+/// A record, and until when it may be served. If Redis is the only store, that is for ever.
 pub(crate) struct Copy {
     pub(crate) envelope: Envelope,
     pub(crate) until: Time,
@@ -64,7 +64,7 @@ impl Value {
 }
 
 impl Copy {
-    /// Whether the session lives, and the copy may still be handed out.
+    /// Whether the session is live and the copy may still be served.
     pub(crate) fn is_valid(&self, now: Time) -> bool {
         now < self.envelope.expires_at().min(self.until)
     }
@@ -103,32 +103,32 @@ pub(crate) fn live(envelope: &Envelope, until: Time) -> Vec<u8> {
     bytes
 }
 
-/// How a pending record begins: that it is one, and which key it is to replace.
+/// The first bytes of a pending record: its kind, and the key that it is to replace.
 pub(crate) fn pending_head(old: Option<&RecordKey>) -> Vec<u8> {
     marked(PENDING, old.map_or(&[0; 32], |old| old.as_bytes()))
 }
 
-/// The marker under an old key.
+/// The value under the old key after a renewal.
 pub(crate) fn moved(new: &RecordKey) -> Vec<u8> {
     marked(MOVED, new.as_bytes())
 }
 
-/// The marker of a key that takes no copies until then.
+/// The value of a tombstone, which refuses copies until `until`.
 pub(crate) fn tombstone(until: Time) -> Vec<u8> {
     marked(BURIED, &time(until))
 }
 
-/// A version as scripts compare it.
+/// A version in the bytes that scripts compare.
 pub(crate) fn version(version: Version) -> [u8; 8] {
     version.get().to_be_bytes()
 }
 
-/// A time as scripts read it.
+/// A time in the bytes that scripts read.
 pub(crate) fn time(time: Time) -> [u8; 8] {
     time.unix_millis().to_be_bytes()
 }
 
-/// A time that a script gave back.
+/// Reads a time that a script has returned.
 pub(crate) fn parse_time(bytes: &[u8]) -> Option<Time> {
     Some(Time::from_unix_millis(i64::from_be_bytes(bytes.try_into().ok()?)))
 }

@@ -1,4 +1,4 @@
-//! Walking through all keys: for a list, and to clean up.
+//! Walks through all keys: to list records, and to clean up.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::error::store_error;
 use super::store::RedisStore;
 use super::sweep::Step;
 
-/// Keys asked for at once.
+/// How many keys the server is asked for at a time.
 const PAGE: usize = 100;
 
 impl RedisStore {
@@ -51,7 +51,7 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         let pattern = self.keys.pattern();
-        // A scan may name a key twice.
+        // SCAN may return a key twice.
         let mut seen = HashSet::new();
         let mut records = Vec::new();
         let (mut names, mut positions) = self.link.start_scan(&pattern, PAGE).await.map_err(store_error)?;

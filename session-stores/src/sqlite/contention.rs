@@ -3,42 +3,43 @@ use std::time::{Duration, Instant};
 
 use session_core::{RecordKey, Version};
 
-/// Which sessions several writers change at the same time, as far as this process saw it.
+/// Knows which sessions several writers change at the same time, as far as this process has seen conflicts.
 ///
-/// Who saves such a session is told so only after a short pause of no fixed length. SQLite commits
-/// are slow and writers come one by one: a writer that goes on at once has its next change in line
-/// before the others have read what it wrote, and they would fail again and again.
+/// A save of such a session answers after a random pause of 1 to 8 ms. SQLite's commits are slow, and writers queue for
+/// them. Without the pause, a writer in a loop would queue its next save before the others have read what it wrote, and
+/// they would fail again and again.
 pub(super) struct Contention {
     epoch: Instant,
-    /// When sessions of a kind last had a conflict, in milliseconds. Sharing a kind costs a pause.
-    conflicts: [AtomicU64; KINDS],
+    /// When a session of each slot last had a conflict, in milliseconds. Two sessions that share a slot only cost a
+    /// needless pause.
+    conflicts: [AtomicU64; SLOTS],
 }
 
-const KINDS: usize = 256;
+const SLOTS: usize = 256;
 
 /// How long a conflict is remembered.
 const MEMORY: Duration = Duration::from_secs(1);
 
 impl Contention {
     pub(super) fn new() -> Self {
-        Contention { epoch: Instant::now(), conflicts: [const { AtomicU64::new(u64::MAX) }; KINDS] }
+        Contention { epoch: Instant::now(), conflicts: [const { AtomicU64::new(u64::MAX) }; SLOTS] }
     }
 
     pub(super) fn note(&self, key: &RecordKey) {
-        self.kind(key).store(self.millis(), Ordering::Relaxed);
+        self.slot(key).store(self.millis(), Ordering::Relaxed);
     }
 
-    /// The pause after this version of the session was saved.
+    /// The pause after this version of the session was saved. `None` without a recent conflict.
     pub(super) fn pause(&self, key: &RecordKey, saved: Version) -> Option<Duration> {
-        let last = self.kind(key).load(Ordering::Relaxed);
+        let last = self.slot(key).load(Ordering::Relaxed);
         let is_recent = last != u64::MAX && self.millis().saturating_sub(last) < MEMORY.as_millis() as u64;
-        // The lower half of a version is another number for each attempt; from one to eight
-        // milliseconds, about as long as others need to read and write.
+        // The lower half of a version is different for each attempt. 1 to 8 ms is about the time that another writer
+        // needs to read and write.
         let scattered = (saved.get() as u32).wrapping_mul(0x9E37_79B1) >> 29;
         is_recent.then(|| Duration::from_millis(1 + u64::from(scattered)))
     }
 
-    fn kind(&self, key: &RecordKey) -> &AtomicU64 {
+    fn slot(&self, key: &RecordKey) -> &AtomicU64 {
         &self.conflicts[usize::from(key.as_bytes()[0])]
     }
 

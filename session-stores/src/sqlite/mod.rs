@@ -1,7 +1,7 @@
-//! Sessions in an SQLite file.
+//! Sessions in a file of SQLite.
 //!
-//! The store and its statements, and what it knows of writers that get in each other's way. What
-//! both SQL databases share is in [`crate::sql`]; nothing here knows another backend.
+//! `store.rs` has the store. `contention.rs` keeps writers of one session from overtaking each other again and again.
+//! What both SQL databases share is in [`crate::sql`]. This room may not know another backend.
 
 mod contention;
 mod store;

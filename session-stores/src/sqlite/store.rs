@@ -19,10 +19,10 @@ use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_r
 
 const NAME: &str = "sqlite";
 
-/// Sessions in a table of an SQLite database: they survive a restart, with no server to run.
+/// A store in a file of SQLite, for processes of one machine. Sessions survive a restart, and there is no server to run.
 ///
-/// `Clone` shares the store. Several processes of one machine may use the same file. What was
-/// acknowledged is on disk, also after a power failure; each write waits for the disk.
+/// Several processes may use the same file. What [`open`](SqliteStore::open) has acknowledged survives a power failure:
+/// each write waits for the disk. `Clone` shares the store.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), session_core::StoreError> {
@@ -39,7 +39,7 @@ pub struct SqliteStore {
     table: TableName,
     statements: Arc<Statements>,
     codec: Arc<dyn Codec>,
-    /// SQLite has one writer at a time. Waiting here is fair; waiting there is polling.
+    /// SQLite has one writer at a time. Waiting for this lock is fair; waiting in SQLite is polling.
     writing: Arc<Mutex<()>>,
     contention: Arc<Contention>,
 }
@@ -53,24 +53,29 @@ const DIALECT: Dialect = Dialect {
 
 const SCHEMA: &str = include_str!("schema.sql");
 
-/// How long to wait for other processes that write; less than a manager waits for an operation.
+/// How long to wait for other processes that write. Less than the manager's default `time_limit` of 5 s, so that the
+/// error names the cause.
 const BUSY_LIMIT: Duration = Duration::from_secs(4);
 
-/// Pauses while others have the file and the log can't be turned on.
+/// Pauses between attempts to turn on the write-ahead log while other processes have the file open.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(100));
 
 /// How long it may take to get a connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
 
-/// Connections of a pool of our own: one that writes, and some that read meanwhile.
+/// The number of connections of a pool that the store opens: one writes, the others read meanwhile.
 const MAX_CONNECTIONS: u32 = 8;
 
 impl SqliteStore {
-    /// Opens a file, and makes it if it isn't there, readable by its owner only.
+    /// Opens the file at `path`, or creates it so that only its owner can read it. Creates the table
+    /// `session_records` if it does not exist.
     ///
-    /// The folder must exist. The store has connections of its own, which
-    /// [`close`](Store::close) closes. They write to a log first (`-wal`, and `-shm` beside it, with
-    /// the permissions of the file) and wait until it is on disk.
+    /// The folder must exist. The store has up to 8 connections of its own, which [`close`](Store::close) closes. They
+    /// use a write-ahead log: two more files whose names end with `-wal` and `-shm`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the file can't be opened, is not a database, or the table can't be created.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         make_private(path).map_err(|error| {
@@ -94,11 +99,13 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// A store on the application's own pool, which [`close`](Store::close) leaves open.
+    /// Makes a store that uses the application's pool. [`close`](Store::close) leaves the pool open.
     ///
-    /// The table must be there: see [`set_up`](SqliteStore::set_up) and
-    /// [`schema`](SqliteStore::schema). How safe the data are is for the pool's options to say:
-    /// [`open`](SqliteStore::open) uses WAL, `synchronous` full, and a busy timeout of 4 seconds.
+    /// The table must exist: call [`set_up`](SqliteStore::set_up), or put [`schema`](SqliteStore::schema) into your
+    /// migrations.
+    ///
+    /// The pool's options decide what survives a power failure. [`open`](SqliteStore::open) uses the journal mode WAL,
+    /// `synchronous` full, and a busy timeout of 4 s.
     pub fn from_pool(pool: SqlitePool) -> Self {
         let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
         let statements = Arc::new(Statements::new(&table, &DIALECT));
@@ -107,27 +114,32 @@ impl SqliteStore {
         SqliteStore { pool, owns_pool: false, table, statements, codec, writing: Arc::default(), contention }
     }
 
-    /// Another table than `session_records`. Call [`set_up`](SqliteStore::set_up) then.
+    /// The table that has the sessions. Default: `session_records`. Call [`set_up`](SqliteStore::set_up) afterwards.
+    ///
+    /// Allowed: `table` or `schema.table`, each with at most 40 ASCII letters, digits and underscores, not beginning
+    /// with a digit. Anything else is a [`ConfigError`].
     pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
         self.table = TableName::checked(name)?;
         self.statements = Arc::new(Statements::new(&self.table, &DIALECT));
         Ok(self)
     }
 
-    /// Another codec than JSON.
+    /// The codec for the values of sessions. Default: [`JsonCodec`]. An `EncryptedCodec` encrypts them.
+    ///
+    /// Sessions that were stored with a codec that this one can't read count as missing.
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
         self
     }
 
-    /// Makes the table if it isn't there. Any number of processes may do so at the same time.
+    /// Creates the table and its indexes if they do not exist. Several processes may do so at the same time.
     pub async fn set_up(&self) -> Result<(), StoreError> {
         let mut connection = self.pool.acquire().await.map_err(failed)?;
         self.set_up_on(&mut connection).await.map_err(failed)
     }
 
-    /// The SQL that makes the table, for the application's own migrations.
+    /// The SQL that creates the table and its indexes, for the application's own migrations.
     pub fn schema(&self) -> String {
         self.table.fill(SCHEMA)
     }
@@ -137,13 +149,13 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// How many rows the statement wrote.
+    /// Runs a statement and returns the number of rows that it wrote.
     async fn write(&self, statement: Prepared<Sqlite>) -> Result<u64, Error> {
         let _turn = self.writing.lock().await;
         Ok(statement.execute(&self.pool).await?.rows_affected())
     }
 
-    /// Why the record of this key was not written.
+    /// Finds out why the record of this key was not written.
     async fn refusal(&self, key: &RecordKey, now: Time) -> Result<Refusal, StoreError> {
         Ok(Refusal::of(self.version(key, now).await?))
     }
@@ -253,7 +265,7 @@ impl Store for SqliteStore {
             .bind(except.map_or_else(Vec::new, |key| key.as_bytes().to_vec()))
             .bind(now.unix_millis());
         let _turn = self.writing.lock().await;
-        // All rows, as the statement is committed only after the last.
+        // Fetches all rows, because the statement is committed only after the last one.
         let were_live: Vec<bool> = query.fetch_all(&self.pool).await.map_err(failed)?;
         Ok(were_live.into_iter().filter(|was_live| *was_live).count())
     }
@@ -266,7 +278,7 @@ impl Store for SqliteStore {
     }
 }
 
-/// Makes the file before SQLite does, which would let everybody read it.
+/// Creates the file with mode 0600 before SQLite creates it, which would let all users read it.
 fn make_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -280,7 +292,8 @@ fn warn_if_readable(file: &File, path: &Path) -> io::Result<()> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata()?.permissions());
     if mode & 0o077 != 0 {
         let path = path.display();
-        tracing::warn!(%path, mode = format_args!("{:o}", mode & 0o777), "sessions are readable by other users");
+        let mode = format_args!("{:o}", mode & 0o777);
+        tracing::warn!(%path, mode, "other users can read the file of sessions; run `chmod 600` on it");
     }
     Ok(())
 }
@@ -290,8 +303,8 @@ fn warn_if_readable(_: &File, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The connection that turns the log on, which SQLite does only while nobody else has the file
-/// open, and without waiting for that.
+/// Opens the connection that turns on the write-ahead log. SQLite does that only while no other process has the file
+/// open, and does not wait for it, so this repeats the attempt.
 async fn connect_first(options: &SqliteConnectOptions) -> Result<SqliteConnection, Error> {
     let deadline = tokio::time::Instant::now() + BUSY_LIMIT;
     for pause in BACKOFF.pauses().take_while(|_| tokio::time::Instant::now() < deadline) {
@@ -312,7 +325,7 @@ const SQLITE_LOCKED: i32 = 6;
 const SQLITE_IOERR: i32 = 10;
 const SQLITE_CANTOPEN: i32 = 14;
 
-/// The result code without what SQLite adds to it.
+/// The primary result code: SQLite's extended code has more bits above it.
 fn primary_code(error: &Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
