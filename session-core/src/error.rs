@@ -3,110 +3,114 @@ use std::time::Duration;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// Why a session operation failed.
+/// Why an operation on a session failed.
 ///
-/// A session that isn't there when it is looked for is no error: that is `None`.
+/// A session that is not found is not an error: lookups return `None`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The store failed. Nothing is known to be saved; trying again later may help.
+    /// The store failed. A write may or may not have taken effect; trying again later may help.
     #[error("the session store failed")]
     Store(#[from] StoreError),
-    /// The session ended (removed, expired, renewed or replaced) since it was loaded.
-    #[error("the session is gone")]
+    /// The session has ended since it was loaded: it was removed, renewed or replaced, or it expired.
+    #[error("the session is gone: it was removed, renewed or replaced, or it expired")]
     Gone,
-    /// Other writers changed the session at each of many attempts. Nothing was saved.
-    #[error("the session was changed by others at each of {attempts} attempts to save it")]
+    /// Other writers changed the session during every attempt to save it. Nothing was saved.
+    #[error("the session was not saved: other writers changed it during each of {attempts} attempts")]
     Conflict {
-        /// How many attempts were made.
+        /// The number of attempts.
         attempts: u32,
     },
-    /// An attribute could not be read or written. The stored value is as it was.
+    /// An attribute could not be read or written. The stored value is unchanged.
     #[error(transparent)]
     Attribute(#[from] AttributeError),
-    /// No session id could be made.
-    #[error("no session id could be made")]
+    /// No session id could be generated.
+    #[error("no session id could be generated")]
     Random(#[from] RandomError),
-    /// A session can be started or renewed only until the response head has left, because the
-    /// client learns the new id from it.
-    #[error("the response head has left: a session can't be {0} any more")]
+    /// A session was started or renewed after the response head was sent. The client learns the new id
+    /// from the response head, so it would never get this one.
+    #[error("the session can't be {0} after the response head was sent; do it before the handler returns")]
     HeadSent(&'static str),
-    /// A setting of a new session can't work.
+    /// A setting of a new session has a value that is not allowed.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
 
 impl Error {
-    /// Whether the session ended since it was loaded: [`Error::Gone`].
+    /// Whether the session has ended since it was loaded: [`Error::Gone`].
     pub fn is_gone(&self) -> bool {
         matches!(self, Error::Gone)
     }
 
-    /// Whether the store failed: [`Error::Store`]. Whether the operation took effect is not known.
+    /// Whether the store failed: [`Error::Store`]. It is then unknown whether the operation took effect.
     pub fn is_store_failure(&self) -> bool {
         matches!(self, Error::Store(_))
     }
 }
 
-/// Why an attribute was not read or written.
+/// Why an attribute could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttributeError {
-    /// The stored value is not of the type asked for. It is left alone.
+    /// The stored value does not have the requested type. It is not changed.
     #[error("attribute {name:?} is not a {expected}")]
     Type {
         /// The attribute's name.
         name: String,
-        /// The type asked for.
+        /// The requested type.
         expected: &'static str,
-        /// What the value has instead. It may print the value, so keep it out of logs.
+        /// Why the value does not fit. The text may contain the value, so keep it out of logs.
         source: serde_json::Error,
     },
-    /// The value has no JSON form.
-    #[error("attribute {name:?} has no JSON form")]
+    /// The value can't be written as JSON: for example a map whose keys are not strings.
+    #[error("attribute {name:?} can't be written as JSON")]
     Serialize {
         /// The attribute's name.
         name: String,
-        /// What stands in the way.
+        /// What can't be written.
         source: serde_json::Error,
     },
-    /// The session would be larger than a session may be. It is left as it was.
+    /// The value would make the session larger than [`MAX_SESSION_BYTES`](crate::record::MAX_SESSION_BYTES).
+    /// The session is not changed.
     #[error("attribute {name:?} makes the session larger than {limit} bytes of JSON")]
     TooLarge {
-        /// The attribute that did not fit.
+        /// The attribute that does not fit.
         name: String,
-        /// The most bytes that a session may have.
+        /// The largest allowed size of a session, in bytes of JSON.
         limit: usize,
     },
 }
 
-/// The random source failed.
+/// The source of random bytes failed. It is returned by a [`RandomSource`](crate::random::RandomSource).
 #[derive(Debug, thiserror::Error)]
 #[error("the random source failed")]
 pub struct RandomError(#[source] Cause);
 
 impl RandomError {
-    /// An error with this cause.
+    /// Makes an error with this cause.
     pub fn new(cause: impl Into<Cause>) -> Self {
         RandomError(cause.into())
     }
 }
 
-/// A setting that can't work; the message says what to change.
+/// A setting has a value that is not allowed. The message names the setting and says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
 
 impl ConfigError {
-    /// An error with this message.
+    /// Makes an error with this message.
     pub fn new(message: impl Into<String>) -> Self {
         ConfigError(message.into())
     }
 }
 
-/// Why a store did not do what it was asked.
+/// Why an operation of a store failed.
 ///
-/// An unknown session, a conflict or a missing record is not an error.
+/// An unknown session, a conflict or a missing record is not an error, but an outcome: see
+/// [`Store`](crate::store::Store).
+///
+/// The constructors take the store's name, as [`Store::name`](crate::store::Store::name) gives it.
 #[derive(Debug, thiserror::Error)]
 #[error("{store}: {problem}")]
 pub struct StoreError {
@@ -128,18 +132,18 @@ enum Problem {
 }
 
 impl StoreError {
-    /// The server could not be reached, or the connection broke: trying again may help, and
-    /// whether the operation took effect is not known.
+    /// The server could not be reached, or the connection broke. It is unknown whether the operation took
+    /// effect. The library repeats the operation where that is safe.
     pub fn unavailable(store: &'static str, source: impl Into<Cause>) -> Self {
         StoreError { store, problem: Problem::Unavailable, source: Some(source.into()) }
     }
 
-    /// The store answered that it can't: trying the same again does not help.
+    /// The store answered that it can't do this. Repeating the same operation does not help.
     pub fn refused(store: &'static str, source: impl Into<Cause>) -> Self {
         StoreError { store, problem: Problem::Refused, source: Some(source.into()) }
     }
 
-    /// This store has no such operation.
+    /// The store does not have this operation. `operation` reads like "listing sessions".
     pub fn unsupported(store: &'static str, operation: &'static str) -> Self {
         StoreError { store, problem: Problem::Unsupported(operation), source: None }
     }
@@ -148,18 +152,18 @@ impl StoreError {
         StoreError { store, problem: Problem::TimedOut(limit), source: None }
     }
 
-    /// Whether trying the same again may help.
+    /// Whether repeating the same operation later may help: the store was not reached, or was too slow.
     pub fn is_unavailable(&self) -> bool {
         matches!(self.problem, Problem::Unavailable | Problem::TimedOut(_))
     }
 
-    /// Whether the store lacks this operation.
+    /// Whether the store does not have this operation.
     pub fn is_unsupported(&self) -> bool {
         matches!(self.problem, Problem::Unsupported(_))
     }
 }
 
-/// What is behind an error, for logs.
+/// The chain of an error's causes as one line, for logs.
 pub fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

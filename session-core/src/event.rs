@@ -1,92 +1,140 @@
+//! What has happened to sessions: events for observers, counters, and the log.
+//!
+//! This room may know handles of records. It may not know who reports an event.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::record::RecordKey;
 
-/// Something that happened to a session.
+/// Something that has happened to a session. An [`Observer`] is called with each event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A session was started.
+    /// A session was started, and is stored.
+    #[non_exhaustive]
     Created {
-        /// Its handle.
+        /// The session's handle.
         handle: &'a RecordKey,
-        /// Who is signed in.
+        /// The user who is signed in. `None` for an anonymous session.
         principal: Option<&'a str>,
     },
-    /// A session got a new id, or was replaced by one that a login started.
+    /// A session got a new id, or a login replaced it by a new session.
+    #[non_exhaustive]
     Renewed {
-        /// The handle that ended.
+        /// The old handle, which no longer works.
         from: &'a RecordKey,
-        /// The handle that took its place.
+        /// The new handle.
         to: &'a RecordKey,
-        /// Who is signed in under the new one.
+        /// The user who is signed in under the new handle. `None` for an anonymous session.
         principal: Option<&'a str>,
     },
-    /// A session was ended: by logging out, by an administrator, or by the limit of a user.
+    /// A session was ended: by a logout, by an administrator, or by the limit of sessions per principal.
+    #[non_exhaustive]
     Ended {
-        /// The handle that ended.
+        /// The handle of the session that ended.
         handle: &'a RecordKey,
     },
-    /// Sessions of a principal were ended together.
+    /// All sessions of a principal were ended, or all except one.
+    #[non_exhaustive]
     EndedAll {
-        /// Whose.
+        /// The user whose sessions ended.
         principal: &'a str,
-        /// How many.
+        /// The number of sessions that ended.
         count: u64,
     },
     /// Expired sessions were purged.
+    #[non_exhaustive]
     Expired {
-        /// How many.
+        /// The number of purged sessions.
         count: u64,
     },
-    /// Sessions gave way to newer ones in a store that was full.
+    /// Sessions were evicted because the store was full.
     ///
-    /// A store counts them and tells when it is purged, so this comes with a purge and not at the
-    /// moment itself.
+    /// The store counts evictions and reports them when it is purged, so this event may come up to one purge
+    /// interval after the eviction.
+    #[non_exhaustive]
     Evicted {
-        /// How many.
+        /// The number of evicted sessions.
         count: u64,
     },
-    /// A client presented an id that is malformed, unknown, or no longer known.
+    /// No id that a client presented has a session: each is malformed, unknown, expired or ended.
     RejectedId,
 }
 
-/// Is told of every [`Event`], for auditing and alarms.
+/// Is called with every [`Event`], for audit logs and alarms. Any function of an [`Event`] is an observer.
 ///
-/// It is called on the request's thread after the event, so it should be quick. A panic in it is
-/// logged and changes nothing.
+/// It is called after the event, on the thread that caused it: that of a request, or of the background purge.
+/// The request waits for it, so it should be quick. A panic in it is logged and has no other effect.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use session_core::{Event, MemoryStore, NewSession, SessionManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), session_core::Error> {
+/// let logins = Arc::new(AtomicU64::new(0));
+/// let counter = Arc::clone(&logins);
+/// let sessions = SessionManager::builder(MemoryStore::new())
+///     .observer(move |event: Event<'_>| match event {
+///         Event::Created { principal: Some(_), .. } => {
+///             counter.fetch_add(1, Ordering::Relaxed);
+///         }
+///         _ => {}
+///     })
+///     .build()?;
+///
+/// sessions.create(NewSession::new().principal("ann")).await?;
+/// assert_eq!(logins.load(Ordering::Relaxed), 1);
+/// # Ok(()) }
+/// ```
 pub trait Observer: Send + Sync + 'static {
-    /// Takes note of an event.
+    /// Handles an event that has happened.
     fn observe(&self, event: Event<'_>);
 }
 
-/// Any function of an event observes.
+/// Calls the function with each event.
 impl<F: Fn(Event<'_>) + Send + Sync + 'static> Observer for F {
     fn observe(&self, event: Event<'_>) {
         self(event);
     }
 }
 
-/// How often things happened since the manager was made.
+/// How often each kind of event has happened since the manager was made. All counters start at 0.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), session_core::Error> {
+/// use session_core::{MemoryStore, NewSession, SessionManager};
+///
+/// let sessions = SessionManager::new(MemoryStore::new());
+/// sessions.create(NewSession::new()).await?;
+/// assert!(sessions.get("not-an-id").await?.is_none());
+///
+/// let counters = sessions.counters();
+/// assert_eq!((counters.created, counters.rejected_ids), (1, 1));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Sessions started.
+    /// Sessions that were started.
     pub created: u64,
-    /// Sessions renewed or replaced.
+    /// Sessions that got a new id, or were replaced by a login.
     pub renewed: u64,
-    /// Sessions ended on purpose.
+    /// Sessions that were ended: by a logout, by an administrator, or by the limit of sessions per principal.
     pub ended: u64,
-    /// Sessions purged after their deadline.
+    /// Expired sessions that were purged.
     pub expired: u64,
-    /// Sessions that gave way to newer ones.
+    /// Sessions that were evicted because the store was full.
     pub evicted: u64,
-    /// Ids presented that were malformed or not known.
+    /// Requests that presented ids, none of which has a session.
     pub rejected_ids: u64,
-    /// Saves that met another writer and were applied again.
+    /// Attempts to save that failed because another writer was faster. Each was repeated.
     pub conflicts: u64,
-    /// Operations of the store that failed.
+    /// Operations of the store that failed, after all their attempts.
     pub store_errors: u64,
 }
 
@@ -102,7 +150,7 @@ struct Tally {
     store_errors: AtomicU64,
 }
 
-/// Counts, logs and passes on what happens.
+/// Counts and logs events, and calls the observers.
 #[derive(Default)]
 pub(crate) struct Events {
     tally: Tally,
@@ -129,7 +177,9 @@ impl Events {
         log(event);
         for observer in &self.observers {
             if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err() {
-                tracing::error!("an observer of session events panicked");
+                tracing::error!(
+                    "an observer of session events panicked; the event is counted, and other observers are called"
+                );
             }
         }
     }
@@ -165,9 +215,9 @@ fn log(event: Event<'_>) {
             tracing::debug!(from = %from.fingerprint(), to = %to.fingerprint(), "session renewed");
         }
         Event::Ended { handle } => tracing::debug!(session = %handle.fingerprint(), "session ended"),
-        Event::EndedAll { count, .. } => tracing::debug!(count, "all sessions of a principal ended"),
+        Event::EndedAll { count, .. } => tracing::debug!(count, "sessions of a principal ended"),
         Event::Expired { count } => tracing::debug!(count, "expired sessions purged"),
         Event::Evicted { count } => tracing::info!(count, "sessions evicted from a full store"),
-        Event::RejectedId => tracing::debug!("rejected a session id that is malformed or not known"),
+        Event::RejectedId => tracing::debug!("rejected a session id that is malformed or unknown"),
     }
 }

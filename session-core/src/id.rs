@@ -1,3 +1,7 @@
+//! Session ids: the secret that a client holds, and the ids that one request presents.
+//!
+//! This room may know random bytes and errors, and nothing else.
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -5,32 +9,34 @@ use sha2::{Digest, Sha256};
 use crate::error::RandomError;
 use crate::random::RandomSource;
 
-/// The random name of a session that only its client and this process's memory hold.
+/// The secret random id of a session. Only its client and this process's memory hold it; stores keep a hash.
 ///
-/// It is the base64url text of at least 16 random bytes. Whoever has it is the visitor, so it
-/// prints as a short fingerprint; [`as_str`](SessionId::as_str) is the only way to the text.
+/// Its text is the base64url form of 16 to 32 random bytes. Whoever knows the text is the visitor, so `Debug` shows
+/// only a short fingerprint, and [`as_str`](SessionId::as_str) is the only way to the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId {
-    // Inline, because an id is made or read on each request and an allocation is dearer. What is not
-    // used is PADDING.
+    // Inline, because each request makes or reads an id, and an allocation costs more than copying it. Unused
+    // bytes are PADDING.
     text: [u8; SessionId::ROOM],
     chars: u8,
 }
 
 impl SessionId {
-    /// Fewest random bytes of an id: 128 bits, the floor of OWASP ASVS 5.0, 7.2.3.
+    /// The smallest number of random bytes in an id: 16. OWASP ASVS 5.0, 7.2.3 asks for these 128 bits.
     pub const MIN_BYTES: usize = 16;
-    /// Most random bytes of an id.
+    /// The largest number of random bytes in an id: 32.
     pub const MAX_BYTES: usize = 32;
-    /// Random bytes of an id where nothing else is asked for, as in icza/session.
+    /// The default number of random bytes in an id: 18, as in icza/session.
     pub const DEFAULT_BYTES: usize = 18;
 
     const MIN_CHARS: usize = chars(SessionId::MIN_BYTES);
     const MAX_CHARS: usize = chars(SessionId::MAX_BYTES);
-    /// A number of whole machine registers.
+    /// A multiple of 16, so that the compiler checks the text with whole vector registers.
     const ROOM: usize = SessionId::MAX_CHARS.next_multiple_of(16);
 
-    /// A new id of `bytes` random bytes, held between the two bounds.
+    /// Makes a new id of `bytes` random bytes. Fewer than 16 count as 16, more than 32 as 32.
+    ///
+    /// [`RandomError`] if the source of random bytes failed.
     pub fn generate(random: &dyn RandomSource, bytes: usize) -> Result<Self, RandomError> {
         let mut buffer = [0; SessionId::MAX_BYTES];
         let raw = &mut buffer[..bytes.clamp(SessionId::MIN_BYTES, SessionId::MAX_BYTES)];
@@ -40,9 +46,9 @@ impl SessionId {
         Ok(SessionId { text, chars: chars as u8 })
     }
 
-    /// The id in this text, if it has an id's form: length and alphabet.
+    /// Reads an id from text. `None` if the text is not 22 to 43 base64url characters.
     ///
-    /// Every length between the bounds will do, so that a changed setting ends no session.
+    /// All these lengths are accepted, whatever the setting, so that changing the setting ends no session.
     pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
         let text = text.as_ref();
         let fits = (SessionId::MIN_CHARS..=SessionId::MAX_CHARS).contains(&text.len());
@@ -51,12 +57,12 @@ impl SessionId {
         }
         let mut copy = [PADDING; SessionId::ROOM];
         copy[..text.len()].copy_from_slice(text);
-        // Many characters at once, as their number is known beforehand and none ends the search.
+        // All characters are checked without an early end, so that the compiler checks many at once.
         let is_valid = copy.iter().fold(true, |is_valid, byte| is_valid & is_in_alphabet(*byte));
         is_valid.then_some(SessionId { text: copy, chars: text.len() as u8 })
     }
 
-    /// The text that the client holds. Keep it out of logs, pages and addresses.
+    /// The secret text that the client holds. Keep it out of logs, pages and addresses.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).expect("an id is ASCII")
     }
@@ -65,30 +71,30 @@ impl SessionId {
         &self.text[..usize::from(self.chars)]
     }
 
-    /// What only a page that was made for this session can know. No id has a colon, so that no
-    /// session's key is the same hash.
+    /// A secret that only pages made for this session contain. The prefix has a colon, which no id has, so this
+    /// is never the hash of another session's id.
     pub(crate) fn csrf_token(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::new().chain_update("csrf:").chain_update(self.as_bytes()).finalize())
     }
 }
 
-/// A character of the alphabet.
+/// Fills unused bytes. A character of the alphabet, so that the check needs no exception for it.
 const PADDING: u8 = b'-';
 
-/// Whether a byte is a character of base64url.
+/// Whether the byte is a base64url character.
 const fn is_in_alphabet(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_')
 }
 
-/// The number of base64 characters without padding.
+/// How many base64 characters, without padding, this many bytes need.
 const fn chars(bytes: usize) -> usize {
     (bytes * 4).div_ceil(3)
 }
 
-/// The session ids that one request presents, in order, four at most.
+/// The session ids that one request presents, in order: at most 4.
 ///
-/// A client may hold several cookies of the same name (for other paths or domains), so each is
-/// tried. What has not an id's form is remembered only as that.
+/// A client may send several cookies of the same name (for other paths or domains), so each id is looked up until
+/// one has a session. Of text that is not an id, only the fact that there was some is kept.
 #[derive(Debug, Default)]
 pub struct PresentedIds {
     ids: [Option<SessionId>; PresentedIds::MAX],
@@ -96,10 +102,11 @@ pub struct PresentedIds {
 }
 
 impl PresentedIds {
-    /// Most ids that are tried.
+    /// The largest number of ids that are looked up: 4.
     pub const MAX: usize = 4;
 
-    /// Adds what the client presented as an id, whatever it is.
+    /// Adds text that the client presented as an id. Malformed text counts as rejected. Ids after the fourth are
+    /// ignored.
     pub fn push(&mut self, text: impl AsRef<[u8]>) {
         match SessionId::parse(text) {
             None => self.reject(),
@@ -111,17 +118,17 @@ impl PresentedIds {
         }
     }
 
-    /// Notes that something was presented that is no id.
+    /// Notes that the client presented something that is not an id.
     pub fn reject(&mut self) {
         self.rejected = true;
     }
 
-    /// Whether no more ids are taken.
+    /// Whether there are 4 ids, so that more would be ignored.
     pub fn is_full(&self) -> bool {
         self.ids.iter().all(Option::is_some)
     }
 
-    /// Whether nothing at all was presented.
+    /// Whether the client presented nothing, not even malformed text.
     pub(crate) fn is_empty(&self) -> bool {
         !self.rejected && self.ids[0].is_none()
     }

@@ -1,16 +1,19 @@
+//! The source of random bytes for session ids.
+//!
+//! This room may know errors, and nothing else.
+
 use crate::error::RandomError;
 
-/// Where session ids come from.
+/// The source of the random bytes of session ids.
 ///
-/// The default is the operating system's generator. One of your own is for tests, or for
-/// hardware; it must be cryptographically secure.
+/// The default is [`SystemRandom`]. Write your own for hardware or for tests. Outside of tests it must be
+/// cryptographically secure, or ids can be guessed.
 pub trait RandomSource: Send + Sync + 'static {
-    /// Fills the buffer. An error means that no session can be started, never that a weaker
-    /// id is used.
+    /// Fills the whole buffer with random bytes. After an error no session is started: a weaker id is never used.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError>;
 }
 
-/// The operating system's generator.
+/// The random generator of the operating system. This is the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 

@@ -1,46 +1,61 @@
+//! Points in time.
+//!
+//! This room knows no other. Which time it is now is told by a [`Clock`](crate::clock::Clock).
+
 use std::fmt;
 use std::time::Duration;
 
 use ::time::OffsetDateTime;
 use ::time::format_description::well_known::Rfc3339;
 
-/// A point in time: whole milliseconds since the Unix epoch, UTC.
+/// A point in time: whole milliseconds since 1970-01-01 00:00:00 UTC (the Unix epoch).
 ///
-/// All arithmetic saturates, so that no timeout, however long, overflows.
+/// Arithmetic saturates: a result that is out of range becomes the nearest bound. It converts from and to
+/// [`time::OffsetDateTime`](::time::OffsetDateTime).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use session_core::Time;
+///
+/// let noon = Time::from_unix_millis(1_767_268_800_000);
+/// assert_eq!(noon.to_string(), "2026-01-01T12:00:00Z");
+/// assert_eq!(noon.saturating_add(Duration::from_secs(60)).since(noon), Duration::from_secs(60));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
 impl Time {
-    /// Later than every deadline.
+    /// The latest time, which stands for "never".
     pub const MAX: Time = Time(i64::MAX);
 
-    /// The time this many milliseconds after the Unix epoch.
+    /// Makes the time that is `millis` milliseconds after the Unix epoch. May be negative.
     pub const fn from_unix_millis(millis: i64) -> Self {
         Time(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// The milliseconds since the Unix epoch. Negative before 1970.
     pub const fn unix_millis(self) -> i64 {
         self.0
     }
 
-    /// This time moved forward; [`Time::MAX`] where that is out of range.
+    /// The time that is `duration` later. [`Time::MAX`] if that is out of range.
     pub fn saturating_add(self, duration: Duration) -> Self {
         Time(self.0.saturating_add(millis(duration)))
     }
 
-    /// This time moved back.
+    /// The time that is `duration` earlier. The earliest time if that is out of range.
     pub fn saturating_sub(self, duration: Duration) -> Self {
         Time(self.0.saturating_sub(millis(duration)))
     }
 
-    /// How long after `earlier` this is; zero if it is not after it.
+    /// How much later this is than `earlier`. Zero if it is not later.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
     }
 }
 
-/// Whole milliseconds of a duration, at most `i64::MAX`.
+/// The whole milliseconds of a duration, at most `i64::MAX`.
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -54,7 +69,7 @@ impl From<OffsetDateTime> for Time {
 }
 
 impl From<Time> for OffsetDateTime {
-    /// A time outside the years that [`OffsetDateTime`] knows becomes its nearest bound.
+    /// Converts to a date. A time out of the range of [`OffsetDateTime`] becomes the nearest bound.
     fn from(at: Time) -> Self {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000).unwrap_or_else(|_| {
             let bound = if at.0 < 0 { ::time::PrimitiveDateTime::MIN } else { ::time::PrimitiveDateTime::MAX };
@@ -63,7 +78,7 @@ impl From<Time> for OffsetDateTime {
     }
 }
 
-/// RFC 3339, as in `2026-01-31T12:00:00Z`.
+/// Shows the time in the form of RFC 3339, as in `2026-01-31T12:00:00Z`.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = OffsetDateTime::from(*self).format(&Rfc3339);

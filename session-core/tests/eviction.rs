@@ -214,7 +214,7 @@ async fn an_observer_is_told_how_many_gave_way_when_the_store_is_purged() {
     let told = Arc::new(AtomicU64::new(0));
     let telling = Arc::clone(&told);
     let observer = move |event: Event<'_>| {
-        if let Event::Evicted { count } = event {
+        if let Event::Evicted { count, .. } = event {
             telling.fetch_add(count, Ordering::Relaxed);
         }
     };

@@ -1,4 +1,4 @@
-//! Tasks, pauses, time limits and threads: tokio's, or those of a model checker that explores schedules.
+//! Tasks, pauses, time limits and threads: those of tokio, or of a model checker that explores schedules.
 
 use std::io;
 use std::thread::{self, Thread};
@@ -10,7 +10,7 @@ pub(crate) use with_shuttle::*;
 #[cfg(not(session_shuttle))]
 pub(crate) use with_tokio::*;
 
-/// Starts a thread, which ends when `run` returns: for work that would hold up the tasks of a runtime.
+/// Starts a thread, which ends when `run` returns. For work that would block the tasks of a runtime.
 pub(crate) fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
     let thread = thread::Builder::new().name(name.into()).spawn(run)?;
     Ok(thread.thread().clone())
@@ -31,14 +31,14 @@ mod with_tokio {
         Handle::try_current().is_ok()
     }
 
-    /// Starts a task. `None` without a runtime: the task is then dropped at once, before it has run.
+    /// Starts a task. Without a runtime it drops the task before it has run, and returns `None`.
     pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
         let runtime = Handle::try_current().ok()?;
         Some(runtime.spawn(task).abort_handle())
     }
 
-    /// Waits that long. Without a runtime there is no timer: other futures of the same task may run, and
-    /// the pause is over.
+    /// Waits for `time`. Without a runtime there is no timer, so this only lets other futures of the same task
+    /// run.
     pub(crate) async fn pause(time: Duration) {
         if can_spawn() {
             tokio::time::sleep(time).await;
@@ -47,14 +47,14 @@ mod with_tokio {
         }
     }
 
-    /// The operation's answer, or `None` if there is none within the limit: the operation is then dropped.
-    /// Without a runtime there is no timer, and so no limit.
+    /// The operation's answer. `None` if there is none within `limit`; the operation is then dropped. Without a
+    /// runtime there is no timer and so no limit.
     pub(crate) async fn timeout<T>(limit: Duration, operation: impl Future<Output = T>) -> Option<T> {
         if can_spawn() { tokio::time::timeout(limit, operation).await.ok() } else { Some(operation.await) }
     }
 }
 
-/// Time does not pass here: a pause lets other tasks run, however long it is, and no limit is reached.
+/// Time does not pass here: a pause of any length only lets other tasks run, and no limit is ever reached.
 #[cfg(session_shuttle)]
 mod with_shuttle {
     use std::future::Future;

@@ -5,16 +5,17 @@ use crate::time::Time;
 
 /// Tells the time to a [`SessionManager`](crate::manager::SessionManager).
 ///
-/// This clock alone decides whether a deadline has passed, whatever a store's own expiry does.
+/// Only this clock decides whether a session has expired. The expiry of a store (TTL) only frees space.
+/// The default is [`SystemClock`]; tests use [`ManualClock`].
 pub trait Clock: Send + Sync + 'static {
     /// The present time.
     fn now(&self) -> Time;
 }
 
-/// The operating system's clock.
+/// The clock of the operating system. This is the default.
 ///
-/// On Linux it reads the coarse clock, which costs 1/10 of the precise one and moves with the kernel's ticks:
-/// every 4 ms on most machines, every 10 ms at most. A session ends up to that much early or late.
+/// On Linux it reads the coarse clock, which costs 1/10 of the precise one. It moves in steps of 4 ms on most
+/// machines, at most 10 ms, so a session may expire that much too late.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -41,38 +42,45 @@ fn unix_millis() -> i64 {
     }
 }
 
-/// A clock that stands still until it is moved: for tests.
+/// A clock for tests, which stands still until the test moves it.
 ///
 /// ```
-/// # use std::{sync::Arc, time::Duration};
-/// use session_core::{Clock, ManualClock};
+/// use std::sync::Arc;
+/// use std::time::Duration;
 ///
+/// use session_core::{ManualClock, MemoryStore, NewSession, SessionManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), session_core::Error> {
 /// let clock = Arc::new(ManualClock::default());
-/// let before = clock.now();
-/// clock.advance(Duration::from_secs(60));
-/// assert_eq!(clock.now().since(before), Duration::from_secs(60));
+/// let sessions = SessionManager::builder(MemoryStore::new()).clock(Arc::clone(&clock)).build()?;
+/// let id = sessions.create(NewSession::new()).await?.id();
+///
+/// clock.advance(Duration::from_secs(30 * 60));
+/// assert!(sessions.get(id.as_str()).await?.is_none(), "the idle timeout has passed");
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that shows this time.
+    /// Makes a clock that shows this time.
     pub const fn at(time: Time) -> Self {
         ManualClock(AtomicI64::new(time.unix_millis()))
     }
 
-    /// Moves the clock forward.
+    /// Moves the clock forward by `duration`.
     pub fn advance(&self, duration: Duration) {
         self.set(self.now().saturating_add(duration));
     }
 
-    /// Sets the clock, backward too.
+    /// Sets the clock to `time`, which may be earlier than now.
     pub fn set(&self, time: Time) {
         self.0.store(time.unix_millis(), Ordering::SeqCst);
     }
 }
 
-/// Shows the first second of 2026.
+/// A clock that shows 2026-01-01 00:00:00 UTC.
 impl Default for ManualClock {
     fn default() -> Self {
         ManualClock::at(Time::from_unix_millis(1_767_225_600_000))
@@ -103,7 +111,7 @@ mod tests {
         let before = precise();
         let told = SystemClock.now().unix_millis();
         let after = precise();
-        // Many ticks, as a machine may take the processor away for that long.
+        // Far more than a tick, because a busy machine may stop this test for that long.
         assert!((before - 500..=after).contains(&told), "{before} {told} {after}");
     }
 }

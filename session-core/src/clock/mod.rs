@@ -1,7 +1,7 @@
-//! Time, and everything that waits for it: clocks, pauses, time limits, tasks and threads.
+//! Clocks, and everything that waits: pauses, time limits, tasks and threads.
 //!
-//! This room knows points in time and nothing else. Code elsewhere asks it for the time, sleeps and starts
-//! background work through it, so that a model checker can take the place of the runtime.
+//! This room may know points in time ([`Time`](crate::time::Time)) and nothing else. All other code reads the time,
+//! sleeps and starts background work through this room, so that a test can replace the runtime.
 
 pub(crate) mod background;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]

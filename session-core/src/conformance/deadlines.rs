@@ -1,9 +1,16 @@
-use super::*;
+use crate::record::Record;
+use crate::store::{Renewed, Saved, Store};
+use crate::time::Time;
 
-/// Long ago, so that purging up to here deletes no record of another test.
+use super::support::{
+    HOUR, MILLISECOND, MINUTE, SECOND, create, created, edited, fresh_record, is_alive, now, renew, renewed, save,
+    touch,
+};
+
+/// The year 2000: so long ago that purging up to then deletes no record of another test.
 const ANCIENT: Time = Time::from_unix_millis(946_684_800_000);
 
-/// Counted from `accessed`. Nothing was purged, yet nothing is handed out.
+/// The idle timeout counts from `accessed`. Exactly at the deadline the record is gone, purged or not.
 pub async fn alive_a_millisecond_before_the_idle_deadline_and_gone_at_it(store: &impl Store) {
     let mut record = fresh_record();
     record.accessed = record.created.saturating_add(SECOND);
@@ -14,7 +21,7 @@ pub async fn alive_a_millisecond_before_the_idle_deadline_and_gone_at_it(store: 
     assert!(!is_alive(store, &record.key, deadline.saturating_add(1000 * HOUR)).await);
 }
 
-/// The earlier of the two deadlines wins.
+/// The absolute deadline ends a record before its idle deadline. Exactly at the deadline the record is gone.
 pub async fn alive_a_millisecond_before_the_absolute_deadline_and_gone_at_it(store: &impl Store) {
     let mut record = fresh_record();
     let deadline = record.created.saturating_add(30 * MINUTE);
@@ -24,7 +31,7 @@ pub async fn alive_a_millisecond_before_the_absolute_deadline_and_gone_at_it(sto
     assert!(!is_alive(store, &record.key, deadline).await);
 }
 
-/// A store has no timeout of its own for all.
+/// Each record has its own idle timeout.
 pub async fn each_record_has_its_own_timeout(store: &impl Store) {
     let long = created(store).await;
     let mut short = fresh_record();
@@ -34,7 +41,7 @@ pub async fn each_record_has_its_own_timeout(store: &impl Store) {
     assert!(is_alive(store, &long.key, short.expires_at()).await);
 }
 
-/// However often a session is used.
+/// A touch moves the idle deadline, but never beyond the absolute one.
 pub async fn touch_extends_up_to_the_absolute_deadline(store: &impl Store) {
     let mut record = fresh_record();
     let absolute_deadline = record.created.saturating_add(2 * HOUR);
@@ -48,7 +55,7 @@ pub async fn touch_extends_up_to_the_absolute_deadline(store: &impl Store) {
     assert!(!is_alive(store, &record.key, absolute_deadline).await);
 }
 
-/// For as long as it is used.
+/// A record without an absolute deadline lives for as long as it is touched.
 pub async fn touched_record_without_absolute_deadline_lives_on(store: &impl Store) {
     let mut record = fresh_record();
     record.absolute_deadline = None;
@@ -63,7 +70,7 @@ pub async fn touched_record_without_absolute_deadline_lives_on(store: &impl Stor
     assert!(!is_alive(store, &record.key, deadline).await);
 }
 
-/// Noting a use at the deadline comes too late.
+/// A touch exactly at the deadline is too late.
 pub async fn expired_record_is_not_revived_by_touch(store: &impl Store) {
     let record = created(store).await;
     let deadline = record.expires_at();
@@ -71,7 +78,7 @@ pub async fn expired_record_is_not_revived_by_touch(store: &impl Store) {
     assert!(!is_alive(store, &record.key, deadline).await);
 }
 
-/// Saving at the deadline comes too late.
+/// A save exactly at the deadline is too late.
 pub async fn expired_record_is_not_revived_by_save(store: &impl Store) {
     let record = created(store).await;
     let deadline = record.expires_at();
@@ -81,7 +88,7 @@ pub async fn expired_record_is_not_revived_by_save(store: &impl Store) {
     assert!(!is_alive(store, &record.key, deadline).await);
 }
 
-/// Renewing at the deadline comes too late.
+/// A renewal exactly at the deadline is too late.
 pub async fn expired_record_is_not_renewed(store: &impl Store) {
     let record = created(store).await;
     let deadline = record.expires_at();
@@ -92,14 +99,15 @@ pub async fn expired_record_is_not_renewed(store: &impl Store) {
     assert!(!is_alive(store, &record.key, deadline).await);
 }
 
-/// Another process's clock may be ahead: only purging deletes.
+/// Loading with a late clock does not delete a record, because the clock of another process may be ahead. Only
+/// purging deletes.
 pub async fn loading_late_does_not_end_a_record(store: &impl Store) {
     let record = created(store).await;
     assert!(!is_alive(store, &record.key, record.expires_at()).await);
     assert!(is_alive(store, &record.key, record.expires_at().saturating_sub(MILLISECOND)).await);
 }
 
-/// It extends nothing past a deadline, and ends nothing either.
+/// A clock that goes backward ends no record, and extends none.
 pub async fn clock_going_backward_neither_expires_nor_immortalises(store: &impl Store) {
     let record = created(store).await;
     let earlier = record.created.saturating_sub(10 * HOUR);
@@ -112,7 +120,7 @@ pub async fn clock_going_backward_neither_expires_nor_immortalises(store: &impl 
     assert!(!is_alive(store, &record.key, record.expires_at()).await);
 }
 
-/// They are gone for good: no earlier `now` finds them.
+/// A purge deletes expired records for good, and keeps all others.
 pub async fn purge_removes_the_expired_and_only_them(store: &impl Store) {
     let live = created(store).await;
     let mut eternal = fresh_record();
@@ -127,7 +135,7 @@ pub async fn purge_removes_the_expired_and_only_them(store: &impl Store) {
     assert!(is_alive(store, &eternal.key, now()).await);
 }
 
-/// `more` is true until nothing expired is left.
+/// `more` is `true` as long as expired records are left.
 pub async fn purge_in_small_batches_says_when_it_is_done(store: &impl Store) {
     let expired = [(); 7].map(|()| ancient_record());
     for record in &expired {
@@ -139,7 +147,7 @@ pub async fn purge_in_small_batches_says_when_it_is_done(store: &impl Store) {
     }
 }
 
-/// Expired long since: a backend may drop it at once.
+/// A record that expired long ago. A backend may delete it at once.
 fn ancient_record() -> Record {
     Record { created: ANCIENT, accessed: ANCIENT, absolute_deadline: None, ..fresh_record() }
 }

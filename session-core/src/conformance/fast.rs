@@ -1,9 +1,13 @@
-use crate::store::{Buried, FastStore};
+use crate::record::{Record, RecordKey};
+use crate::store::{Buried, FastStore, Saved};
+use crate::time::Time;
 
 use super::races::at_once;
-use super::*;
+use super::support::{
+    MILLISECOND, MINUTE, SECOND, delete, edited, fresh_principal, fresh_record, load, now, save, touch,
+};
 
-/// From `until` on it is not served any more. Neither use nor a save prolongs that.
+/// A copy is served until its time, and no longer. Neither a touch nor a save prolongs that.
 pub async fn copy_is_served_until_it_is_stale(store: &impl FastStore) {
     let (record, start) = (fresh_record(), now());
     let until = start.saturating_add(MINUTE);
@@ -23,7 +27,7 @@ pub async fn copy_is_served_until_it_is_stale(store: &impl FastStore) {
     assert_eq!(save(store, &late, saved.version).await, Saved::Missing);
 }
 
-/// While the first one is not stale it stays as it is. A copy of an older version never replaces it.
+/// A copy of the same version replaces a stale copy, but not a current one. An older copy replaces neither.
 pub async fn copy_of_the_same_version_replaces_a_stale_one(store: &impl FastStore) {
     let (old, start) = (fresh_record(), now());
     let record = edited(&old, "Color", "blue");
@@ -38,7 +42,7 @@ pub async fn copy_of_the_same_version_replaces_a_stale_one(store: &impl FastStor
     assert_eq!(load(store, &record.key, until).await, Some(record));
 }
 
-/// Whoever loaded the record before a save may be slow to fill it in.
+/// An older copy never replaces a newer one: a reader may be slow to fill in what it loaded.
 pub async fn older_copy_never_replaces_a_newer_one(store: &impl FastStore) {
     let old = fresh_record();
     let newer = edited(&old, "Count", 2);
@@ -50,7 +54,7 @@ pub async fn older_copy_never_replaces_a_newer_one(store: &impl FastStore) {
     }
 }
 
-/// Use is part of no version.
+/// A newer copy keeps the later `accessed`, which is not part of the version.
 pub async fn newer_copy_keeps_the_later_use(store: &impl FastStore) {
     let (record, start) = (fresh_record(), now());
     let (until, used) = (start.saturating_add(5 * MINUTE), start.saturating_add(MINUTE));
@@ -62,7 +66,7 @@ pub async fn newer_copy_keeps_the_later_use(store: &impl FastStore) {
     assert_eq!(load(store, &record.key, now()).await, Some(newer));
 }
 
-/// A copy that comes after its deadline, or stale.
+/// A copy that arrives after the session's deadline, or is already stale, is not served.
 pub async fn copy_of_an_ended_session_is_not_served(store: &impl FastStore) {
     let (expired, stale) = (fresh_record(), fresh_record());
     let deadline = expired.expires_at();
@@ -72,7 +76,7 @@ pub async fn copy_of_an_ended_session_is_not_served(store: &impl FastStore) {
     assert_eq!(load(store, &stale.key, now()).await, None);
 }
 
-/// In every part of a cluster, and whatever index there is.
+/// Copies of sessions with a principal are filled in and buried, in every part of a cluster.
 pub async fn copies_of_signed_in_sessions_come_and_go(store: &impl FastStore) {
     let (start, until) = (now(), now().saturating_add(MINUTE));
     let ann = fresh_principal();
@@ -86,7 +90,7 @@ pub async fn copies_of_signed_in_sessions_come_and_go(store: &impl FastStore) {
     }
 }
 
-/// Nothing is written over a tombstone. A shorter one, deleting and purging do not end it.
+/// A tombstone refuses writes until its time. Neither a shorter one, nor deleting, nor purging ends it.
 pub async fn tombstone_refuses_copies_until_its_time(store: &impl FastStore) {
     let (record, start) = (fresh_record(), now());
     let until = start.saturating_add(MINUTE);
@@ -110,7 +114,7 @@ pub async fn tombstone_refuses_copies_until_its_time(store: &impl FastStore) {
     assert_eq!(load(store, &record.key, until).await, Some(record));
 }
 
-/// A stale copy differs from nothing.
+/// `bury_version` keeps a live copy of another version, and buries everything else.
 pub async fn only_the_expected_version_is_buried(store: &impl FastStore) {
     let (old, start) = (fresh_record(), now());
     let (until, later) = (start.saturating_add(MINUTE), start.saturating_add(2 * MINUTE));
@@ -128,7 +132,7 @@ pub async fn only_the_expected_version_is_buried(store: &impl FastStore) {
     assert_eq!(bury_version(store, &old, until, later).await, Buried::Done);
 }
 
-/// A slow reader fills in a copy while the session is removed: whichever is first, nothing comes back.
+/// Filling in a copy and burying it at the same time leave no copy.
 pub async fn filling_against_burying_brings_nothing_back(store: &(impl FastStore + Clone), rounds: usize) {
     for _ in 0..rounds {
         let (record, start) = (fresh_record(), now());
@@ -140,7 +144,7 @@ pub async fn filling_against_burying_brings_nothing_back(store: &(impl FastStore
     }
 }
 
-/// Another process saves here while a session is renewed: its save stays, or it is refused.
+/// Of `bury_version` and a save at the same time, one succeeds: the save stays, or it is refused.
 pub async fn burying_one_version_against_saving_another_loses_nothing(store: &(impl FastStore + Clone), rounds: usize) {
     for _ in 0..rounds {
         let (record, start) = (fresh_record(), now());
@@ -169,15 +173,15 @@ async fn bury(store: &impl FastStore, key: &RecordKey, now: Time, until: Time) {
     store.bury(key, now, until).await.expect("the store works");
 }
 
-/// Buries the record unless it is here in another version than this.
+/// Buries the record unless another version of it is here.
 async fn bury_version(store: &impl FastStore, record: &Record, now: Time, until: Time) -> Buried {
     store.bury_version(&record.key, record.version, now, until).await.expect("the store works")
 }
 
-/// Declares one test per behaviour of a [`FastStore`] for the store that the expression gives.
+/// Declares one test for each behaviour of a [`FastStore`](crate::store::FastStore), which the expression makes.
 ///
-/// Use it beside [`conformance_tests!`](crate::conformance_tests), in a module of its own. The expression and
-/// what the crate needs are as there.
+/// Use it in addition to [`conformance_tests!`](crate::conformance_tests), in its own module. That macro's
+/// documentation says what the calling crate needs.
 ///
 /// ```
 /// session_core::fast_store_tests!(session_core::MemoryStore::new());

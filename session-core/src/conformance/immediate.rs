@@ -3,13 +3,17 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::error::StoreError;
-use crate::record::PrincipalKey;
-use crate::store::ImmediateStore;
+use crate::record::{PrincipalKey, Record, RecordKey, Version};
+use crate::store::{ImmediateStore, Renewed, Saved, Store};
+use crate::time::Time;
 
 use super::races::race;
-use super::*;
+use super::support::{
+    MILLISECOND, SECOND, created, delete, edited, fresh_key, fresh_principal, fresh_record, load, now, renew, renewed,
+    save, touch,
+};
 
-/// At each turn of a record's life, up to its deadline.
+/// `load_now` gives what `load` gives, after each operation and up to the deadline.
 pub async fn immediate_load_agrees_with_load(store: &impl Store) {
     let record = created(store).await;
     assert_eq!(load_both_ways(store, &fresh_key(), now()).await, None);
@@ -32,7 +36,7 @@ pub async fn immediate_load_agrees_with_load(store: &impl Store) {
     assert_eq!(load_both_ways(store, &new.key, now()).await, None);
 }
 
-/// Each of its outcomes, and its effect. A call that does not answer has changed nothing.
+/// `save_now` has the outcomes and the effects of `save`. A call that does not answer has changed nothing.
 pub async fn immediate_save_agrees_with_save(store: &impl Store) {
     let record = created(store).await;
     let used = record.accessed.saturating_add(SECOND);
@@ -55,7 +59,7 @@ pub async fn immediate_save_agrees_with_save(store: &impl Store) {
     assert_eq!(save_now(store, &edited(&unknown, "Color", "green"), unknown.version).await, Saved::Missing);
 }
 
-/// What [`ImmediateStore::never_waits`] promises, where a store says so.
+/// A store that says that it never waits answers each operation at the first poll.
 pub async fn store_that_never_waits_is_ready_at_the_first_poll(store: &impl Store) {
     if !immediate(store).never_waits() {
         return;
@@ -84,7 +88,7 @@ pub async fn store_that_never_waits_is_ready_at_the_first_poll(store: &impl Stor
     ready(store.purge_expired(record.created, 1));
 }
 
-/// Of several saves of one version, one is stored, and the others are told.
+/// Of several immediate saves against one version at the same time, one succeeds. The others answer `Conflict`.
 pub async fn parallel_immediate_saves_have_one_winner(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = created(store).await;
@@ -100,7 +104,7 @@ fn immediate(store: &impl Store) -> &dyn ImmediateStore {
     store.immediate().expect("the store answers some calls at once")
 }
 
-/// The record, as both ways of loading have it.
+/// Loads a record by `load` and by `load_now`, which must agree if the latter answers.
 async fn load_both_ways(store: &impl Store, key: &RecordKey, now: Time) -> Option<Record> {
     let loaded = load(store, key, now).await;
     if let Some(answer) = immediate(store).load_now(key, now) {
@@ -109,7 +113,7 @@ async fn load_both_ways(store: &impl Store, key: &RecordKey, now: Time) -> Optio
     loaded
 }
 
-/// Saves at once if the store can, as the library does.
+/// Saves by `save_now`, and by `save` if that does not answer, as the library does.
 async fn save_now(store: &impl Store, record: &Record, expected: Version) -> Saved {
     if let Some(answer) = immediate(store).save_now(record, expected) {
         return answer.expect("the store works");
@@ -117,7 +121,7 @@ async fn save_now(store: &impl Store, record: &Record, expected: Version) -> Sav
     save(store, record, expected).await
 }
 
-/// The output of a future that does not wait.
+/// The answer of an operation that must be ready at the first poll.
 #[track_caller]
 fn ready<T>(operation: impl Future<Output = Result<T, StoreError>>) -> T {
     match pin!(operation).poll(&mut Context::from_waker(Waker::noop())) {
@@ -126,10 +130,11 @@ fn ready<T>(operation: impl Future<Output = Result<T, StoreError>>) -> T {
     }
 }
 
-/// Declares one test per behaviour of an [`ImmediateStore`] for the store that the expression gives.
+/// Declares one test for each behaviour of an [`ImmediateStore`](crate::store::ImmediateStore), which the expression
+/// makes.
 ///
-/// Use it beside [`conformance_tests!`](crate::conformance_tests), in a module of its own. The expression and
-/// what the crate needs are as there.
+/// Use it in addition to [`conformance_tests!`](crate::conformance_tests), in its own module. That macro's
+/// documentation says what the calling crate needs.
 ///
 /// ```
 /// session_core::immediate_store_tests!(session_core::MemoryStore::new());

@@ -1,9 +1,10 @@
 use crate::manager::SessionManager;
 use crate::session::{NewSession, Session};
+use crate::store::Store;
 
-use super::*;
+use super::support::{attributes, is_alive, load, now};
 
-/// Text that has not an id's form is no session and no error.
+/// Text that is not an id opens no session, and is no error.
 pub async fn malformed_ids_open_nothing(store: &(impl Store + Clone)) {
     let sessions = manager(store);
     let long = "x".repeat(100_000);
@@ -20,7 +21,7 @@ pub async fn malformed_ids_open_nothing(store: &(impl Store + Clone)) {
     }
 }
 
-/// The key that the store knows is not the id.
+/// The handle of a session does not work as its id.
 pub async fn handle_opens_nothing(store: &(impl Store + Clone)) {
     let sessions = manager(store);
     let session = sessions.create(NewSession::new()).await.expect("the store works");
@@ -29,7 +30,7 @@ pub async fn handle_opens_nothing(store: &(impl Store + Clone)) {
     assert!(!session.handle().to_string().contains(session.id().as_str()));
 }
 
-/// Added then changed, added then removed, changed then removed, removed then added.
+/// Of several changes of one attribute in one save, the last counts.
 pub async fn effects_on_one_attribute_in_one_save_leave_the_last(store: &(impl Store + Clone)) {
     let session = manager(store).create(NewSession::new().attr("c", &1).attr("d", &1)).await.expect("the store works");
     let edit = || {
@@ -48,7 +49,7 @@ pub async fn effects_on_one_attribute_in_one_save_leave_the_last(store: &(impl S
     assert_eq!(loaded.attributes, attributes([("a", 2.into()), ("d", 2.into())]));
 }
 
-/// Two processes have loaded the same session, and each writes its own attribute.
+/// Two processes that load the same session and write different attributes lose neither.
 pub async fn writers_of_different_attributes_both_survive(store: &(impl Store + Clone)) {
     let (here, there) = two_handles(store).await;
     here.set_attr("Here", &1).expect("the session is there");
@@ -59,7 +60,7 @@ pub async fn writers_of_different_attributes_both_survive(store: &(impl Store + 
     assert_eq!(loaded.attributes, attributes([("Here", 1.into()), ("There", 2.into())]));
 }
 
-/// The later save wins.
+/// Of two processes that load the same session and write the same attribute, the later save wins.
 pub async fn writers_of_one_new_attribute_do_not_fail(store: &(impl Store + Clone)) {
     let (here, there) = two_handles(store).await;
     here.set_attr("Same", "here").expect("the session is there");
@@ -70,7 +71,7 @@ pub async fn writers_of_one_new_attribute_do_not_fail(store: &(impl Store + Clon
     assert_eq!(loaded.attributes, attributes([("Same", "there".into())]));
 }
 
-/// Also when another process wrote in between.
+/// A renewed session keeps what it has, and what another process wrote before the renewal. The old id is dead.
 pub async fn renewed_session_keeps_everything_and_its_old_id_is_dead(store: &(impl Store + Clone)) {
     let (here, there) = two_handles(store).await;
     let old = here.id();
@@ -85,19 +86,19 @@ pub async fn renewed_session_keeps_everything_and_its_old_id_is_dead(store: &(im
     assert_eq!(renewed.attrs(), attributes([("Here", 1.into()), ("There", 2.into())]));
 }
 
-/// The store is of no use afterwards, so give it one that no other test has.
+/// Closing a store twice is no error. It can't be used afterwards, so give this a store that no other test uses.
 pub async fn close_twice_is_safe(store: &impl Store) {
     store.close().await.expect("the store works");
     store.close().await.expect("the store works");
 }
 
-/// Managers of one store are like processes: they share nothing else.
+/// A manager stands for a process: managers share only the store.
 pub(super) fn manager(store: &(impl Store + Clone)) -> SessionManager {
     let builder = SessionManager::builder(store.clone()).without_background_purge();
     builder.build().expect("these settings work")
 }
 
-/// One session, as two processes have loaded it.
+/// One session, loaded by two processes.
 async fn two_handles(store: &(impl Store + Clone)) -> (Session, Session) {
     let here = manager(store).create(NewSession::new()).await.expect("the store works");
     let there = manager(store).get(here.id().as_str()).await.expect("the store works");

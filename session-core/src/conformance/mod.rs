@@ -1,34 +1,43 @@
-//! What every [`Store`] must do: one function per behaviour.
+//! Tests that every [`Store`] must pass: one function for each behaviour.
 //!
-//! The author of a store declares a test for each with one line, or calls the functions from
-//! tests of their own:
+//! The author of a store declares all of them with one line:
 //!
 //! ```
 //! session_core::conformance_tests!(session_core::MemoryStore::new());
 //! ```
 //!
-//! The expression is evaluated in each test, so that each has a connection of its own; it may
-//! `.await`, and `return` to skip where there is no server. All tests may share one server and
-//! its data, and run at the same time: their keys and principals are random.
+//! Each test evaluates the expression anew, so each has its own connection. The expression may `.await`, and may
+//! `return` to skip the test where there is no server. All tests may share one server with its data and run at the
+//! same time, because their keys and principals are random.
 //!
-//! [`fast_store_tests!`] does the same for a [`FastStore`], and [`immediate_store_tests!`] for an
-//! [`ImmediateStore`]. A [`faulty`] store is for tests of what uses a store that fails.
+//! - [`fast_store_tests!`] declares the tests of a [`FastStore`].
+//! - [`immediate_store_tests!`] declares the tests of an [`ImmediateStore`].
+//! - [`faulty`] has a store that fails on request, for tests of whatever uses a store.
 //!
-//! Nothing sleeps, because time is an argument. Records that a test wants to find are alive by
-//! the system's clock too, so a backend that drops what has expired passes. `purge_expired` is
-//! called for times at most a minute and a half ahead, and records that must survive outlive that.
+//! # Time
 //!
-//! What these functions can't show, because it takes a hold on the server, remains for the
-//! store's own tests:
+//! Nothing sleeps, because time is an argument. Records that a test loads are also live by the system's clock, so a
+//! backend that deletes expired records by itself passes. `purge_expired` is called for times at most 90 s in the
+//! future, and records that must survive live longer.
 //!
-//! - a store that is down gives an error, not `None`, and recovers without a restart;
+//! # What a store has to test itself
+//!
+//! These functions can't stop the server or look into it. The store's own tests must show that:
+//!
+//! - while the server is down, operations fail and don't return `None`; afterwards they work again without a restart;
 //! - setting up the schema twice, and twice at the same time, is safe;
-//! - bytes that can't be decoded, or belong to another key, are dropped with one warning, and
-//!   are neither handed out nor overwritten silently;
-//! - a dump of the backend holds no session id.
+//! - bytes that can't be decoded, or belong to another key, are dropped with one warning, and are never handed out nor
+//!   overwritten silently;
+//! - a dump of the server's data contains no session id.
 //!
-//! Races take a number of rounds. The tests declared by [`conformance_tests!`] take it from
-//! [`rounds`].
+//! # Rounds
+//!
+//! Tests of races repeat what they do. [`conformance_tests!`] takes the number of rounds from [`rounds`].
+//!
+//! # What this room may know
+//!
+//! It may know all other rooms, because it also tests stores through a manager. No other room may know it. What its
+//! files share is in `support.rs`.
 //!
 //! [`Store`]: crate::store::Store
 //! [`FastStore`]: crate::store::FastStore
@@ -36,18 +45,6 @@
 //! [`conformance_tests!`]: crate::conformance_tests
 //! [`fast_store_tests!`]: crate::fast_store_tests
 //! [`immediate_store_tests!`]: crate::immediate_store_tests
-
-use std::time::Duration;
-
-use serde_json::Value;
-
-use crate::clock::{Clock, SystemClock};
-use crate::id::SessionId;
-use crate::random::SystemRandom;
-use crate::record::Attribute;
-use crate::record::{Attributes, Record, RecordFormat, RecordKey, Version};
-use crate::store::{Created, Renewed, Saved, Store};
-use crate::time::Time;
 
 mod deadlines;
 mod fast;
@@ -58,6 +55,7 @@ mod principals;
 mod races;
 mod reading;
 mod renewing;
+mod support;
 mod upgrading;
 mod writing;
 
@@ -72,11 +70,10 @@ pub use renewing::*;
 pub use upgrading::*;
 pub use writing::*;
 
-/// Declares one test per behaviour for the store that the expression gives.
+/// Declares one test for each behaviour of a [`Store`](crate::store::Store), which the expression makes.
 ///
-/// The crate needs tokio with `macros` and `rt-multi-thread`. To keep the tests of several
-/// stores apart, put each call into a module of its own. See
-/// [`conformance`](crate::conformance).
+/// The calling crate needs tokio with the features `macros` and `rt-multi-thread`. Put each call into its own module
+/// if there are several stores. See [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! conformance_tests {
     ($store:expr) => {
@@ -187,110 +184,14 @@ macro_rules! conformance_tests {
     )* };
 }
 
-/// How many rounds races take: the environment variable `SESSION_ROUNDS`, or 200.
+/// How many rounds a test of a race takes: the value of the environment variable `SESSION_ROUNDS`. Default: 200.
 ///
 /// # Panics
 ///
-/// If the variable is no number, so that a long run is not mistaken for done.
+/// If the variable is not a number: the long run that somebody asked for must not be a short one.
 pub fn rounds() -> usize {
     match std::env::var("SESSION_ROUNDS") {
-        Ok(rounds) => rounds.parse().expect("SESSION_ROUNDS is a number"),
+        Ok(rounds) => rounds.parse().expect("SESSION_ROUNDS must be a number, such as 200"),
         Err(_) => 200,
     }
-}
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const MILLISECOND: Duration = Duration::from_millis(1);
-
-/// Real, because servers judge deadlines by their own clocks as well.
-fn now() -> Time {
-    SystemClock.now()
-}
-
-fn fresh_id() -> SessionId {
-    SessionId::generate(&SystemRandom, SessionId::DEFAULT_BYTES).expect("the system has random bytes")
-}
-
-fn fresh_key() -> RecordKey {
-    fresh_id().key()
-}
-
-fn fresh_principal() -> String {
-    format!("principal {}", fresh_key())
-}
-
-/// An anonymous record under a key that nobody else has, alive for an hour.
-fn fresh_record() -> Record {
-    let now = now();
-    Record {
-        key: fresh_key(),
-        version: Version::first(0),
-        created: now,
-        accessed: now,
-        idle_timeout: HOUR,
-        absolute_deadline: Some(now.saturating_add(24 * HOUR)),
-        persistent: false,
-        principal: None,
-        constants: attributes([("Role", "guest".into())]),
-        attributes: attributes([("Color", "red".into()), ("Count", 1.into())]),
-        format: RecordFormat::default(),
-        extensions: Attributes::default(),
-    }
-}
-
-fn attributes<const N: usize>(values: [(&str, Value); N]) -> Attributes {
-    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// The record that a writer saves who has loaded this one and sets an attribute.
-fn edited(record: &Record, name: &str, value: impl Into<Value>) -> Record {
-    let mark = fresh_key().as_bytes()[0];
-    let attribute = Attribute::new(name, &value.into()).expect("a JSON value has a JSON form");
-    Record {
-        version: record.version.next(u32::from(mark)),
-        attributes: record.attributes.with(attribute),
-        ..record.clone()
-    }
-}
-
-/// The record that takes this one's place when it is renewed.
-fn renewed(record: &Record) -> Record {
-    Record { key: fresh_key(), version: record.version.next(0), ..record.clone() }
-}
-
-async fn create(store: &impl Store, record: &Record) {
-    let written = store.create(record).await.expect("the store works");
-    assert_eq!(written, Created::Done, "creating {record:?}");
-}
-
-async fn created(store: &impl Store) -> Record {
-    let record = fresh_record();
-    create(store, &record).await;
-    record
-}
-
-async fn save(store: &impl Store, record: &Record, expected: Version) -> Saved {
-    store.save(record, expected).await.expect("the store works")
-}
-
-async fn touch(store: &impl Store, key: &RecordKey, accessed: Time) {
-    store.touch(key, accessed).await.expect("the store works");
-}
-
-async fn renew(store: &impl Store, old: &Record, new: &Record) -> Renewed {
-    store.renew(&old.key, old.version, new).await.expect("the store works")
-}
-
-async fn delete(store: &impl Store, key: &RecordKey) {
-    store.delete(key).await.expect("the store works");
-}
-
-async fn load(store: &impl Store, key: &RecordKey, now: Time) -> Option<Record> {
-    store.load(key, now).await.expect("the store works")
-}
-
-async fn is_alive(store: &impl Store, key: &RecordKey, now: Time) -> bool {
-    load(store, key, now).await.is_some()
 }

@@ -1,9 +1,15 @@
 use crate::error::StoreError;
-use crate::record::PrincipalKey;
+use crate::record::{PrincipalKey, Record, RecordKey};
+use crate::store::{Renewed, Saved, Store};
+use crate::time::Time;
 
-use super::*;
+use super::support::{
+    HOUR, MINUTE, create, created, delete, edited, fresh_principal, fresh_record, is_alive, now, renew, renewed, save,
+    touch,
+};
 
-/// A store without an index by principal says so. With one, it names nobody else's records.
+/// The records of a principal are found, and no others. A store without this operation answers with an error that
+/// says so.
 pub async fn principal_has_its_live_records_only(store: &impl Store) {
     if !finds_principals(store).await {
         return;
@@ -18,7 +24,7 @@ pub async fn principal_has_its_live_records_only(store: &impl Store) {
     assert_eq!(keys_of(store, &fresh_principal(), now()).await, []);
 }
 
-/// It names neither too few nor, for long, too many.
+/// The records of a principal are right after each creation, save, renewal and deletion.
 pub async fn principal_index_follows_creation_renewal_and_removal(store: &impl Store) {
     if !finds_principals(store).await {
         return;
@@ -42,7 +48,8 @@ pub async fn principal_index_follows_creation_renewal_and_removal(store: &impl S
     assert_eq!(keys_of(store, &bob, now()).await, []);
 }
 
-/// Exactly at the deadline, purged or not. A session that was used meanwhile is still named.
+/// An expired record is not found for its principal from the deadline on, purged or not. One that was touched is
+/// found.
 pub async fn principal_index_forgets_the_expired(store: &impl Store) {
     if !finds_principals(store).await {
         return;
@@ -55,7 +62,7 @@ pub async fn principal_index_forgets_the_expired(store: &impl Store) {
     assert_eq!(keys_of(store, &ann, deadline).await, [used.key]);
 }
 
-/// "Log out everywhere else", and "log out everywhere".
+/// `delete_of_principal` deletes all records of a principal except one, and none of others.
 pub async fn delete_of_principal_spares_one_and_strangers(store: &impl Store) {
     if !finds_principals(store).await {
         return;
@@ -74,7 +81,7 @@ pub async fn delete_of_principal_spares_one_and_strangers(store: &impl Store) {
     assert!(is_alive(store, &anonymous.key, now()).await);
 }
 
-/// What had expired was no session any more.
+/// `delete_of_principal` counts only records that were live.
 pub async fn delete_of_principal_counts_the_live(store: &impl Store) {
     if !finds_principals(store).await {
         return;
@@ -91,7 +98,8 @@ pub async fn delete_of_principal_counts_the_live(store: &impl Store) {
     assert_eq!(keys_of(store, &ann, now()).await.len(), usize::from(is_alive(store, &short.key, now()).await));
 }
 
-/// A store that can't list says so.
+/// Live records are listed, and no expired or deleted ones. A store without this operation answers with an error
+/// that says so.
 pub async fn list_has_live_records_only(store: &impl Store) {
     if !lists(store).await {
         return;
@@ -106,7 +114,7 @@ pub async fn list_has_live_records_only(store: &impl Store) {
     assert!(!listed.iter().any(|record| record.key == short.key || record.key == deleted.key));
 }
 
-/// No more than asked for, and none is no error.
+/// At most `limit` records are listed. An empty list is no error.
 pub async fn list_keeps_to_its_limit(store: &impl Store) {
     if !lists(store).await {
         return;
@@ -120,7 +128,7 @@ pub async fn list_keeps_to_its_limit(store: &impl Store) {
     assert_eq!(store.list(after_all, EVERYTHING).await.expect("the store works"), []);
 }
 
-/// More records than there are when tests share a server.
+/// A limit above the number of records on a server that tests share.
 const EVERYTHING: usize = 1_000_000;
 
 async fn finds_principals(store: &impl Store) -> bool {
@@ -141,7 +149,7 @@ async fn lists(store: &impl Store) -> bool {
     supported
 }
 
-/// What is not supported is an error that says so, never an empty answer.
+/// Checks that an operation which the store does not support is an error that says so, and not an empty answer.
 fn is_refused<T>(store: &impl Store, what: &str, answer: Result<T, StoreError>) {
     let refused = answer.is_err_and(|error| error.is_unsupported());
     assert!(refused, "the {} store should say that it does not support {what}", store.name());

@@ -4,14 +4,18 @@ use std::future::Future;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::error::StoreError;
+use crate::record::Record;
 use crate::session::NewSession;
+use crate::store::{Created, Renewed, Saved, Store};
 
 use super::managing::manager;
-use super::*;
+use super::support::{
+    MINUTE, SECOND, create, created, delete, edited, fresh_record, is_alive, load, now, renew, renewed, save, touch,
+};
 
 const WRITERS: u32 = 4;
 
-/// Of several records under one key, one is stored, and as it was.
+/// Of several creations of one key at the same time, one succeeds, and its record is stored.
 pub async fn parallel_creates_have_one_winner(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = fresh_record();
@@ -23,7 +27,7 @@ pub async fn parallel_creates_have_one_winner(store: &(impl Store + Clone), roun
     }
 }
 
-/// Of several saves of one version, one is stored, and the others are told.
+/// Of several saves against one version at the same time, one succeeds. The others answer `Conflict`.
 pub async fn parallel_saves_of_one_version_have_one_winner(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = created(store).await;
@@ -35,7 +39,7 @@ pub async fn parallel_saves_of_one_version_have_one_winner(store: &(impl Store +
     }
 }
 
-/// Whoever comes later is told that the session is gone or has changed.
+/// Of several renewals of one record at the same time, one succeeds. The others answer `Missing` or `Conflict`.
 pub async fn parallel_renewals_leave_one_live_record(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = created(store).await;
@@ -52,7 +56,7 @@ pub async fn parallel_renewals_leave_one_live_record(store: &(impl Store + Clone
     }
 }
 
-/// Whichever comes first, a logout is final.
+/// A deletion and a save at the same time leave no record.
 pub async fn delete_against_save_leaves_nothing(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = created(store).await;
@@ -64,7 +68,7 @@ pub async fn delete_against_save_leaves_nothing(store: &(impl Store + Clone), ro
     }
 }
 
-/// Whichever comes first, a logout is final.
+/// A deletion and a touch at the same time leave no record.
 pub async fn delete_against_touch_leaves_nothing(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = created(store).await;
@@ -75,7 +79,8 @@ pub async fn delete_against_touch_leaves_nothing(store: &(impl Store + Clone), r
     }
 }
 
-/// The old key is dead either way; the new one lives if renewing says so.
+/// A deletion and a renewal at the same time leave no record under the old key. The new key has one if the renewal
+/// succeeded.
 pub async fn delete_against_renewal_leaves_no_old_record(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = created(store).await;
@@ -90,7 +95,7 @@ pub async fn delete_against_renewal_leaves_no_old_record(store: &(impl Store + C
     }
 }
 
-/// Either the save is in, and renewing must look again; or the session has moved on.
+/// Of a save and a renewal at the same time, one succeeds, and the other one is told.
 pub async fn save_against_renewal_is_lost_by_one(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = created(store).await;
@@ -114,7 +119,7 @@ pub async fn save_against_renewal_is_lost_by_one(store: &(impl Store + Clone), r
     }
 }
 
-/// Both the data and the later time of use are there.
+/// A touch and a save at the same time both take effect.
 pub async fn touch_against_save_loses_neither(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let record = created(store).await;
@@ -130,7 +135,7 @@ pub async fn touch_against_save_loses_neither(store: &(impl Store + Clone), roun
     }
 }
 
-/// What was seen alive at the purge's time is not purged.
+/// A purge deletes no record that a touch has kept alive.
 pub async fn touch_against_purge_keeps_what_was_alive(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let mut record = fresh_record();
@@ -194,7 +199,8 @@ pub async fn parallel_updates_add_up(store: &(impl Store + Clone), rounds: usize
     assert_eq!(loaded.attributes.get("Count"), Some(&total.into()));
 }
 
-/// Attempts of the same kind at the same time: the one that was stored, and the others' outcomes.
+/// Makes several attempts of the same kind at the same time. Returns the one that was stored, and the outcomes of
+/// the others.
 pub(super) async fn race<S, W, O>(
     store: &S,
     done: O,
@@ -217,6 +223,7 @@ where
     (winner, rest.into_iter().map(|(_, written)| written).collect())
 }
 
+/// Runs two futures at the same time, each in its own task.
 pub(super) async fn at_once<A, B>(
     a: impl Future<Output = A> + Send + 'static,
     b: impl Future<Output = B> + Send + 'static,

@@ -1,13 +1,20 @@
 use serde_json::json;
 
-use super::*;
+use crate::record::{Attributes, Record, RecordKey, Version};
+use crate::store::{Created, Renewed, Saved, Store};
+use crate::time::Time;
 
-/// Nobody made a record of this key.
+use super::support::{
+    HOUR, MILLISECOND, MINUTE, SECOND, attributes, create, delete, edited, fresh_key, fresh_principal, fresh_record,
+    load, now, renew, renewed, save, touch,
+};
+
+/// Loading a key that was never created gives `None`.
 pub async fn unknown_key_loads_as_none(store: &impl Store) {
     assert_eq!(load(store, &fresh_key(), now()).await, None);
 }
 
-/// Times, timeouts, principal, constants and attributes all come back.
+/// A created record is loaded with all its times, timeouts, principal, constants and attributes.
 pub async fn created_record_is_loaded_whole(store: &impl Store) {
     let mut record = fresh_record();
     record.accessed = record.created.saturating_add(SECOND);
@@ -18,7 +25,7 @@ pub async fn created_record_is_loaded_whole(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(record));
 }
 
-/// An empty session is a session.
+/// A record without any attribute is loaded like any other.
 pub async fn record_without_attributes_is_found(store: &impl Store) {
     let mut record = fresh_record();
     record.constants = Attributes::default();
@@ -27,7 +34,7 @@ pub async fn record_without_attributes_is_found(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(record));
 }
 
-/// Neither text nor numbers are bent on their way.
+/// Names, texts and numbers with unusual characters and extreme values are loaded unchanged.
 pub async fn unusual_names_and_values_come_back(store: &impl Store) {
     let mut record = fresh_record();
     record.principal = Some(format!("Zoë 人 🦀 %\"'\\ {}", fresh_key()).into());
@@ -47,7 +54,8 @@ pub async fn unusual_names_and_values_come_back(store: &impl Store) {
     assert_eq!(json!(loaded.attributes), json!(record.attributes));
 }
 
-/// As large as a session may be.
+/// A record of the largest allowed size is loaded unchanged. If the store refuses it, the error says that repeating
+/// does not help, and nothing is stored.
 pub async fn large_record_comes_back_or_is_a_clear_error(store: &impl Store) {
     let mut record = fresh_record();
     record.constants = Attributes::default();
@@ -64,7 +72,7 @@ pub async fn large_record_comes_back_or_is_a_clear_error(store: &impl Store) {
     }
 }
 
-/// The longest timeout that a session can have is no overflow anywhere.
+/// The longest allowed timeout, 1000 years, overflows nowhere.
 pub async fn record_of_a_thousand_years_is_found(store: &impl Store) {
     let mut record = fresh_record();
     record.idle_timeout = 1000 * 366 * 24 * HOUR;
@@ -73,7 +81,7 @@ pub async fn record_of_a_thousand_years_is_found(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(record));
 }
 
-/// At each turn of a record's life, up to each of its deadlines.
+/// `version` gives the version that `load` gives, after each operation and up to each deadline.
 pub async fn version_agrees_with_load(store: &impl Store) {
     let record = fresh_record();
     assert_eq!(version(store, &record.key, now()).await, None);

@@ -1,6 +1,11 @@
-use super::*;
+use crate::record::Record;
+use crate::store::{Renewed, Saved, Store};
 
-/// With all its data.
+use super::support::{
+    MINUTE, attributes, created, delete, edited, fresh_principal, fresh_record, load, now, renew, renewed, save, touch,
+};
+
+/// A renewed record is under the new key with all its data, and no longer under the old key.
 pub async fn renewed_record_is_under_the_new_key_only(store: &impl Store) {
     let record = created(store).await;
     let new = renewed(&record);
@@ -9,7 +14,7 @@ pub async fn renewed_record_is_under_the_new_key_only(store: &impl Store) {
     assert_eq!(load(store, &new.key, now()).await, Some(new));
 }
 
-/// What the request wrote arrives with the new key.
+/// A renewal may change attributes and `accessed` in the same step.
 pub async fn renewing_and_changing_in_one_step(store: &impl Store) {
     let record = created(store).await;
     let mut new = edited(&renewed(&record), "Color", "blue");
@@ -18,7 +23,7 @@ pub async fn renewing_and_changing_in_one_step(store: &impl Store) {
     assert_eq!(load(store, &new.key, now()).await, Some(new));
 }
 
-/// Neither of the earlier keys is left.
+/// After two renewals only the last key has the record.
 pub async fn renewing_twice_leaves_the_last(store: &impl Store) {
     let first = created(store).await;
     let second = renewed(&first);
@@ -30,7 +35,7 @@ pub async fn renewing_twice_leaves_the_last(store: &impl Store) {
     assert_eq!(load(store, &third.key, now()).await, Some(third));
 }
 
-/// A renewed record is like any other.
+/// A renewed record can be saved and deleted like any other.
 pub async fn renewed_record_can_be_saved_and_deleted(store: &impl Store) {
     let record = created(store).await;
     let new = renewed(&record);
@@ -43,7 +48,7 @@ pub async fn renewed_record_can_be_saved_and_deleted(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, None);
 }
 
-/// A slow request under the old id damages nothing.
+/// A slow save under the old key changes nothing and answers `Missing`.
 pub async fn save_under_the_old_key_after_renewing_reports_missing(store: &impl Store) {
     let record = created(store).await;
     let new = renewed(&record);
@@ -53,7 +58,7 @@ pub async fn save_under_the_old_key_after_renewing_reports_missing(store: &impl 
     assert_eq!(load(store, &new.key, now()).await, Some(new));
 }
 
-/// The old id stays dead.
+/// A slow touch under the old key changes nothing.
 pub async fn touch_under_the_old_key_after_renewing_changes_nothing(store: &impl Store) {
     let record = created(store).await;
     let new = renewed(&record);
@@ -63,7 +68,7 @@ pub async fn touch_under_the_old_key_after_renewing_changes_nothing(store: &impl
     assert_eq!(load(store, &new.key, now()).await, Some(new));
 }
 
-/// A late logout under the old id ends the old id only.
+/// A slow deletion of the old key keeps the record under the new key.
 pub async fn delete_of_the_old_key_spares_the_new(store: &impl Store) {
     let record = created(store).await;
     let new = renewed(&record);
@@ -72,7 +77,7 @@ pub async fn delete_of_the_old_key_spares_the_new(store: &impl Store) {
     assert_eq!(load(store, &new.key, now()).await, Some(new));
 }
 
-/// A session has one successor.
+/// A second renewal of the old key answers `Missing`: a session has one successor.
 pub async fn old_key_is_not_renewed_again(store: &impl Store) {
     let record = created(store).await;
     let (first, second) = (renewed(&record), renewed(&record));
@@ -82,7 +87,7 @@ pub async fn old_key_is_not_renewed_again(store: &impl Store) {
     assert_eq!(load(store, &first.key, now()).await, Some(first));
 }
 
-/// A save in between is not lost.
+/// A renewal against an old version changes nothing and answers `Conflict`, so that no save is lost.
 pub async fn renewing_an_old_version_reports_conflict(store: &impl Store) {
     let record = created(store).await;
     let saved = edited(&record, "Color", "blue");
@@ -93,7 +98,7 @@ pub async fn renewing_an_old_version_reports_conflict(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(saved));
 }
 
-/// A logout is not undone under another id.
+/// A renewal of a deleted record creates none and answers `Missing`.
 pub async fn renewing_a_deleted_record_reports_missing(store: &impl Store) {
     let record = created(store).await;
     delete(store, &record.key).await;
@@ -102,7 +107,8 @@ pub async fn renewing_a_deleted_record_reports_missing(store: &impl Store) {
     assert_eq!(load(store, &new.key, now()).await, None);
 }
 
-/// Both records stay as they are.
+/// A renewal to a key that is taken changes neither record and answers
+/// [`Renewed::Exists`](crate::store::Renewed::Exists).
 pub async fn renewing_to_a_taken_key_changes_nothing(store: &impl Store) {
     let (record, other) = (created(store).await, created(store).await);
     let new = Record { key: other.key, ..edited(&renewed(&record), "Color", "blue") };
@@ -111,7 +117,7 @@ pub async fn renewing_to_a_taken_key_changes_nothing(store: &impl Store) {
     assert_eq!(load(store, &other.key, now()).await, Some(other));
 }
 
-/// A login takes the place of an anonymous visit.
+/// A renewal may change the principal, the constants and the deadlines, as a login over an anonymous session does.
 pub async fn renewing_may_change_principal_and_constants(store: &impl Store) {
     let record = created(store).await;
     let mut new = fresh_record();

@@ -1,7 +1,10 @@
+use crate::id::SessionId;
 use crate::manager::SessionManager;
+use crate::record::{Record, RecordFormat};
 use crate::session::{NewSession, Session};
+use crate::store::Store;
 
-use super::*;
+use super::support::{attributes, create, fresh_id, fresh_principal, fresh_record, load, now};
 
 /// A process that writes records in this format.
 fn process(store: &(impl Store + Clone), format: RecordFormat) -> SessionManager {
@@ -13,8 +16,8 @@ async fn opened(process: &SessionManager, id: &SessionId) -> Session {
     process.get(id.as_str()).await.expect("the store works").expect("the session is alive")
 }
 
-/// Two processes that write different formats use the same sessions, and each save moves a record to the format
-/// of who saves it, back to the earlier one as well.
+/// Processes that write different formats use the same sessions. Each save writes the format of the process that
+/// saves, the earlier one too.
 pub async fn formats_live_side_by_side_and_the_way_back(store: &(impl Store + Clone)) {
     let formats = [RecordFormat::V1, RecordFormat::V2];
     let processes = formats.map(|format| process(store, format));
@@ -35,7 +38,7 @@ async fn stored(store: &impl Store, id: &SessionId) -> Record {
     load(store, &id.key(), now()).await.expect("the session is stored")
 }
 
-/// A field that this release does not know is kept by a save and by a renewal, whatever format is written.
+/// An extension that this release does not know is kept by saves and renewals, in either format.
 pub async fn extension_of_a_later_release_survives_saves_and_renewals(store: &(impl Store + Clone)) {
     for format in [RecordFormat::V1, RecordFormat::V2] {
         let (id, record) = extended("later");
@@ -51,8 +54,8 @@ pub async fn extension_of_a_later_release_survives_saves_and_renewals(store: &(i
     }
 }
 
-/// A session that a later release marked as not to be used without something unknown here is none: it is
-/// neither read nor changed, and lives on for that release.
+/// A session with a critical extension that this release does not know is refused. It is not changed, so that it
+/// stays valid for later releases.
 pub async fn session_beyond_this_release_is_refused_and_left_alone(store: &(impl Store + Clone)) {
     let (id, record) = extended("!later");
     create(store, &record).await;

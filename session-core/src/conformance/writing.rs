@@ -1,6 +1,13 @@
-use super::*;
+use crate::record::{Attributes, Record};
+use crate::store::{Created, Saved, Store};
 
-/// The record that was there stays as it was.
+use super::support::{
+    HOUR, MILLISECOND, MINUTE, SECOND, attributes, create, created, delete, edited, fresh_key, fresh_record, is_alive,
+    load, now, save, touch,
+};
+
+/// Creating a record whose key is taken changes nothing and answers
+/// [`Created::Exists`](crate::store::Created::Exists).
 pub async fn create_never_replaces(store: &impl Store) {
     let record = created(store).await;
     let other = Record { key: record.key, ..fresh_record() };
@@ -9,7 +16,7 @@ pub async fn create_never_replaces(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(record));
 }
 
-/// A key is taken until its record is deleted or purged, so that an id never names two sessions.
+/// A key stays taken until its record is deleted or purged, so that an id never names two sessions.
 pub async fn create_never_replaces_an_expired_record(store: &impl Store) {
     let record = created(store).await;
     let mut other = fresh_record();
@@ -20,7 +27,7 @@ pub async fn create_never_replaces_an_expired_record(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(record));
 }
 
-/// The new value is there, under the new version.
+/// A save replaces the values and the version.
 pub async fn save_replaces_old_values(store: &impl Store) {
     let record = created(store).await;
     let saved = edited(&record, "Color", "blue");
@@ -28,7 +35,7 @@ pub async fn save_replaces_old_values(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(saved));
 }
 
-/// Adding an attribute leaves the others.
+/// A save that adds an attribute keeps the other attributes and the constants.
 pub async fn save_keeps_attributes_it_does_not_change(store: &impl Store) {
     let record = created(store).await;
     let saved = edited(&record, "Added", true);
@@ -39,7 +46,7 @@ pub async fn save_keeps_attributes_it_does_not_change(store: &impl Store) {
     assert_eq!(loaded.constants, record.constants);
 }
 
-/// An emptied session is saved as an empty one.
+/// A save without attributes leaves a live session without attributes.
 pub async fn save_with_every_attribute_removed_leaves_none(store: &impl Store) {
     let record = created(store).await;
     let mut saved = edited(&record, "Color", "blue");
@@ -48,7 +55,7 @@ pub async fn save_with_every_attribute_removed_leaves_none(store: &impl Store) {
     assert!(load(store, &record.key, now()).await.expect("it is alive").attributes.is_empty());
 }
 
-/// The idle timeout and persistence of a session change during its life.
+/// A save changes the idle timeout and the persistence of the session, and the new timeout counts.
 pub async fn save_changes_settings(store: &impl Store) {
     let record = created(store).await;
     let mut saved = edited(&record, "Color", "blue");
@@ -59,7 +66,7 @@ pub async fn save_changes_settings(store: &impl Store) {
     assert!(is_alive(store, &record.key, saved.expires_at().saturating_sub(MILLISECOND)).await);
 }
 
-/// Each save is against the version of the one before.
+/// A second save against the version of the first succeeds.
 pub async fn save_twice_in_a_row(store: &impl Store) {
     let record = created(store).await;
     let second = edited(&record, "Count", 2);
@@ -69,7 +76,7 @@ pub async fn save_twice_in_a_row(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(third));
 }
 
-/// Who has not seen the last save does not undo it.
+/// A save against an old version changes nothing and answers `Conflict`.
 pub async fn save_of_an_old_version_reports_conflict(store: &impl Store) {
     let record = created(store).await;
     let first = edited(&record, "Color", "blue");
@@ -81,7 +88,7 @@ pub async fn save_of_an_old_version_reports_conflict(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(first));
 }
 
-/// Saving does not create.
+/// A save of a record that does not exist creates none and answers `Missing`.
 pub async fn save_of_an_unknown_record_reports_missing(store: &impl Store) {
     let record = fresh_record();
     let saved = edited(&record, "Color", "blue");
@@ -89,7 +96,7 @@ pub async fn save_of_an_unknown_record_reports_missing(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, None);
 }
 
-/// Of two times of use the later stays, whichever is written last.
+/// A save keeps the stored `accessed` if that is later.
 pub async fn save_never_moves_accessed_back(store: &impl Store) {
     let record = created(store).await;
     let later = record.accessed.saturating_add(MINUTE);
@@ -99,14 +106,14 @@ pub async fn save_never_moves_accessed_back(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(Record { accessed: later, ..saved }));
 }
 
-/// A logout is at once.
+/// A deleted record is gone at once.
 pub async fn delete_makes_absent(store: &impl Store) {
     let record = created(store).await;
     delete(store, &record.key).await;
     assert_eq!(load(store, &record.key, now()).await, None);
 }
 
-/// Deleting what is not there is no error.
+/// Deleting a record that does not exist is no error.
 pub async fn delete_twice_is_silent(store: &impl Store) {
     let record = created(store).await;
     delete(store, &record.key).await;
@@ -114,7 +121,7 @@ pub async fn delete_twice_is_silent(store: &impl Store) {
     delete(store, &fresh_key()).await;
 }
 
-/// A slow request does not bring back what a logout ended.
+/// A slow save does not bring back a deleted record.
 pub async fn save_after_delete_reports_missing(store: &impl Store) {
     let record = created(store).await;
     delete(store, &record.key).await;
@@ -122,7 +129,7 @@ pub async fn save_after_delete_reports_missing(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, None);
 }
 
-/// Nor does one that only notes its use.
+/// A slow touch does not bring back a deleted record.
 pub async fn touch_after_delete_brings_nothing_back(store: &impl Store) {
     let record = created(store).await;
     delete(store, &record.key).await;
@@ -130,7 +137,7 @@ pub async fn touch_after_delete_brings_nothing_back(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, None);
 }
 
-/// A deletion is not remembered in place of the record, and nothing of the old one shows.
+/// A deleted key can be created again, and shows nothing of the old record.
 pub async fn deleted_key_can_be_created_again(store: &impl Store) {
     let record = created(store).await;
     delete(store, &record.key).await;
@@ -139,14 +146,14 @@ pub async fn deleted_key_can_be_created_again(store: &impl Store) {
     assert_eq!(load(store, &again.key, now()).await, Some(again));
 }
 
-/// Noting the use of an unknown session makes none.
+/// A touch of an unknown key creates no record.
 pub async fn touch_never_creates(store: &impl Store) {
     let key = fresh_key();
     touch(store, &key, now()).await;
     assert_eq!(load(store, &key, now()).await, None);
 }
 
-/// Data and version stay.
+/// A touch changes `accessed` and keeps data and version.
 pub async fn touch_moves_accessed_and_nothing_else(store: &impl Store) {
     let record = created(store).await;
     let accessed = record.accessed.saturating_add(MINUTE);
@@ -154,7 +161,7 @@ pub async fn touch_moves_accessed_and_nothing_else(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(Record { accessed, ..record }));
 }
 
-/// Of two requests the later one counts, whichever is noted last.
+/// A touch with an earlier time changes nothing.
 pub async fn touch_never_moves_accessed_back(store: &impl Store) {
     let record = created(store).await;
     let later = record.accessed.saturating_add(MINUTE);
@@ -163,7 +170,7 @@ pub async fn touch_never_moves_accessed_back(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(Record { accessed: later, ..record }));
 }
 
-/// A touch by who loaded the session before another saved it.
+/// A touch by a request that loaded the session before another one saved it keeps what was saved.
 pub async fn touch_does_not_undo_a_save(store: &impl Store) {
     let record = created(store).await;
     let saved = edited(&record, "Color", "blue");
@@ -173,7 +180,7 @@ pub async fn touch_does_not_undo_a_save(store: &impl Store) {
     assert_eq!(load(store, &record.key, now()).await, Some(Record { accessed, ..saved }));
 }
 
-/// Readers don't get into a writer's way.
+/// A touch does not change the version, so a save after it is no conflict.
 pub async fn save_after_touch_is_no_conflict(store: &impl Store) {
     let record = created(store).await;
     touch(store, &record.key, record.accessed.saturating_add(MINUTE)).await;

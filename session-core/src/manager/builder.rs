@@ -1,36 +1,69 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use super::manager::SessionManager;
 use crate::clock::{Clock, SystemClock};
 use crate::error::ConfigError;
-use crate::event::Observer;
+use crate::event::{Events, Observer};
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
 use crate::record::RecordFormat;
 use crate::session::checked_timeout;
-use crate::store::{AnyStore, Store};
+use crate::store::{AnyStore, PatientStore, Store};
+use crate::visit::{ConflictQueue, Defaults, Environment};
 
-/// The settings of a [`SessionManager`], each with its default.
+use super::manager::SessionManager;
+
+/// The settings of a [`SessionManager`]. Each has a default that works.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use session_core::{ConfigError, MemoryStore, SessionManager};
+///
+/// # fn main() -> Result<(), ConfigError> {
+/// let sessions = SessionManager::builder(MemoryStore::new())
+///     .idle_timeout(Duration::from_secs(15 * 60))
+///     .absolute_timeout(Duration::from_secs(8 * 60 * 60))
+///     .max_sessions_per_principal(5)
+///     .build()?;
+/// # Ok(()) }
+/// ```
 #[must_use]
 pub struct SessionManagerBuilder {
-    pub(crate) store: AnyStore,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) random: Box<dyn RandomSource>,
-    pub(crate) id_bytes: usize,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) absolute_timeout: Option<Duration>,
-    pub(crate) persistent: bool,
-    pub(crate) record_format: RecordFormat,
-    pub(crate) max_sessions_per_principal: Option<usize>,
-    pub(crate) time_limit: Duration,
-    pub(crate) attempts: u32,
-    pub(crate) purge_interval: Option<Duration>,
-    pub(crate) observers: Vec<Box<dyn Observer>>,
+    store: AnyStore,
+    clock: Arc<dyn Clock>,
+    random: Box<dyn RandomSource>,
+    id_bytes: usize,
+    idle_timeout: Duration,
+    absolute_timeout: Option<Duration>,
+    persistent: bool,
+    record_format: RecordFormat,
+    max_sessions_per_principal: Option<usize>,
+    time_limit: Duration,
+    attempts: u32,
+    purge_interval: Option<Duration>,
+    observers: Vec<Box<dyn Observer>>,
+}
+
+impl SessionManager {
+    /// Makes a manager with default settings.
+    ///
+    /// The defaults are listed at [`SessionManagerBuilder`]. Purging in the background needs a tokio runtime
+    /// at this moment, unless the store is in memory: see
+    /// [`purge_interval`](SessionManagerBuilder::purge_interval).
+    pub fn new(store: impl Store) -> Self {
+        SessionManager::builder(store).make()
+    }
+
+    /// Begins a manager with other settings.
+    pub fn builder(store: impl Store) -> SessionManagerBuilder {
+        SessionManagerBuilder::new(store)
+    }
 }
 
 impl SessionManagerBuilder {
-    pub(crate) fn new(store: impl Store) -> Self {
+    fn new(store: impl Store) -> Self {
         SessionManagerBuilder {
             store: AnyStore::new(store),
             clock: Arc::new(SystemClock),
@@ -48,137 +81,200 @@ impl SessionManagerBuilder {
         }
     }
 
-    /// How long a session lives on unused: 30 minutes. Counted from its last request.
+    /// How long a session lives after its last request.
+    ///
+    /// Default: 30 minutes. Allowed: at least 1 ms. [`NewSession`](crate::session::NewSession) can set it for
+    /// one session. A short timeout signs users out while they read a page; a long one leaves a forgotten
+    /// browser signed in.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// How long a session lives however much it is used: 24 hours, as NIST SP 800-63B asks.
+    /// How long a session lives after its start, however much it is used.
+    ///
+    /// Default: 24 hours, as NIST SP 800-63B asks for. Allowed: at least 1 ms.
+    /// [`NewSession`](crate::session::NewSession) can set it for one session. A short timeout makes users sign
+    /// in again in the middle of their work; a long one lets a stolen id work for as long.
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = Some(timeout);
         self
     }
 
     /// Lets sessions live for as long as they are used. A stolen id then works for as long too.
+    ///
+    /// Default: sessions have an [`absolute_timeout`](SessionManagerBuilder::absolute_timeout).
     pub fn without_absolute_timeout(mut self) -> Self {
         self.absolute_timeout = None;
         self
     }
 
-    /// Whether clients keep their cookies when they are closed: no. Each session may differ.
+    /// Whether cookies survive closing the browser.
+    ///
+    /// Default: `false`. [`NewSession`](crate::session::NewSession) and
+    /// [`Session::set_persistent`](crate::session::Session::set_persistent) can set it for one session. With
+    /// `true`, whoever uses the computer next finds the user signed in until a timeout ends the session.
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.persistent = persistent;
         self
     }
 
-    /// The format in which records are written. Default: [`RecordFormat::V1`], which processes of the release
-    /// before read as well.
+    /// The format in which records are written.
     ///
-    /// Both are read whatever is set here. Set a later one only when all processes that share the store read
-    /// it: one that doesn't takes such sessions for none. On the way back, set the earlier one first, and wait
-    /// until every session was saved or has expired.
+    /// Default: [`RecordFormat::V1`], which processes of the release before read too. Records of both formats are
+    /// read, whatever is set here. Set a later format only when all processes that share the store read it: to
+    /// others, a session in that format does not exist. To go back, set the earlier format first, and wait until
+    /// every session was saved or has expired.
     pub fn record_format(mut self, format: RecordFormat) -> Self {
         self.record_format = format;
         self
     }
 
-    /// Random bytes of an id: 18. From 16 to 32.
+    /// How many random bytes an id has.
+    ///
+    /// Default: 18 (144 bits, 24 characters). Allowed: 16 to 32. Fewer than 16 could be guessed (OWASP ASVS
+    /// 5.0 asks for 128 bits); more only make the cookie longer.
     pub fn id_bytes(mut self, bytes: usize) -> Self {
         self.id_bytes = bytes;
         self
     }
 
-    /// How many sessions one principal may have: no limit. The oldest ends when another starts.
+    /// How many sessions one principal may have. When one more starts, the oldest ends.
     ///
-    /// Logins within a few milliseconds of each other may leave more until the next.
+    /// Default: no limit. Allowed: at least 1, with a store that can find the sessions of a principal
+    /// ([`Capabilities::principals`](crate::store::Capabilities::principals)). A low limit signs a user out on
+    /// one device by signing in on another. Logins at the same moment may leave more sessions until the next
+    /// login.
     pub fn max_sessions_per_principal(mut self, sessions: usize) -> Self {
         self.max_sessions_per_principal = Some(sessions);
         self
     }
 
-    /// How long one operation of the store may take, all its attempts together: 5 seconds.
+    /// How long one operation of the store may take, all its attempts together. It then fails with
+    /// [`Error::Store`](crate::error::Error::Store).
+    ///
+    /// Default: 5 s. Allowed: more than zero. A short limit fails requests when the store is only slow; with a
+    /// long one, requests pile up while the store is down. Without a tokio runtime there is no timer and so no
+    /// limit.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
     }
 
-    /// How often an operation that is safe to repeat is tried where the store can't be reached: 3.
+    /// How often an operation is tried while the store can't be reached, if repeating it is safe. The pauses
+    /// between attempts grow from 20 ms to 1 s, with jitter.
+    ///
+    /// Default: 3. Allowed: at least 1, which means no retry. With one attempt each broken connection fails a
+    /// request; many attempts only use up the [`time_limit`](SessionManagerBuilder::time_limit).
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// How often expired sessions are purged in the background: every 10 seconds.
+    /// How long to wait between two purges of expired sessions in the background.
     ///
-    /// A store in memory is purged by a thread of its own, any other by a task, if the manager is
-    /// built inside a tokio runtime.
+    /// Default: 10 s. Allowed: more than zero. A short interval puts load on the store; a long one lets expired
+    /// sessions take up space. They are refused in either case.
+    ///
+    /// A store in memory is purged by a thread of its own. Any other store is purged by a task, if the manager
+    /// is built inside a tokio runtime; otherwise not at all: call [`SessionManager::purge_expired`] then.
     pub fn purge_interval(mut self, interval: Duration) -> Self {
         self.purge_interval = Some(interval);
         self
     }
 
-    /// Leaves purging to whoever calls [`SessionManager::purge_expired`]. Expired sessions are
-    /// refused all the same.
+    /// Purges nothing in the background: for an application that calls [`SessionManager::purge_expired`]
+    /// itself, for example in one of many processes. Expired sessions are refused in any case.
+    ///
+    /// Default: sessions are purged every [`purge_interval`](SessionManagerBuilder::purge_interval).
     pub fn without_background_purge(mut self) -> Self {
         self.purge_interval = None;
         self
     }
 
-    /// Another clock: for tests.
+    /// The clock that decides whether a session has expired. Default: [`SystemClock`]. Tests give a
+    /// [`ManualClock`](crate::clock::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Another source of ids: for tests, or for hardware.
+    /// The source of the random bytes of ids. Default: [`SystemRandom`], the operating system.
+    ///
+    /// It must be cryptographically secure, or ids can be guessed.
     pub fn random_source(mut self, random: impl RandomSource) -> Self {
         self.random = Box::new(random);
         self
     }
 
-    /// Tells an observer of every event. May be called more than once.
+    /// Adds an observer, which is called with every [`Event`](crate::event::Event). Default: none. Call it once
+    /// for each observer.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Box::new(observer));
         self
     }
 
-    /// The manager, if these settings can work.
+    /// Checks the settings and makes the manager.
     ///
     /// # Errors
     ///
-    /// The message says which setting can't, and what to change.
+    /// [`ConfigError`] if a setting is not allowed. Its message names the setting and what to write instead.
     pub fn build(mut self) -> Result<SessionManager, ConfigError> {
         self.check()?;
-        Ok(SessionManager::from_builder(self))
+        Ok(self.make())
+    }
+
+    fn make(self) -> SessionManager {
+        let mut mark = [0; 4];
+        // The mark is no secret, and ids are random without it.
+        let _ = getrandom::fill(&mut mark);
+        let environment = Environment {
+            store: PatientStore::new(self.store, self.time_limit, self.attempts),
+            clock: self.clock,
+            random: self.random,
+            id_bytes: self.id_bytes,
+            defaults: Defaults {
+                idle_timeout: self.idle_timeout,
+                absolute_timeout: self.absolute_timeout,
+                persistent: self.persistent,
+                record_format: self.record_format,
+            },
+            max_sessions_per_principal: self.max_sessions_per_principal,
+            events: Events::new(self.observers),
+            mark: AtomicU32::new(u32::from_ne_bytes(mark)),
+            queues: (0..64).map(|_| ConflictQueue::default()).collect(),
+            commits: tokio::sync::RwLock::default(),
+        };
+        SessionManager::of(environment, self.purge_interval)
     }
 
     fn check(&mut self) -> Result<(), ConfigError> {
-        self.idle_timeout = checked_timeout(self.idle_timeout, "idle")?;
+        self.idle_timeout = checked_timeout(self.idle_timeout, "idle_timeout")?;
         self.absolute_timeout =
-            self.absolute_timeout.map(|timeout| checked_timeout(timeout, "absolute")).transpose()?;
+            self.absolute_timeout.map(|timeout| checked_timeout(timeout, "absolute_timeout")).transpose()?;
         let (least, most) = (SessionId::MIN_BYTES, SessionId::MAX_BYTES);
         if !(least..=most).contains(&self.id_bytes) {
             return Err(ConfigError::new(format!(
-                "an id of {} random bytes can't be made; give {least} to {most}",
+                "`id_bytes` is {}; it must be from {least} to {most}",
                 self.id_bytes
             )));
         }
         if self.attempts == 0 {
-            return Err(ConfigError::new("no attempt at all never succeeds; give at least 1"));
+            return Err(ConfigError::new("`attempts` must be at least 1"));
         }
         if self.time_limit.is_zero() {
-            return Err(ConfigError::new("no operation is done in no time; give a longer time limit"));
+            return Err(ConfigError::new("`time_limit` must be greater than zero"));
         }
         if self.purge_interval.is_some_and(|interval| interval.is_zero()) {
             return Err(ConfigError::new(
-                "a purge interval of zero never rests; give a longer one, or call without_background_purge",
+                "`purge_interval` must be greater than zero; to purge nothing, call `without_background_purge`",
             ));
         }
         match self.max_sessions_per_principal {
-            Some(0) => Err(ConfigError::new("with no session per principal nobody can sign in; allow at least 1")),
+            Some(0) => Err(ConfigError::new("`max_sessions_per_principal` must be at least 1")),
             Some(_) if !self.store.capabilities().principals => Err(ConfigError::new(format!(
-                "the {} store can't find a principal's sessions, so it can't limit them; drop the limit or use another store",
+                "`max_sessions_per_principal` needs a store that can find the sessions of a principal; \
+                 the store `{}` can't: leave the setting out or use another store",
                 self.store.name()
             ))),
             _ => Ok(()),

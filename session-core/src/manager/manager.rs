@@ -1,6 +1,5 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use crate::error::{ConfigError, Error, StoreError};
@@ -10,67 +9,42 @@ use crate::record::{PrincipalKey, Record, RecordKey};
 use crate::session::{NewSession, Session};
 use crate::store::{Capabilities, PatientStore, Purged, Store};
 use crate::time::Time;
-use crate::visit::{ConflictQueue, Defaults, Environment, Host, Phase, Visit};
+use crate::visit::{Environment, Host, Phase, Visit};
 
-use super::builder::SessionManagerBuilder;
 use super::purge::{self, Purger};
 
-/// Sessions in a store: everything that does not need a request.
+/// Creates, finds, lists and ends the sessions of one store, without a request.
 ///
-/// A web layer, a WebSocket server and an admin tool share one by cloning it.
+/// `Clone` shares the manager: a web layer, a WebSocket server and an admin tool of one application use clones
+/// of the same manager.
 ///
 /// ```
-/// # async fn example() -> Result<(), session_core::Error> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), session_core::Error> {
 /// use session_core::{MemoryStore, NewSession, SessionManager};
 ///
 /// let sessions = SessionManager::new(MemoryStore::new());
-/// let sess = sessions.create(NewSession::new().principal("ann")).await?;
-/// let again = sessions.get(sess.id().as_str()).await?.expect("it was just stored");
+/// let session = sessions.create(NewSession::new().principal("ann")).await?;
+///
+/// let again = sessions.get(session.id().as_str()).await?.expect("it was just stored");
 /// again.set_attr("Count", &1)?;
 /// again.save().await?;
-/// sessions.end_all_of("ann").await?;
+///
+/// assert_eq!(sessions.end_all_of("ann").await?, 1);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct SessionManager {
     environment: Arc<Environment>,
-    /// Shared by all clones: purging ends with the last.
+    /// Shared by all clones: purging stops when the last is dropped.
     purger: Option<Arc<Purger>>,
 }
 
 impl SessionManager {
-    /// A manager with every default, which always works.
-    pub fn new(store: impl Store) -> Self {
-        SessionManager::from_builder(SessionManager::builder(store))
-    }
-
-    /// A manager with settings.
-    pub fn builder(store: impl Store) -> SessionManagerBuilder {
-        SessionManagerBuilder::new(store)
-    }
-
-    pub(super) fn from_builder(settings: SessionManagerBuilder) -> Self {
-        let mut mark = [0; 4];
-        // The mark is no secret and its start need not be random for ids to be.
-        let _ = getrandom::fill(&mut mark);
-        let environment = Arc::new(Environment {
-            store: PatientStore::new(settings.store, settings.time_limit, settings.attempts),
-            clock: settings.clock,
-            random: settings.random,
-            id_bytes: settings.id_bytes,
-            defaults: Defaults {
-                idle_timeout: settings.idle_timeout,
-                absolute_timeout: settings.absolute_timeout,
-                persistent: settings.persistent,
-                record_format: settings.record_format,
-            },
-            max_sessions_per_principal: settings.max_sessions_per_principal,
-            events: Events::new(settings.observers),
-            mark: AtomicU32::new(u32::from_ne_bytes(mark)),
-            queues: (0..64).map(|_| ConflictQueue::default()).collect(),
-            commits: tokio::sync::RwLock::default(),
-        });
-        let purger = settings.purge_interval.and_then(|interval| purge::start(&environment, interval));
+    /// Makes a manager whose visits share this environment, and starts purging if there is an interval.
+    pub(super) fn of(environment: Environment, purge_interval: Option<Duration>) -> Self {
+        let environment = Arc::new(environment);
+        let purger = purge_interval.and_then(|interval| purge::start(&environment, interval));
         SessionManager { environment, purger: purger.map(Arc::new) }
     }
 
@@ -78,11 +52,14 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// [`Error::Attribute`] if a value has no JSON form or the session is too large,
-    /// [`Error::Config`] if a timeout is zero, [`Error::Random`] if no id could be made,
-    /// [`Error::Store`] if the store failed, [`Error::Conflict`] if each of several ids was taken.
-    /// When the store failed or this was cancelled, a session may be stored whose id nobody knows;
-    /// it expires.
+    /// [`Error::Attribute`] if a value can't be written as JSON or the session is too large, [`Error::Config`]
+    /// if a timeout is below 1 ms, [`Error::Random`] if no unused id could be generated, [`Error::Store`] if
+    /// the store failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, or the store failed, a session may be stored whose id nobody knows. It
+    /// expires like any other.
     pub async fn create(&self, new: NewSession) -> Result<Session, Error> {
         let visit = self.visit_in(Phase::Direct);
         let session = visit.start(new)?;
@@ -90,10 +67,10 @@ impl SessionManager {
         Ok(session)
     }
 
-    /// The session of this id; `None` if the id is malformed or unknown, or the session ended.
+    /// Looks up the session of this id. `None` if the id is malformed or unknown, or the session has ended.
     ///
-    /// It counts as a use of the session. [`Error::Store`] if the store failed: there may be a
-    /// session. May be cancelled.
+    /// This counts as a use of the session: its idle timeout starts again. [`Error::Store`] if the store
+    /// failed; it is then unknown whether there is a session. The future may be dropped at any time.
     pub async fn get(&self, id: &str) -> Result<Option<Session>, Error> {
         let visit = self.visit_in(Phase::Direct);
         let mut presented = PresentedIds::default();
@@ -105,10 +82,10 @@ impl SessionManager {
         Ok(session)
     }
 
-    /// Ends the session of this handle at once; silent if there is none.
+    /// Ends the session with this handle at once. Does nothing if there is none.
     ///
-    /// [`Error::Store`] if the store failed. Then, and when this was cancelled, the session may have
-    /// ended or not; ending it again is safe.
+    /// [`Error::Store`] if the store failed. After that, or if the future is dropped, the session may have
+    /// ended or not; calling this again is safe.
     pub async fn end(&self, handle: &RecordKey) -> Result<(), Error> {
         self.checked(self.store().delete(handle).await)?;
         self.events().emit(Event::Ended { handle });
@@ -117,34 +94,40 @@ impl SessionManager {
 
     /// The live sessions of a principal, newest first.
     ///
-    /// [`Error::Store`] if the store failed, or does not support it: see
-    /// [`capabilities`](Self::capabilities). May be cancelled.
+    /// [`Error::Store`] if the store failed, or can't find sessions by principal: see
+    /// [`capabilities`](Self::capabilities). The future may be dropped at any time.
     pub async fn sessions_of(&self, principal: &str) -> Result<Vec<Record>, Error> {
         let key = PrincipalKey::of(principal);
         let store = self.store();
         let mut records = self.checked(store.of_principal(&key, self.now()).await)?;
-        // The index holds hashes; the record says who it really is.
+        // The store's index holds hashes. Only the record tells the principal itself.
         records.retain(|record| record.principal.as_deref() == Some(principal));
         records.sort_by_key(|record| std::cmp::Reverse(record.created));
         Ok(records)
     }
 
-    /// Ends all sessions of a principal: "log out everywhere". How many there were.
+    /// Ends all sessions of a principal ("log out everywhere") and returns how many there were.
     ///
-    /// [`Error::Store`] if the store failed, or does not support it. Then, and when this was
-    /// cancelled, some may have ended and others not; the next call ends the rest.
+    /// [`Error::Store`] if the store failed, or can't find sessions by principal: see
+    /// [`capabilities`](Self::capabilities). After that, or if the future is dropped, some sessions may have
+    /// ended and others not; the next call ends the rest.
     pub async fn end_all_of(&self, principal: &str) -> Result<usize, Error> {
         self.end_of(principal, None).await
     }
 
-    /// Ends all other sessions of this session's principal. How many there were; none if nobody
-    /// is signed in. Fails and may be cancelled like [`end_all_of`](Self::end_all_of).
+    /// Ends all sessions of this session's principal except this one, and returns how many there were.
     ///
-    /// The session itself, too, counts as another one if another request renews it at that moment.
-    /// [`Error::Config`] if it is another manager's, as only that one knows of the others.
+    /// Ends nothing if the session has no principal. If another request renews this session at the same
+    /// moment, this session may end too.
+    ///
+    /// [`Error::Store`] as in [`end_all_of`](Self::end_all_of), with the same effects. [`Error::Config`] if the
+    /// session was made by another manager, which may have another store.
     pub async fn end_others(&self, session: &Session) -> Result<usize, Error> {
         if !std::ptr::eq(session.visit().environment(), self.environment()) {
-            return Err(ConfigError::new("the session is another manager's; build one and share it by cloning").into());
+            return Err(ConfigError::new(
+                "`session` belongs to another manager; build one manager and share it by cloning",
+            )
+            .into());
         }
         match session.principal() {
             Some(principal) => self.end_of(&principal, Some(&session.handle())).await,
@@ -161,37 +144,39 @@ impl SessionManager {
         Ok(count)
     }
 
-    /// Live sessions of anybody, at most `limit`, in no particular order.
+    /// Live sessions of all users, at most `limit`, in no particular order.
     ///
-    /// [`Error::Store`] if the store failed, or does not support it. May be cancelled.
+    /// [`Error::Store`] if the store failed, or can't list sessions: see [`capabilities`](Self::capabilities).
+    /// The future may be dropped at any time.
     pub async fn list(&self, limit: usize) -> Result<Vec<Record>, Error> {
         let store = self.store();
         self.checked(store.within_limit(store.store().list(self.now(), limit)).await)
     }
 
-    /// Deletes expired sessions in batches until none are left, or until `time` has passed by the
-    /// clock. What [`Purged::more`] says is true in either case.
+    /// Deletes expired sessions in batches of 100, until none are left or until `time` has passed by the
+    /// manager's clock. [`Purged::more`] tells which of the two.
     ///
-    /// [`Error::Store`] if the store failed. Then, and when this was cancelled, what was purged
-    /// stays so, and observers were told of each batch; the next call goes on.
+    /// [`Error::Store`] if the store failed. After that, or if the future is dropped, finished batches stay
+    /// deleted, and observers were told of them; the next call continues.
     pub async fn purge_expired(&self, time: Duration) -> Result<Purged, Error> {
         self.checked(purge::purge(self.environment(), time, || false).await)
     }
 
-    /// How often things happened since the manager was made.
+    /// How often each kind of event has happened since the manager was made.
     pub fn counters(&self) -> Counters {
         self.events().counters()
     }
 
-    /// What the store can do beyond the contract.
+    /// Which optional operations the store has: listing sessions, and finding those of a principal.
     pub fn capabilities(&self) -> Capabilities {
         self.store().store().capabilities()
     }
 
-    /// Waits for commits under way, then closes the store. May be called twice.
+    /// Stops purging, waits until running requests have saved their sessions, then closes the store. May be
+    /// called twice.
     ///
-    /// [`Error::Store`] if the store could not write what it still had to. When cancelled, the
-    /// store may be open still; the next call closes it.
+    /// [`Error::Store`] if the store could not write what was still in its queue. If the future is dropped, the
+    /// store may still be open; the next call closes it.
     pub async fn close(&self) -> Result<(), Error> {
         if let Some(purger) = &self.purger {
             purger.stop();
@@ -200,7 +185,7 @@ impl SessionManager {
         self.checked(self.store().store().close().await)
     }
 
-    /// The place for the session of one request.
+    /// Makes the place for the session of one request: for integrations with a web framework.
     pub fn visit(&self) -> Visit {
         self.visit_in(Phase::Request)
     }
@@ -209,12 +194,12 @@ impl SessionManager {
         Visit::in_phase(Arc::new(self.clone()), phase)
     }
 
-    /// The present time by this manager's clock.
+    /// The present time by the manager's clock.
     pub fn now(&self) -> Time {
         self.environment().now()
     }
 
-    /// Whether the two are clones of one manager.
+    /// Whether both are clones of the same manager.
     pub fn is_same(&self, other: &SessionManager) -> bool {
         Arc::ptr_eq(&self.environment, &other.environment)
     }
@@ -248,50 +233,5 @@ impl fmt::Debug for SessionManager {
             .field("idle_timeout", &self.environment().defaults.idle_timeout)
             .field("absolute_timeout", &self.environment().defaults.absolute_timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a web layer can be made for: a [`Store`], which gets a manager of its own, or a
-/// [`SessionManager`] that others share.
-///
-/// A layer's builder keeps the [`Builder`](Self::Builder), so that settings of the manager can be given
-/// only where it is not built yet.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is neither a session store nor a `SessionManager`",
-    note = "implement `Store` for it, or use `MemoryStore`",
-    note = "a `Result` from a builder's `build()` needs a `?` first"
-)]
-pub trait IntoSessionManager {
-    /// A [`SessionManagerBuilder`] for a store; for a manager the manager itself, which has its settings.
-    type Builder;
-
-    /// Begins to build the manager.
-    fn into_builder(self) -> Self::Builder;
-
-    /// The manager, if its settings can work.
-    fn build(builder: Self::Builder) -> Result<SessionManager, ConfigError>;
-}
-
-impl<S: Store> IntoSessionManager for S {
-    type Builder = SessionManagerBuilder;
-
-    fn into_builder(self) -> SessionManagerBuilder {
-        SessionManager::builder(self)
-    }
-
-    fn build(builder: SessionManagerBuilder) -> Result<SessionManager, ConfigError> {
-        builder.build()
-    }
-}
-
-impl IntoSessionManager for SessionManager {
-    type Builder = SessionManager;
-
-    fn into_builder(self) -> SessionManager {
-        self
-    }
-
-    fn build(manager: SessionManager) -> Result<SessionManager, ConfigError> {
-        Ok(manager)
     }
 }

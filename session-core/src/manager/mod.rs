@@ -1,11 +1,14 @@
-//! Sessions without a request: the manager, its settings, and purging in the background.
+//! Sessions without a request: [`SessionManager`], its builder, and purging in the background.
 //!
-//! The top room: it may know all others, and none of them knows it.
+//! This is the top room. It may know all other rooms; none of them may know it. What an application may set is
+//! in `builder.rs`, which makes the environment that visits share.
 
 mod builder;
+mod into_manager;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod manager;
 mod purge;
 
 pub use builder::SessionManagerBuilder;
-pub use manager::{IntoSessionManager, SessionManager};
+pub use into_manager::IntoSessionManager;
+pub use manager::SessionManager;

@@ -1,4 +1,5 @@
-//! Purges expired sessions: when the manager is asked to, and in the background, never in a request.
+//! Purges expired sessions: when the application asks the manager to, and in the background. A request never
+//! purges.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,10 +15,10 @@ use crate::event::Event;
 use crate::store::{Purged, Store};
 use crate::visit::Environment;
 
-/// Records deleted by one call of the store.
+/// How many records one call of the store deletes at most: few enough that no other call waits long.
 const BATCH: usize = 100;
 
-/// Purges in batches until none are left, until `time` has passed by the clock, or until it is to stop.
+/// Purges in batches until none are left, until `time` has passed by the clock, or until `is_stopped`.
 pub(super) async fn purge(
     environment: &Environment,
     time: Duration,
@@ -47,7 +48,7 @@ fn tell(environment: &Environment, purged: &Purged) {
     }
 }
 
-/// Background work that ends with its manager.
+/// The background work, which ends with its manager.
 pub(super) enum Purger {
     Thread { thread: Thread, stop: Arc<AtomicBool> },
     Task(AbortHandle),
@@ -71,8 +72,8 @@ impl Drop for Purger {
     }
 }
 
-/// A thread for a store that never waits, as purging a million sessions would hold up the tasks of a runtime;
-/// else a task, if there is a runtime.
+/// Starts a thread for a store that never waits, because purging a million sessions would block the tasks of a
+/// runtime. Starts a task for any other store, if there is a runtime.
 pub(super) fn start(environment: &Arc<Environment>, interval: Duration) -> Option<Purger> {
     let weak = Arc::downgrade(environment);
     if environment.store.never_waits() {
@@ -96,14 +97,14 @@ fn start_thread(environment: Weak<Environment>, interval: Duration) -> Option<Pu
         while !is_stopped() {
             thread::park_timeout(interval);
             let Some(environment) = environment.upgrade() else { return };
-            // Ready when it is first polled, as the store never waits.
+            // The store never waits, so the future is ready at the first poll.
             let _ = pin!(purge_in_background(&environment, is_stopped)).poll(&mut Context::from_waker(Waker::noop()));
         }
     });
     match thread {
         Ok(thread) => Some(Purger::Thread { thread, stop }),
         Err(error) => {
-            tracing::error!(%error, "expired sessions are not purged, as no thread could be started: call `purge_expired` every few seconds");
+            tracing::error!(%error, "expired sessions are not purged because no thread could be started; call `purge_expired` every few seconds");
             None
         }
     }
@@ -112,6 +113,6 @@ fn start_thread(environment: Weak<Environment>, interval: Duration) -> Option<Pu
 async fn purge_in_background(environment: &Environment, is_stopped: impl Fn() -> bool) {
     if let Err(error) = purge(environment, Duration::MAX, is_stopped).await {
         let causes = causes(&error);
-        tracing::warn!(%error, causes, "purging expired sessions failed; it is tried again after the purge interval");
+        tracing::warn!(%error, causes, "purging expired sessions failed; the next attempt is after `purge_interval`");
     }
 }

@@ -11,22 +11,30 @@ use triomphe::ThinArc;
 
 use crate::error::AttributeError;
 
-/// Most bytes of JSON that the constants and attributes of one session may have: 1 MiB.
+/// The largest size of one session's constants and attributes together: 1 MiB of JSON (2^20 bytes).
 ///
-/// The limit of gaesession, and of Memcached; the same on every store.
+/// Every store has this limit, so that an application can change its store. It is the size that Memcached allows.
 pub const MAX_SESSION_BYTES: usize = 1 << 20;
 
-/// Named values, in order of their names.
+/// A list of names and JSON values, sorted by name. It never changes.
 ///
-/// Cloning is cheap and shares them: a change makes a new list, so that whoever reads an
-/// older one goes on undisturbed.
+/// `Clone` is cheap: it shares the values. A change of a session makes a new list, and older lists stay as they
+/// are.
+///
+/// ```
+/// use session_core::Attributes;
+///
+/// let attributes: Attributes = [("Count".to_owned(), 7.into())].into_iter().collect();
+/// assert_eq!(attributes.get("Count"), Some(&7.into()));
+/// assert_eq!(attributes.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["Count"]);
+/// ```
 #[derive(Clone, Default)]
 pub struct Attributes(
-    // None for no attributes, which most constants are: no memory and no counting.
+    // None for an empty list, as most sessions have no constants: that takes no memory and no reference count.
     Option<ThinArc<(), Attribute>>,
 );
 
-/// One named value, with the number of JSON bytes that it takes.
+/// One name and value, and the number of JSON bytes that both take.
 #[derive(Clone)]
 pub(crate) struct Attribute {
     name: SmolStr,
@@ -34,7 +42,7 @@ pub(crate) struct Attribute {
     bytes: u32,
 }
 
-/// A value. One that has memory of its own is shared, as a change of one attribute copies all others.
+/// A value. One that owns memory is shared, because a change of one attribute clones all others.
 #[derive(Clone)]
 enum Held {
     Plain(Value),
@@ -42,7 +50,7 @@ enum Held {
 }
 
 impl Attribute {
-    /// Turns a value into an attribute; refused before it takes more memory than a session may.
+    /// Turns a value into an attribute. Fails before the value takes more memory than a session may have.
     pub(crate) fn new<V: Serialize + ?Sized>(name: &str, value: &V) -> Result<Self, AttributeError> {
         let mut counter = JsonCounter { bytes: name.len() + 4, limit: MAX_SESSION_BYTES };
         match serde_json::to_writer(&mut counter, value) {
@@ -83,7 +91,7 @@ fn too_large(name: &str) -> AttributeError {
     AttributeError::TooLarge { name: name.to_owned(), limit: MAX_SESSION_BYTES }
 }
 
-/// Counts bytes and fails past a limit, so that a huge value is never built.
+/// Counts the bytes of a value and fails at a limit, so that a huge value is never built.
 struct JsonCounter {
     bytes: usize,
     limit: usize,
@@ -103,7 +111,7 @@ impl io::Write for JsonCounter {
     }
 }
 
-/// Reads a value as a `T`.
+/// Reads the value of this attribute as a `T`.
 pub(crate) fn read<T: DeserializeOwned>(name: &str, value: &Value) -> Result<T, AttributeError> {
     T::deserialize(value).map_err(|source| AttributeError::Type {
         name: name.to_owned(),
@@ -113,48 +121,48 @@ pub(crate) fn read<T: DeserializeOwned>(name: &str, value: &Value) -> Result<T, 
 }
 
 impl Attributes {
-    /// The value of this name.
+    /// The value with this name. `None` if there is none.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.position(name).ok().map(|at| self.entries()[at].value())
     }
 
-    /// Names and values, in order of the names.
+    /// All names and values, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.entries().iter().map(|attribute| (attribute.name(), attribute.value()))
     }
 
-    /// How many there are.
+    /// The number of attributes.
     pub fn len(&self) -> usize {
         self.entries().len()
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// How many bytes of JSON they take.
+    /// The size of all names and values, in bytes of JSON.
     pub fn json_bytes(&self) -> usize {
         self.entries().iter().map(Attribute::json_bytes).sum()
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {
         let entries = self.entries();
-        // A few names are found faster in order than by halves.
+        // For a few names a linear search is faster than a binary one.
         if entries.len() <= 8 {
             return entries.iter().position(|attribute| attribute.name == name).ok_or(entries.len());
         }
         entries.binary_search_by(|attribute| attribute.name().cmp(name))
     }
 
-    /// These attributes with one set.
+    /// A new list in which `new` replaces the attribute with its name, or is added.
     pub(crate) fn with(&self, new: Attribute) -> Self {
         let Ok(at) = self.position(new.name()) else {
             return self.entries().iter().cloned().chain([new]).collect();
         };
         let mut new = Some(new);
         let entries = self.entries().iter().enumerate();
-        // One allocation, as nothing moves.
+        // One allocation is enough, because the names and their order stay.
         Attributes::of(entries.map(|(n, old)| new.take_if(|_| n == at).unwrap_or_else(|| old.clone())))
     }
 
@@ -162,13 +170,14 @@ impl Attributes {
         self.0.as_ref().map_or(&[], |entries| &entries.slice)
     }
 
-    /// Of entries in order of their names.
+    /// Makes a list of entries that are sorted by name.
     pub(crate) fn of(entries: impl ExactSizeIterator<Item = Attribute>) -> Self {
         Attributes((entries.len() > 0).then(|| ThinArc::from_header_and_iter((), entries)))
     }
 }
 
-/// The attributes of a JSON object, however large; a later value of the same name wins.
+/// Collects the members of a JSON object. If a name occurs twice, the later value wins. There is no limit on the
+/// size.
 impl FromIterator<(String, Value)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
         let mut all: Vec<Attribute> = values
@@ -191,7 +200,7 @@ impl FromIterator<(String, Value)> for Attributes {
     }
 }
 
-/// Of attributes with different names.
+/// Collects attributes with different names.
 impl FromIterator<Attribute> for Attributes {
     fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
         let mut all: Vec<Attribute> = attributes.into_iter().collect();
@@ -206,7 +215,7 @@ impl PartialEq for Attributes {
     }
 }
 
-/// Shows names only: values may be secrets.
+/// Shows only the names, because values may be secret.
 impl fmt::Debug for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter().map(|(name, _)| name)).finish()
@@ -226,7 +235,7 @@ impl<'de> Deserialize<'de> for Attributes {
     }
 }
 
-/// Refuses attributes that are too much for one session, naming the last one written.
+/// Fails if the constants and attributes are too large for one session. The error names the attribute `name`.
 pub(crate) fn check_size(constants: &Attributes, attributes: &Attributes, name: &str) -> Result<(), AttributeError> {
     if constants.json_bytes() + attributes.json_bytes() > MAX_SESSION_BYTES {
         return Err(too_large(name));

@@ -1,38 +1,59 @@
-use std::error::Error as StdError;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Attributes, Envelope};
+use super::attributes::Attributes;
+use super::envelope::Envelope;
+use super::invalid::CodecError;
 
-/// The part of a record that stores don't read: who is signed in, and the values.
+/// The part of a record that stores do not read: the principal and all values.
 ///
-/// A codec that decodes it by hand starts with `Body::default()` and sets the fields.
+/// A codec that decodes it field by field starts with `Body::default()` and sets the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Body {
-    /// Who is signed in.
+    /// The id or name of the user who is signed in. `None` for an anonymous session.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<Arc<str>>,
-    /// Attributes given at the start.
+    /// Attributes that were given when the session was started, and never change.
     #[serde(rename = "c", default, skip_serializing_if = "Attributes::is_empty")]
     pub constants: Attributes,
     /// Attributes that change.
     #[serde(rename = "a", default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,
-    /// Fields that a later release added. A codec keeps them as they are.
+    /// Named fields of a later release. A codec writes and reads them like attributes.
     #[serde(rename = "x", default, skip_serializing_if = "Attributes::is_empty")]
     pub extensions: Attributes,
 }
 
-/// Turns bodies into bytes and back, for stores that keep bytes.
+/// Turns the [`Body`] of a record into bytes and back, for stores that keep bytes.
+///
+/// The default is [`JsonCodec`]. Each store of the crate `session-stores` takes another one by its method
+/// `with_codec`.
+///
+/// ```
+/// use session_core::{Body, Codec, CodecError, Envelope};
+///
+/// /// JSON with line breaks, for whoever reads it in the database.
+/// struct PrettyJson;
+///
+/// impl Codec for PrettyJson {
+///     fn encode(&self, body: &Body, _: &Envelope) -> Result<Vec<u8>, CodecError> {
+///         serde_json::to_vec_pretty(body).map_err(CodecError::encode)
+///     }
+///
+///     fn decode(&self, bytes: &[u8], _: &Envelope) -> Result<Body, CodecError> {
+///         serde_json::from_slice(bytes).map_err(CodecError::decode)
+///     }
+/// }
+/// ```
 pub trait Codec: Send + Sync + 'static {
-    /// The body as bytes. The envelope, whose own `body` is still empty, is for binding the
-    /// bytes to it.
+    /// Turns a body into bytes. The envelope, whose own `body` is still empty, is for codecs that authenticate it
+    /// together with the body: see [`Envelope::fixed_part`].
     fn encode(&self, body: &Body, envelope: &Envelope) -> Result<Vec<u8>, CodecError>;
 
-    /// The body in these bytes. Anything that is not this codec's, whole and unaltered, is an
-    /// error: the record is then dropped.
+    /// Turns bytes back into a body. It must fail for bytes that this codec did not write, or that are cut or
+    /// changed. The record then counts as missing.
     fn decode(&self, bytes: &[u8], envelope: &Envelope) -> Result<Body, CodecError>;
 }
 
@@ -45,27 +66,7 @@ impl<C: Codec + ?Sized> Codec for Arc<C> {
     }
 }
 
-/// A body could not be encoded or decoded.
-#[derive(Debug, thiserror::Error)]
-#[error("the body of a record could not be {action}")]
-pub struct CodecError {
-    action: &'static str,
-    source: Box<dyn StdError + Send + Sync>,
-}
-
-impl CodecError {
-    /// A body that has no form in this codec.
-    pub fn encode(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        CodecError { action: "encoded", source: source.into() }
-    }
-
-    /// Bytes that are no body of this codec.
-    pub fn decode(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        CodecError { action: "decoded", source: source.into() }
-    }
-}
-
-/// Bodies as JSON: the default.
+/// Writes bodies as JSON. This is the default codec.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonCodec;
 

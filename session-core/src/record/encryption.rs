@@ -2,46 +2,57 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Body, Codec, CodecError};
-use crate::record::{Envelope, JsonCodec};
+use crate::record::{Body, Codec, CodecError, Envelope, JsonCodec};
 
-/// Encrypts what another codec makes: XChaCha20-Poly1305 with a random nonce for each record.
+/// Encrypts the output of another codec: XChaCha20-Poly1305 with a random nonce for each record.
 ///
-/// It also authenticates the fixed part of the envelope (key, format, start, absolute deadline,
-/// principal), so that a body moved to another record, or a deadline altered in the store, is
-/// refused. The principal and all values are unreadable in the store; the times and the
-/// principal's hash are not encrypted.
+/// The principal and all values are unreadable in the store. The times and the hash of the principal are not
+/// encrypted.
+///
+/// It also authenticates the fixed part of the envelope (key, start, absolute deadline, principal). A body that somebody moved to another record, or a deadline that somebody changed in the store, is refused.
 ///
 /// ```
-/// use session_core::EncryptedCodec;
+/// use std::time::Duration;
 ///
-/// // Read 32 random bytes from where the application keeps its secrets.
-/// # let (key, last_years_key) = ([1; 32], [2; 32]);
+/// use session_core::{EncryptedCodec, Envelope, Record, RecordKey, Time, Version};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // 32 random bytes each, from where the application keeps its secrets.
+/// let (key, last_years_key) = ([1; 32], [2; 32]);
 /// let codec = EncryptedCodec::new(&key).also_decrypt(&last_years_key);
+///
+/// // A store takes it by `with_codec(codec)`, and then does this:
+/// let (now, version) = (Time::from_unix_millis(1_767_225_600_000), Version::from_number(1 << 32));
+/// let record = Record::new(RecordKey::from_bytes([7; 32]), version, now, Duration::from_secs(1800));
+/// let envelope = Envelope::seal(&record, &codec)?;
+/// assert_eq!(envelope.open(&codec)?, record);
+/// assert!(envelope.open(&EncryptedCodec::new(&[3; 32])).is_err());
+/// # Ok(()) }
 /// ```
 pub struct EncryptedCodec<C = JsonCodec> {
     inner: C,
-    // The first encrypts; all decrypt.
+    // The first one encrypts. Each of them decrypts.
     ciphers: Vec<XChaCha20Poly1305>,
 }
 
 const NONCE: usize = 24;
 
 impl EncryptedCodec {
-    /// Encrypts JSON with this key.
+    /// Makes a codec that writes JSON and encrypts it with this key.
     pub fn new(key: &[u8; 32]) -> Self {
         EncryptedCodec::wrapping(JsonCodec, key)
     }
 }
 
 impl<C: Codec> EncryptedCodec<C> {
-    /// Encrypts what `inner` makes with this key.
+    /// Makes a codec that encrypts the output of `inner` with this key.
     pub fn wrapping(inner: C, key: &[u8; 32]) -> Self {
         EncryptedCodec { inner, ciphers: vec![XChaCha20Poly1305::new(key.into())] }
     }
 
-    /// Also reads what was encrypted with an earlier key. Records get the newest key when they
-    /// are next saved.
+    /// Also decrypts records that were encrypted with an earlier key. To change the key, pass the new one to
+    /// [`new`](EncryptedCodec::new) and the old one here. A record is encrypted with the new key when it is next
+    /// saved.
     #[must_use]
     pub fn also_decrypt(mut self, key: &[u8; 32]) -> Self {
         self.ciphers.push(XChaCha20Poly1305::new(key.into()));
@@ -62,13 +73,14 @@ impl<C: Codec> Codec for EncryptedCodec<C> {
     }
 
     fn decode(&self, bytes: &[u8], envelope: &Envelope) -> Result<Body, CodecError> {
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(|| CodecError::decode("too short"))?;
+        let (nonce, sealed) =
+            bytes.split_first_chunk::<NONCE>().ok_or_else(|| CodecError::decode("the bytes are too few"))?;
         let fixed = envelope.fixed_part();
         let plain = self
             .ciphers
             .iter()
             .find_map(|cipher| cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &fixed }).ok())
-            .ok_or_else(|| CodecError::decode("not encrypted with a known key, or altered"))?;
+            .ok_or_else(|| CodecError::decode("the bytes were changed, or encrypted with an unknown key"))?;
         self.inner.decode(&plain, envelope)
     }
 }

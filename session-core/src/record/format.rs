@@ -1,26 +1,27 @@
 use super::attributes::Attributes;
 
-/// How a record is written as bytes.
+/// The format in which a record is written as bytes.
 ///
-/// A process reads the format before its own, its own, and the one after it: a later format only adds
-/// [extensions](super::Record::extensions). It writes the one before until it is told that all processes read the
-/// next: see [`SessionManagerBuilder::record_format`](crate::SessionManagerBuilder::record_format).
+/// Each release reads its own format, the one before, and the one after, which only adds
+/// [extensions](super::Record::extensions). It writes the one before until the application says that all processes
+/// read the new one: see
+/// [`SessionManagerBuilder::record_format`](crate::manager::SessionManagerBuilder::record_format).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RecordFormat {
-    /// Principal, constants and attributes. The default.
+    /// Has the principal, constants and attributes. This is the default.
     #[default]
     V1,
-    /// The same, and extensions. A process that reads only V1 takes such a record for none.
+    /// Has what V1 has, and extensions. For a process that reads only V1, the record does not exist.
     V2,
 }
 
 impl RecordFormat {
-    /// The format of a record's first byte; `None` for one that can't be read.
+    /// The format that a record's first byte names. `None` if this release can't read it.
     pub(super) fn of_byte(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(RecordFormat::V1),
-            // What comes after V2 only adds extensions, which are kept as they are.
+            // The format after V2 only adds extensions, which are kept as they are.
             2 | 3 => Some(RecordFormat::V2),
             _ => None,
         }
@@ -37,7 +38,8 @@ impl RecordFormat {
 /// The extensions that this release knows.
 const KNOWN: [&str; 0] = [];
 
-/// Marks the name of an extension without which a session must not be used, such as a binding to a device.
+/// Begins the name of a critical extension: one that every process must check before it uses the session, such
+/// as a binding to a device.
 const CRITICAL: char = '!';
 
 /// The first critical extension that this release does not know.

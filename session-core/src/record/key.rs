@@ -7,11 +7,28 @@ use sha2::{Digest, Sha256};
 
 use crate::id::SessionId;
 
-/// The name of a record: the SHA-256 of its session's id.
+/// The key of a record: the SHA-256 hash of its session's id.
 ///
-/// Stores know sessions by it, so a copy of a store opens no session. It is also the
-/// *handle* by which an application lists and ends sessions; it is of no use as a cookie.
-/// It prints as 43 base64url characters and parses from them; `Debug` shows the first eight.
+/// Stores see only this hash, so whoever steals a copy of a store can't use a session. It is also the *handle*
+/// of a session: an application lists and ends sessions by it. It does not work as a cookie.
+///
+/// `Display` shows 43 base64url characters, which [`FromStr`] parses. `Debug` shows the first 8 of them.
+///
+/// ```
+/// use session_core::{MemoryStore, NewSession, RecordKey, SessionManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = SessionManager::new(MemoryStore::new());
+/// let session = sessions.create(NewSession::new()).await?;
+///
+/// // A page for administrators shows the handle, and sends it back to end the session.
+/// let shown = session.handle().to_string();
+/// let handle: RecordKey = shown.parse()?;
+/// sessions.end(&handle).await?;
+/// assert!(sessions.get(session.id().as_str()).await?.is_none());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey([u8; 32]);
 
@@ -20,17 +37,17 @@ impl RecordKey {
         RecordKey(Sha256::digest(session_id.as_bytes()).into())
     }
 
-    /// The key of these 32 bytes, as a store read them back.
+    /// Makes a key of the 32 bytes that a store has read.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         RecordKey(bytes)
     }
 
-    /// The 32 bytes, for a store to write.
+    /// The 32 bytes of the key, for a store to write.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Eight characters for logs: enough to tell sessions apart, too few to be a handle.
+    /// The first 8 characters, for logs: enough to tell sessions apart, too few to be a handle.
     pub fn fingerprint(&self) -> impl fmt::Display + use<> {
         let mut text = self.to_string();
         text.truncate(8);
@@ -39,13 +56,13 @@ impl RecordKey {
 }
 
 impl SessionId {
-    /// The key under which stores keep this session.
+    /// The key under which stores keep the session with this id.
     pub fn key(&self) -> RecordKey {
         RecordKey::of(self)
     }
 }
 
-/// Shows the fingerprint of the key, as ids are secret.
+/// Shows the fingerprint of the key, because the id is secret.
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SessionId({})", self.key().fingerprint())
@@ -73,9 +90,10 @@ impl FromStr for RecordKey {
     }
 }
 
-/// The text is not a handle.
+/// The text that was parsed is not a handle ([`RecordKey`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the 43 base64url characters of a session handle")]
+#[error("a session handle must be 43 base64url characters")]
+#[non_exhaustive]
 pub struct InvalidRecordKey;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! A session at rest: the record, its key and values, and its form as bytes.
+//! A session at rest: [`Record`], its key and values, and its form as bytes ([`Envelope`], [`Codec`]).
 //!
-//! This room knows ids, times and errors. It may not know stores, nor what a request does to a session.
+//! This room may know ids, times, random bytes and errors. It may not know stores, nor what a request does to a
+//! session.
 
 mod attributes;
 mod codec;
@@ -8,19 +9,22 @@ mod codec;
 mod encryption;
 mod envelope;
 mod format;
+mod invalid;
 mod key;
 mod principal_key;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod record;
+mod sealing;
 mod version;
 
 pub(crate) use attributes::{Attribute, check_size, read};
 pub use attributes::{Attributes, MAX_SESSION_BYTES};
-pub use codec::{Body, Codec, CodecError, JsonCodec};
+pub use codec::{Body, Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
-pub use envelope::{Envelope, InvalidRecord, warn_dropped};
+pub use envelope::Envelope;
 pub use format::RecordFormat;
+pub use invalid::{CodecError, InvalidRecord, warn_dropped};
 pub use key::{InvalidRecordKey, RecordKey};
 pub use principal_key::PrincipalKey;
 pub use record::Record;

@@ -1,49 +1,65 @@
-use super::format::{RecordFormat, unknown_critical};
-use super::version::Version;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::record::{Attributes, RecordKey};
 use crate::time::{Time, millis};
 
+use super::format::{RecordFormat, unknown_critical};
+use super::version::Version;
+
 /// A session at rest: what a store keeps of it.
 ///
-/// Cloning is cheap: the values are shared. A store gets records from the library and gives them back as
-/// they were; only tests make one, with [`Record::new`].
+/// A store gets records from the library and returns them as they were. Only tests of stores make one, with
+/// [`Record::new`]. `Clone` is cheap: it shares the values.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use session_core::{Record, RecordKey, Time, Version};
+///
+/// let start = Time::from_unix_millis(1_767_225_600_000);
+/// let version = Version::from_number(1 << 32);
+/// let mut record = Record::new(RecordKey::from_bytes([7; 32]), version, start, Duration::from_secs(1800));
+/// record.absolute_deadline = Some(start.saturating_add(Duration::from_secs(600)));
+///
+/// // The earlier of the two deadlines counts.
+/// assert_eq!(record.expires_at(), start.saturating_add(Duration::from_secs(600)));
+/// assert!(!record.is_expired(start));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Record {
-    /// The hash of the session's id; the id itself is in no record.
+    /// The hash of the session's id. No record contains the id itself.
     pub key: RecordKey,
     /// Changes with every save; [`Store::save`](crate::store::Store::save) compares it.
     pub version: Version,
-    /// When the session was started. Renewing keeps it.
+    /// When the session was started. Renewing does not change it.
     pub created: Time,
-    /// When the session was last used, as far as it was written: see [`Store::touch`](crate::store::Store::touch).
+    /// When the session was last used, as far as the store was told: see
+    /// [`Store::touch`](crate::store::Store::touch).
     pub accessed: Time,
-    /// How long the session lives on after `accessed`. Whole milliseconds.
+    /// How long the session lives after `accessed`, in whole milliseconds.
     pub idle_timeout: Duration,
-    /// When the session ends however much it is used; `None` for never.
+    /// When the session ends, however much it is used. `None` for never.
     pub absolute_deadline: Option<Time>,
-    /// Whether the client keeps the id when it is closed.
+    /// Whether the session's cookie survives closing the browser.
     pub persistent: bool,
-    /// Who is signed in.
+    /// The id or name of the user who is signed in. `None` for an anonymous session.
     pub principal: Option<Arc<str>>,
-    /// Attributes given at the start, which never change.
+    /// Attributes that were given when the session was started, and never change.
     pub constants: Attributes,
     /// Attributes that change.
     pub attributes: Attributes,
-    /// How the record is written as bytes, with the next save too.
+    /// The format in which the record is written as bytes.
     pub format: RecordFormat,
-    /// Named fields that a later release added: this one keeps them as they are in each save. The name of one
-    /// without which the session must not be used begins with `!`: the session is then no session here.
+    /// Named fields of a later release, which this release saves as they are. A name that begins with `!` marks a
+    /// critical field: this release then treats the session as if it did not exist.
     pub extensions: Attributes,
 }
 
 impl Record {
-    /// A record of an anonymous session without values or absolute deadline, last used when it was started.
-    ///
-    /// Set the fields in which yours differs.
+    /// Makes the record of an anonymous session that has no values and no absolute deadline, and was last used
+    /// when it was started. Set the other fields afterwards.
     pub fn new(key: RecordKey, version: Version, created: Time, idle_timeout: Duration) -> Self {
         Record {
             key,
@@ -61,8 +77,7 @@ impl Record {
         }
     }
 
-    /// Whether a later release says that the session must not be used without something that this one
-    /// does not know.
+    /// Whether the record has a critical extension that this release does not know.
     pub(crate) fn is_beyond_us(&self) -> bool {
         !self.extensions.is_empty() && unknown_critical(&self.extensions).is_some()
     }
@@ -73,19 +88,19 @@ impl Record {
         self.absolute_deadline.map_or(idle, |absolute| absolute.min(idle))
     }
 
-    /// Whether the session has ended by then. Exactly at the deadline is ended.
+    /// Whether the session has expired by `now`. It has, exactly at its deadline.
     pub fn is_expired(&self, now: Time) -> bool {
         self.expires_at() <= now
     }
 
-    /// Whether it is time to note that the session is in use: once in each [`touch_interval`].
+    /// Whether the store is to be told that the session is in use: once in each [`touch_interval`].
     pub(crate) fn is_touch_due(&self, now: Time) -> bool {
-        // Without a division, which would take longer than all else that a read looks at.
+        // Multiplied, because a division takes longer than everything else that a read computes.
         let unnoted = now.unix_millis().saturating_sub(self.accessed.unix_millis());
         unnoted > 0 && (unnoted >= LONGEST_TOUCH_INTERVAL_MS || unnoted * 30 >= millis(self.idle_timeout))
     }
 
-    /// The client is sent its cookie again when this is another: a persistent session's timeout.
+    /// When this value changes, the client is sent its cookie again: the idle timeout of a persistent session.
     pub(crate) fn cookie_trigger(&self) -> Option<Duration> {
         self.persistent.then_some(self.idle_timeout)
     }
@@ -93,7 +108,7 @@ impl Record {
 
 const LONGEST_TOUCH_INTERVAL_MS: i64 = 60_000;
 
-/// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most.
+/// How far the stored `accessed` may be behind the true time: 1/30 of the idle timeout, at most 60 s.
 pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
     (idle_timeout / 30).min(Duration::from_millis(LONGEST_TOUCH_INTERVAL_MS.unsigned_abs()))
 }

@@ -1,14 +1,13 @@
-/// Tells one saved state of a record from another.
+/// Changes with every save of a record: a writer compares it to see whether another writer was faster.
 ///
-/// The upper half counts saves; the lower half is a mark of the attempt that made it, by which
-/// a writer whose connection broke finds out whether its save took effect. A store that never waits
-/// leaves no save in doubt, and the mark is 0. It fits a signed 64-bit integer for two thousand million
-/// saves of one session.
+/// The upper 32 bits count the saves. The lower 32 bits mark one write attempt, so that a writer whose connection
+/// broke can find out whether its attempt took effect; they are 0 for stores that never wait. A version fits a
+/// signed 64-bit integer for 2^31 saves of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u64);
 
 impl Version {
-    /// The version that follows, with the mark of the attempt to write it.
+    /// The version after this one, with the mark of the attempt to write it.
     pub(crate) fn next(self, mark: u32) -> Version {
         Version(((self.0 >> 32) + 1) << 32 | u64::from(mark))
     }
@@ -17,17 +16,17 @@ impl Version {
         Version(0).next(mark)
     }
 
-    /// How many times the record was written.
+    /// How many times the record was saved.
     pub const fn count(self) -> u64 {
         self.0 >> 32
     }
 
-    /// The number to write.
+    /// The version as a number, for a store to write.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The number that a store read back.
+    /// Makes a version of the number that a store has read.
     pub const fn from_number(number: u64) -> Version {
         Version(number)
     }

@@ -3,21 +3,26 @@ use std::marker::PhantomData;
 
 /// The name of an attribute together with the type of its value.
 ///
+/// The compiler then refuses to read or write the attribute with another type. A plain `&str` names an
+/// attribute too; the type is then given at each read, as in `session.attr::<u32>("Count")`.
+///
 /// ```
-/// use session_core::AttrKey;
+/// use session_core::{AttrKey, Error, Session};
 ///
 /// const COUNT: AttrKey<u32> = AttrKey::new("Count");
-/// ```
 ///
-/// The compiler then keeps reads and writes of it to that type. A plain `&str` names an
-/// attribute as well, with the type given where it is read.
+/// fn count_visit(session: &Session) -> Result<(), Error> {
+///     let visits = session.attr(COUNT)?.unwrap_or(0);
+///     session.set_attr(COUNT, &(visits + 1))
+/// }
+/// ```
 pub struct AttrKey<T> {
     name: &'static str,
     value: PhantomData<fn() -> T>,
 }
 
 impl<T> AttrKey<T> {
-    /// The key of this name.
+    /// Makes the key of the attribute with this name.
     pub const fn new(name: &'static str) -> Self {
         AttrKey { name, value: PhantomData }
     }
@@ -37,20 +42,21 @@ impl<T> fmt::Debug for AttrKey<T> {
     }
 }
 
-/// The name of an attribute: an [`AttrKey`] or a `&str`.
+/// Names an attribute: an [`AttrKey`], a `&str` or a `&String`.
 pub trait Name {
-    /// The name itself.
+    /// The attribute's name.
     fn name(&self) -> &str;
 }
 
-/// A name under which a value of type `T` may be read.
+/// Names an attribute that can be read as a `T`: a `&str` for any type, an [`AttrKey<T>`](AttrKey) for its own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name an attribute of type `{T}`",
     note = "use a `&str`, or an `AttrKey<{T}>`"
 )]
 pub trait AttrName<T: ?Sized>: Name {}
 
-/// A name under which a value of type `V` may be written.
+/// Names an attribute that a `V` can be written to: a `&str` for any type, an [`AttrKey<V>`](AttrKey) for its
+/// own, and an `AttrKey<String>` also for a `str`.
 #[diagnostic::on_unimplemented(
     message = "a value of type `{V}` can't be written under `{Self}`",
     note = "an `AttrKey<T>` takes a `&T`; a `&str` takes a reference to any value"

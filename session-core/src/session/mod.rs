@@ -1,14 +1,17 @@
-//! What an application holds: the session's handle, what a new one starts with, and names of attributes.
+//! What an application holds: [`Session`], the contents of a [`NewSession`], and the names of attributes.
 //!
-//! This room turns what an application asks for into changes of a visit. It may not know the manager, and
-//! calls no store.
+//! This room turns method calls into changes of a visit, and gives a visit its methods that return a
+//! [`Session`] (`opening.rs`). It may know visits, records, ids and errors. It may not know the manager, and it
+//! never calls a store: loading and saving is the visit's work.
 
 mod attr_key;
 mod new_session;
+mod opening;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod session;
+mod timeout;
 
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
 pub use new_session::NewSession;
-pub(crate) use new_session::checked_timeout;
 pub use session::Session;
+pub(crate) use timeout::checked_timeout;

@@ -4,27 +4,38 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::error::{ConfigError, Error};
-use crate::record::Attributes;
-use crate::record::{Attribute, check_size};
-
-use crate::record::{Record, Version};
+use crate::error::Error;
+use crate::record::{Attribute, Attributes, Record, Version, check_size};
 use crate::visit::{Changes, Environment, Kept, Started};
 
 use super::attr_key::WriteName;
 use super::session::Session;
+use super::timeout::checked_timeout;
 
-/// What a session starts with.
+/// The contents and settings of a session that is about to start.
+///
+/// The methods never fail. A value that can't be written as JSON, a session that is too large or a timeout
+/// that is not allowed is reported when the session is started.
 ///
 /// ```
-/// use session_core::{AttrKey, NewSession};
+/// use std::time::Duration;
+///
+/// use session_core::{AttrKey, MemoryStore, NewSession, SessionManager};
 ///
 /// const USER: AttrKey<String> = AttrKey::new("UserName");
+/// const COUNT: AttrKey<u32> = AttrKey::new("Count");
 ///
-/// let new = NewSession::new().principal("ann").constant(USER, "ann").attr("Count", &0);
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), session_core::Error> {
+/// let new = NewSession::new()
+///     .principal("ann")
+///     .constant(USER, "ann")
+///     .attr(COUNT, &0)
+///     .idle_timeout(Duration::from_secs(10 * 60));
+/// let session = SessionManager::new(MemoryStore::new()).create(new).await?;
+/// assert_eq!(session.constant(USER)?.as_deref(), Some("ann"));
+/// # Ok(()) }
 /// ```
-///
-/// A value that can't be kept is reported when the session is started.
 #[must_use]
 #[derive(Default)]
 pub struct NewSession {
@@ -33,25 +44,28 @@ pub struct NewSession {
     attributes: Changes,
     kept: Option<(Attributes, Kept)>,
     idle_timeout: Option<Duration>,
-    /// Outer `None`: as the manager has it.
+    /// The outer `None` means the manager's setting, the inner one no absolute timeout.
     absolute_timeout: Option<Option<Duration>>,
     persistent: Option<bool>,
     problem: Option<Error>,
 }
 
 impl NewSession {
-    /// A session with nothing in it.
+    /// An anonymous session without attributes, with the manager's timeouts.
     pub fn new() -> Self {
         NewSession::default()
     }
 
-    /// Says who is signed in, as the application names its users.
+    /// Sets the principal: the id or name of the user who is signed in. Default: none, an anonymous session.
+    ///
+    /// [`SessionManager::sessions_of`](crate::manager::SessionManager::sessions_of) and related methods find
+    /// the session by it. It can't be changed later.
     pub fn principal(mut self, principal: impl AsRef<str>) -> Self {
         self.principal = Some(principal.as_ref().into());
         self
     }
 
-    /// Gives the session a value that never changes.
+    /// Adds a constant attribute, which can be read but never changed.
     pub fn constant<V: Serialize + ?Sized>(mut self, key: impl WriteName<V>, value: &V) -> Self {
         match Attribute::new(key.name(), value) {
             Ok(constant) => self.constants.set(constant),
@@ -60,7 +74,7 @@ impl NewSession {
         self
     }
 
-    /// Gives the session an attribute.
+    /// Adds an attribute, which can be changed later.
     pub fn attr<V: Serialize + ?Sized>(mut self, key: impl WriteName<V>, value: &V) -> Self {
         match Attribute::new(key.name(), value) {
             Ok(attribute) => self.attributes.set(attribute),
@@ -69,10 +83,10 @@ impl NewSession {
         self
     }
 
-    /// Carries over the attributes of a session, as they are now: a cart filled before the login.
+    /// Copies the attributes of another session, such as a cart that was filled before the login.
     ///
-    /// Its constants and its principal are not carried over. What [`attr`](NewSession::attr) gives
-    /// wins. If that session is gone when the new one is stored, its attributes are gone too.
+    /// Constants and the principal are not copied. A value given by [`attr`](NewSession::attr) wins over a
+    /// copied one. If the other session has ended when the new one is stored, nothing is copied.
     pub fn keep(mut self, session: &Session) -> Self {
         match session.kept() {
             Ok(kept) => self.kept = Some(kept),
@@ -81,26 +95,32 @@ impl NewSession {
         self
     }
 
-    /// Another idle timeout than the manager's.
+    /// How long this session lives after its last request. Default: the manager's idle timeout. Allowed: at
+    /// least 1 ms. A short one signs users out while they read a page; a long one leaves a forgotten browser
+    /// signed in.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
         self
     }
 
-    /// Another absolute timeout than the manager's. Remember-me needs both timeouts, and
+    /// How long this session lives after its start, however much it is used. Default: the manager's absolute
+    /// timeout. Allowed: at least 1 ms. A short one makes users sign in again in the middle of their work; a
+    /// long one lets a stolen id work for as long.
+    ///
+    /// "Remember me" needs this, [`idle_timeout`](NewSession::idle_timeout) and
     /// [`persistent`](NewSession::persistent).
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = Some(Some(timeout));
         self
     }
 
-    /// No absolute timeout: the session lives for as long as it is used, and a stolen id too.
+    /// Lets this session live for as long as it is used. A stolen id then works for as long too.
     pub fn without_absolute_timeout(mut self) -> Self {
         self.absolute_timeout = Some(None);
         self
     }
 
-    /// Whether the client keeps the session's cookie when it is closed.
+    /// Whether the session's cookie survives closing the browser. Default: the manager's setting.
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.persistent = Some(persistent);
         self
@@ -110,7 +130,7 @@ impl NewSession {
         self.problem.get_or_insert(problem);
     }
 
-    /// The session under a fresh id, as it starts now.
+    /// The session under a new id, starting now.
     pub(crate) fn started(self, environment: &Environment) -> Result<Started, Error> {
         if let Some(problem) = self.problem {
             return Err(problem);
@@ -131,7 +151,7 @@ impl NewSession {
         let (id, now) = (environment.draw_id()?, environment.now());
         let record = Record {
             key: id.key(),
-            // The attempt to store it marks it.
+            // The mark is set by each attempt to store it.
             version: Version::first(0),
             created: now,
             accessed: now,
@@ -152,17 +172,4 @@ impl fmt::Debug for NewSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewSession").field("principal", &self.principal).finish_non_exhaustive()
     }
-}
-
-/// Longest timeout that is kept as it is; anything longer lives as long: a thousand years.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(1000 * 366 * 86_400);
-
-/// A timeout in whole milliseconds. Zero is an error.
-pub(crate) fn checked_timeout(timeout: Duration, name: &str) -> Result<Duration, ConfigError> {
-    if timeout < Duration::from_millis(1) {
-        return Err(ConfigError::new(format!(
-            "the {name} timeout is {timeout:?}, which ends every session at once; give at least 1 ms"
-        )));
-    }
-    Ok(Duration::from_millis(timeout.min(LONGEST_TIMEOUT).as_millis() as u64))
 }

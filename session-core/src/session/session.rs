@@ -8,22 +8,50 @@ use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
 
 use crate::error::Error;
-use crate::id::{PresentedIds, SessionId};
+use crate::id::SessionId;
 use crate::record::{Attribute, Attributes, Record, RecordKey, read};
 use crate::time::Time;
 use crate::visit::{Kept, Phase, State, Update, Visit};
 
 use super::attr_key::{AttrName, Name, WriteName};
-use super::new_session::{NewSession, checked_timeout};
+use super::timeout::checked_timeout;
 
 /// One visitor's session.
 ///
-/// Reading and changing attributes never waits: changes are collected and saved together, in a
-/// request when the handler has returned, elsewhere by [`save`](Session::save). Cloning gives
-/// another handle to the same session.
+/// Reading and changing attributes never waits. Changes are collected and saved together: in a request when
+/// the handler has returned, elsewhere by [`save`](Session::save). `Clone` gives another handle to the same
+/// session.
 ///
-/// A handle whose session was removed or replaced goes on telling what the session was, and
-/// answers writes with [`Error::Gone`].
+/// After the session was removed or replaced, its handles still tell its id, principal and times. Their
+/// writes fail with [`Error::Gone`].
+///
+/// ```
+/// use session_core::{AttrKey, Error, Session};
+///
+/// const CART: AttrKey<Vec<String>> = AttrKey::new("Cart");
+///
+/// async fn add_to_cart(session: &Session, article: &str) -> Result<usize, Error> {
+///     if let Some(last) = session.attr::<String>("LastAdded")? {
+///         println!("{:?} added {last} before", session.principal());
+///     }
+///     // Collected, and saved with the next save.
+///     session.set_attr("LastAdded", article)?;
+///     // Saved now, on top of whatever another request has saved meanwhile.
+///     let cart = session.update_attr(CART, |cart| {
+///         let mut cart = cart.unwrap_or_default();
+///         cart.push(article.to_owned());
+///         cart
+///     });
+///     Ok(cart.await?.len())
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let sessions = session_core::SessionManager::new(session_core::MemoryStore::new());
+/// # let session = sessions.create(session_core::NewSession::new()).await?;
+/// # assert_eq!(add_to_cart(&session, "tea").await?, 1);
+/// # assert_eq!(add_to_cart(&session, "jam").await?, 2);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Session {
     visit: Visit,
@@ -31,6 +59,10 @@ pub struct Session {
 }
 
 impl Session {
+    pub(super) fn of(visit: Visit, generation: u32) -> Self {
+        Session { visit, generation }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.visit.0.state.lock()
     }
@@ -53,10 +85,12 @@ impl Session {
         view.or_else(told).expect("a handle is made for a session that is there")
     }
 
-    /// The value of an attribute; `None` if there is none.
+    /// Reads an attribute, with the changes of this request. `None` if the session does not have it.
     ///
-    /// A value of another type is [`Error::Attribute`], and stays as it is. [`Error::Gone`] if
-    /// another session has taken this one's place in the request.
+    /// # Errors
+    ///
+    /// [`Error::Attribute`] if the value has another type; it is not changed. [`Error::Gone`] if another
+    /// session was started in this request and has replaced this one.
     pub fn attr<T: DeserializeOwned>(&self, key: impl AttrName<T>) -> Result<Option<T>, Error> {
         let state = self.state();
         if state.generation() != self.generation {
@@ -66,28 +100,31 @@ impl Session {
         Ok(state.value(name)?)
     }
 
-    /// The value of a constant attribute; `None` if there is none.
+    /// Reads a constant attribute. `None` if the session does not have it.
+    ///
+    /// [`Error::Attribute`] if the value has another type.
     pub fn constant<T: DeserializeOwned>(&self, key: impl AttrName<T>) -> Result<Option<T>, Error> {
-        // Out of the lock, as constants can't change.
+        // Reading a value takes time, and constants never change: the lock is not needed for that.
         let constants = self.constants();
         let name = key.name();
         constants.get(name).map(|value| read(name, value)).transpose().map_err(Error::from)
     }
 
-    /// All constant attributes.
+    /// All constant attributes. They share memory with the session: nothing is copied.
     pub fn constants(&self) -> Attributes {
         self.tell(|_, record| record.constants.clone())
     }
 
-    /// A copy of all attributes, with the changes of this request. None where another session
-    /// has taken this one's place.
+    /// All attributes, with the changes of this request. Later changes do not show in it.
+    ///
+    /// Empty if another session was started in this request and has replaced this one.
     pub fn attrs(&self) -> Attributes {
         let state = self.state();
         let view = if state.generation() == self.generation { state.view() } else { None };
         view.map(|record| record.attributes).unwrap_or_default()
     }
 
-    /// The attributes, for a new session.
+    /// The attributes, for a new session that copies them.
     pub(crate) fn kept(&self) -> Result<(Attributes, Kept), Error> {
         let state = self.state();
         match state.view() {
@@ -98,12 +135,15 @@ impl Session {
         }
     }
 
-    /// Sets an attribute, to be saved with the rest.
+    /// Sets an attribute. It is saved together with the other changes: see [`save`](Session::save).
+    ///
+    /// If two requests set the same attribute, the later save wins, for this attribute alone. Use
+    /// [`update_attr`](Session::update_attr) where the new value depends on the old one.
     ///
     /// # Errors
     ///
-    /// [`Error::Attribute`] if the value has no JSON form or makes the session too large, and
-    /// [`Error::Gone`] if the session ended; nothing is changed then.
+    /// [`Error::Attribute`] if the value can't be written as JSON or makes the session too large,
+    /// [`Error::Gone`] if the session was removed or replaced. Nothing is changed then.
     pub fn set_attr<V: Serialize + ?Sized>(&self, key: impl WriteName<V>, value: &V) -> Result<(), Error> {
         let attribute = Attribute::new(key.name(), value)?;
         let mut state = self.writable()?;
@@ -112,15 +152,22 @@ impl Session {
         Ok(())
     }
 
-    /// Removes an attribute; silent if there is none.
+    /// Removes an attribute. Does nothing if the session does not have it.
+    ///
+    /// [`Error::Gone`] if the session was removed or replaced.
     pub fn remove_attr(&self, key: impl Name) -> Result<(), Error> {
         self.writable()?.change(|changes| changes.remove(key.name()));
         Ok(())
     }
 
-    /// Reads an attribute and removes it, for messages that are shown once.
+    /// Reads an attribute and removes it, for messages that are shown once ("flash messages").
     ///
-    /// A value of another type is an error, and stays.
+    /// Two requests at the same moment may both get the value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Attribute`] if the value has another type; it is not removed. [`Error::Gone`] if the session
+    /// was removed or replaced.
     pub fn take_attr<T: DeserializeOwned>(&self, key: impl AttrName<T>) -> Result<Option<T>, Error> {
         let name = key.name();
         let mut state = self.writable()?;
@@ -131,22 +178,22 @@ impl Session {
         Ok(value)
     }
 
-    /// Changes an attribute now and atomically, and gives what was stored.
+    /// Changes an attribute atomically, saves it now, and returns the value that was stored.
     ///
-    /// `update` gets the stored value, or `None`, and returns the new one. If another request or
-    /// process saves the session meanwhile, it runs again on the newer value, so it must have no
-    /// side effects. Changes collected before are saved with it. A session that was started in
-    /// this request is not stored yet: the update happens in memory.
+    /// `update` is called with the present value, or `None`, and returns the new one. If another request or
+    /// process saves the session in between, `update` is called again with the newer value, so it must have
+    /// no side effects. Changes that were collected before are saved with it. A session that was started in
+    /// this request is not stored yet, so it is only changed in memory.
     ///
     /// # Errors
     ///
-    /// [`Error::Gone`] if the session ended, [`Error::Store`] if the store failed,
-    /// [`Error::Conflict`] if others were faster at each of many attempts, [`Error::Attribute`]
-    /// if the value has another type. What was collected stays collected.
+    /// [`Error::Gone`] if the session has ended, [`Error::Store`] if the store failed, [`Error::Conflict`] if
+    /// other writers were faster at each of 1000 attempts, [`Error::Attribute`] if the value has another type.
+    /// What was collected stays collected.
     ///
     /// # Cancel safety
     ///
-    /// When cancelled, the update is stored as a whole or not at all.
+    /// If the future is dropped, the update is stored as a whole or not at all.
     ///
     /// ```
     /// # use session_core::{AttrKey, Error, Session};
@@ -164,38 +211,48 @@ impl Session {
         self.visit.update(Update { generation: self.generation, name: key.name(), compute: update }).await
     }
 
-    /// Saves now what was collected.
+    /// Saves the collected changes now.
     ///
-    /// In a request, attributes and settings; starting, renewing and removing wait until the
-    /// handler has returned. After the response head has left, and without a request, everything.
-    /// Nothing is to be saved of a session that the handler has removed: that is [`Error::Gone`].
+    /// - In a request this saves attributes and settings. Starting, renewing and removing a session wait until
+    ///   the handler has returned.
+    /// - After the response head was sent, and without a request, this saves everything.
     ///
-    /// The errors are those of [`update_attr`](Session::update_attr); what was collected stays
-    /// collected. When cancelled, changes are stored together or not at all.
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the session has ended, or the handler has removed it; [`Error::Store`] if the store
+    /// failed; [`Error::Conflict`] if other writers were faster at each of 1000 attempts; [`Error::Attribute`]
+    /// if another writer has made the session so large that the changes no longer fit. What was collected
+    /// stays collected.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the changes are stored together or not at all.
     pub async fn save(&self) -> Result<(), Error> {
         self.visit.save(self.generation).await
     }
 
-    /// The place of this session's request, for integrations.
+    /// The visit of this session, for integrations.
     #[doc(hidden)]
     pub fn visit(&self) -> &Visit {
         &self.visit
     }
 
-    /// Drops what was collected in this request: changes, and a start, renewal or removal.
+    /// Drops everything that this request has collected: changes, and a start, renewal or removal. What was
+    /// already saved stays.
     pub fn discard(&self) {
         self.state().discard();
     }
 
-    /// Keeps the data under a new id; the old id ends. To be done at any change of privilege.
+    /// Gives the session a new id and keeps its data. Call it whenever the user's rights change.
     ///
-    /// [`id`](Session::id) tells the new id at once. It is stored in one step when the handler
-    /// has returned: exactly one of the two ids works at any time.
+    /// The new id is stored in one step when the handler has returned: at any time exactly one of the two ids
+    /// works. [`id`](Session::id) returns the new id at once.
     ///
     /// # Errors
     ///
-    /// [`Error::Gone`]; [`Error::HeadSent`] when the client can't learn the new id any more;
-    /// [`Error::Random`].
+    /// [`Error::HeadSent`] if the response head was already sent, because the client would not learn the new
+    /// id; [`Error::Gone`] if the session was removed or replaced; [`Error::Random`] if no id could be
+    /// generated.
     pub fn renew_id(&self) -> Result<(), Error> {
         let id = self.visit.environment().draw_id()?;
         let mut state = self.writable()?;
@@ -206,31 +263,38 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session: a logout. Other handles of this request then find none.
+    /// Ends the session: a logout. From then on this request has no session.
     ///
-    /// In a handler that is all: it is carried out when the handler has returned, and
-    /// [`save`](Session::save) before that is [`Error::Gone`]. Once the response head has left, and
-    /// without a request, `save` carries it out.
+    /// In a handler nothing else is needed: the session is deleted when the handler has returned.
+    /// [`save`](Session::save) before that fails with [`Error::Gone`]. After the response head was sent, and
+    /// without a request, `save` deletes it.
     ///
-    /// It ends the id that this request came with. If another request renews the session at the
-    /// same moment, the new id goes on; ending all of a principal's sessions ends that too.
+    /// This ends the id that the request came with. If another request renews the session at the same moment,
+    /// the new id stays valid; [`SessionManager::end_all_of`](crate::manager::SessionManager::end_all_of) ends
+    /// that one too.
     pub fn remove(&self) {
-        // A handle to a session that another one replaced has nothing left to remove.
+        // If another session has replaced this one, nothing is left to remove.
         if let Ok(mut state) = self.writable() {
             state.remove();
         }
     }
 
-    /// Changes how long the session lives on unused, from now on. Whole milliseconds.
+    /// Changes how long the session lives after its last request. Cut to whole milliseconds.
     ///
-    /// [`Error::Config`] if it is zero.
+    /// The absolute timeout stays. Saved like an attribute: see [`set_attr`](Session::set_attr).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if it is below 1 ms, [`Error::Gone`] if the session was removed or replaced.
     pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), Error> {
-        let timeout = checked_timeout(timeout, "idle")?;
+        let timeout = checked_timeout(timeout, "idle_timeout")?;
         self.writable()?.change(|changes| changes.idle_timeout = Some(timeout));
         Ok(())
     }
 
-    /// Changes whether the client keeps its cookie when it is closed.
+    /// Changes whether the session's cookie survives closing the browser. Saved like an attribute.
+    ///
+    /// [`Error::Gone`] if the session was removed or replaced.
     pub fn set_persistent(&self, persistent: bool) -> Result<(), Error> {
         self.writable()?.change(|changes| changes.persistent = Some(persistent));
         Ok(())
@@ -242,20 +306,22 @@ impl Session {
         state.is_new() && state.generation() == self.generation
     }
 
-    /// The id that the client has, or will have after this request. Keep it secret; to name a
-    /// session, use [`handle`](Session::handle).
+    /// The secret id that the client has, or will have after this request.
+    ///
+    /// Whoever knows it is the visitor, so keep it out of logs and pages. To name a session, use
+    /// [`handle`](Session::handle).
     pub fn id(&self) -> SessionId {
         self.tell(|id, _| id.clone())
     }
 
-    /// A name of the session for lists and logs that is of no use as a cookie. It changes when
-    /// the session is renewed: unlike [`id`](Session::id), which tells the new id at once, it is
-    /// the old one until the renewal is stored.
+    /// A public name of the session, for lists and logs: the hash of its id. It does not work as a cookie.
+    ///
+    /// It changes when the session is renewed: until the renewal is stored, this is the old handle.
     pub fn handle(&self) -> RecordKey {
         self.tell(|_, record| record.key)
     }
 
-    /// Who is signed in.
+    /// The id or name of the user who is signed in. `None` for an anonymous session.
     pub fn principal(&self) -> Option<Arc<str>> {
         self.tell(|_, record| record.principal.clone())
     }
@@ -265,39 +331,41 @@ impl Session {
         self.tell(|_, record| record.created)
     }
 
-    /// When the session was last used before this request, to within a minute.
+    /// When the session was last used before this request. Up to 1/30 of the idle timeout earlier than the
+    /// true time, at most 60 s, because not every use is written to the store.
     pub fn accessed(&self) -> Time {
         self.tell(|_, record| record.accessed)
     }
 
-    /// How long the session lives on unused.
+    /// How long the session lives after its last request.
     pub fn idle_timeout(&self) -> Duration {
         self.view().idle_timeout
     }
 
-    /// Whether the client keeps its cookie when it is closed.
+    /// Whether the session's cookie survives closing the browser.
     pub fn persistent(&self) -> bool {
         self.view().persistent
     }
 
-    /// When the session ends if it is not used after this request.
+    /// When the session ends if this request is its last: at the idle or the absolute deadline, whichever is
+    /// earlier.
     pub fn expires_at(&self) -> Time {
         let mut record = self.view();
         record.accessed = record.accessed.max(self.visit.environment().now());
         record.expires_at()
     }
 
-    /// A value that a page puts into its forms, to tell them from another site's: what is sent back
-    /// goes to [`check_csrf`](Session::check_csrf).
+    /// A token for the hidden field of a form, against cross-site request forgery (CSRF). When the form is
+    /// sent, give the field's value to [`check_csrf`](Session::check_csrf).
     ///
-    /// Each session has its own, and another one once it is [renewed](Session::renew_id); nothing
-    /// is stored for it. It is of no use as an id or a handle, but belongs into this visitor's
-    /// pages only: not into addresses, and not into a compressed page that repeats what a request
-    /// said, from whose size it can be guessed.
+    /// Each session has its own token. [Renewing](Session::renew_id) the session changes it. Nothing is stored
+    /// for it. It does not work as an id or a handle. Put it only into pages for this visitor: not into
+    /// addresses, and not into a compressed page that repeats text from the request, because the size of such
+    /// a page tells an attacker whether a guess was right (BREACH).
     ///
-    /// `SameSite` already keeps out what other *sites* send. This also keeps out the other hosts of
-    /// one's own site, which browsers count as the same, and is needed where the cookie is
-    /// `SameSite=None`. Neither helps where a mere GET changes something.
+    /// The cookie's `SameSite=Lax` already refuses forms of other *sites*. The token also refuses forms of
+    /// other hosts of your own site, which browsers treat as the same site. With `SameSite=None` the token is
+    /// the only protection. Neither protects a handler that changes something on GET.
     ///
     /// ```
     /// # use session_core::{Error, Session};
@@ -313,69 +381,16 @@ impl Session {
         self.tell(|id, _| id.csrf_token())
     }
 
-    /// Whether this is the session's [`csrf_token`](Session::csrf_token). Compares in constant
-    /// time.
+    /// Whether `presented` is the session's [`csrf_token`](Session::csrf_token). Compares in constant time.
     ///
-    /// To be asked before [`renew_id`](Session::renew_id), as a form from before has the earlier
-    /// value.
+    /// Call it before [`renew_id`](Session::renew_id): the form was made with the token of the old id.
     #[must_use]
     pub fn check_csrf(&self, presented: &str) -> bool {
         self.csrf_token().as_bytes().ct_eq(presented.as_bytes()).into()
     }
 }
 
-impl Visit {
-    /// Loads the session of the first presented id that has one; only once, however often called.
-    /// The session, if there is one then.
-    ///
-    /// An error means that the store failed: there may be a session. The next call tries again.
-    /// May be cancelled.
-    pub async fn open(&self, presented: &PresentedIds) -> Result<Option<Session>, Error> {
-        let present = self.load(presented).await?;
-        Ok(present.map(|generation| self.handle_of(generation)))
-    }
-
-    /// [`open`](Visit::open) where that needs no waiting: `None` if it does.
-    pub fn open_now(&self, presented: &PresentedIds) -> Option<Result<Option<Session>, Error>> {
-        let loaded = self.load_now(presented)?;
-        Some(loaded.map(|present| present.map(|generation| self.handle_of(generation))))
-    }
-
-    /// The session, if there is one.
-    pub fn session(&self) -> Option<Session> {
-        let present = self.0.state.lock().present();
-        present.map(|generation| self.handle_of(generation))
-    }
-
-    fn handle_of(&self, generation: u32) -> Session {
-        Session { visit: self.clone(), generation }
-    }
-
-    /// Starts a session under a fresh id; one that is there is replaced. It is stored when the
-    /// visit is committed.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`NewSession`]'s values and timeouts, [`Error::Random`] if no id could be made, and
-    /// [`Error::HeadSent`] when the client can't learn the id any more. Nothing is changed then.
-    pub fn start(&self, new: NewSession) -> Result<Session, Error> {
-        let started = new.started(self.environment())?;
-        let mut state = self.0.state.lock();
-        if state.phase == Phase::Answered {
-            return Err(Error::HeadSent("started"));
-        }
-        state.start(started);
-        Ok(self.handle_of(state.generation()))
-    }
-}
-
-impl fmt::Debug for Visit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Visit").field(&self.session()).finish()
-    }
-}
-
-/// Shows the fingerprint of the handle only.
+/// Shows only the fingerprint of the handle.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({})", self.handle().fingerprint())

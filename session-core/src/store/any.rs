@@ -13,14 +13,30 @@ use super::outcome::{Created, Renewed, Saved};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A store of any type, chosen at run time.
+/// A store of any type, for an application that chooses its store at run time.
 ///
-/// It is a store itself. `Clone` shares it.
+/// It is a [`Store`] itself. `Clone` shares the store inside. Each operation costs one more allocation.
+///
+/// ```
+/// use session_core::{AnyStore, MemoryStore, SessionManager, Store};
+///
+/// fn store_of(setting: &str) -> Option<AnyStore> {
+///     match setting {
+///         "memory" => Some(AnyStore::new(MemoryStore::new())),
+///         // Other stores go here.
+///         _ => None,
+///     }
+/// }
+///
+/// let store = store_of("memory").expect("the setting is known");
+/// assert_eq!(store.name(), "memory");
+/// let sessions = SessionManager::new(store);
+/// ```
 #[derive(Clone)]
 pub struct AnyStore(Arc<dyn DynStore>);
 
 impl AnyStore {
-    /// Forgets the type of a store.
+    /// Wraps a store of any type.
     pub fn new(store: impl Store) -> Self {
         AnyStore(Arc::new(store))
     }
@@ -79,7 +95,7 @@ impl Store for AnyStore {
     }
 }
 
-/// The twin of [`Store`] that can be a trait object, which `async fn` does not allow.
+/// The methods of [`Store`] with boxed futures, because a trait with `async fn` can't be a trait object.
 trait DynStore: Send + Sync {
     fn name(&self) -> &'static str;
     fn capabilities(&self) -> Capabilities;

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-/// Pauses between attempts: each about twice as long as the one before, with jitter, so that callers which
-/// failed together do not come back together.
+/// Pauses between attempts: exponential backoff with jitter, so that callers which failed together do not all
+/// try again at the same moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     first: Duration,
@@ -11,12 +11,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses from `first` up to `longest`, and up to twice that by jitter.
+    /// Pauses that double from `first` up to `longest`. Jitter makes each up to twice as long.
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Backoff { first, longest }
     }
 
-    /// The pauses, without end.
+    /// The pauses, as an iterator that never ends.
     pub fn pauses(self) -> impl Iterator<Item = Duration> + Send {
         let settings = ExponentialBuilder::default().with_min_delay(self.first).with_max_delay(self.longest);
         settings.with_jitter().without_max_times().build()

@@ -1,29 +1,36 @@
-/// What a store can do beyond the contract. The default is nothing.
+/// Which optional operations a store has. The default is none.
+///
+/// ```
+/// use session_core::Capabilities;
+///
+/// let capabilities = Capabilities::NONE.with_list();
+/// assert!(capabilities.list && !capabilities.principals);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// [`Store::list`](super::Store::list).
+    /// Whether the store has [`Store::list`](super::Store::list).
     pub list: bool,
-    /// [`Store::of_principal`](super::Store::of_principal) and
+    /// Whether the store has [`Store::of_principal`](super::Store::of_principal) and
     /// [`Store::delete_of_principal`](super::Store::delete_of_principal).
     pub principals: bool,
 }
 
 impl Capabilities {
-    /// Nothing beyond the contract.
+    /// No optional operation.
     pub const NONE: Capabilities = Capabilities { list: false, principals: false };
 
-    /// All of them.
+    /// All optional operations.
     pub const ALL: Capabilities = Capabilities { list: true, principals: true };
 
-    /// Adds [`Store::list`](super::Store::list).
+    /// Says that the store has [`Store::list`](super::Store::list).
     #[must_use]
     pub const fn with_list(mut self) -> Self {
         self.list = true;
         self
     }
 
-    /// Adds [`Store::of_principal`](super::Store::of_principal) and
+    /// Says that the store has [`Store::of_principal`](super::Store::of_principal) and
     /// [`Store::delete_of_principal`](super::Store::delete_of_principal).
     #[must_use]
     pub const fn with_principals(mut self) -> Self {
@@ -32,20 +39,21 @@ impl Capabilities {
     }
 }
 
-/// What one call of [`Store::purge_expired`](super::Store::purge_expired) did. The default is nothing, and nothing left.
+/// What one call of [`Store::purge_expired`](super::Store::purge_expired) did. The default says that nothing was
+/// deleted and nothing is left to delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Purged {
-    /// How many expired records were deleted.
+    /// The number of expired records that were deleted.
     pub expired: u64,
-    /// How many records gave way to newer ones since the last call, in a store that was full.
+    /// The number of records that were evicted since the last call because the store was full.
     pub evicted: u64,
     /// Whether expired records may be left.
     pub more: bool,
 }
 
 impl Purged {
-    /// So many expired records were deleted, and there may be `more`. None were evicted.
+    /// Says that `expired` records were deleted, and whether there may be `more`. No record was evicted.
     pub const fn new(expired: u64, more: bool) -> Self {
         Purged { expired, evicted: 0, more }
     }

@@ -8,59 +8,91 @@ use super::capabilities::{Capabilities, Purged};
 use super::immediate::ImmediateStore;
 use super::outcome::{Created, Renewed, Saved};
 
-/// Where records are kept.
+/// Keeps records: the contract that every store fulfils.
 ///
-/// The contract has one idea: nothing but [`create`](Store::create) and
-/// [`renew`](Store::renew) makes a record, and a record is saved only against the version it
-/// was loaded with. An implementation writes plain `async fn`; [`crate::conformance`] (feature
-/// `conformance`) proves it, one line per behaviour.
+/// Two rules carry the whole contract. Only [`create`](Store::create) and [`renew`](Store::renew) make a
+/// record. A record is replaced only if it still has the [`Version`] that the writer loaded. So no update is
+/// lost, and no slow writer brings back a session that has ended.
 ///
-/// A store has no clock. Time comes as an argument, in `save` and `renew` as the `accessed` of
-/// the record that is written: a record that has [expired](Record::is_expired) by then counts
-/// as missing. Every operation may be cancelled at any await, and then has taken effect as a
-/// whole or not at all.
+/// - **Time** is an argument; a store has no clock. In `save` and `renew` it is the `accessed` of the record
+///   that is written. A record that has [expired](Record::is_expired) by that time counts as missing.
+/// - **Cancelling**: the caller may drop the future of an operation at any await. The operation has then taken
+///   effect as a whole or not at all.
+/// - **Errors** are for a store that can't answer. What it does answer is an outcome, such as
+///   [`Saved::Conflict`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use session_core::{Created, MemoryStore, Record, RecordKey, Saved, Store, StoreError, Time, Version};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StoreError> {
+/// let store = MemoryStore::new();
+/// let (key, now) = (RecordKey::from_bytes([7; 32]), Time::from_unix_millis(1_767_225_600_000));
+/// let (first, second) = (Version::from_number(1 << 32), Version::from_number(2 << 32));
+///
+/// let mut record = Record::new(key, first, now, Duration::from_secs(1800));
+/// assert_eq!(store.create(&record).await?, Created::Done);
+/// assert_eq!(store.create(&record).await?, Created::Exists);
+///
+/// record.version = second;
+/// assert_eq!(store.save(&record, first).await?, Saved::Done);
+/// // Whoever still has the first version is too late.
+/// assert_eq!(store.save(&record, first).await?, Saved::Conflict);
+///
+/// store.delete(&key).await?;
+/// assert_eq!(store.save(&record, second).await?, Saved::Missing);
+/// # Ok(()) }
+/// ```
+///
+/// # Writing a store
+///
+/// Implement the trait with plain `async fn`, without a macro. The conformance suite, the module
+/// `conformance` of the feature with this name, then tests it: one line runs all tests. The repository has a
+/// small store in `session-core/examples/own_store.rs`, and a guide through it in `docs/guides/own-store.md`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a session store",
     note = "implement `session_core::Store` for it, or use `session_core::MemoryStore`; share one by cloning it, or an `AnyStore` of it"
 )]
 pub trait Store: Send + Sync + 'static {
-    /// The store's name in errors and logs.
+    /// The store's name in errors and logs, such as "redis".
     fn name(&self) -> &'static str;
 
-    /// What this store can do beyond the contract.
+    /// Which optional operations this store has. Default: none.
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }
 
-    /// Inserts a record. [`Created::Exists`] if its key is taken: an existing record is never overwritten,
-    /// not even an expired one.
+    /// Inserts a record. [`Created::Exists`] if its key is taken: an existing record is never overwritten, not
+    /// even an expired one.
     fn create(&self, record: &Record) -> impl Future<Output = Result<Created, StoreError>> + Send;
 
-    /// Looks up a record: `None` for one that is unknown, removed, or expired by `now`.
+    /// Looks up a record. `None` if it is unknown, was deleted, or has expired by `now`.
     fn load(&self, key: &RecordKey, now: Time) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 
-    /// The version that [`load`](Store::load) would give.
+    /// Looks up the version of a record. `None` where [`load`](Store::load) would return `None`.
     ///
-    /// For a store before this one, to tell whether its copy is still right: worth doing without
-    /// fetching the whole record where that is possible.
+    /// A cache before this store asks for it to check whether its copy is current. The default loads the whole
+    /// record; override it where the store can read the version alone.
     fn version(&self, key: &RecordKey, now: Time) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send {
         async move { Ok(self.load(key, now).await?.map(|record| record.version)) }
     }
 
-    /// Replaces the record of the same key if it still has the expected version.
+    /// Replaces the record with the same key if it still has the `expected` version. Never inserts one.
     ///
-    /// Of the stored `accessed` and the new one, the later stays.
+    /// If the stored `accessed` is later than that of `record`, the stored one is kept.
     fn save(&self, record: &Record, expected: Version) -> impl Future<Output = Result<Saved, StoreError>> + Send;
 
-    /// Moves `accessed` forward, and nothing else, not even the version.
+    /// Moves the `accessed` of a record forward. Changes nothing else, not even the version.
     ///
-    /// Silent if the record is unknown, expired by `accessed`, or was used later than that.
+    /// Does nothing if the record is unknown, has expired by `accessed`, or was used later than that.
     fn touch(&self, key: &RecordKey, accessed: Time) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Replaces the record `old` of the expected version by a record of another key, in one
-    /// step: whatever happens, exactly one of the two is there.
+    /// Replaces the record `old`, if it has the `expected` version, by `record`, which has another key.
     ///
-    /// [`Renewed::Exists`] if the new key is taken; then the old record stays.
+    /// This is one step: after a crash, an error or a race exactly one of the two records is there.
+    /// [`Renewed::Exists`] if the new key is taken; the old record then stays.
     fn renew(
         &self,
         old: &RecordKey,
@@ -68,19 +100,22 @@ pub trait Store: Send + Sync + 'static {
         record: &Record,
     ) -> impl Future<Output = Result<Renewed, StoreError>> + Send;
 
-    /// Deletes a record; silent if there is none.
+    /// Deletes a record. Does nothing if there is none.
     fn delete(&self, key: &RecordKey) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Deletes records that have expired by `now`, about `limit` at most.
+    /// Deletes at most about `limit` records that have expired by `now`. It is called in the background, again
+    /// and again while [`Purged::more`] is `true`.
     fn purge_expired(&self, now: Time, limit: usize) -> impl Future<Output = Result<Purged, StoreError>> + Send;
 
-    /// Live records, at most `limit`, in no particular order.
+    /// Live records, at most `limit`, in no particular order. Optional: see [`Capabilities::list`].
     fn list(&self, now: Time, limit: usize) -> impl Future<Output = Result<Vec<Record>, StoreError>> + Send {
         let _ = (now, limit);
         std::future::ready(Err(StoreError::unsupported(self.name(), "listing sessions")))
     }
 
-    /// The live records of a principal.
+    /// The live records of a principal, in no particular order. Optional: see [`Capabilities::principals`].
+    ///
+    /// It must not miss one: ending all sessions of a user relies on it.
     fn of_principal(
         &self,
         principal: &PrincipalKey,
@@ -90,7 +125,11 @@ pub trait Store: Send + Sync + 'static {
         std::future::ready(Err(StoreError::unsupported(self.name(), "finding a principal's sessions")))
     }
 
-    /// Deletes all records of a principal but one; how many live ones there were, as of `now`.
+    /// Deletes all records of a principal, except the one with the key `except`. Returns how many of them were
+    /// live at `now`.
+    ///
+    /// The default finds them by [`of_principal`](Store::of_principal) and deletes one after the other. It
+    /// repeats that for sessions that are renewed meanwhile, but spares those that start meanwhile.
     fn delete_of_principal(
         &self,
         principal: &PrincipalKey,
@@ -100,7 +139,7 @@ pub trait Store: Send + Sync + 'static {
         async move {
             let mut deleted = 0;
             let mut last_start = None;
-            // Again, until no session is left that was there: renewed meanwhile, it has another key.
+            // A session that is renewed meanwhile has another key, so the first list does not name it.
             for _ in 0..100 {
                 let mut records = self.of_principal(principal, now).await?;
                 records.retain(|record| Some(&record.key) != except);
@@ -118,14 +157,14 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Flushes what is not yet written and stops background work. May be called twice.
+    /// Writes what is still in a queue, and stops background work. May be called twice. Default: does nothing.
     fn close(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// What this store can answer without waiting. `None`, the default, for a store that always waits.
+    /// The part of this store that answers without waiting. Default: `None`, for a store that always waits.
     ///
-    /// A request then needs no task and no timer. See [`ImmediateStore`].
+    /// A store in memory returns itself. Requests then need no task and no timer. See [`ImmediateStore`].
     fn immediate(&self) -> Option<&dyn ImmediateStore> {
         None
     }

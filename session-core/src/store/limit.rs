@@ -6,14 +6,15 @@ use std::time::Duration;
 use crate::clock::background;
 use crate::error::StoreError;
 
-/// Bounds how long an operation of a store may take. Without a tokio runtime there is no timer and so no bound.
+/// Fails an operation of a store that takes longer than `limit`, and drops its future. Without a tokio runtime
+/// there is no timer and so no limit.
 pub(crate) async fn within<T>(
     limit: Duration,
     store: &'static str,
     operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     let mut operation = pin!(operation);
-    // A store that answers at once needs no timer, and so no runtime.
+    // Polled once before a timer is made: a store that answers at once needs no runtime.
     let first = poll_fn(|context| Poll::Ready(operation.as_mut().poll(context))).await;
     if let Poll::Ready(answer) = first {
         return answer;

@@ -1,6 +1,8 @@
-//! Where records are kept: the contract, and what every caller of a store needs.
+//! Where records are kept: the contract [`Store`], its optional parts [`FastStore`] and [`ImmediateStore`], and
+//! what every caller of a store needs: time limits, retries and backoff.
 //!
-//! This room knows records, times and errors. It may not know sessions, visits, managers, or any one store.
+//! This room may know records, times and errors. It may not know sessions, visits or the manager, nor any
+//! particular store.
 
 mod any;
 mod backoff;

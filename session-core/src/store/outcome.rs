@@ -1,5 +1,5 @@
-//! What a write can answer. Each operation has a type of its own, so that an answer which can't happen
-//! can't be written.
+//! What a write can answer. Each operation has its own type, so that a store can't return an answer that makes
+//! no sense for the operation. None of them may get more variants: every caller handles each.
 
 /// Outcome of [`Store::create`](super::Store::create).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Saved {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Renewed {
-    /// The new record has taken the old one's place.
+    /// The new record has replaced the old one.
     Done,
     /// The old record has another version; nothing was written.
     Conflict,
@@ -41,13 +41,13 @@ pub enum Renewed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Buried {
-    /// No record of this key is here any more, and copies are refused.
+    /// The record is deleted, and copies of it are refused.
     Done,
-    /// A live record of another version is here and stays.
+    /// A live record of another version is here; nothing was written.
     Conflict,
 }
 
-/// What retries have to know of an outcome.
+/// What the code that repeats writes has to know about an outcome.
 pub(super) trait Outcome: Copy + PartialEq {
     const DONE: Self;
     fn is_conflict(self) -> bool;

@@ -18,9 +18,8 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_
 
 /// A store with a time limit for each operation, and retries where repeating is safe.
 ///
-/// Repeating a write whose connection broke is safe because each attempt to change a record
-/// bears its own mark in the version: if the repeated write meets a record with that mark, the
-/// first attempt had arrived.
+/// A write whose connection broke can be repeated because its version has a mark that no other write has. If
+/// the repeated write finds a record with this mark, the first attempt took effect.
 pub(crate) struct PatientStore {
     store: AnyStore,
     never_waits: bool,
@@ -34,12 +33,12 @@ impl PatientStore {
         PatientStore { store, never_waits, time_limit, attempts }
     }
 
-    /// The store itself, for what needs no retries.
+    /// The store itself, for operations that are not repeated.
     pub(crate) fn store(&self) -> &AnyStore {
         &self.store
     }
 
-    /// See [`ImmediateStore::never_waits`].
+    /// Whether no operation ever waits: see [`ImmediateStore::never_waits`].
     pub(crate) fn never_waits(&self) -> bool {
         self.never_waits
     }
@@ -83,8 +82,8 @@ impl PatientStore {
         self.patiently(self.repeat(|| self.store.of_principal(principal, now))).await
     }
 
-    /// On the heap, because a handler's future is as large as the largest it may await, and most
-    /// requests never get here.
+    /// Boxed, because a handler's future is as large as the largest future that it may await, and most requests
+    /// never get here.
     fn patiently<'a, T: Send + 'a>(
         &'a self,
         operation: impl Future<Output = Result<T, StoreError>> + Send + 'a,
@@ -92,7 +91,7 @@ impl PatientStore {
         Box::pin(self.within_limit(operation))
     }
 
-    /// Bounds all attempts together.
+    /// Limits the time of all attempts together.
     pub(crate) async fn within_limit<T>(
         &self,
         operation: impl Future<Output = Result<T, StoreError>>,
@@ -100,7 +99,7 @@ impl PatientStore {
         within(self.time_limit, self.store.name(), operation).await
     }
 
-    /// For what has the same effect however often it is done.
+    /// Repeats an operation that has the same effect however often it is done.
     async fn repeat<T, F>(&self, operation: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -117,7 +116,7 @@ impl PatientStore {
         }
     }
 
-    /// For what may have taken effect although it failed.
+    /// Repeats a write, which may have taken effect although it failed.
     async fn write<T: Outcome, F>(&self, record: &Record, operation: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
@@ -137,11 +136,11 @@ impl PatientStore {
         }
     }
 
-    /// A write was refused after an attempt of unknown outcome: had that one arrived?
+    /// A write was refused after an attempt of unknown outcome. Finds out whether that attempt took effect.
     async fn resolve<T: Outcome>(&self, record: &Record, refused: T, doubt: StoreError) -> Result<T, StoreError> {
         match self.repeat(|| self.store.load(&record.key, record.accessed)).await? {
             Some(stored) if stored.version == record.version => Ok(T::DONE),
-            // Somebody saved since; whether over our attempt or instead of it can't be told.
+            // Another writer has saved. It is unknown whether it replaced what our attempt wrote.
             Some(_) if refused.is_conflict() => Err(doubt),
             _ => Ok(refused),
         }

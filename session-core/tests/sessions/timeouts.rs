@@ -283,7 +283,7 @@ async fn expired_sessions_are_purged_in_the_background() {
     let (noticed, mut notices) = tokio::sync::mpsc::unbounded_channel();
     let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).purge_interval(MILLISECOND);
     let observer = move |event: session_core::Event<'_>| {
-        if let session_core::Event::Expired { count } = event {
+        if let session_core::Event::Expired { count, .. } = event {
             let _ = noticed.send(count);
         }
     };

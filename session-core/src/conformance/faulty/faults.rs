@@ -8,22 +8,22 @@ use tokio::sync::Semaphore;
 
 use super::operation::Operation;
 
-/// How a call fails.
+/// The way in which a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The store can't be reached, and nothing happens there. The error says that it may pass.
+    /// The store can't be reached; the operation has no effect. The error says that repeating may help.
     Down,
-    /// The store does what it is asked, but the connection breaks before the answer arrives. The error says that
-    /// it may pass.
+    /// The operation takes effect, but the connection breaks before the answer arrives. The error says that
+    /// repeating may help.
     AnswerLost,
-    /// The store says no, and nothing happens there. The error says that it does not pass.
+    /// The store refuses; the operation has no effect. The error says that repeating does not help.
     Refused,
-    /// The store never answers, and nothing happens there.
+    /// The store never answers; the operation has no effect.
     Silent,
 }
 
-/// What becomes of one call. The default: it succeeds at once.
+/// What one call does. The default is to succeed at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     fault: Option<Fault>,
@@ -32,8 +32,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The call fails so, if it fails. It takes `before` until it has its effect, and `after` from then on until
-    /// it is answered.
+    /// Makes a plan for a call that fails with `fault`, or succeeds for `None`. The call waits for `before`, then
+    /// takes effect, then waits for `after` until it is answered.
     pub const fn new(fault: Option<Fault>, before: Duration, after: Duration) -> Self {
         Plan { fault, before, after }
     }
@@ -51,11 +51,11 @@ impl Plan {
     }
 }
 
-/// What becomes of the calls of a [`FaultyStore`](super::FaultyStore), and how many there were.
+/// Decides what the calls of a [`FaultyStore`](super::FaultyStore) do, and counts them.
 ///
-/// `Clone` shares the handle. A call is counted when it begins. It waits while it is [held](Faults::hold). Then it
-/// takes the first plan that there is for it: of [`fail_next`](Faults::fail_next),
-/// [`fail_every`](Faults::fail_every) and [`decide`](Faults::decide), in this order.
+/// `Clone` shares the handle. A call is counted when it begins. It waits while it is [held](Faults::hold). Then the
+/// first of these that applies decides: [`fail_next`](Faults::fail_next), [`fail_every`](Faults::fail_every),
+/// [`decide`](Faults::decide). Otherwise it succeeds.
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
 
@@ -69,22 +69,23 @@ struct State {
 }
 
 impl Faults {
-    /// Lets one call of this operation fail: the next one for which no earlier `fail_next` waits.
+    /// Makes the next call of this operation fail. Called twice, it makes the next two calls fail, and so on.
     pub fn fail_next(&self, operation: Operation, fault: Fault) {
         self.0.lock().next.push((operation, fault));
     }
 
-    /// Lets every call of these operations fail, until [`recover`](Faults::recover).
+    /// Makes every call of these operations fail, until [`recover`](Faults::recover).
     pub fn fail_every(&self, operations: &[Operation], fault: Fault) {
         self.0.lock().every.extend(operations.iter().map(|operation| (*operation, fault)));
     }
 
-    /// Asks the closure about every call, until [`recover`](Faults::recover). It must not use this handle.
+    /// Asks the closure for the plan of every call, until [`recover`](Faults::recover). The closure must not use
+    /// this handle: that is a deadlock.
     pub fn decide(&self, decide: impl FnMut(Operation) -> Plan + Send + 'static) {
         self.0.lock().decide = Some(Box::new(decide));
     }
 
-    /// Lets no further call fail. Calls that are held stay so.
+    /// Ends all faults and plans. Calls that are held stay held.
     pub fn recover(&self) {
         let mut state = self.0.lock();
         state.next.clear();
@@ -92,24 +93,24 @@ impl Faults {
         state.decide = None;
     }
 
-    /// Holds every further call of these operations, before it has its effect. The gate lets them through.
+    /// Holds every later call of these operations before it takes effect. The gate lets them through.
     pub fn hold(&self, operations: &[Operation]) -> Gate {
         let gate = Gate(Arc::new(Semaphore::new(0)));
         self.0.lock().held.extend(operations.iter().map(|operation| (*operation, Arc::clone(&gate.0))));
         gate
     }
 
-    /// How many calls of this operation have begun.
+    /// The number of calls of this operation that have begun.
     pub fn calls(&self, operation: Operation) -> usize {
         self.0.lock().calls.get(&operation).copied().unwrap_or(0)
     }
 
-    /// How many calls have begun.
+    /// The number of calls of all operations that have begun.
     pub fn all_calls(&self) -> usize {
         self.0.lock().calls.values().sum()
     }
 
-    /// Counts from zero again.
+    /// Sets all counts to zero.
     pub fn forget_calls(&self) {
         self.0.lock().calls.clear();
     }
@@ -121,7 +122,7 @@ impl Faults {
     /// Waits while calls of this operation are held.
     pub(super) async fn pass(&self, operation: Operation) {
         let gate = self.0.lock().held.get(&operation).cloned();
-        // A gate that is dropped is closed as a semaphore, and lets everybody through.
+        // Dropping the gate closes the semaphore; `acquire` then fails, and the call goes on.
         if let Some(gate) = gate
             && let Ok(permit) = gate.acquire().await
         {
@@ -147,18 +148,18 @@ impl fmt::Debug for Faults {
     }
 }
 
-/// Holds calls until it lets them through. Dropping it lets all of them through.
+/// Holds calls until a test lets them through. Dropping the gate lets all of them through.
 #[derive(Debug)]
-#[must_use = "dropping it lets all calls through"]
+#[must_use = "dropping the gate lets all calls through"]
 pub struct Gate(Arc<Semaphore>);
 
 impl Gate {
-    /// Lets so many calls through: those that wait, in their order, then those that come.
+    /// Lets this many calls through: first those that wait, in their order, then later ones.
     pub fn let_through(&self, calls: usize) {
         self.0.add_permits(calls);
     }
 
-    /// Lets all calls through, and those that come.
+    /// Lets all calls through: those that wait, and all later ones.
     pub fn open(self) {}
 }
 

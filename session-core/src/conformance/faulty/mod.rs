@@ -1,6 +1,6 @@
-//! A store that fails, waits and counts as a test tells it to.
+//! A store that fails, waits and counts calls as a test tells it to.
 //!
-//! [`FaultyStore`] wraps any store. Its [`Faults`] say what becomes of each call, and count the calls:
+//! [`FaultyStore`] wraps any store. Its [`Faults`] decide the result of each call, and count the calls:
 //!
 //! ```
 //! use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
@@ -23,6 +23,9 @@
 //! assert_eq!(store.faults().calls(Operation::Create), 2);
 //! # Ok(()) }
 //! ```
+//!
+//! This room may know the contract of stores, pauses, and the store in memory, which it wraps by default. It may not
+//! know sessions or the manager.
 
 mod faults;
 mod operation;

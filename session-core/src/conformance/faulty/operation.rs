@@ -1,4 +1,4 @@
-/// An operation of a store.
+/// An operation of a store, named like its method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -37,14 +37,14 @@ pub enum Operation {
 use Operation::*;
 
 impl Operation {
-    /// Those that change nothing.
+    /// The operations that change nothing.
     pub const READS: &[Operation] = &[Load, Version, List, OfPrincipal];
 
-    /// Those that change records.
+    /// The operations that change records.
     pub const WRITES: &[Operation] =
         &[Create, Save, Touch, Renew, Delete, PurgeExpired, DeleteOfPrincipal, Fill, Bury, BuryVersion];
 
-    /// All of them.
+    /// All operations.
     pub const ALL: &[Operation] = &[
         Create,
         Load,

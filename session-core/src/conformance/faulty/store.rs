@@ -19,11 +19,11 @@ use super::operation::Operation;
 
 const NAME: &str = "faulty";
 
-/// A store behind a connection that fails, waits and counts as its [`Faults`] say. See the
-/// [module](super) for an example.
+/// A wrapper around a store whose calls fail, wait and are counted as its [`Faults`] say. The
+/// [module](super) has an example.
 ///
-/// `Clone` shares the store. It yields to other tasks before and after each call, as a store beyond a network
-/// does, and never answers at once unless it was made with [`at_once`](FaultyStore::at_once).
+/// `Clone` shares the store. Each call yields to other tasks before and after it takes effect, as a call over a
+/// network does. A store made with [`at_once`](FaultyStore::at_once) does not.
 pub struct FaultyStore<S = MemoryStore> {
     inner: Arc<Mutex<S>>,
     faults: Faults,
@@ -32,7 +32,7 @@ pub struct FaultyStore<S = MemoryStore> {
 }
 
 impl<S: Store + Clone> FaultyStore<S> {
-    /// This store, whose calls succeed as long as nothing else is said.
+    /// Wraps a store. Its calls succeed until the [`faults`](FaultyStore::faults) say otherwise.
     pub fn new(store: S) -> Self {
         FaultyStore {
             inner: Arc::new(Mutex::new(store)),
@@ -42,32 +42,32 @@ impl<S: Store + Clone> FaultyStore<S> {
         }
     }
 
-    /// This store, which yields to nobody and [answers at once](Store::immediate) what `store` does.
+    /// Wraps a store that [answers at once](Store::immediate). Calls don't yield.
     ///
-    /// [`Fault::Silent`], delays and gates make calls wait all the same, against what
-    /// [`never_waits`](ImmediateStore::never_waits) promises.
+    /// [`Fault::Silent`], delays and gates still make calls wait, even if the store promises by
+    /// [`never_waits`](ImmediateStore::never_waits) that they don't.
     pub fn at_once(store: S) -> Self {
         FaultyStore { answers_at_once: true, ..FaultyStore::new(store) }
     }
 
-    /// Takes away what the store can do beyond the contract: see [`Capabilities`].
+    /// Removes the optional operations of the store: see [`Capabilities`].
     #[must_use]
     pub fn without_capabilities(mut self) -> Self {
         self.has_capabilities = false;
         self
     }
 
-    /// What becomes of the calls.
+    /// The handle that decides what calls do, and counts them.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// The store behind, which never fails.
+    /// The wrapped store. Calls to it never fail on purpose, and are not counted.
     pub fn inner(&self) -> S {
         self.inner.lock().clone()
     }
 
-    /// Puts another store in the place of the one behind, as if a server had lost its data.
+    /// Replaces the wrapped store, as if a server had lost its data.
     pub fn replace(&self, store: S) {
         *self.inner.lock() = store;
     }
@@ -77,7 +77,7 @@ impl<S: Store + Clone> FaultyStore<S> {
         F: Future<Output = Result<T, StoreError>>,
     {
         self.faults.count(operation);
-        // Twice, as a time limit polls a call once before it sets its timer.
+        // Twice, because a time limit polls a call once before it starts a timer.
         self.be_interrupted(2).await;
         self.faults.pass(operation).await;
         let plan = self.faults.plan(operation);
@@ -105,7 +105,7 @@ impl<S: Store + Clone> FaultyStore<S> {
         }
     }
 
-    /// The answer of a call that does not wait.
+    /// The answer of a call. `None` if it has to wait.
     fn call_now<T>(
         &self,
         operation: Operation,

@@ -1,0 +1,63 @@
+//! How a visit gets its session: looked up by the ids that a request presents, or started.
+
+use std::fmt;
+
+use crate::error::Error;
+use crate::id::PresentedIds;
+use crate::visit::{Phase, Visit};
+
+use super::new_session::NewSession;
+use super::session::Session;
+
+impl Visit {
+    /// Looks up the session of the first presented id that has one. `None` if no id has one.
+    ///
+    /// The store is asked only by the first call; later ones return the session that the visit has then.
+    /// After [`Error::Store`] it is unknown whether there is a session, and the next call asks the store again.
+    /// The future may be dropped at any time.
+    pub async fn open(&self, presented: &PresentedIds) -> Result<Option<Session>, Error> {
+        let present = self.load(presented).await?;
+        Ok(present.map(|generation| self.handle_of(generation)))
+    }
+
+    /// Does what [`open`](Visit::open) does, if that is possible without waiting. The outer `None` means that
+    /// it is not: call `open` then.
+    pub fn open_now(&self, presented: &PresentedIds) -> Option<Result<Option<Session>, Error>> {
+        let loaded = self.load_now(presented)?;
+        Some(loaded.map(|present| present.map(|generation| self.handle_of(generation))))
+    }
+
+    /// The session that the visit has now: opened or started, and not removed. Asks no store.
+    pub fn session(&self) -> Option<Session> {
+        let present = self.0.state.lock().present();
+        present.map(|generation| self.handle_of(generation))
+    }
+
+    fn handle_of(&self, generation: u32) -> Session {
+        Session::of(self.clone(), generation)
+    }
+
+    /// Starts a session under a new id. It replaces the session that the visit has, if any, and is stored
+    /// when the visit is committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Attribute`] or [`Error::Config`] if a value or timeout of the [`NewSession`] is not allowed,
+    /// [`Error::Random`] if no id could be generated, [`Error::HeadSent`] if the response head was already
+    /// sent, because the client would not learn the id. Nothing is changed then.
+    pub fn start(&self, new: NewSession) -> Result<Session, Error> {
+        let started = new.started(self.environment())?;
+        let mut state = self.0.state.lock();
+        if state.phase == Phase::Answered {
+            return Err(Error::HeadSent("started"));
+        }
+        state.start(started);
+        Ok(self.handle_of(state.generation()))
+    }
+}
+
+impl fmt::Debug for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Visit").field(&self.session()).finish()
+    }
+}
