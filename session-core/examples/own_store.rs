@@ -13,7 +13,7 @@ use session_core::{
 };
 
 #[derive(Clone, Default)]
-pub struct OwnStore(Arc<Mutex<HashMap<RecordKey, Vec<u8>>>>);
+struct OwnStore(Arc<Mutex<HashMap<RecordKey, Vec<u8>>>>);
 
 /// The record as bytes, with fields that a store can read.
 fn seal(record: &Record) -> Result<Envelope, StoreError> {
