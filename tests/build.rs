@@ -1,7 +1,7 @@
 //! Makes a module of each block of Rust in `docs/guides`, so that tests compile and run what the guides show.
 //!
 //! A block begins with ```` ```rust,login ````: `login` names its module. ```` ```rust,open,feature=sqlite ````
-//! needs that feature of this crate. A guide without such names has other tests.
+//! needs that feature of this crate. A guide without such names shows the parts of an example.
 
 use std::path::Path;
 use std::{env, fs};

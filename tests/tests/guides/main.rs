@@ -10,6 +10,7 @@ mod attributes;
 mod forms;
 mod from_icza_session;
 mod logins;
+mod own_store;
 mod sessions_of_a_user;
 mod settings;
 mod stores;
