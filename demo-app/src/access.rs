@@ -22,7 +22,7 @@ impl AdminToken {
         self.0.as_bytes().ct_eq(presented).into()
     }
 
-    /// Whether the request presents it: as a bearer token, or as the password that a browser asks
+    /// Whether the request presents the token: as a bearer token, or as the password that a browser asks
     /// for, with any user name.
     fn is_presented(&self, headers: &HeaderMap) -> bool {
         let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -37,20 +37,19 @@ impl AdminToken {
     }
 }
 
-/// Lets a request through that presents the token and was not sent by another site's page.
+/// Lets a request through if it presents the token, and if no page of another site sent it.
 pub async fn require_token(State(token): State<AdminToken>, request: Request, next: Next) -> Response {
     if !token.is_presented(request.headers()) {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"session demo\", charset=\"UTF-8\"")];
-        return (StatusCode::UNAUTHORIZED, challenge, "The admin token is needed.\n").into_response();
+        return (StatusCode::UNAUTHORIZED, challenge, "Please give the admin token.\n").into_response();
     }
     if is_from_elsewhere(request.headers()) {
-        return (StatusCode::FORBIDDEN, "This has to come from the demo's own page.\n").into_response();
+        return (StatusCode::FORBIDDEN, "This request must come from the demo's own page.\n").into_response();
     }
     next.run(request).await
 }
 
-/// Browsers send the password along with whatever another site's page makes them send, but they
-/// say which site that was.
+/// Browsers add the password to requests that another site's page makes, but they name that site.
 fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     match text(header::ORIGIN) {

@@ -1,8 +1,8 @@
-//! Where sessions are kept, as the command line names it: text that is taken apart, and no more.
+//! Names of stores on the command line, as plain data. Nothing is opened here.
 
 use std::str::FromStr;
 
-/// Where sessions are kept, as `--store` names it.
+/// The store that `--store` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreAddress {
     /// In this process's memory.
@@ -19,7 +19,7 @@ pub enum StoreAddress {
     Firestore(String),
 }
 
-/// What stands before the store, as `--fast` names it.
+/// The fast store that `--fast` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FastAddress {
     /// This process's memory.
@@ -30,9 +30,9 @@ pub enum FastAddress {
     Memcached(String),
 }
 
-/// The text names no store; it says which there are.
+/// The text names no store. The message lists those that there are.
 #[derive(Debug, thiserror::Error)]
-#[error("there is {0}")]
+#[error("write {0}")]
 pub struct UnknownStore(&'static str);
 
 impl FromStr for StoreAddress {
@@ -47,7 +47,7 @@ impl FromStr for StoreAddress {
             Some(("redis" | "rediss" | "redis+unix", _)) => Ok(StoreAddress::Redis(url())),
             Some(("memcached", _)) => Ok(StoreAddress::Memcached(url())),
             Some(("firestore", project)) if !project.is_empty() => Ok(StoreAddress::Firestore(project.to_owned())),
-            _ => Err(UnknownStore("memory, sqlite:FILE, postgres://…, redis://…, memcached://… and firestore:PROJECT")),
+            _ => Err(UnknownStore("memory, sqlite:FILE, postgres://…, redis://…, memcached://… or firestore:PROJECT")),
         }
     }
 }
@@ -60,7 +60,7 @@ impl FromStr for FastAddress {
             Ok(StoreAddress::Memory) => Ok(FastAddress::Memory),
             Ok(StoreAddress::Redis(url)) => Ok(FastAddress::Redis(url)),
             Ok(StoreAddress::Memcached(url)) => Ok(FastAddress::Memcached(url)),
-            _ => Err(UnknownStore("memory, redis://… and memcached://…")),
+            _ => Err(UnknownStore("memory, redis://… or memcached://…")),
         }
     }
 }

@@ -9,7 +9,7 @@ use session_axum::{RecordKey, SessionError, SessionManager};
 
 use crate::pages::{AdminPage, SessionRow};
 
-/// Most sessions on one page.
+/// How many sessions are on one page at most.
 const LIMIT: usize = 200;
 
 /// Which session to end.
@@ -31,10 +31,10 @@ pub async fn list(State(sessions): State<SessionManager>) -> Result<AdminPage, S
     Ok(page)
 }
 
-/// Ends the session of a handle, wherever it is open.
+/// Ends the session of a handle, whichever browser has it.
 #[debug_handler]
 pub async fn end(State(sessions): State<SessionManager>, Form(form): Form<EndForm>) -> Result<Redirect, SessionError> {
-    // What is no handle names no session, so there is none to end.
+    // Text that is no handle names no session, so nothing has to be ended.
     if let Ok(handle) = form.handle.parse::<RecordKey>() {
         sessions.end(&handle).await?;
     }

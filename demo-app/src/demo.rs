@@ -12,7 +12,7 @@ use crate::pages::{DemoPage, Site, Visitor};
 const USER: AttrKey<String> = AttrKey::new("UserName");
 const COUNT: AttrKey<u64> = AttrKey::new("Count");
 
-/// Both forms of the page: fields are empty in the one that does not have them.
+/// The fields of both forms of the page. A field is empty in the form that lacks it.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct DemoForm {
@@ -22,7 +22,7 @@ pub struct DemoForm {
     logout: String,
 }
 
-/// Shows the page. For someone signed in, that is one more visit.
+/// Shows the page, and counts a visit of someone who is signed in.
 #[debug_handler]
 pub async fn show(State(site): State<Arc<Site>>, visitor: MaybeSession) -> Result<DemoPage, SessionError> {
     let visitor = match visitor.session() {
@@ -32,7 +32,7 @@ pub async fn show(State(site): State<Arc<Site>>, visitor: MaybeSession) -> Resul
     Ok(DemoPage { site, visitor })
 }
 
-/// Takes a form. For someone signed in, all but a logout is one more visit.
+/// Takes a form. For someone who is signed in, anything but a logout counts as a visit.
 #[debug_handler]
 pub async fn submit(
     State(site): State<Arc<Site>>,
@@ -41,9 +41,9 @@ pub async fn submit(
 ) -> Result<DemoPage, SessionError> {
     let form = match form {
         Ok(Form(form)) => form,
-        // Larger than a form may be: credentials of nobody.
+        // The form is too large, so nobody has this name and password.
         Err(FormRejection::BytesRejection(_)) => DemoForm { login: "Login".into(), ..DemoForm::default() },
-        // What is no form of ours is a visit like any other.
+        // Anything else that is no form of the page counts as a visit.
         Err(_) => DemoForm::default(),
     };
     let visitor = match visitor.session() {
@@ -59,7 +59,7 @@ async fn count(session: &Session) -> Result<Visitor, SessionError> {
     let user = session.constant(USER)?.unwrap_or_default();
     match session.update_attr(COUNT, |visits| visits.unwrap_or(0) + 1).await {
         Ok(visits) => Ok(Visitor::SignedIn { user, visits }),
-        // Logged out in another window since this request began.
+        // The visitor logged out in another window while this request ran.
         Err(error) if error.is_gone() => Ok(Visitor::anonymous()),
         Err(error) => Err(error.into()),
     }
@@ -80,7 +80,7 @@ fn log_out(session: &Session) -> Visitor {
 }
 
 impl DemoForm {
-    /// Any name and the password `a`; a real application looks them up.
+    /// Accepts any name with the password `a`. A real application asks its database.
     fn is_right(&self) -> bool {
         !self.user_name.is_empty() && self.password == "a"
     }

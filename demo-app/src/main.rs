@@ -1,6 +1,6 @@
-//! Login, count, logout: a small application with sessions.
+//! A small application with sessions: log in, count visits, log out.
 //!
-//! [`routes`] is the place to start reading; what a visitor does is in [`demo`].
+//! Begin to read in [`routes`]. What a visitor does is in [`demo`].
 
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// A problem with its causes. Some libraries say a cause twice, here it is said once.
+/// A problem with its causes, in one line. Some libraries repeat a cause; here each is said once.
 fn one_line(problem: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in problem.chain() {

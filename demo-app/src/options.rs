@@ -15,49 +15,50 @@ use crate::address::{FastAddress, StoreAddress};
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Options {
-    /// Address and port to listen on; port 0 takes a free one.
+    /// Address and port to listen on. Port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: String,
 
-    /// How long a session lives on without a visit, such as 90s, 30m or 1h.
+    /// How long a session lives after its last visit, such as 90s, 30m or 1h.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
     pub idle_timeout: Duration,
 
-    /// How long a session lives however much it is used, such as 24h; or off.
+    /// How long a session lives after its login, used or not, such as 24h. `off` sets no such limit.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub absolute_timeout: AbsoluteTimeout,
 
-    /// Most sessions kept in memory; beyond that the least recently used one ends.
+    /// How many signed-in sessions are kept in memory, and how many anonymous ones. Beyond that the least
+    /// recently used one of its kind is evicted.
     #[arg(long, value_name = "NUMBER", default_value_t = MemoryStore::DEFAULT_MAX_SESSIONS, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_sessions: u64,
 
-    /// Let the cookie travel over plain HTTP: for trying things out, never for a real site.
+    /// Send the cookie over plain HTTP too: for trying things out, never for a real site.
     #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub allow_http: bool,
 
     /// Where sessions are kept: memory, sqlite:FILE, postgres://…, redis://…, memcached://… or
-    /// firestore:PROJECT. All but memory need a demo built with `--features stores`.
+    /// firestore:PROJECT. All but memory need a demo that was built with `--features stores`.
     #[arg(long, value_name = "STORE", default_value = "memory")]
     pub store: StoreAddress,
 
-    /// A faster store before that one: memory (for a single demo, or any number before Redis),
-    /// redis://… or memcached://….
+    /// A fast store before --store: memory, redis://… or memcached://…. Choose memory only for a single
+    /// demo, or before Redis.
     #[arg(long, value_name = "STORE")]
     pub fast: Option<FastAddress>,
 
-    /// Answer from the fast store, and write changes to the other a second later; a crash loses
-    /// that second.
+    /// Answer changes from --fast, and write them to --store 1 s later. A crash loses the changes of that
+    /// second.
     #[arg(long, requires = "fast")]
     pub write_behind: bool,
 
-    /// Opens /demo/admin to whoever gives this token as a password, and /demo/purge to a cron job
-    /// that sends `Authorization: Bearer TOKEN`.
+    /// Serve /demo/admin to whoever gives this token as a password, and /demo/purge to a cron job that
+    /// sends `Authorization: Bearer TOKEN`. Default: neither is served.
     #[arg(long, value_name = "TOKEN", env = "DEMO_ADMIN_TOKEN", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub admin_token: Option<String>,
 }
 
 impl Options {
-    /// The options given; the process ends with one clear line and exit code 2 if they are wrong.
+    /// The options on the command line. If they are wrong, the process ends with one line and exit code 2.
     pub fn from_command_line() -> Self {
         Options::try_parse().unwrap_or_else(|problem| {
             if !problem.use_stderr() {
@@ -77,7 +78,7 @@ fn one_line(problem: &clap::Error) -> String {
     format!("{} (see --help)", words.join(" ").trim_start_matches("error: "))
 }
 
-/// How long a session lives however much it is used.
+/// How long a session lives after its login, used or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AbsoluteTimeout {
     /// That long.

@@ -9,7 +9,7 @@ use session_axum::{Counters, Record, RecordKey, Time};
 
 use crate::options::{AbsoluteTimeout, Options};
 
-/// What every page says about the demo.
+/// The settings that every page shows.
 pub struct Site {
     idle_timeout: String,
     absolute_timeout: Option<String>,
@@ -17,7 +17,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// What there is to say about a demo with these options.
+    /// Takes them from the options.
     pub fn new(options: &Options) -> Self {
         Site {
             idle_timeout: timeout_in_words(options.idle_timeout),
@@ -30,16 +30,16 @@ impl Site {
     }
 }
 
-/// Who looks at the page.
+/// The visitor, as a page sees them.
 pub enum Visitor {
     /// Nobody is signed in.
     Anonymous {
         /// The name of a login that was refused.
         refused: Option<String>,
     },
-    /// Somebody is.
+    /// Somebody is signed in.
     SignedIn {
-        /// Who.
+        /// Their name.
         user: String,
         /// Visits since the login.
         visits: u64,
@@ -47,13 +47,13 @@ pub enum Visitor {
 }
 
 impl Visitor {
-    /// Somebody who has not tried to log in.
+    /// A visitor who has not tried to log in.
     pub fn anonymous() -> Self {
         Visitor::Anonymous { refused: None }
     }
 }
 
-/// The page of the demo: a login form, or a greeting with the count.
+/// The page of the demo: a login form, or a greeting with the number of visits.
 #[derive(Template)]
 #[template(path = "demo.html")]
 pub struct DemoPage {
@@ -63,22 +63,22 @@ pub struct DemoPage {
     pub visitor: Visitor,
 }
 
-/// Says that the store can't be reached.
+/// The page that says that the store can't be reached.
 #[derive(Template)]
 #[template(path = "outage.html")]
 pub struct OutagePage {
     site: Arc<Site>,
 }
 
-/// The sessions, for an administrator.
+/// The page with all sessions, for an administrator.
 #[derive(Template)]
 #[template(path = "admin.html")]
 pub struct AdminPage {
     /// Live sessions; `None` if the store can't list them.
     pub sessions: Option<Vec<SessionRow>>,
-    /// Whether there may be others.
+    /// Whether there may be more.
     pub more: bool,
-    /// What happened so far.
+    /// How often things happened since the start.
     pub counters: Counters,
 }
 
@@ -92,7 +92,7 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    /// What there is to say now about the session of a record.
+    /// Describes the session of a record, as it is now.
     pub fn new(record: &Record, now: Time) -> Self {
         SessionRow {
             handle: record.key,
@@ -104,7 +104,7 @@ impl SessionRow {
     }
 }
 
-/// A timeout as people set it: in hours or minutes where it is a whole number of them.
+/// A timeout in hours or minutes if it is a whole number of them.
 fn timeout_in_words(timeout: Duration) -> String {
     let count_of =
         |unit: u64| timeout.as_millis().is_multiple_of(u128::from(unit) * 1000).then(|| timeout.as_secs() / unit);
@@ -121,8 +121,8 @@ fn in_words(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }
 
-/// Puts a page that says what to do in the place of a bare 503, which handlers, extractors and
-/// the session layer itself answer when the store fails.
+/// Replaces a bare 503 by a page that says what to do. Handlers, extractors and the session layer answer 503
+/// when the store fails.
 pub async fn explain_outage(State(site): State<Arc<Site>>, response: Response) -> Response {
     if response.status() != StatusCode::SERVICE_UNAVAILABLE {
         return response;
@@ -136,8 +136,8 @@ pub async fn style() -> impl IntoResponse {
     (headers, include_str!("../templates/style.css"))
 }
 
-/// Pages show what is true at that moment, so no browser shows them again from memory; and they
-/// need nothing but the style sheet.
+/// Browsers must not show a page again from their cache, because it shows the state of one moment. Pages need
+/// nothing but the style sheet, so the content security policy allows nothing else.
 fn respond(page: &impl Template) -> Response {
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
@@ -151,7 +151,7 @@ fn respond(page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (headers, Html(html)).into_response(),
         Err(error) => {
-            tracing::error!(%error, "a page could not be written");
+            tracing::error!(%error, "rendering a page failed");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -11,10 +11,10 @@ use crate::access::{AdminToken, require_token};
 use crate::pages::{Site, explain_outage, style};
 use crate::{admin, demo};
 
-/// Far more than a form of the demo has; a user name of this length still fits a session many times.
+/// How large a form may be. A form of the demo is far smaller.
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
-/// All routes: those of visitors, and with a token those of an administrator.
+/// All routes: those of visitors, and with an admin token those of an administrator.
 pub fn all(sessions: SessionLayer, site: Site, admin_token: Option<String>) -> Result<Router, ConfigError> {
     let manager = sessions.manager().clone();
     let site = Arc::new(site);

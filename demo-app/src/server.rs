@@ -13,7 +13,7 @@ use crate::options::{AbsoluteTimeout, Options};
 use crate::pages::Site;
 use crate::{routes, store};
 
-/// How long requests under way may take to end when the server stops.
+/// How long the server waits for requests under way when it stops.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The demo, ready to serve.
@@ -35,7 +35,7 @@ impl Server {
         Ok(Server { listener, routes, sessions })
     }
 
-    /// Serves until the process is asked to stop, then lets requests end and closes the store.
+    /// Serves until the process is asked to stop. Then it waits for requests under way, and closes the store.
     pub async fn run(self) -> anyhow::Result<()> {
         announce(self.listener.local_addr()?)?;
         let (stop, stopping) = watch::channel(false);
@@ -49,7 +49,7 @@ impl Server {
         let serving = axum::serve(self.listener, self.routes).with_graceful_shutdown(stopped(stopping.clone()));
         tokio::select! {
             served = serving => served?,
-            // A client that keeps its connection busy does not keep the server.
+            // A client that keeps its connection busy can't keep the server from stopping.
             () = async { stopped(stopping).await; tokio::time::sleep(PATIENCE).await } => {}
         }
         self.sessions.close().await.context("can't close the session store")
@@ -72,7 +72,7 @@ fn announce(address: SocketAddr) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Returns at Ctrl-C, and where there are such signals at SIGTERM.
+/// Returns at Ctrl-C, and on Unix at SIGTERM.
 async fn asked_to_stop() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {

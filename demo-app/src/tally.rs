@@ -1,4 +1,4 @@
-/// Beyond this, marks no longer please the eye.
+/// The largest number that is drawn. More marks would fill the page.
 const MOST: u64 = 60;
 
 /// Tally marks in bundles of five at most; `None` for a number too large to draw.

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Waker};
 
 use http::{HeaderMap, HeaderValue, header};
 use libfuzzer_sys::fuzz_target;
-use session_axum::{CookieTransport, NewSession, SessionCookie, SessionManager, Transport};
+use session_axum::transport::{CookieTransport, Transport};
+use session_axum::{NewSession, SessionCookie, SessionManager};
 use session_core::{ManualClock, MemoryStore, PresentedIds, SessionId};
 
 static COOKIE: LazyLock<CookieTransport> =

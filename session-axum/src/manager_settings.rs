@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_core::{Clock, Observer, RandomSource, SessionManagerBuilder, Store};
+use session_core::{Clock, Observer, RandomSource, RecordFormat, SessionManagerBuilder, Store};
 
 use crate::layer::SessionLayerBuilder;
 
@@ -32,6 +32,9 @@ pass_on! {
     without_absolute_timeout();
     /// Whether cookies survive closing the browser. Default: `false`.
     persistent(persistent: bool);
+    /// The format in which records are written. Default: [`RecordFormat::V1`](crate::RecordFormat::V1), which
+    /// processes of the release before read as well.
+    record_format(format: RecordFormat);
     /// How many random bytes an id has. Default: 18. Allowed: 16 to 32.
     id_bytes(bytes: usize);
     /// How many sessions one principal may have; the oldest ends when another starts. Default: no limit.

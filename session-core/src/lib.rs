@@ -14,7 +14,6 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -30,7 +29,6 @@ mod tiered;
 mod time;
 mod visit;
 
-pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{AttributeError, ConfigError, Error, RandomError, StoreError};
 pub use event::{Counters, Event, Observer};
 pub use id::{PresentedIds, SessionId};
@@ -46,7 +44,7 @@ pub use record::{
 pub use session::{AttrKey, AttrName, Name, NewSession, Session, WriteName};
 pub use store::{AnyStore, Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 pub use tiered::{TierCounters, TieredStore, TieredStoreBuilder, WriteBehind};
-pub use time::Time;
+pub use time::{Clock, ManualClock, SystemClock, Time};
 pub use visit::{Committed, IssuedId, Visit};
 
 /// For the sibling crates only: not part of the public interface, and changed without notice.

@@ -49,8 +49,18 @@ impl Client {
         self.send(Method::POST, path, &[]).await
     }
 
+    /// Sends a form, such as `user=ann&password=a`.
+    pub async fn submit(&mut self, path: &str, form: &str) -> Answer {
+        let headers = [(header::CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")];
+        self.request(Method::POST, path, &headers, form).await
+    }
+
     /// Sends a request with further headers.
     pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.request(method, path, headers, "").await
+    }
+
+    async fn request(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -59,7 +69,7 @@ impl Client {
         if !cookies.is_empty() {
             request = request.header(header::COOKIE, cookies.join("; "));
         }
-        let request = request.body(Body::empty()).expect("the test's request is well formed");
+        let request = request.body(Body::from(body.to_owned())).expect("the test's request is well formed");
         let answer = answer(&self.app, request).await;
         for cookie in answer.set_cookies() {
             self.keep(cookie);

@@ -19,7 +19,8 @@ fn the_readme_shows_the_example() {
 async fn the_readmes_program_counts_from_login_to_logout() {
     let mut client = Client::new(&login::app());
     assert_eq!(client.get("/").await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(client.post("/login/ann").await.status, StatusCode::OK);
+    assert_eq!(client.submit("/login", "user=ann&password=guess").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(client.submit("/login", "user=ann&password=secret").await.status, StatusCode::OK);
     assert_eq!(client.get("/").await.body, "Hello ann, visit 1\n");
     assert_eq!(client.get("/").await.body, "Hello ann, visit 2\n");
     client.post("/logout").await;

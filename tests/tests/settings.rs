@@ -1,4 +1,4 @@
-//! A setting of the manager is a setting of the layer's builder too.
+//! A setting of the manager is a setting of the layer's builder too, and each setting is in the guides.
 
 use std::fs;
 use std::path::Path;
@@ -36,5 +36,20 @@ fn each_setting_of_the_manager_is_one_of_the_layer() {
             passed_on.contains(&format!("\n    {setting}(")),
             "session-axum/src/manager_settings.rs lacks {setting}"
         );
+    }
+}
+
+#[test]
+fn each_setting_is_in_a_guide() {
+    let guides = ["settings", "transports"].map(|guide| read(&format!("docs/guides/{guide}.md"))).concat();
+    for (file, builder) in [
+        ("session-core/src/manager/builder.rs", "SessionManagerBuilder"),
+        ("session-axum/src/layer.rs", "SessionLayerBuilder"),
+        ("session-axum/src/transport/cookie.rs", "SessionCookie"),
+    ] {
+        let settings = public_methods(&read(file), builder);
+        for setting in settings.iter().filter(|setting| !["build", "new"].contains(&setting.as_str())) {
+            assert!(guides.contains(&format!("`{setting}`")), "no guide has the setting `{setting}` of {builder}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use session_axum::{
 use crate::address::{FastAddress, StoreAddress};
 use crate::options::Options;
 
-/// Opens a store that lasts, with the tier that stands before it.
+/// Opens a store that outlives the process, and the fast store before it.
 pub async fn open(options: &Options) -> anyhow::Result<AnyStore> {
     let Some(fast) = &options.fast else {
         return open_store(options).await.context("can't open --store");
@@ -39,9 +39,9 @@ async fn open_store(options: &Options) -> Result<AnyStore, StoreError> {
     })
 }
 
-/// Redis tells this process's memory what others change, so that any number of demos may run.
+/// Memory before Redis: the server tells each process what others change, so several demos may run.
 async fn open_tracked(url: &str, write_behind: bool) -> anyhow::Result<AnyStore> {
-    anyhow::ensure!(!write_behind, "memory before Redis holds copies only: leave --write-behind out");
+    anyhow::ensure!(!write_behind, "--write-behind can't be used with --fast memory before Redis; leave it out");
     Ok(AnyStore::new(TrackedRedisStore::connect(url).await.context("can't open --store")?))
 }
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::clock::{Clock, SystemClock};
 use crate::id::SessionId;
 use crate::random::SystemRandom;
 use crate::record::{Attribute, Attributes, Record, RecordFormat, RecordKey, Version};
 use crate::store::{Created, Renewed, Saved, Store};
 use crate::time::Time;
+use crate::time::{Clock, SystemClock};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);

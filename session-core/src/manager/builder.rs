@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use crate::clock::{Clock, SystemClock};
 use crate::error::ConfigError;
 use crate::event::{Events, Observer};
 use crate::id::SessionId;
@@ -10,6 +9,7 @@ use crate::random::{RandomSource, SystemRandom};
 use crate::record::RecordFormat;
 use crate::session::checked_timeout;
 use crate::store::{AnyStore, PatientStore, Store};
+use crate::time::{Clock, SystemClock};
 use crate::visit::{ConflictQueue, Defaults, Environment};
 
 use super::manager::SessionManager;
@@ -193,7 +193,7 @@ impl SessionManagerBuilder {
     }
 
     /// The clock that decides whether a session has expired. Default: [`SystemClock`]. Tests give a
-    /// [`ManualClock`](crate::clock::ManualClock).
+    /// [`ManualClock`](crate::time::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -9,10 +9,10 @@ use std::task::{Context, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::clock::background::{self, AbortHandle};
 use crate::error::{StoreError, causes};
 use crate::event::Event;
 use crate::store::{Purged, Store};
+use crate::time::background::{self, AbortHandle};
 use crate::visit::Environment;
 
 /// How many records one call of the store deletes at most: few enough that no other call waits long.

@@ -17,9 +17,9 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use super::cell::Cell;
-use crate::clock::background;
 use crate::record::RecordKey;
 use crate::time::Time;
+use crate::time::background;
 
 /// Anonymous or signed in. Each kind has its own bound, so that a flood of anonymous sessions evicts only
 /// anonymous ones.

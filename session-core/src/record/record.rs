@@ -115,7 +115,7 @@ pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
 
 #[cfg(test)]
 pub(crate) fn sample() -> Record {
-    let now = crate::clock::Clock::now(&crate::clock::ManualClock::default());
+    let now = crate::time::Clock::now(&crate::time::ManualClock::default());
     Record {
         key: crate::id::SessionId::generate(&crate::random::SystemRandom, 18).expect("random bytes").key(),
         version: Version::first(0),

@@ -3,8 +3,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::clock::background;
 use crate::error::StoreError;
+use crate::time::background;
 
 /// Fails an operation of a store that takes longer than `limit`, and drops its future. Without a tokio runtime
 /// there is no timer and so no limit.

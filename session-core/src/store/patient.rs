@@ -2,10 +2,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::clock::background;
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::time::Time;
+use crate::time::background;
 
 use super::any::AnyStore;
 use super::backoff::Backoff;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::clock::background::Instant;
 use crate::error::{StoreError, causes};
 use crate::record::{Record, RecordKey};
 use crate::store::{FastStore, ImmediateStore, within};
 use crate::time::Time;
+use crate::time::background::Instant;
 
 /// The fast store, which may fail without failing a request.
 ///

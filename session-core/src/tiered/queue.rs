@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, HashMap};
 
-use crate::clock::background::Instant;
 use crate::record::{Record, RecordKey, Version};
 use crate::time::Time;
+use crate::time::background::Instant;
 
 /// The changes that the durable tier does not have yet: the latest state of each session, first in, first out.
 #[derive(Default)]

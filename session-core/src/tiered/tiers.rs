@@ -1,11 +1,11 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::record::{Record, RecordKey, Version};
 use crate::store::{Buried, Created, FastStore, Purged, Store};
 use crate::time::Time;
+use crate::time::{Clock, SystemClock};
 
 use super::doubts::Doubts;
 use super::fast_tier::FastTier;

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use parking_lot::MutexGuard;
 
-use crate::clock::background::{self, Instant};
 use crate::error::{StoreError, causes};
 use crate::record::RecordKey;
 use crate::store::Backoff;
+use crate::time::background::{self, Instant};
 
 use super::queue::{Next, Queue};
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::clock::background::Instant;
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Buried, Created, FastStore, Renewed, Saved, Store, within};
 use crate::time::Time;
+use crate::time::background::Instant;
 
 use super::advance::{Advanced, before};
 use super::locks::Locks;

@@ -2,13 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::clock::Clock;
 use crate::error::{RandomError, causes};
 use crate::event::{Event, Events};
 use crate::id::SessionId;
 use crate::random::RandomSource;
 use crate::record::{RecordFormat, RecordKey};
 use crate::store::{PatientStore, Store};
+use crate::time::Clock;
 use crate::time::Time;
 
 use super::conflict_queue::ConflictQueue;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use model::{Model, Outcome};
 use proptest::prelude::*;
+use session_core::conformance::faulty::FaultyStore;
 use session_core::{
     Attributes, Clock, Committed, Error, ManualClock, MemoryStore, NewSession, PresentedIds, SessionId, SessionManager,
     Store, Visit,
@@ -30,7 +31,7 @@ enum Action {
     Renew { request: usize },
     End { request: usize },
     Discard { request: usize },
-    Commit { request: usize, at_once: bool },
+    Commit { request: usize },
     Get { id: usize },
     EndByHandle { id: usize },
     Purge,
@@ -58,7 +59,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => request.clone().prop_map(|request| Renew { request }),
         1 => request.clone().prop_map(|request| End { request }),
         1 => request.clone().prop_map(|request| Discard { request }),
-        6 => (request, any::<bool>()).prop_map(|(request, at_once)| Commit { request, at_once }),
+        6 => request.prop_map(|request| Commit { request }),
         2 => any::<usize>().prop_map(|id| Get { id }),
         1 => any::<usize>().prop_map(|id| EndByHandle { id }),
         1 => Just(Purge),
@@ -77,9 +78,11 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// A world whose sessions are kept by `kept_by`, which answers at once or has to be waited for.
+    fn new(kept_by: impl FnOnce(MemoryStore) -> FaultyStore) -> Self {
         let (store, clock) = (MemoryStore::new(), Arc::new(ManualClock::default()));
-        let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
+        let kept = kept_by(store.clone());
+        let builder = SessionManager::builder(kept).clock(Arc::clone(&clock)).without_background_purge();
         let sessions = builder.build().expect("these settings work");
         let requests = [sessions.visit(), sessions.visit()];
         World { store, clock, sessions, requests, issued: Vec::new(), model: Model::new(REQUESTS) }
@@ -113,9 +116,9 @@ impl World {
                 self.issued.push(session.id());
                 self.model.renew(request, session.id().key());
             }
-            Action::Commit { request, at_once } => {
+            Action::Commit { request } => {
                 let mut visit = std::mem::replace(&mut self.requests[request], self.sessions.visit());
-                let committed = match at_once.then(|| visit.commit_now()).flatten() {
+                let committed = match visit.commit_now() {
                     Some(committed) => committed,
                     None => visit.commit().await,
                 };
@@ -233,12 +236,15 @@ fn or_gone<T>(result: Result<T, Error>) -> Option<T> {
 proptest! {
     #[test]
     fn sessions_do_what_the_model_does(actions in prop::collection::vec(action(), 1..80)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
-            let mut world = World::new();
+            // One store for each driver.
+            let mut worlds = [World::new(FaultyStore::at_once), World::new(FaultyStore::new)];
             for action in actions {
-                world.act(action).await;
-                world.check().await;
+                for world in &mut worlds {
+                    world.act(action.clone()).await;
+                    world.check().await;
+                }
             }
         });
     }

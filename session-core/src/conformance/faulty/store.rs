@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::clock::background::{pause, yield_now};
 use crate::error::StoreError;
 use crate::memory::MemoryStore;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 use crate::time::Time;
+use crate::time::background::{pause, yield_now};
 
 use super::faults::{Fault, Faults};
 use super::operation::Operation;

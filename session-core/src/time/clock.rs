@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::time::Time;
+use super::time::Time;
 
 /// Tells the time to a [`SessionManager`](crate::manager::SessionManager).
 ///

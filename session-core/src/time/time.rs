@@ -1,6 +1,4 @@
 //! Points in time.
-//!
-//! This room knows no other. Which time it is now is told by a [`Clock`](crate::clock::Clock).
 
 use std::fmt;
 use std::time::Duration;

@@ -1,0 +1,34 @@
+//! What the guides in `docs/guides` show compiles, block by block, and does what they say.
+
+/// A module for each guide, and in it one for each block: see `build.rs`.
+#[allow(dead_code, reason = "not all that a guide shows is called here")]
+mod code {
+    include!(concat!(env!("OUT_DIR"), "/guides.rs"));
+}
+
+mod attributes;
+mod forms;
+mod from_icza_session;
+mod logins;
+mod own_store;
+mod sessions_of_a_user;
+mod settings;
+mod stores;
+mod transports;
+mod without_http;
+
+use axum::Router;
+use axum::routing::post;
+use session_axum::{MaybeSession, MemoryStore, NewSession, SessionError, SessionLayer};
+
+/// Adds `/login`, which signs Ann in.
+fn with_login(routes: Router) -> Router {
+    async fn login(visitor: MaybeSession) -> Result<(), SessionError> {
+        visitor.start(NewSession::new().principal("ann")).map(drop)
+    }
+    routes.route("/login", post(login))
+}
+
+fn in_memory(routes: Router) -> Router {
+    with_login(routes).layer(SessionLayer::new(MemoryStore::new()))
+}

@@ -1,0 +1,62 @@
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use session_axum::{MemoryStore, NewSession, Session, SessionLayer, SessionManager};
+use workspace_tests::client::Client;
+
+use crate::code::sessions_of_a_user::{devices, password};
+use crate::with_login;
+
+async fn two_devices(sessions: &SessionManager, routes: Router) -> (Client, Client) {
+    let app = with_login(routes).layer(SessionLayer::new(sessions.clone()));
+    let (mut phone, mut laptop) = (Client::new(&app), Client::new(&app));
+    phone.post("/login").await;
+    laptop.post("/login").await;
+    (phone, laptop)
+}
+
+fn handles(page: &str) -> Vec<(String, bool)> {
+    let line = |line: &str| (line[..line.find(' ').unwrap()].to_owned(), line.ends_with(" (this device)"));
+    page.lines().map(line).collect()
+}
+
+#[tokio::test]
+async fn devices_are_listed_and_ended_by_their_user_alone() {
+    let sessions = SessionManager::new(MemoryStore::new());
+    let (mut phone, mut laptop) = two_devices(&sessions, devices::app(sessions.clone())).await;
+
+    let listed = handles(&phone.get("/devices").await.body);
+    assert_eq!(listed.len(), 2);
+    let (other, _) = listed.iter().find(|(_, is_here)| !is_here).expect("one is elsewhere");
+
+    let stranger = sessions.create(NewSession::new().principal("bob")).await.unwrap();
+    let refused = phone.submit("/devices/end", &format!("handle={}", stranger.handle())).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    assert_eq!(sessions.sessions_of("bob").await.unwrap().len(), 1);
+
+    let ended = phone.submit("/devices/end", &format!("handle={other}")).await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT);
+    assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
+
+    laptop.post("/login").await;
+    assert_eq!(phone.post("/logout-everywhere").await.body, "2 sessions ended");
+    assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_new_password_logs_out_all_other_devices() {
+    async fn home(_: Session) {}
+    let sessions = SessionManager::new(MemoryStore::new());
+    let routes = Router::new()
+        .route("/password", post(password::change_password))
+        .with_state(sessions.clone())
+        .route("/", get(home));
+    let (mut phone, laptop) = two_devices(&sessions, routes).await;
+
+    let stolen = phone.clone();
+    assert_eq!(phone.post("/password").await.status, StatusCode::OK);
+    assert_eq!(phone.get("/").await.status, StatusCode::OK);
+    for mut other in [stolen, laptop] {
+        assert_eq!(other.get("/").await.status, StatusCode::UNAUTHORIZED);
+    }
+}

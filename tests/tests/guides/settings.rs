@@ -1,0 +1,75 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use session_axum::{NewSession, Session, SessionLayer};
+use workspace_tests::client::Client;
+
+use crate::code::settings;
+use crate::with_login;
+
+async fn home(_: Session) {}
+
+fn app(layer: SessionLayer) -> Router {
+    with_login(Router::new().route("/", get(home))).layer(layer)
+}
+
+#[tokio::test]
+async fn the_layer_has_the_settings_that_are_shown() {
+    let layer = settings::layer::layer().unwrap();
+    let sessions = layer.manager().clone();
+    let app = app(layer);
+    let mut client = Client::new(&app);
+    assert_eq!(client.get("/").await.all("location"), ["/login"]);
+
+    let answer = client.post("/login").await;
+    let cookie = answer.set_cookies()[0];
+    assert!(cookie.starts_with("__Host-shop=") && cookie.contains("SameSite=Strict"), "{cookie}");
+    for _ in 0..5 {
+        Client::new(&app).post("/login").await;
+    }
+    let records = sessions.sessions_of("ann").await.unwrap();
+    assert_eq!(records.len(), 5);
+    assert_eq!(records[0].idle_timeout, Duration::from_secs(15 * 60));
+}
+
+#[tokio::test]
+async fn the_observer_counts_logins() {
+    let logins = Arc::new(AtomicU64::new(0));
+    let layer = settings::observer::layer(Arc::clone(&logins)).unwrap();
+    layer.manager().create(NewSession::new()).await.unwrap();
+    layer.manager().create(NewSession::new().principal("ann")).await.unwrap();
+    assert_eq!(logins.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_test_can_move_the_clock() {
+    settings::clock::sessions_end_when_they_are_not_used().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_manager_can_be_shared() {
+    let (sessions, layer) = settings::shared::layer().unwrap();
+    let mut client = Client::new(&app(layer));
+    client.post("/login").await;
+    assert_eq!(sessions.sessions_of("ann").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn layers_go_around_the_session_layer() {
+    async fn panicking(sess: Session) {
+        sess.set_attr("Half", &true).unwrap();
+        panic!("on purpose");
+    }
+    async fn half(sess: Session) -> String {
+        format!("{:?}", sess.attr::<bool>("Half").unwrap())
+    }
+    let routes = Router::new().route("/panic", get(panicking)).route("/", get(half));
+    let mut client = Client::new(&settings::order::with_layers(with_login(routes)));
+    client.post("/login").await;
+    assert_eq!(client.get("/panic").await.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(client.get("/").await.body, "None");
+}
