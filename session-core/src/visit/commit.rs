@@ -8,39 +8,50 @@ use super::environment::Environment;
 use super::state::{Operation, Phase, State, Stored, Tell};
 use super::visit::Visit;
 
-/// What the client must be told after a visit, in the way its transport does it.
+/// What an integration must tell the client after a visit, for example by a cookie.
+///
+/// It is never extended, because an integration that ignores a variant loses sessions.
 #[derive(Debug)]
+#[must_use]
 pub enum Committed {
-    /// Nothing.
+    /// Nothing: the client keeps the id that it has.
     Unchanged,
-    /// An id: a new one, or the same with another lifetime.
+    /// Keep this id: it is new, or it is to be kept for another time.
     Issue(IssuedId),
-    /// That it has no session any more.
+    /// Forget the id: the session has ended.
     Forget,
 }
 
-/// An id for the client to keep.
+/// An id that the client is to keep.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct IssuedId {
-    /// The id.
+    /// The session's id, which is secret.
     pub id: SessionId,
-    /// How long the client keeps it: `None` until it is closed, else the time left to the
-    /// absolute deadline (or [`Duration::MAX`] where there is none).
+    /// How long the client keeps the id. `None` until the browser is closed; otherwise the time until the absolute
+    /// deadline, or [`Duration::MAX`] without one.
     pub keep_for: Option<Duration>,
 }
 
 impl IssuedId {
-    /// An id to be kept for that long.
+    /// Makes an id that is to be kept for this time: see [`keep_for`](IssuedId::keep_for).
     pub fn new(id: SessionId, keep_for: Option<Duration>) -> Self {
         IssuedId { id, keep_for }
     }
 }
 
 impl Visit {
-    /// Stores what the visit did to its session, and says what the client must be told.
+    /// Stores what the visit did to its session, and returns what the client must be told.
     ///
-    /// To be run to its end also when the client has hung up.
+    /// Run the future to its end, even if the client has hung up: if it is dropped, it is unknown whether the changes are
+    /// stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] if the store failed, [`Error::Conflict`] if other writers were faster at each of 1000 attempts,
+    /// [`Error::Attribute`] if another writer has made the session so large that the changes no longer fit,
+    /// [`Error::Random`] if no unused id could be generated. Tell the client nothing of the session then. A session that
+    /// has ended meanwhile is no error: the answer is [`Committed::Unchanged`].
     pub async fn commit(&self) -> Result<Committed, Error> {
         let environment = self.environment();
         // First, so that closing waits for a commit that waits for its turn.
@@ -52,7 +63,8 @@ impl Visit {
         conclude(environment, &mut self.0.state.lock(), driven)
     }
 
-    /// [`commit`](Visit::commit) where that needs no waiting: `None` if it does.
+    /// Does what [`commit`](Visit::commit) does, if that is possible without waiting. `None` means that it is not: call
+    /// `commit` then.
     pub fn commit_now(&mut self) -> Option<Result<Committed, Error>> {
         let (committed, notices) = self.with_state(|environment, state| {
             let committed = commit_now(environment, state);

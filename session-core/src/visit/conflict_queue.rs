@@ -2,22 +2,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Where the writers of one process that met a conflict take turns.
+/// Lets the writers of one process that met a conflict take turns.
 ///
-/// Most writers only look whether it is empty, which costs them nothing.
+/// Most writers only check that it is empty, which costs one atomic read.
 #[derive(Default)]
 pub(crate) struct ConflictQueue {
     members: AtomicUsize,
     turn: Mutex<()>,
 }
 
-/// A turn; the next writer's begins when it is dropped.
+/// The turn of one writer. When it is dropped, the next writer's turn begins.
 pub(crate) struct Turn<'a> {
     _turn: MutexGuard<'a, ()>,
     _member: Member<'a>,
 }
 
-/// Counted from joining to leaving, also where waiting is cancelled.
+/// Counts a writer from joining to leaving, even if its waiting is cancelled.
 struct Member<'a>(&'a AtomicUsize);
 
 impl<'a> Member<'a> {
@@ -38,7 +38,7 @@ impl ConflictQueue {
         self.members.load(Ordering::Relaxed) == 0
     }
 
-    /// Waits for a turn.
+    /// Joins the queue and waits for a turn.
     pub(crate) async fn join(&self) -> Turn<'_> {
         let member = Member::join(&self.members);
         Turn { _turn: self.turn.lock().await, _member: member }

@@ -14,8 +14,8 @@ use crate::time::Time;
 use super::conflict_queue::ConflictQueue;
 use super::state::{Moment, Notice, State};
 
-/// What all visits of one manager share: the store and the clock, where ids come from, who is told of events,
-/// and where writers that met a conflict wait.
+/// What all visits of one manager share: the store, the clock, the source of ids, the observers of events, and the
+/// queues of writers that met a conflict.
 pub struct Environment {
     pub(crate) store: PatientStore,
     pub(crate) clock: Arc<dyn Clock>,
@@ -24,14 +24,14 @@ pub struct Environment {
     pub(crate) defaults: Defaults,
     pub(crate) max_sessions_per_principal: Option<usize>,
     pub(crate) events: Events,
-    /// Marks each attempt to write; starts at random, so that processes differ.
+    /// The next mark of a write attempt. It starts at random, so that processes use different marks.
     pub(crate) mark: AtomicU32,
     pub(crate) queues: Box<[ConflictQueue]>,
-    /// Read by each commit under way, so that closing can wait for them.
+    /// Each commit holds it for reading while it runs, so that closing can wait for all of them.
     pub(crate) commits: tokio::sync::RwLock<()>,
 }
 
-/// What a new session has where nothing else was asked for.
+/// The settings of a new session that asks for nothing else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Defaults {
     pub(crate) idle_timeout: Duration,
@@ -49,7 +49,7 @@ impl Environment {
         SessionId::generate(&*self.random, self.id_bytes)
     }
 
-    /// Marks one write attempt; 0 for stores that never wait, as they leave none in doubt.
+    /// Marks one write attempt. 0 for stores that never wait, because the outcome of their writes is always known.
     pub(crate) fn next_mark(&self) -> u32 {
         if self.store.never_waits() {
             return 0;
@@ -61,19 +61,19 @@ impl Environment {
         &self.queues[usize::from(key.as_bytes()[0]) % self.queues.len()]
     }
 
-    /// What the decider has to know before the next step of this visit.
+    /// What the decider must know before the next step of this visit.
     pub(super) fn moment(&self, state: &State) -> Moment {
         Moment {
             now: self.now(),
             mark: self.next_mark(),
             is_contended: state.stored_key().is_some_and(|key| !self.queue_of(&key).is_empty()),
-            // In memory an attempt takes less time than waiting for a turn.
+            // In memory, another attempt takes less time than waiting for a turn.
             hasty_attempts: if self.store.never_waits() { 8 } else { 1 },
         }
     }
 
-    /// Tells observers, counters and the log. To be called without the state's lock, as observers are the
-    /// application's.
+    /// Tells observers, counters and the log. Call it without the state's lock, because observers are the application's
+    /// code.
     pub(super) fn report(&self, notices: Vec<Notice>) {
         for notice in &notices {
             self.report_one(notice);
@@ -98,7 +98,7 @@ impl Environment {
             Notice::StoreFailed => self.events.count_store_error(),
             Notice::TouchFailed { key, error } => {
                 let session = key.fingerprint();
-                tracing::warn!(%session, %error, causes = causes(error), "the use of a session could not be stored");
+                tracing::warn!(%session, %error, causes = causes(error), "the use of a session could not be stored; it may expire too early");
             }
             Notice::LimitFailed(error) => {
                 tracing::warn!(

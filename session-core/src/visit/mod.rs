@@ -1,7 +1,11 @@
-//! What one request does to its session: decided by plain data, carried out at the store by two drivers.
+//! What one request does to its session.
 //!
-//! This room owns what it needs (store, clock, events, conflict queue). It may not know the handles that an
-//! application holds, nor the manager.
+//! [`State`] is plain data, and decides what is to be done at the store (`state/`). Two drivers carry that out (`drive.rs`):
+//! one never waits, for stores that answer at once; the other is `async`. Opening, updating and committing a session
+//! (`open.rs`, `update.rs`, `commit.rs`) start a driver.
+//!
+//! A visit owns what it needs: the store, the clock, events and the conflict queue (`environment.rs`). This room may not
+//! know the handles that an application holds ([`Session`](crate::session::Session)), nor the manager.
 
 mod changes;
 mod commit;

@@ -6,8 +6,8 @@ use super::state::Operation;
 use super::visit::Visit;
 
 impl Visit {
-    /// Loads the session of the first presented id that has one; only once, however often called. The
-    /// generation of the session that there is then.
+    /// Looks up the session of the first presented id that has one. Only the first call asks the store. Returns the
+    /// generation of the session that the visit has then.
     pub(crate) async fn load(&self, presented: &PresentedIds) -> Result<Option<u32>, Error> {
         if let Some(loaded) = self.load_now(presented) {
             return loaded;

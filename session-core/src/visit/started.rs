@@ -4,10 +4,10 @@ use crate::time::Time;
 
 use super::changes::Changes;
 
-/// The session that a new one carries attributes over from.
+/// The session whose attributes a new one copies.
 pub(crate) struct Kept {
     pub(crate) key: RecordKey,
-    /// What had been changed of it before.
+    /// The changes that the request had made to it before.
     pub(crate) changes: Changes,
 }
 
@@ -15,11 +15,11 @@ pub(crate) struct Kept {
 pub(crate) struct Started {
     pub(crate) id: SessionId,
     pub(crate) record: Record,
-    /// The session whose attributes it carries over, and its own ones.
+    /// The session whose attributes it copies, and the attributes that it sets itself.
     kept: Option<(Kept, Changes)>,
-    /// The session before it was removed first, so that must succeed whatever comes after.
+    /// The session before it was removed in the same request, so it must be deleted even if this one fails.
     pub(crate) after_remove: bool,
-    /// The record is on its way to the store, or was, so further changes must follow it.
+    /// The record was sent to the store, so later changes must be saved after it.
     pub(crate) sent: bool,
 }
 
@@ -43,7 +43,7 @@ impl Started {
         self.sent = true;
     }
 
-    /// Carries over again what is kept of a session that has these attributes by now.
+    /// Copies the attributes again, from the present record of the kept session.
     pub(crate) fn keep_again(&mut self, stored: &Record) {
         if let Some((kept, own)) = &self.kept
             && kept.key == stored.key

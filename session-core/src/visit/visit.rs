@@ -8,18 +8,42 @@ use triomphe::Arc as StrongArc;
 use super::environment::Environment;
 use super::state::{Phase, State};
 
-/// The place of a visitor's session during one request.
+/// The place of a visitor's session during one request: for authors of integrations, such as `session-axum`.
 ///
-/// For authors of integrations, as `session-axum` is one: [`open`](Visit::open) it with the ids
-/// that the request presents, hand [`session`](Visit::session) to the application, and
-/// [`commit`](Visit::commit) when the application has answered and before the answer leaves.
-/// Clones share the place.
+/// An integration [opens](Visit::open) it with the ids that the request presents, gives the session to the application,
+/// and [commits](Visit::commit) it when the application has answered, before the answer is sent. `Clone` shares the place.
+///
+/// ```
+/// use session_core::{Committed, Error, PresentedIds, SessionManager};
+///
+/// /// Handles a request with this cookie; returns the id for the client, if it is to be told one.
+/// async fn handle(sessions: &SessionManager, cookie: &str) -> Result<Option<String>, Error> {
+///     let visit = sessions.visit();
+///     let mut presented = PresentedIds::default();
+///     presented.push(cookie);
+///     if let Some(session) = visit.open(&presented).await? {
+///         session.set_attr("LastPage", "/cart")?;
+///     }
+///     Ok(match visit.commit().await? {
+///         Committed::Issue(issued) => Some(issued.id.as_str().to_owned()),
+///         Committed::Unchanged | Committed::Forget => None,
+///     })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Error> {
+/// # let sessions = SessionManager::new(session_core::MemoryStore::new());
+/// # let id = sessions.create(session_core::NewSession::new()).await?.id();
+/// # assert_eq!(handle(&sessions, id.as_str()).await?, None);
+/// # let stored = sessions.get(id.as_str()).await?.expect("it was just used");
+/// # assert_eq!(stored.attr::<String>("LastPage")?.as_deref(), Some("/cart"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Visit(pub(crate) StrongArc<Shared>);
 
-/// What all visits of one integration share, such as a web layer's settings.
+/// Has what all visits of one integration share, such as the settings of a web layer.
 ///
-/// A visit holds its host, so that one reference does for the integration's settings and ours.
+/// A visit holds its host, so that one reference leads to the settings of both the integration and the manager.
 pub trait Host: Any + Send + Sync {
     /// The environment of a manager's visits.
     fn environment(&self) -> &Environment;
@@ -28,7 +52,7 @@ pub trait Host: Any + Send + Sync {
 pub(crate) struct Shared {
     host: Arc<dyn Host>,
     pub(crate) state: Mutex<State>,
-    /// Somebody asked for the session, so there may be something to commit.
+    /// The application asked for the session, so there may be something to commit.
     asked_for: AtomicBool,
     opened: AtomicBool,
     turns: tokio::sync::Mutex<()>,
@@ -48,7 +72,7 @@ impl Drop for Turn<'_> {
 }
 
 impl Visit {
-    /// A visit of an integration that keeps something of its own with it.
+    /// Makes a visit that holds a host of the integration's own.
     pub fn of_host(host: Arc<dyn Host>) -> Self {
         Visit::in_phase(host, Phase::Request)
     }
@@ -64,7 +88,7 @@ impl Visit {
         }))
     }
 
-    /// What the visit was made with, if it is of this type.
+    /// The visit's host, if it has this type.
     pub fn host<H: Host>(&self) -> Option<&H> {
         let host: &dyn Any = &*self.0.host;
         host.downcast_ref()
@@ -106,24 +130,24 @@ impl Visit {
         self.0.opened.store(true, Ordering::Release);
     }
 
-    /// Whether anybody asked for the session, found or not: a response then depends on it.
+    /// Whether the application asked for the session, found or not. The response then depends on it.
     pub fn is_asked_for(&self) -> bool {
         self.0.asked_for.load(Ordering::Acquire)
     }
 
-    /// Whether the session was looked up, with or without success.
+    /// Whether the session was looked up, found or not.
     pub fn is_opened(&self) -> bool {
         self.0.opened.load(Ordering::Acquire)
     }
 
-    /// Drops all that was collected, now and later: the handler panicked.
+    /// Drops all changes, those collected so far and later ones. For a handler that panicked.
     pub fn abandon(&self) {
         self.0.state.lock().abandon();
     }
 
-    /// Ends the request without a commit: nobody asked for the session, or the handler was
-    /// cancelled. What was collected is dropped; a handle that is left can change attributes and
-    /// [save](crate::Session::save) them, but the client learns nothing any more.
+    /// Ends the request without a commit, because nobody asked for the session, or the handler was cancelled. Drops all
+    /// changes collected so far. A session that the application still holds can be changed and
+    /// [saved](crate::session::Session::save), but the client gets no new id any more.
     pub fn close(&self) {
         let mut state = self.0.state.lock();
         state.discard();
@@ -136,7 +160,10 @@ impl Drop for Shared {
         let state = self.state.get_mut();
         if state.phase != Phase::Request && state.is_unsaved() {
             let session = state.stored_key().map(|key| key.fingerprint().to_string());
-            tracing::warn!(session, "a session was dropped with changes that were not saved: call `save().await`");
+            tracing::warn!(
+                session,
+                "a session was dropped with unsaved changes, which are lost; call `save().await` before"
+            );
         }
     }
 }

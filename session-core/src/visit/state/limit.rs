@@ -3,15 +3,15 @@ use std::time::Duration;
 
 use crate::record::{Record, RecordKey};
 
-/// How far apart two logins begin at most that may not know of each other.
+/// Two logins that begin within this time may not know of each other.
 const SAME_MOMENT: Duration = Duration::from_secs(10);
 
-/// The sessions of a principal that must end because `newest` makes them too many, the oldest first to go.
+/// The sessions of a principal that must end because `newest` exceeds the limit: the oldest ones.
 ///
-/// Two that start at the same moment must not end each other. A session that began much later than now is
-/// the work of a clock that was set back.
+/// Two sessions that start at the same moment must not end each other. A session that began much later than `newest`
+/// comes from a clock that was set back, and counts as older.
 pub(super) fn beyond_limit(limit: usize, newest: &Record, mut records: Vec<Record>) -> VecDeque<RecordKey> {
-    // The index holds hashes; the record says who it really is.
+    // The store's index holds hashes. Only the record tells the principal itself.
     records.retain(|record| record.principal == newest.principal && record.key != newest.key);
     records.sort_by_key(|record| std::cmp::Reverse(record.created));
     let is_newer = |other: &Record| {

@@ -1,7 +1,9 @@
-//! What one visit did to its session, as plain data, and the decider: what is to be done next at the store.
+//! What one visit has done to its session, as plain data, and the decision what is to be done next at the store.
 //!
-//! Nothing here waits, calls a store or reads a clock (the field calls this sans-IO): a driver asks
-//! [`State::next`] for a [`Step`], carries it out, and gives the store's [`Answer`] to [`State::answered`].
+//! Nothing here waits, calls a store or reads a clock: this is "sans-IO". A driver asks [`State::next`] for a [`Step`],
+//! carries it out, and passes the store's [`Answer`] to [`State::answered`]. `decide.rs` has these two functions;
+//! `state.rs` has the data and what the handler sees and does. This room may know records, the outcomes of stores, and
+//! errors. It may not know the drivers.
 
 mod decide;
 mod limit;

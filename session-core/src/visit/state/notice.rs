@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::error::StoreError;
 use crate::record::RecordKey;
 
-/// Something to be reported once the state's lock is free: to observers, counters and the log.
+/// Something to report to observers, counters and the log as soon as the state's lock is free.
 #[derive(Debug)]
 pub(crate) enum Notice {
     Created {
@@ -25,11 +25,11 @@ pub(crate) enum Notice {
     },
     Conflict,
     StoreFailed,
-    /// Activity that can't be noted is no reason to fail a request.
+    /// A touch failed. That is no reason to fail the request.
     TouchFailed {
         key: RecordKey,
         error: StoreError,
     },
-    /// The login stands; the next one tries again.
+    /// The limit of sessions per principal could not be enforced. The login succeeds, and the next one tries again.
     LimitFailed(StoreError),
 }
