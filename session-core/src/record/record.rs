@@ -71,10 +71,15 @@ impl Record {
         unnoted > 0 && (unnoted >= LONGEST_TOUCH_INTERVAL_MS || unnoted * 30 >= millis(self.idle_timeout))
     }
 
-    /// The client is sent its cookie again when this is another: a persistent session's timeout.
+    /// The client is sent its cookie again when this is another.
     pub(crate) fn cookie_trigger(&self) -> Option<Duration> {
-        self.persistent.then_some(self.idle_timeout)
+        cookie_trigger(self.persistent, self.idle_timeout)
     }
+}
+
+/// A persistent session's timeout.
+pub(crate) fn cookie_trigger(persistent: bool, idle_timeout: Duration) -> Option<Duration> {
+    persistent.then_some(idle_timeout)
 }
 
 const LONGEST_TOUCH_INTERVAL_MS: i64 = 60_000;
