@@ -1,36 +1,44 @@
+use std::iter;
+
 use http::{HeaderMap, header};
 use memchr::memchr;
+use memchr::memmem::Finder;
 
 /// Reads the values of the cookies of one name.
 ///
 /// The name is compared byte by byte, and nothing is decoded: browsers apply the rules of `__Host-` to the
 /// raw name only. Everything else in the header is skipped, in linear time.
 pub(crate) struct CookieReader {
-    /// The name, followed by `=`.
-    name: Box<[u8]>,
+    /// Finds the name that is followed by `=`.
+    name: Finder<'static>,
 }
 
 impl CookieReader {
     pub(crate) fn new(name: &str) -> Self {
-        CookieReader { name: [name.as_bytes(), b"="].concat().into() }
+        CookieReader { name: Finder::new(&[name.as_bytes(), b"="].concat()).into_owned() }
     }
 
     /// The values in the order in which the client sent them.
     pub(crate) fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
-        let cookies = headers.get_all(header::COOKIE).iter().flat_map(|header| cookies_in(header.as_bytes()));
-        cookies.filter_map(|cookie| cookie.strip_prefix(&*self.name)).map(|value| trim_start(trim_end(value)))
+        headers.get_all(header::COOKIE).iter().flat_map(|header| self.values_in(header.as_bytes()))
     }
-}
 
-/// The parts between semicolons.
-fn cookies_in(header: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(header);
-    std::iter::from_fn(move || {
-        let cookies = rest?;
-        let end = memchr(b';', cookies);
-        rest = end.map(|end| &cookies[end + 1..]);
-        Some(trim_start(&cookies[..end.unwrap_or(cookies.len())]))
-    })
+    fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = header;
+        iter::from_fn(move || {
+            loop {
+                let found = self.name.find(rest)?;
+                let before = &header[..header.len() - rest.len() + found];
+                rest = &rest[found + self.name.needle().len()..];
+                // Else it is a part of another cookie.
+                if let [] | [.., b';'] = trim_end(before) {
+                    let (value, after) = rest.split_at(memchr(b';', rest).unwrap_or(rest.len()));
+                    rest = after;
+                    return Some(trim_start(trim_end(value)));
+                }
+            }
+        })
+    }
 }
 
 fn trim_start(mut bytes: &[u8]) -> &[u8] {

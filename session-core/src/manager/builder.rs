@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::manager::SessionManager;
@@ -14,7 +13,7 @@ use crate::store::{AnyStore, Store};
 #[must_use]
 pub struct SessionManagerBuilder {
     pub(crate) store: AnyStore,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Box<dyn Clock>,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) id_bytes: usize,
     pub(crate) idle_timeout: Duration,
@@ -31,7 +30,7 @@ impl SessionManagerBuilder {
     pub(crate) fn new(store: impl Store) -> Self {
         SessionManagerBuilder {
             store: AnyStore::new(store),
-            clock: Arc::new(SystemClock),
+            clock: Box::new(SystemClock),
             random: Box::new(SystemRandom),
             id_bytes: SessionId::DEFAULT_BYTES,
             idle_timeout: Duration::from_secs(30 * 60),
@@ -113,7 +112,7 @@ impl SessionManagerBuilder {
 
     /// Another clock: for tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Box::new(clock);
         self
     }
 

@@ -152,10 +152,9 @@ impl Attributes {
         let Ok(at) = self.position(new.name()) else {
             return self.entries().iter().cloned().chain([new]).collect();
         };
-        let mut new = Some(new);
         let entries = self.entries().iter().enumerate();
         // One allocation, as nothing moves.
-        Attributes::of(entries.map(|(n, old)| new.take_if(|_| n == at).unwrap_or_else(|| old.clone())))
+        Attributes::of(entries.map(|(n, old)| if n == at { new.clone() } else { old.clone() }))
     }
 
     pub(crate) fn entries(&self) -> &[Attribute] {

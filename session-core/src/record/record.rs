@@ -64,7 +64,7 @@ impl Record {
         self.expires_at() <= now
     }
 
-    /// Whether it is time to note that the session is in use: once in each [`touch_interval`].
+    /// Whether it is time to note that the session is in use: once in each [`touch_interval_ms`].
     pub(crate) fn is_touch_due(&self, now: Time) -> bool {
         // Without a division, which would take longer than all else that a read looks at.
         let unnoted = now.unix_millis().saturating_sub(self.accessed.unix_millis());
@@ -84,9 +84,9 @@ pub(crate) fn cookie_trigger(persistent: bool, idle_timeout: Duration) -> Option
 
 const LONGEST_TOUCH_INTERVAL_MS: i64 = 60_000;
 
-/// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most.
-pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
-    (idle_timeout / 30).min(Duration::from_millis(LONGEST_TOUCH_INTERVAL_MS.unsigned_abs()))
+/// How long `accessed` may lag behind: 1/30 of the idle timeout, a minute at most. In milliseconds.
+pub(crate) fn touch_interval_ms(idle_timeout_ms: i64) -> i64 {
+    (idle_timeout_ms / 30).min(LONGEST_TOUCH_INTERVAL_MS)
 }
 
 #[cfg(test)]

@@ -54,13 +54,17 @@ impl Visit {
 
     /// [`commit`](Visit::commit) where that needs no waiting: `None` if it does.
     pub fn commit_now(&mut self) -> Option<Result<Committed, Error>> {
-        let (committed, notices) = self.with_state(|environment, state| {
+        // Without the lock where nobody else can have it.
+        if let Some((environment, state)) = self.exclusive() {
             let committed = commit_now(environment, state);
-            (committed, state.take_notices())
-        });
-        if !notices.is_empty() {
-            self.environment().report(notices);
+            if state.has_notices() {
+                environment.report(state.take_notices());
+            }
+            return committed;
         }
+        let mut state = self.0.state.lock();
+        let committed = commit_now(self.environment(), &mut state);
+        self.unlock(state);
         committed
     }
 

@@ -17,8 +17,14 @@ pub(crate) struct Update<'a, F> {
     pub(crate) compute: F,
 }
 
-/// The locked state, and the attribute and the value of an update to it.
-type Computed<'a, T> = (MutexGuard<'a, State>, Option<(Attribute, T)>);
+/// An update that was computed.
+struct Computed<'a, T> {
+    /// Locked.
+    state: MutexGuard<'a, State>,
+    /// What is to be stored; `None` if another handle changed the session meanwhile.
+    attribute: Option<Attribute>,
+    value: T,
+}
 
 impl Visit {
     /// Updates an attribute and saves it, computed again on a newer record after each conflict.
@@ -46,14 +52,14 @@ impl Visit {
         }
         let mut operation = Operation::update();
         loop {
-            let (mut state, computed) = match self.compute(update) {
+            let Computed { mut state, attribute, value } = match self.compute(update) {
                 Ok(computed) => computed,
                 Err(error) => return Some(Err(error)),
             };
             if state.turn_is_taken {
                 return None;
             }
-            let (attribute, value) = computed.unzip();
+            let value = attribute.is_some().then_some(value);
             let driven = match state.answered(&mut operation, Answer::Computed(attribute)) {
                 Ok(()) => drive_now(environment, &mut state, &mut operation),
                 Err(error) => Some(Err(error)),
@@ -79,17 +85,15 @@ impl Visit {
                 (Stop::Done, Some(value)) => return Ok(value),
                 (Stop::Done, None) => return Err(Error::Gone),
                 (Stop::Compute, _) => {
-                    let (mut state, computed) = self.compute(update)?;
-                    let (attribute, value) = computed.unzip();
+                    let Computed { mut state, attribute, value } = self.compute(update)?;
+                    updated = attribute.is_some().then_some(value);
                     state.answered(&mut operation, Answer::Computed(attribute))?;
-                    updated = value;
                 }
             }
         }
     }
 
-    /// Computes the update of the session as it is now, and locks the state; nothing is computed if another
-    /// handle changed the session meanwhile.
+    /// Computes the update of the session as it is now, and locks the state.
     fn compute<T, F>(&self, update: &mut Update<'_, F>) -> Result<Computed<'_, T>, Error>
     where
         T: Serialize + DeserializeOwned,
@@ -103,8 +107,8 @@ impl Visit {
         let value = (update.compute)(before);
         let attribute = Attribute::new(update.name, &value)?;
         let state = self.writable(update.generation)?;
-        let is_current = state.edits() == edits;
-        Ok((state, is_current.then_some((attribute, value))))
+        let attribute = if state.edits() == edits { Some(attribute) } else { None };
+        Ok(Computed { state, attribute, value })
     }
 
     /// The state, if the session of that generation can still be changed.

@@ -73,12 +73,10 @@ impl Visit {
         self.0.host.environment()
     }
 
-    /// Does something with the state; without its lock where nobody else can have it.
-    pub(super) fn with_state<T>(&mut self, operation: impl FnOnce(&Environment, &mut State) -> T) -> T {
-        match StrongArc::get_mut(&mut self.0) {
-            Some(Shared { host, state, .. }) => operation(host.environment(), state.get_mut()),
-            None => operation(self.environment(), &mut self.0.state.lock()),
-        }
+    /// The state, if this is the only one that shares it.
+    pub(super) fn exclusive(&mut self) -> Option<(&Environment, &mut State)> {
+        let Shared { host, state, .. } = StrongArc::get_mut(&mut self.0)?;
+        Some((host.environment(), state.get_mut()))
     }
 
     /// Waits until nobody else of this visit waits for the store.

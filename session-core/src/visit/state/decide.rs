@@ -1,6 +1,8 @@
 //! The decider. [`State::next`] alone says what is to be done next at the store; [`State::answered`] alone
 //! interprets what the store answered: a conflict, a record that is missing, an id that is taken.
 
+use std::mem;
+
 use crate::error::{Error, RandomError, StoreError};
 use crate::id::PresentedIds;
 use crate::record::{Attribute, PrincipalKey, Record, RecordKey};
@@ -38,12 +40,13 @@ impl State {
     }
 
     /// The ids are tried in order; the first that has a session is the visitor's.
-    fn next_to_open(&mut self, operation: &mut Operation<'_>, presented: &PresentedIds) -> Step {
+    fn next_to_open<'a>(&mut self, operation: &mut Operation<'a>, presented: &'a PresentedIds) -> Step {
         if operation.is_done {
             return Step::Done;
         }
         if let Some(id) = presented.nth(operation.looked_up) {
-            operation.loading = Loading::Opened;
+            operation.looked_up += 1;
+            operation.loading = Loading::Opened(id);
             return Step::Load(id.key());
         }
         operation.is_done = true;
@@ -124,7 +127,7 @@ impl State {
             }
         }
         let started = self.started.as_mut().expect("a session was started");
-        started.send(std::mem::take(&mut self.changes), moment.now, moment.mark);
+        started.send(mem::take(&mut self.changes), moment.now, moment.mark);
         self.outgoing = Outgoing::Started;
         match replaced {
             Some((old, expected)) => Step::Renew { old, expected },
@@ -159,8 +162,9 @@ impl State {
                 self.draw_again(id?);
                 Ok(())
             }
-            Answer::Loaded(Ok(record)) => self.loaded(operation, record),
             Answer::Loaded(Err(error)) => Err(self.failed(error)),
+            Answer::Loaded(Ok(None)) => self.not_loaded(operation),
+            Answer::Loaded(Ok(Some(record))) => self.loaded(operation, record),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);
                 Ok(())
@@ -212,35 +216,28 @@ impl State {
     }
 
     #[inline(always)]
-    fn loaded(&mut self, operation: &mut Operation<'_>, record: Option<Record>) -> Result<(), Error> {
-        match std::mem::replace(&mut operation.loading, Loading::Nothing) {
-            Loading::Opened => {
-                self.looked_up(operation, record);
+    fn loaded(&mut self, operation: &mut Operation<'_>, record: Record) -> Result<(), Error> {
+        match mem::replace(&mut operation.loading, Loading::Nothing) {
+            Loading::Opened(id) => {
+                self.found(id, record, operation.now);
+                operation.is_done = true;
                 Ok(())
             }
-            Loading::Reloaded => match record {
-                Some(record) => Ok(self.reloaded(record)?),
-                None => self.is_gone(),
-            },
-            Loading::Confirmed => match record {
-                Some(_) => {
-                    self.is_known_stored = true;
-                    Ok(())
-                }
-                None => self.is_gone(),
-            },
+            Loading::Reloaded => Ok(self.reloaded(record)?),
+            Loading::Confirmed => {
+                self.is_known_stored = true;
+                Ok(())
+            }
             Loading::Nothing => unreachable!("nothing was loaded"),
         }
     }
 
-    #[inline(always)]
-    fn looked_up(&mut self, operation: &mut Operation<'_>, record: Option<Record>) {
-        let Goal::Open(presented) = operation.goal else { unreachable!("only opening looks ids up") };
-        let id = presented.nth(operation.looked_up);
-        operation.looked_up += 1;
-        if let (Some(id), Some(record)) = (id, record) {
-            self.found(id.clone(), record, operation.now);
-            operation.is_done = true;
+    fn not_loaded(&mut self, operation: &mut Operation<'_>) -> Result<(), Error> {
+        match mem::replace(&mut operation.loading, Loading::Nothing) {
+            // The next id is tried.
+            Loading::Opened(_) => Ok(()),
+            Loading::Reloaded | Loading::Confirmed => self.is_gone(),
+            Loading::Nothing => unreachable!("nothing was loaded"),
         }
     }
 
@@ -323,7 +320,7 @@ impl State {
         if let Err(error) = deleted {
             return Err(self.failed(error));
         }
-        if let Some(key) = self.stored_key() {
+        if let Some(key) = self.stored_key().copied() {
             self.notices.push(Notice::Ended { key });
         }
         self.ended();

@@ -174,8 +174,8 @@ impl State {
         matches!(self.intent, Intent::Start)
     }
 
-    pub(crate) fn stored_key(&self) -> Option<RecordKey> {
-        self.stored.as_ref().map(|stored| stored.record.key)
+    pub(crate) fn stored_key(&self) -> Option<&RecordKey> {
+        self.stored.as_ref().map(|stored| &stored.record.key)
     }
 
     /// Changes that are on their way to the store, while the lock of the state is free.
@@ -218,9 +218,11 @@ impl State {
     // What the handler does.
 
     #[inline(always)]
-    pub(super) fn found(&mut self, id: SessionId, record: Record, now: Time) {
+    pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
         self.use_is_noted = !record.is_touch_due(now);
-        self.stored = Some(Stored { id, record });
+        // First, so that what takes its place is written where it stays.
+        self.stored = None;
+        self.stored = Some(Stored { id: id.clone(), record });
     }
 
     /// Fails unless the handle of that generation may still be written through.
@@ -372,10 +374,14 @@ impl State {
     }
 
     /// Leaves the stored record as it was before the write that did not succeed, and all changes to be saved.
+    #[inline]
     pub(in crate::visit) fn take_back(&mut self) {
-        if matches!(self.outgoing, Outgoing::Nothing) {
-            return;
+        if !matches!(self.outgoing, Outgoing::Nothing) {
+            self.take_back_outgoing();
         }
+    }
+
+    fn take_back_outgoing(&mut self) {
         match (mem::replace(&mut self.outgoing, Outgoing::Nothing), &mut self.stored) {
             (Outgoing::InPlace(before), Some(stored)) => before.put_back(&mut stored.record),
             (Outgoing::Aside(aside), _) => self.changes = aside.changes.followed_by(mem::take(&mut self.changes)),

@@ -3,9 +3,9 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, Record, Version, sample, touch_interval};
+use crate::record::{Attribute, Attributes, Record, Version, sample, touch_interval_ms};
 use crate::store::{Created, Renewed, Saved};
-use crate::time::Time;
+use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
 use super::super::started::{Kept, Started};
@@ -18,6 +18,10 @@ fn id() -> SessionId {
     SessionId::generate(&SystemRandom as &dyn RandomSource, 18).expect("random bytes")
 }
 
+fn touch_interval(idle_timeout: Duration) -> Duration {
+    Duration::from_millis(touch_interval_ms(millis(idle_timeout)).unsigned_abs())
+}
+
 /// A record with the key of an id.
 fn record_of(id: &SessionId) -> Record {
     Record { key: id.key(), ..sample() }
@@ -27,7 +31,7 @@ fn record_of(id: &SessionId) -> Record {
 fn opened() -> (State, Record) {
     let (mut state, id) = (State::new(Phase::Request), id());
     let record = record_of(&id);
-    state.found(id, record.clone(), record.accessed);
+    state.found(&id, record.clone(), record.accessed);
     (state, record)
 }
 
@@ -136,9 +140,9 @@ fn a_visit_without_a_session_has_nothing_to_do() {
 fn reading_needs_a_touch_once_it_is_due() {
     let (mut state, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
-    state.found(id(), record.clone(), due.saturating_sub(Duration::from_millis(1)));
+    state.found(&id(), record.clone(), due.saturating_sub(Duration::from_millis(1)));
     assert_nothing(step_at(&mut state, due));
-    state.found(id(), record.clone(), due);
+    state.found(&id(), record.clone(), due);
     assert_eq!(step_at(&mut state, due), Step::Touch(record.key));
     assert_nothing(state.next(&mut Operation::save_changes(), &moment(due)));
     let mut operation = Operation::commit(None);
@@ -162,7 +166,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
         let mut state = State::new(Phase::Request);
-        state.found(id(), record.clone(), now);
+        state.found(&id(), record.clone(), now);
         assert_eq!(state.is_settled(), settled);
     }
 }
