@@ -141,7 +141,7 @@ fn commit(slot: &mut Slot, response: &mut Response<Body>, context: &mut Context<
 
 fn settle(slot: &Slot, outcome: Outcome, response: &mut Response<Body>) {
     match outcome {
-        Ok(committed) => slot.tell(response.headers_mut(), &committed),
+        Ok(ref committed) => slot.tell(response.headers_mut(), committed),
         Err(error) => *response = slot.failed(error),
     }
 }

@@ -1,43 +1,37 @@
-use std::iter;
-
 use http::{HeaderMap, header};
 use memchr::memchr;
-use memchr::memmem::Finder;
 
 /// Reads the values of the cookies of one name.
 ///
 /// The name is compared byte by byte, and nothing is decoded: browsers apply the rules of `__Host-` to the
 /// raw name only. Everything else in the header is skipped, in linear time.
 pub(crate) struct CookieReader {
-    /// Finds the name that is followed by `=`.
-    name: Finder<'static>,
+    /// The name, followed by `=`.
+    name: Box<[u8]>,
 }
 
 impl CookieReader {
     pub(crate) fn new(name: &str) -> Self {
-        CookieReader { name: Finder::new(&[name.as_bytes(), b"="].concat()).into_owned() }
+        CookieReader { name: [name.as_bytes(), b"="].concat().into() }
     }
 
-    /// The values in the order in which the client sent them.
-    pub(crate) fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
-        headers.get_all(header::COOKIE).iter().flat_map(|header| self.values_in(header.as_bytes()))
-    }
-
-    fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let mut rest = header;
-        iter::from_fn(move || {
-            loop {
-                let found = self.name.find(rest)?;
-                let before = &header[..header.len() - rest.len() + found];
-                rest = &rest[found + self.name.needle().len()..];
-                // Else it is a part of another cookie.
-                if let [] | [.., b';'] = trim_end(before) {
-                    let (value, after) = rest.split_at(memchr(b';', rest).unwrap_or(rest.len()));
-                    rest = after;
-                    return Some(trim_start(trim_end(value)));
+    /// Passes on the first values, at most so many, in the order in which the client sent them.
+    pub(crate) fn first_values(&self, most: usize, headers: &HeaderMap, mut found: impl FnMut(&[u8])) {
+        let mut left = most;
+        for header in headers.get_all(header::COOKIE) {
+            let mut rest = Some(header.as_bytes());
+            while let Some(cookies) = rest
+                && left > 0
+            {
+                let end = memchr(b';', cookies);
+                rest = end.map(|end| &cookies[end + 1..]);
+                let cookie = trim_start(&cookies[..end.unwrap_or(cookies.len())]);
+                if let Some(value) = cookie.strip_prefix(&*self.name) {
+                    found(trim_start(trim_end(value)));
+                    left -= 1;
                 }
             }
-        })
+        }
     }
 }
 
@@ -65,7 +59,9 @@ mod tests {
         for header in headers {
             map.append(header::COOKIE, HeaderValue::from_bytes(header).unwrap());
         }
-        CookieReader::new(name).values(&map).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+        let mut found = Vec::new();
+        CookieReader::new(name).first_values(3, &map, |value| found.push(String::from_utf8_lossy(value).into_owned()));
+        found
     }
 
     #[test]

@@ -44,6 +44,12 @@ impl Changes {
         self.names_none() && self.idle_timeout.is_none() && self.persistent.is_none()
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.effects.clear();
+        self.idle_timeout = None;
+        self.persistent = None;
+    }
+
     /// Whether no attribute is changed.
     pub(crate) fn names_none(&self) -> bool {
         self.effects.is_empty()
@@ -69,7 +75,12 @@ impl Changes {
     }
 
     /// The effect on this name: none, removed, or set.
+    #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Option<&Attribute>> {
+        // Most requests read before they change anything.
+        if self.names_none() {
+            return None;
+        }
         let at = self.position(name).ok()?;
         Some(self.effects[at].attribute())
     }
@@ -119,7 +130,9 @@ impl Changes {
     fn only_replaces(&self, before: &[Attribute]) -> bool {
         // Both are in the same order.
         let mut before = before.iter();
-        self.effects.iter().all(|effect| effect.attribute().is_some_and(|new| before.any(|old| old.name() == new.name())))
+        self.effects
+            .iter()
+            .all(|effect| effect.attribute().is_some_and(|new| before.any(|old| old.name() == new.name())))
     }
 
     /// What these changes make of no attributes.
@@ -144,7 +157,7 @@ impl Changes {
     }
 
     /// The attributes with these changes, and an update of one after them.
-    pub(crate) fn updated(&self, before: &Attributes, update: Option<Attribute>) -> Attributes {
+    pub(crate) fn updated(&self, before: &Attributes, update: Option<&Attribute>) -> Attributes {
         match update {
             None => self.applied_to(before),
             // Most updates come alone, and counting a reference takes as long as the rest.

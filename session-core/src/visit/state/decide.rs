@@ -5,12 +5,12 @@ use std::mem;
 
 use crate::error::{Error, RandomError, StoreError};
 use crate::id::PresentedIds;
-use crate::record::{Attribute, PrincipalKey, Record, RecordKey};
+use crate::record::{PrincipalKey, Record, RecordKey};
 use crate::store::{Created, Renewed, Saved};
 
 use super::limit::beyond_limit;
 use super::notice::Notice;
-use super::operation::{Answer, Excess, Goal, Loading, Moment, Operation, Step};
+use super::operation::{Answer, Computed, Excess, Goal, Loading, Moment, Operation, Step};
 use super::outgoing::Outgoing;
 use super::state::{Intent, State, Stored, Tell};
 
@@ -139,7 +139,7 @@ impl State {
     fn send(&mut self, operation: &mut Operation<'_>, moment: &Moment, renews: bool) -> Step {
         let Stored { record, .. } = self.stored.as_ref().expect("changes are to a stored session");
         let (old, expected) = (record.key, record.version);
-        self.advance(operation.update.take(), moment.now, moment.mark);
+        self.advance(operation.update.as_ref(), moment.now, moment.mark);
         if renews {
             self.advance_to_new_id();
             return Step::Renew { old, expected };
@@ -152,7 +152,7 @@ impl State {
     #[inline(always)]
     pub(in crate::visit) fn answered(&mut self, operation: &mut Operation<'_>, answer: Answer) -> Result<(), Error> {
         match answer {
-            Answer::Computed(update) => self.computed(operation, update),
+            Answer::Computed(computed) => self.computed(operation, computed),
             Answer::HasTurn => {
                 operation.has_turn = true;
                 Ok(())
@@ -162,9 +162,7 @@ impl State {
                 self.draw_again(id?);
                 Ok(())
             }
-            Answer::Loaded(Err(error)) => Err(self.failed(error)),
-            Answer::Loaded(Ok(None)) => self.not_loaded(operation),
-            Answer::Loaded(Ok(Some(record))) => self.loaded(operation, record),
+            Answer::Loaded(loaded) => self.loaded(operation, loaded),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);
                 Ok(())
@@ -199,11 +197,13 @@ impl State {
         Error::Store(error)
     }
 
-    fn computed(&mut self, operation: &mut Operation<'_>, update: Option<Attribute>) -> Result<(), Error> {
-        let Some(update) = update else {
+    fn computed(&mut self, operation: &mut Operation<'_>, computed: Computed) -> Result<(), Error> {
+        let Computed { update, edits } = computed;
+        if edits != self.edits() {
+            // Another handle changed the session meanwhile.
             operation.conflicts += 1;
             return self.check_conflicts(operation);
-        };
+        }
         self.check_growth(&update)?;
         if self.is_new() {
             // Nobody but this visit has it yet.
@@ -215,36 +215,40 @@ impl State {
         Ok(())
     }
 
-    #[inline(always)]
-    fn loaded(&mut self, operation: &mut Operation<'_>, record: Record) -> Result<(), Error> {
+    #[inline(never)]
+    fn loaded(
+        &mut self,
+        operation: &mut Operation<'_>,
+        loaded: Result<Option<Record>, StoreError>,
+    ) -> Result<(), Error> {
+        if let Err(error) = loaded {
+            return Err(self.failed(error));
+        }
         match mem::replace(&mut operation.loading, Loading::Nothing) {
             Loading::Opened(id) => {
-                self.found(id, record, operation.now);
-                operation.is_done = true;
-                Ok(())
+                if let Ok(Some(record)) = loaded {
+                    self.found(id, record, operation.now);
+                    operation.is_done = true;
+                }
             }
-            Loading::Reloaded => Ok(self.reloaded(record)?),
-            Loading::Confirmed => {
-                self.is_known_stored = true;
-                Ok(())
-            }
+            Loading::Reloaded => match loaded {
+                Ok(Some(record)) => self.reloaded(record)?,
+                _ => return self.is_gone(),
+            },
+            Loading::Confirmed => match loaded {
+                Ok(Some(_)) => self.is_known_stored = true,
+                _ => return self.is_gone(),
+            },
             Loading::Nothing => unreachable!("nothing was loaded"),
         }
-    }
-
-    fn not_loaded(&mut self, operation: &mut Operation<'_>) -> Result<(), Error> {
-        match mem::replace(&mut operation.loading, Loading::Nothing) {
-            // The next id is tried.
-            Loading::Opened(_) => Ok(()),
-            Loading::Reloaded | Loading::Confirmed => self.is_gone(),
-            Loading::Nothing => unreachable!("nothing was loaded"),
-        }
+        Ok(())
     }
 
     /// Another writer was faster: what it wrote is what the changes apply to next.
     fn conflicted(&mut self, operation: &mut Operation<'_>) -> Result<(), Error> {
         self.take_back();
         self.notices.push(Notice::Conflict);
+        operation.update = None;
         operation.conflicts += 1;
         operation.loading = Loading::Reloaded;
         self.check_conflicts(operation)

@@ -20,7 +20,7 @@ pub(in crate::visit) struct Operation<'a> {
     /// Another id is needed before the next attempt.
     pub(super) needs_id: bool,
     pub(super) has_turn: bool,
-    /// The update that was computed and is to be saved.
+    /// The update that was computed, until another writer was faster.
     pub(super) update: Option<Attribute>,
     pub(super) is_done: bool,
     /// Most sessions that one principal may have.
@@ -143,10 +143,16 @@ pub(in crate::visit) enum Step {
     ListOf(PrincipalKey),
 }
 
+/// An update that the application computed.
+pub(in crate::visit) struct Computed {
+    pub(in crate::visit) update: Attribute,
+    /// [`State::edits`](super::State::edits) when the value was read that it was computed from.
+    pub(in crate::visit) edits: u64,
+}
+
 /// What came of a step.
 pub(in crate::visit) enum Answer {
-    /// `None` where another handle changed the session while the update was computed.
-    Computed(Option<Attribute>),
+    Computed(Computed),
     Drawn(Result<SessionId, RandomError>),
     HasTurn,
     Loaded(Result<Option<Record>, StoreError>),

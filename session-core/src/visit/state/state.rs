@@ -141,7 +141,7 @@ impl State {
             return Ok(());
         }
         let view = self.view().map(|record| record.attributes).unwrap_or_default();
-        check_size(&record.constants, &view.with(new.clone()), new.name())
+        check_size(&record.constants, &view.with(new), new.name())
     }
 
     pub(in crate::visit) fn stored(&self) -> Option<&Stored> {
@@ -220,8 +220,6 @@ impl State {
     #[inline(always)]
     pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
         self.use_is_noted = !record.is_touch_due(now);
-        // First, so that what takes its place is written where it stays.
-        self.stored = None;
         self.stored = Some(Stored { id: id.clone(), record });
     }
 
@@ -231,7 +229,7 @@ impl State {
     }
 
     /// Another number when an attribute may have another value.
-    pub(crate) fn edits(&self) -> u64 {
+    pub(in crate::visit) fn edits(&self) -> u64 {
         self.edits
     }
 
@@ -368,7 +366,7 @@ impl State {
     }
 
     /// Makes all changes, and an update after them, to the stored record.
-    pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
+    pub(super) fn advance(&mut self, update: Option<&Attribute>, now: Time, mark: u32) {
         let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
         self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, now, mark));
     }
@@ -394,7 +392,7 @@ impl State {
         let Some(Stored { record, .. }) = &mut self.stored else { return };
         let trigger_before = match mem::replace(&mut self.outgoing, Outgoing::Nothing) {
             Outgoing::InPlace(before) => {
-                self.changes = Changes::default();
+                self.changes.clear();
                 before.cookie_trigger()
             }
             Outgoing::Aside(aside) => mem::replace(record, aside.record).cookie_trigger(),

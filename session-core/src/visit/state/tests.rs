@@ -9,7 +9,7 @@ use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
 use super::super::started::{Kept, Started};
-use super::operation::{Answer, Loading, Moment, Operation, Step};
+use super::operation::{Answer, Computed, Loading, Moment, Operation, Step};
 use super::state::{Phase, State, Tell};
 
 const MARK: u32 = 7;
@@ -74,6 +74,12 @@ fn value(attributes: &Attributes, name: &str) -> Option<i64> {
 
 fn moment(now: Time) -> Moment {
     Moment { now, mark: MARK, is_contended: false, hasty_attempts: 1 }
+}
+
+/// The answer that an update was computed.
+fn computed(name: &str, value: i32, edits: u64) -> Answer {
+    let update = Attribute::new(name, &value).expect("a number has a JSON form");
+    Answer::Computed(Computed { update, edits })
 }
 
 /// The next step of a commit.
@@ -342,7 +348,7 @@ fn what_others_wrote_to_a_kept_session_meanwhile_is_kept_too() {
     set(&mut state, "Later", 1);
     step(&mut state, &old);
     let theirs = Attribute::new("Theirs", &1).unwrap();
-    let stored = Record { version: old.version.next(99), attributes: old.attributes.with(theirs), ..old.clone() };
+    let stored = Record { version: old.version.next(99), attributes: old.attributes.with(&theirs), ..old.clone() };
     conflict(&mut state, Some(stored)).unwrap();
     assert!(matches!(step(&mut state, &old), Step::Renew { .. }));
     let record = state.outgoing();
@@ -622,9 +628,10 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
     let (mut state, record) = opened();
     set(&mut state, "Color", 1);
     let (mut operation, now) = (Operation::update(), moment(record.accessed));
-    let update = |value: i32| Answer::Computed(Some(Attribute::new("Count", &value).unwrap()));
+    let update = |state: &State, value: i32| computed("Count", value, state.edits());
     assert_eq!(state.next(&mut operation, &now), Step::Compute);
-    state.answered(&mut operation, update(2)).unwrap();
+    let first = update(&state, 2);
+    state.answered(&mut operation, first).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Save { expected: record.version });
     let sent = &state.outgoing().attributes;
     assert_eq!((value(sent, "Color"), value(sent, "Count")), (Some(1), Some(2)));
@@ -635,7 +642,8 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
     let newer = Record { version: record.version.next(99), ..record.clone() };
     state.answered(&mut operation, Answer::Loaded(Ok(Some(newer.clone())))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Compute);
-    state.answered(&mut operation, update(3)).unwrap();
+    let second = update(&state, 3);
+    state.answered(&mut operation, second).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Save { expected: newer.version });
     state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Done);
@@ -644,8 +652,8 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
 #[test]
 fn an_update_that_never_settles_ends_with_an_error() {
     let (mut state, _) = opened();
-    let mut operation = Operation::update();
-    let ended = (0..10_000).find_map(|_| state.answered(&mut operation, Answer::Computed(None)).err());
+    let (mut operation, stale) = (Operation::update(), state.edits() + 1);
+    let ended = (0..10_000).find_map(|_| state.answered(&mut operation, computed("Count", 1, stale)).err());
     assert!(matches!(ended, Some(Error::Conflict { .. })));
 }
 
