@@ -230,7 +230,7 @@ fn edited(record: &Record, name: &str, value: impl Into<Value>) -> Record {
     let attribute = Attribute::new(name, &value.into()).expect("a JSON value has a JSON form");
     Record {
         version: record.version.next(u32::from(mark)),
-        attributes: record.attributes.with(&attribute),
+        attributes: record.attributes.with(attribute),
         ..record.clone()
     }
 }

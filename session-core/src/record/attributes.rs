@@ -149,13 +149,14 @@ impl Attributes {
     }
 
     /// These attributes with one set.
-    pub(crate) fn with(&self, new: &Attribute) -> Self {
+    pub(crate) fn with(&self, new: Attribute) -> Self {
         let Ok(at) = self.position(new.name()) else {
-            return self.entries().iter().chain([new]).cloned().collect();
+            return self.entries().iter().cloned().chain([new]).collect();
         };
+        let mut new = Some(new);
         let entries = self.entries().iter().enumerate();
         // One allocation, as nothing moves.
-        Attributes::of(entries.map(|(n, old)| if n == at { new } else { old }.clone()))
+        Attributes::of(entries.map(|(n, old)| new.take_if(|_| n == at).unwrap_or_else(|| old.clone())))
     }
 
     pub(crate) fn entries(&self) -> &[Attribute] {
@@ -262,7 +263,7 @@ mod tests {
     fn many_attributes_are_found_and_stay_sorted() {
         let mut all = Attributes::default();
         for n in [5, 3, 11, 1, 8, 2, 9, 12, 4, 7, 6, 10] {
-            all = all.with(&Attribute::new(&format!("n{n:02}"), &n).unwrap());
+            all = all.with(Attribute::new(&format!("n{n:02}"), &n).unwrap());
         }
         assert!(all.iter().map(|(name, _)| name).is_sorted());
         assert!((1..=12).all(|n| all.get(&format!("n{n:02}")) == Some(&n.into())));
@@ -272,7 +273,7 @@ mod tests {
     #[test]
     fn a_change_copies_no_other_value() {
         let before = attributes(serde_json::json!({"other": "x", "changed": 1}));
-        let after = before.with(&Attribute::new("changed", &2).unwrap());
+        let after = before.with(Attribute::new("changed", &2).unwrap());
         let at = |all: &Attributes| std::ptr::from_ref(all.get("other").unwrap());
         assert_eq!(at(&before), at(&after));
         assert_eq!(after.get("changed"), Some(&2.into()));

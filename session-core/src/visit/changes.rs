@@ -157,7 +157,7 @@ impl Changes {
     }
 
     /// The attributes with these changes, and an update of one after them.
-    pub(crate) fn updated(&self, before: &Attributes, update: Option<&Attribute>) -> Attributes {
+    pub(crate) fn updated(&self, before: &Attributes, update: Option<Attribute>) -> Attributes {
         match update {
             None => self.applied_to(before),
             // Most updates come alone, and counting a reference takes as long as the rest.

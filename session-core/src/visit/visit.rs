@@ -87,12 +87,17 @@ impl Visit {
     }
 
     /// Lets go of the state, then tells what happened.
-    pub(super) fn unlock(&self, mut state: MutexGuard<'_, State>) {
+    #[inline]
+    pub(super) fn unlock(&self, state: MutexGuard<'_, State>) {
         if state.has_notices() {
-            let notices = state.take_notices();
-            drop(state);
-            self.environment().report(notices);
+            self.unlock_and_report(state);
         }
+    }
+
+    fn unlock_and_report(&self, mut state: MutexGuard<'_, State>) {
+        let notices = state.take_notices();
+        drop(state);
+        self.environment().report(notices);
     }
 
     pub(super) fn note_asked_for(&self) {

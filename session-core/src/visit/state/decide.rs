@@ -24,6 +24,7 @@ const MAX_DRAWS: u32 = 3;
 
 impl State {
     /// What is to be done next at the store.
+    #[inline(always)]
     pub(in crate::visit) fn next(&mut self, operation: &mut Operation<'_>, moment: &Moment) -> Step {
         operation.now = moment.now;
         // What an operation left behind that was cancelled.
@@ -139,7 +140,7 @@ impl State {
     fn send(&mut self, operation: &mut Operation<'_>, moment: &Moment, renews: bool) -> Step {
         let Stored { record, .. } = self.stored.as_ref().expect("changes are to a stored session");
         let (old, expected) = (record.key, record.version);
-        self.advance(operation.update.as_ref(), moment.now, moment.mark);
+        self.advance(operation.update.take(), moment.now, moment.mark);
         if renews {
             self.advance_to_new_id();
             return Step::Renew { old, expected };
@@ -215,7 +216,7 @@ impl State {
         Ok(())
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn loaded(
         &mut self,
         operation: &mut Operation<'_>,
@@ -248,7 +249,6 @@ impl State {
     fn conflicted(&mut self, operation: &mut Operation<'_>) -> Result<(), Error> {
         self.take_back();
         self.notices.push(Notice::Conflict);
-        operation.update = None;
         operation.conflicts += 1;
         operation.loading = Loading::Reloaded;
         self.check_conflicts(operation)

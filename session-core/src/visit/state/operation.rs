@@ -20,7 +20,7 @@ pub(in crate::visit) struct Operation<'a> {
     /// Another id is needed before the next attempt.
     pub(super) needs_id: bool,
     pub(super) has_turn: bool,
-    /// The update that was computed, until another writer was faster.
+    /// The update that was computed and is to be saved.
     pub(super) update: Option<Attribute>,
     pub(super) is_done: bool,
     /// Most sessions that one principal may have.

@@ -57,7 +57,7 @@ impl Before {
 pub(super) fn advance(
     record: &mut Record,
     changes: &Changes,
-    update: Option<&Attribute>,
+    update: Option<Attribute>,
     now: Time,
     mark: u32,
 ) -> Before {

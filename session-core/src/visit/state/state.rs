@@ -141,7 +141,7 @@ impl State {
             return Ok(());
         }
         let view = self.view().map(|record| record.attributes).unwrap_or_default();
-        check_size(&record.constants, &view.with(new), new.name())
+        check_size(&record.constants, &view.with(new.clone()), new.name())
     }
 
     pub(in crate::visit) fn stored(&self) -> Option<&Stored> {
@@ -366,7 +366,7 @@ impl State {
     }
 
     /// Makes all changes, and an update after them, to the stored record.
-    pub(super) fn advance(&mut self, update: Option<&Attribute>, now: Time, mark: u32) {
+    pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
         let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
         self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, now, mark));
     }
@@ -388,6 +388,7 @@ impl State {
     }
 
     /// What was sent is what the store has.
+    #[inline(always)]
     pub(super) fn saved(&mut self) {
         let Some(Stored { record, .. }) = &mut self.stored else { return };
         let trigger_before = match mem::replace(&mut self.outgoing, Outgoing::Nothing) {

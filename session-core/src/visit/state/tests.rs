@@ -348,7 +348,7 @@ fn what_others_wrote_to_a_kept_session_meanwhile_is_kept_too() {
     set(&mut state, "Later", 1);
     step(&mut state, &old);
     let theirs = Attribute::new("Theirs", &1).unwrap();
-    let stored = Record { version: old.version.next(99), attributes: old.attributes.with(&theirs), ..old.clone() };
+    let stored = Record { version: old.version.next(99), attributes: old.attributes.with(theirs), ..old.clone() };
     conflict(&mut state, Some(stored)).unwrap();
     assert!(matches!(step(&mut state, &old), Step::Renew { .. }));
     let record = state.outgoing();
