@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use dashmap::DashMap;
-use session_core::{Clock, ImmediateStore, MemoryStore, Record, RecordKey, SessionManager, Store, SystemClock, Version};
+use session_core::{
+    Clock, ImmediateStore, MemoryStore, Record, RecordKey, SessionManager, Store, SystemClock, Version,
+};
 use tower_sessions_014::SessionStore as _;
 use tower_sessions_014::session::Record as PeerRecord;
 use tower_sessions_moka_store::MokaStore;

@@ -114,11 +114,12 @@ impl fmt::Debug for MaybeSession {
 /// The slot of the innermost layer, and its session.
 async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionError> {
     let slot = Slot::of(parts)?;
-    let opened = match slot.open(&parts.headers) {
-        Opening::Done(opened) => opened,
-        Opening::Waits(opening) => opening.await,
+    let opening = match slot.open(&parts.headers) {
+        // Returned from here, what was opened takes no room in the handler's future.
+        Opening::Done(opened) => return Ok((slot, opened?.map(Session))),
+        Opening::Waits(opening) => opening,
     };
-    Ok((slot, opened?.map(Session)))
+    Ok((slot, opening.await?.map(Session)))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {

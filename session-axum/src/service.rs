@@ -8,7 +8,7 @@ use axum_core::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
-use session_core::{Committed, Error, StoreError, Visit};
+use session_core::{Committed, Error, StoreError};
 use tokio::task::JoinHandle;
 use tower_cookies::Cookies;
 use tower_service::Service;
@@ -109,12 +109,9 @@ where
                 slot.visit().close();
                 return Poll::Ready(Ok(response));
             }
-            match commit(slot.visit_mut(), context) {
-                Begun::Done(outcome) => {
-                    settle(&slot, outcome, &mut response);
-                    return Poll::Ready(Ok(response));
-                }
-                Begun::Waits(task) => *this.commit = Some(Box::new(Commit { slot, task, response })),
+            match commit(&mut slot, &mut response, context) {
+                None => return Poll::Ready(Ok(response)),
+                Some(task) => *this.commit = Some(Box::new(Commit { slot, task, response })),
             }
         }
         let Some(commit) = this.commit else { unreachable!("there is a commit to wait for") };
@@ -126,28 +123,25 @@ where
     }
 }
 
-enum Begun {
-    Done(Outcome),
-    Waits(JoinHandle<Outcome>),
-}
-
 /// Commits what the handler did. A commit that has to wait becomes a task, so that it goes on when the
-/// client hangs up and this future is dropped.
-fn commit(visit: &mut Visit, context: &mut Context<'_>) -> Begun {
-    if let Some(outcome) = visit.commit_now() {
-        return Begun::Done(outcome);
+/// client hangs up and the response's future is dropped.
+fn commit(slot: &mut Slot, response: &mut Response<Body>, context: &mut Context<'_>) -> Option<JoinHandle<Outcome>> {
+    if let Some(outcome) = slot.visit_mut().commit_now() {
+        settle(slot, outcome, response);
+        return None;
     }
-    let visit = visit.clone();
+    let visit = slot.visit().clone();
     let mut commit = Box::pin(async move { visit.commit().await });
     match commit.as_mut().poll(context) {
-        Poll::Ready(outcome) => Begun::Done(outcome),
-        Poll::Pending => Begun::Waits(tokio::spawn(commit)),
+        Poll::Ready(outcome) => settle(slot, outcome, response),
+        Poll::Pending => return Some(tokio::spawn(commit)),
     }
+    None
 }
 
 fn settle(slot: &Slot, outcome: Outcome, response: &mut Response<Body>) {
     match outcome {
-        Ok(committed) => slot.tell(response.headers_mut(), &committed),
+        Ok(ref committed) => slot.tell(response.headers_mut(), committed),
         Err(error) => *response = slot.failed(error),
     }
 }

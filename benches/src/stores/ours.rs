@@ -1,7 +1,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use session_core::{AnyStore, Clock, Created, ImmediateStore, MemoryStore, Record, RecordKey, Saved, Store, SystemClock, Version};
+use session_core::{
+    AnyStore, Clock, Created, ImmediateStore, MemoryStore, Record, RecordKey, Saved, Store, SystemClock, Version,
+};
 
 use super::{Contender, now, two_attributes};
 use crate::stats::Random;

@@ -329,9 +329,7 @@ impl Transport for CookieTransport {
     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
         // At most four of this name are tried, valid or not. Else a long header could make the server
         // verify a thousand signatures.
-        for value in self.reader.values(headers).take(PresentedIds::MAX) {
-            self.present(value, presented);
-        }
+        self.reader.first_values(PresentedIds::MAX, headers, |value| self.present(value, presented));
     }
 
     fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>) {

@@ -15,22 +15,24 @@ impl CookieReader {
         CookieReader { name: [name.as_bytes(), b"="].concat().into() }
     }
 
-    /// The values in the order in which the client sent them.
-    pub(crate) fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
-        let cookies = headers.get_all(header::COOKIE).iter().flat_map(|header| cookies_in(header.as_bytes()));
-        cookies.filter_map(|cookie| cookie.strip_prefix(&*self.name)).map(|value| trim_start(trim_end(value)))
+    /// Passes on the first values, at most so many, in the order in which the client sent them.
+    pub(crate) fn first_values(&self, most: usize, headers: &HeaderMap, mut found: impl FnMut(&[u8])) {
+        let mut left = most;
+        for header in headers.get_all(header::COOKIE) {
+            let mut rest = Some(header.as_bytes());
+            while let Some(cookies) = rest
+                && left > 0
+            {
+                let end = memchr(b';', cookies);
+                rest = end.map(|end| &cookies[end + 1..]);
+                let cookie = trim_start(&cookies[..end.unwrap_or(cookies.len())]);
+                if let Some(value) = cookie.strip_prefix(&*self.name) {
+                    found(trim_start(trim_end(value)));
+                    left -= 1;
+                }
+            }
+        }
     }
-}
-
-/// The parts between semicolons.
-fn cookies_in(header: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(header);
-    std::iter::from_fn(move || {
-        let cookies = rest?;
-        let end = memchr(b';', cookies);
-        rest = end.map(|end| &cookies[end + 1..]);
-        Some(trim_start(&cookies[..end.unwrap_or(cookies.len())]))
-    })
 }
 
 fn trim_start(mut bytes: &[u8]) -> &[u8] {
@@ -57,7 +59,9 @@ mod tests {
         for header in headers {
             map.append(header::COOKIE, HeaderValue::from_bytes(header).unwrap());
         }
-        CookieReader::new(name).values(&map).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+        let mut found = Vec::new();
+        CookieReader::new(name).first_values(3, &map, |value| found.push(String::from_utf8_lossy(value).into_owned()));
+        found
     }
 
     #[test]

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -32,7 +31,7 @@ use super::manager::SessionManager;
 #[must_use]
 pub struct SessionManagerBuilder {
     store: AnyStore,
-    clock: Arc<dyn Clock>,
+    clock: Box<dyn Clock>,
     random: Box<dyn RandomSource>,
     id_bytes: usize,
     idle_timeout: Duration,
@@ -66,7 +65,7 @@ impl SessionManagerBuilder {
     fn new(store: impl Store) -> Self {
         SessionManagerBuilder {
             store: AnyStore::new(store),
-            clock: Arc::new(SystemClock),
+            clock: Box::new(SystemClock),
             random: Box::new(SystemRandom),
             id_bytes: SessionId::DEFAULT_BYTES,
             idle_timeout: Duration::from_secs(30 * 60),
@@ -195,7 +194,7 @@ impl SessionManagerBuilder {
     /// The clock that decides whether a session has expired. Default: [`SystemClock`]. Tests give a
     /// [`ManualClock`](crate::time::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = Box::new(clock);
         self
     }
 

@@ -4,8 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::record::touch_interval;
-use crate::record::{Attributes, Record, RecordFormat, RecordKey, Version};
+use crate::record::{Attributes, Record, RecordFormat, RecordKey, Version, touch_interval_ms};
 use crate::store::Saved;
 use crate::time::Time;
 use crate::time::millis;
@@ -112,7 +111,7 @@ impl Cell {
     pub(crate) fn save(&mut self, record: &Record) -> (Attributes, bool) {
         let used_before = self.rest.accessed;
         let replaced = self.take_from(record);
-        (replaced, is_used_again(used_before, self.rest.accessed, record.idle_timeout))
+        (replaced, is_used_again(used_before, self.rest.accessed, self.rest.idle_timeout_ms))
     }
 
     /// Takes over the content of a copy that is newer, or of the same version if this one has expired or is
@@ -155,8 +154,8 @@ impl Rest {
 }
 
 /// `true` about once in each touch interval, so that saving often costs no more than touching.
-fn is_used_again(before: Time, after: Time, idle_timeout: Duration) -> bool {
-    let interval = millis(touch_interval(idle_timeout)).max(1);
+fn is_used_again(before: Time, after: Time, idle_timeout_ms: i64) -> bool {
+    let interval = touch_interval_ms(idle_timeout_ms).max(1);
     // The nearest power of two is as good, and spares two divisions.
     let shift = interval.ilog2();
     before.unix_millis() >> shift != after.unix_millis() >> shift

@@ -146,6 +146,7 @@ impl Attributes {
         self.entries().iter().map(Attribute::json_bytes).sum()
     }
 
+    #[inline(always)]
     fn position(&self, name: &str) -> Result<usize, usize> {
         let entries = self.entries();
         // For a few names a linear search is faster than a binary one.

@@ -30,5 +30,5 @@ pub use principal_key::PrincipalKey;
 pub use record::Record;
 #[cfg(test)]
 pub(crate) use record::sample;
-pub(crate) use record::touch_interval;
+pub(crate) use record::{cookie_trigger, touch_interval_ms};
 pub use version::Version;

@@ -93,7 +93,7 @@ impl Record {
         self.expires_at() <= now
     }
 
-    /// Whether the store is to be told that the session is in use: once in each [`touch_interval`].
+    /// Whether the store is to be told that the session is in use: once in each [`touch_interval_ms`].
     pub(crate) fn is_touch_due(&self, now: Time) -> bool {
         // Multiplied, because a division takes longer than everything else that a read computes.
         let unnoted = now.unix_millis().saturating_sub(self.accessed.unix_millis());
@@ -102,15 +102,20 @@ impl Record {
 
     /// When this value changes, the client is sent its cookie again: the idle timeout of a persistent session.
     pub(crate) fn cookie_trigger(&self) -> Option<Duration> {
-        self.persistent.then_some(self.idle_timeout)
+        cookie_trigger(self.persistent, self.idle_timeout)
     }
+}
+
+/// A persistent session's timeout.
+pub(crate) fn cookie_trigger(persistent: bool, idle_timeout: Duration) -> Option<Duration> {
+    persistent.then_some(idle_timeout)
 }
 
 const LONGEST_TOUCH_INTERVAL_MS: i64 = 60_000;
 
-/// How far the stored `accessed` may be behind the true time: 1/30 of the idle timeout, at most 60 s.
-pub(crate) fn touch_interval(idle_timeout: Duration) -> Duration {
-    (idle_timeout / 30).min(Duration::from_millis(LONGEST_TOUCH_INTERVAL_MS.unsigned_abs()))
+/// How far the stored `accessed` may be behind the true time: 1/30 of the idle timeout, at most 60 s. In milliseconds.
+pub(crate) fn touch_interval_ms(idle_timeout_ms: i64) -> i64 {
+    (idle_timeout_ms / 30).min(LONGEST_TOUCH_INTERVAL_MS)
 }
 
 #[cfg(test)]

@@ -208,7 +208,12 @@ impl Session {
         key: impl AttrName<T>,
         update: impl FnMut(Option<T>) -> T,
     ) -> Result<T, Error> {
-        self.visit.update(Update { generation: self.generation, name: key.name(), compute: update }).await
+        let mut update = Update { generation: self.generation, name: key.name(), compute: update };
+        if let Some(updated) = self.visit.update_now(&mut update) {
+            return updated;
+        }
+        // On the heap, because most handlers' futures never get here.
+        Box::pin(self.visit.update(update)).await
     }
 
     /// Saves the collected changes now.

@@ -1,62 +1,100 @@
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use crate::record::Attribute;
-use crate::record::{Attributes, Record};
+use crate::record::{Attribute, Attributes, Record};
 
 /// What one request did to a session's data: the last effect on each attribute, and settings.
 ///
 /// Applied again to a newer record after a conflict, it touches nothing else.
 #[derive(Clone, Default)]
 pub(crate) struct Changes {
-    /// In order of the names.
-    attributes: Vec<(SmolStr, Option<Attribute>)>,
+    /// In order of the names. Most requests change one attribute at most, which then takes no memory of its own.
+    effects: SmallVec<[Effect; 1]>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) persistent: Option<bool>,
 }
 
+#[derive(Clone)]
+enum Effect {
+    Set(Attribute),
+    Removed(SmolStr),
+}
+
+impl Effect {
+    fn name(&self) -> &str {
+        match self {
+            Effect::Set(new) => new.name(),
+            Effect::Removed(name) => name,
+        }
+    }
+
+    /// The attribute as it was set, unless it was removed.
+    fn attribute(&self) -> Option<&Attribute> {
+        match self {
+            Effect::Set(new) => Some(new),
+            Effect::Removed(_) => None,
+        }
+    }
+}
+
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.idle_timeout.is_none() && self.persistent.is_none()
+        self.names_none() && self.idle_timeout.is_none() && self.persistent.is_none()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.effects.clear();
+        self.idle_timeout = None;
+        self.persistent = None;
     }
 
     /// Whether no attribute is changed.
     pub(crate) fn names_none(&self) -> bool {
-        self.attributes.is_empty()
+        self.effects.is_empty()
     }
 
     pub(crate) fn set(&mut self, new: Attribute) {
-        self.put(SmolStr::new(new.name()), Some(new));
+        self.put(Effect::Set(new));
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        self.put(SmolStr::new(name), None);
+        self.put(Effect::Removed(SmolStr::new(name)));
     }
 
-    fn put(&mut self, name: SmolStr, effect: Option<Attribute>) {
-        match self.position(&name) {
-            Ok(at) => self.attributes[at].1 = effect,
-            Err(at) => self.attributes.insert(at, (name, effect)),
+    fn put(&mut self, effect: Effect) {
+        match self.position(effect.name()) {
+            Ok(at) => self.effects[at] = effect,
+            Err(at) => self.effects.insert(at, effect),
         }
     }
 
     fn position(&self, name: &str) -> Result<usize, usize> {
-        self.attributes.binary_search_by(|(known, _)| known.as_str().cmp(name))
+        self.effects.binary_search_by(|effect| effect.name().cmp(name))
     }
 
     /// The effect on this name: none, removed, or set.
+    #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Option<&Attribute>> {
+        // Most requests read before they change anything.
+        if self.names_none() {
+            return None;
+        }
         let at = self.position(name).ok()?;
-        Some(self.attributes[at].1.as_ref())
+        Some(self.effects[at].attribute())
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Option<&Attribute>)> {
-        self.attributes.iter().map(|(name, effect)| (name.as_str(), effect.as_ref()))
+    pub(crate) fn last_name(&self) -> Option<&str> {
+        self.effects.last().map(Effect::name)
+    }
+
+    fn set_ones(&self) -> impl Iterator<Item = &Attribute> {
+        self.effects.iter().filter_map(Effect::attribute)
     }
 
     pub(crate) fn json_bytes(&self) -> usize {
-        self.iter().filter_map(|(_, set)| set).map(Attribute::json_bytes).sum()
+        self.set_ones().map(Attribute::json_bytes).sum()
     }
 
     /// Puts these changes before others that came after them.
@@ -64,8 +102,8 @@ impl Changes {
         if self.is_empty() {
             return later;
         }
-        for (name, effect) in later.attributes {
-            self.put(name, effect);
+        for effect in later.effects {
+            self.put(effect);
         }
         self.idle_timeout = later.idle_timeout.or(self.idle_timeout);
         self.persistent = later.persistent.or(self.persistent);
@@ -74,23 +112,36 @@ impl Changes {
 
     /// The attributes with these changes.
     pub(crate) fn applied_to(&self, before: &Attributes) -> Attributes {
-        if self.attributes.is_empty() {
+        if self.names_none() {
             return before.clone();
         }
-        let before_entries = before.entries();
-        if self.iter().all(|(name, new)| new.is_some() && before.get(name).is_some()) {
-            let updated = |old: &Attribute| self.get(old.name()).flatten().unwrap_or(old).clone();
+        let entries = before.entries();
+        if self.only_replaces(entries) {
+            let mut set = self.set_ones().peekable();
+            let replaced = |old: &Attribute| set.next_if(|new| new.name() == old.name()).unwrap_or(old).clone();
             // One allocation, as nothing moves.
-            return Attributes::of(before_entries.iter().map(updated));
+            return Attributes::of(entries.iter().map(replaced));
         }
-        let kept = before_entries.iter().filter(|old| self.get(old.name()).is_none());
-        let set = self.iter().filter_map(|(_, new)| new);
-        kept.chain(set).cloned().collect()
+        let kept = entries.iter().filter(|old| self.get(old.name()).is_none());
+        kept.chain(self.set_ones()).cloned().collect()
+    }
+
+    /// Whether all that was set has a name of these, and nothing was removed.
+    fn only_replaces(&self, before: &[Attribute]) -> bool {
+        // Both are in the same order.
+        let mut before = before.iter();
+        self.effects
+            .iter()
+            .all(|effect| effect.attribute().is_some_and(|new| before.any(|old| old.name() == new.name())))
     }
 
     /// What these changes make of no attributes.
     pub(crate) fn into_attributes(self) -> Attributes {
-        let set: Vec<Attribute> = self.attributes.into_iter().filter_map(|(_, set)| set).collect();
+        let set = |effect| match effect {
+            Effect::Set(new) => Some(new),
+            Effect::Removed(_) => None,
+        };
+        let set: Vec<Attribute> = self.effects.into_iter().filter_map(set).collect();
         Attributes::of(set.into_iter())
     }
 
@@ -110,7 +161,7 @@ impl Changes {
         match update {
             None => self.applied_to(before),
             // Most updates come alone, and counting a reference takes as long as the rest.
-            Some(update) if self.attributes.is_empty() => before.with(update),
+            Some(update) if self.names_none() => before.with(update),
             Some(update) => self.applied_to(before).with(update),
         }
     }

@@ -12,7 +12,6 @@ use super::visit::Visit;
 ///
 /// It is never extended, because an integration that ignores a variant loses sessions.
 #[derive(Debug)]
-#[must_use]
 pub enum Committed {
     /// Nothing: the client keeps the id that it has.
     Unchanged,
@@ -66,13 +65,17 @@ impl Visit {
     /// Does what [`commit`](Visit::commit) does, if that is possible without waiting. `None` means that it is not: call
     /// `commit` then.
     pub fn commit_now(&mut self) -> Option<Result<Committed, Error>> {
-        let (committed, notices) = self.with_state(|environment, state| {
+        // Without the lock where nobody else can have it.
+        if let Some((environment, state)) = self.exclusive() {
             let committed = commit_now(environment, state);
-            (committed, state.take_notices())
-        });
-        if !notices.is_empty() {
-            self.environment().report(notices);
+            if state.has_notices() {
+                environment.report(state.take_notices());
+            }
+            return committed;
         }
+        let mut state = self.0.state.lock();
+        let committed = commit_now(self.environment(), &mut state);
+        self.unlock(state);
         committed
     }
 

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::error::Error;
-use crate::store::{AnyStore, Store};
+use crate::store::Store;
 use crate::time::Time;
 
 use super::conflict_queue::Turn;
@@ -34,41 +34,44 @@ pub(super) fn drive_now(
     let immediate = store.immediate()?;
     let moment = environment.moment(state);
     loop {
-        let step = state.next(operation, &moment);
         // Each arm passes its answer on by itself, so that no answer is moved about.
-        let answered = match step {
+        let answered = match state.next(operation, &moment) {
             Step::Done => return Some(Ok(Stop::Done)),
             Step::Compute => return Some(Ok(Stop::Compute)),
-            Step::Draw => Some(state.answered(operation, Answer::Drawn(environment.draw_id()))),
-            Step::TakeTurn(_) => None,
-            Step::Load(key) => {
-                let loaded = immediate.load_now(&key, moment.now);
-                loaded.map(|loaded| state.answered(operation, Answer::Loaded(loaded)))
-            }
-            Step::Save { expected } => {
-                let saved = immediate.save_now(state.outgoing(), expected);
-                saved.map(|saved| state.answered(operation, Answer::Saved(saved)))
-            }
-            _ if !environment.store.never_waits() => None,
-            other => {
-                let answer = answer_at_once(store, state, other, &moment);
-                answer.map(|answer| state.answered(operation, answer))
-            }
+            Step::Draw => state.answered(operation, Answer::Drawn(environment.draw_id())),
+            Step::Load(key) => match immediate.load_now(&key, moment.now) {
+                Some(loaded) => state.answered(operation, Answer::Loaded(loaded)),
+                None => return waits(state),
+            },
+            Step::Save { expected } => match immediate.save_now(state.outgoing(), expected) {
+                Some(saved) => state.answered(operation, Answer::Saved(saved)),
+                None => return waits(state),
+            },
+            rare => match answer_at_once(environment, state, rare, &moment) {
+                Some(answer) => state.answered(operation, answer),
+                None => return waits(state),
+            },
         };
         match answered {
-            Some(Ok(())) if operation.is_done() => return Some(Ok(Stop::Done)),
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Some(Err(error)),
-            None => {
-                state.take_back();
-                return None;
-            }
+            Ok(()) if operation.is_done() => return Some(Ok(Stop::Done)),
+            Ok(()) => {}
+            Err(error) => return Some(Err(error)),
         }
     }
 }
 
+/// Leaves nothing half done.
+fn waits<T>(state: &mut State) -> Option<T> {
+    state.take_back();
+    None
+}
+
 /// The answer of a store that never waits to a step that is rare.
-fn answer_at_once(store: &AnyStore, state: &State, step: Step, moment: &Moment) -> Option<Answer> {
+fn answer_at_once(environment: &Environment, state: &State, step: Step, moment: &Moment) -> Option<Answer> {
+    if !environment.store.never_waits() {
+        return None;
+    }
+    let store = environment.store.store();
     match step {
         Step::Create => ready(store.create(state.outgoing())).map(Answer::Created),
         Step::Renew { old, expected } => ready(store.renew(&old, expected, state.outgoing())).map(Answer::Renewed),

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use super::state::{Moment, Notice, State};
 /// queues of writers that met a conflict.
 pub struct Environment {
     pub(crate) store: PatientStore,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Box<dyn Clock>,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) id_bytes: usize,
     pub(crate) defaults: Defaults,
@@ -66,7 +65,7 @@ impl Environment {
         Moment {
             now: self.now(),
             mark: self.next_mark(),
-            is_contended: state.stored_key().is_some_and(|key| !self.queue_of(&key).is_empty()),
+            is_contended: state.stored_key().is_some_and(|key| !self.queue_of(key).is_empty()),
             // In memory, another attempt takes less time than waiting for a turn.
             hasty_attempts: if self.store.never_waits() { 8 } else { 1 },
         }

@@ -31,11 +31,11 @@ impl Visit {
             return None;
         }
         let driven = drive_now(self.environment(), &mut state, &mut Operation::open(presented))?;
-        if driven.is_ok() {
+        let opened = driven.map(|_| {
             self.note_opened();
-        }
-        let present = state.present();
+            state.present()
+        });
         self.unlock(state);
-        Some(driven.map(|_| present))
+        Some(opened)
     }
 }

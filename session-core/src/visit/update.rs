@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::record::Attribute;
 
 use super::drive::{Stop, drive, drive_now};
-use super::state::{Answer, Operation, State};
+use super::state::{Answer, Computed, Operation, State};
 use super::visit::Visit;
 
 /// An update of one attribute that the application computes.
@@ -17,25 +17,9 @@ pub(crate) struct Update<'a, F> {
     pub(crate) compute: F,
 }
 
-/// The locked state, and the attribute and the value of an update to it.
-type Computed<'a, T> = (MutexGuard<'a, State>, Option<(Attribute, T)>);
-
 impl Visit {
-    /// Updates an attribute and saves it, computed again on a newer record after each conflict.
-    pub(crate) async fn update<T, F>(&self, mut update: Update<'_, F>) -> Result<T, Error>
-    where
-        T: Serialize + DeserializeOwned,
-        F: FnMut(Option<T>) -> T,
-    {
-        match self.update_now(&mut update) {
-            Some(updated) => updated,
-            // On the heap, because most handlers' futures never get here.
-            None => Box::pin(self.update_waiting(&mut update)).await,
-        }
-    }
-
-    /// Where nothing has to be waited for; `None` if something has.
-    fn update_now<T, F>(&self, update: &mut Update<'_, F>) -> Option<Result<T, Error>>
+    /// [`update`](Visit::update) where that needs no waiting: `None` if it does.
+    pub(crate) fn update_now<T, F>(&self, update: &mut Update<'_, F>) -> Option<Result<T, Error>>
     where
         T: Serialize + DeserializeOwned,
         F: FnMut(Option<T>) -> T,
@@ -46,28 +30,28 @@ impl Visit {
         }
         let mut operation = Operation::update();
         loop {
-            let (mut state, computed) = match self.compute(update) {
+            let (mut state, computed, value) = match self.compute(update) {
                 Ok(computed) => computed,
                 Err(error) => return Some(Err(error)),
             };
             if state.turn_is_taken {
                 return None;
             }
-            let (attribute, value) = computed.unzip();
-            let driven = match state.answered(&mut operation, Answer::Computed(attribute)) {
+            let driven = match state.answered(&mut operation, Answer::Computed(computed)) {
                 Ok(()) => drive_now(environment, &mut state, &mut operation),
                 Err(error) => Some(Err(error)),
             };
             self.unlock(state);
-            match (driven?, value) {
-                (Err(error), _) => return Some(Err(error)),
-                (Ok(Stop::Done), Some(value)) => return Some(Ok(value)),
-                (Ok(_), _) => {}
+            match driven? {
+                Ok(Stop::Done) => return Some(Ok(value)),
+                Ok(Stop::Compute) => {}
+                Err(error) => return Some(Err(error)),
             }
         }
     }
 
-    async fn update_waiting<T, F>(&self, update: &mut Update<'_, F>) -> Result<T, Error>
+    /// Updates an attribute and saves it, computed again on a newer record after each conflict.
+    pub(crate) async fn update<T, F>(&self, mut update: Update<'_, F>) -> Result<T, Error>
     where
         T: Serialize + DeserializeOwned,
         F: FnMut(Option<T>) -> T,
@@ -79,18 +63,16 @@ impl Visit {
                 (Stop::Done, Some(value)) => return Ok(value),
                 (Stop::Done, None) => return Err(Error::Gone),
                 (Stop::Compute, _) => {
-                    let (mut state, computed) = self.compute(update)?;
-                    let (attribute, value) = computed.unzip();
-                    state.answered(&mut operation, Answer::Computed(attribute))?;
-                    updated = value;
+                    let (mut state, computed, value) = self.compute(&mut update)?;
+                    state.answered(&mut operation, Answer::Computed(computed))?;
+                    updated = Some(value);
                 }
             }
         }
     }
 
-    /// Computes the update of the session as it is now, and locks the state; nothing is computed if another
-    /// handle changed the session meanwhile.
-    fn compute<T, F>(&self, update: &mut Update<'_, F>) -> Result<Computed<'_, T>, Error>
+    /// Computes the update of the session as it is now, and locks the state.
+    fn compute<T, F>(&self, update: &mut Update<'_, F>) -> Result<(MutexGuard<'_, State>, Computed, T), Error>
     where
         T: Serialize + DeserializeOwned,
         F: FnMut(Option<T>) -> T,
@@ -101,10 +83,8 @@ impl Visit {
         };
         // Without the lock, as the closure is the application's.
         let value = (update.compute)(before);
-        let attribute = Attribute::new(update.name, &value)?;
-        let state = self.writable(update.generation)?;
-        let is_current = state.edits() == edits;
-        Ok((state, is_current.then_some((attribute, value))))
+        let computed = Computed { update: Attribute::new(update.name, &value)?, edits };
+        Ok((self.writable(update.generation)?, computed, value))
     }
 
     /// The state, if the session of that generation can still be changed.

@@ -98,12 +98,10 @@ impl Visit {
         self.0.host.environment()
     }
 
-    /// Does something with the state; without its lock where nobody else can have it.
-    pub(super) fn with_state<T>(&mut self, operation: impl FnOnce(&Environment, &mut State) -> T) -> T {
-        match StrongArc::get_mut(&mut self.0) {
-            Some(Shared { host, state, .. }) => operation(host.environment(), state.get_mut()),
-            None => operation(self.environment(), &mut self.0.state.lock()),
-        }
+    /// The state, if this is the only one that shares it.
+    pub(super) fn exclusive(&mut self) -> Option<(&Environment, &mut State)> {
+        let Shared { host, state, .. } = StrongArc::get_mut(&mut self.0)?;
+        Some((host.environment(), state.get_mut()))
     }
 
     /// Waits until nobody else of this visit waits for the store.
@@ -114,12 +112,17 @@ impl Visit {
     }
 
     /// Lets go of the state, then tells what happened.
-    pub(super) fn unlock(&self, mut state: MutexGuard<'_, State>) {
+    #[inline]
+    pub(super) fn unlock(&self, state: MutexGuard<'_, State>) {
         if state.has_notices() {
-            let notices = state.take_notices();
-            drop(state);
-            self.environment().report(notices);
+            self.unlock_and_report(state);
         }
+    }
+
+    fn unlock_and_report(&self, mut state: MutexGuard<'_, State>) {
+        let notices = state.take_notices();
+        drop(state);
+        self.environment().report(notices);
     }
 
     pub(super) fn note_asked_for(&self) {

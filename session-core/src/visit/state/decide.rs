@@ -1,14 +1,16 @@
 //! The decider. [`State::next`] alone says what is to be done next at the store; [`State::answered`] alone
 //! interprets what the store answered: a conflict, a record that is missing, an id that is taken.
 
+use std::mem;
+
 use crate::error::{Error, RandomError, StoreError};
 use crate::id::PresentedIds;
-use crate::record::{Attribute, PrincipalKey, Record, RecordKey};
+use crate::record::{PrincipalKey, Record, RecordKey};
 use crate::store::{Created, Renewed, Saved};
 
 use super::limit::beyond_limit;
 use super::notice::Notice;
-use super::operation::{Answer, Excess, Goal, Loading, Moment, Operation, Step};
+use super::operation::{Answer, Computed, Excess, Goal, Loading, Moment, Operation, Step};
 use super::outgoing::Outgoing;
 use super::state::{Intent, State, Stored, Tell};
 
@@ -22,6 +24,7 @@ const MAX_DRAWS: u32 = 3;
 
 impl State {
     /// What is to be done next at the store.
+    #[inline(always)]
     pub(in crate::visit) fn next(&mut self, operation: &mut Operation<'_>, moment: &Moment) -> Step {
         operation.now = moment.now;
         // What an operation left behind that was cancelled.
@@ -38,12 +41,13 @@ impl State {
     }
 
     /// The ids are tried in order; the first that has a session is the visitor's.
-    fn next_to_open(&mut self, operation: &mut Operation<'_>, presented: &PresentedIds) -> Step {
+    fn next_to_open<'a>(&mut self, operation: &mut Operation<'a>, presented: &'a PresentedIds) -> Step {
         if operation.is_done {
             return Step::Done;
         }
         if let Some(id) = presented.nth(operation.looked_up) {
-            operation.loading = Loading::Opened;
+            operation.looked_up += 1;
+            operation.loading = Loading::Opened(id);
             return Step::Load(id.key());
         }
         operation.is_done = true;
@@ -124,7 +128,7 @@ impl State {
             }
         }
         let started = self.started.as_mut().expect("a session was started");
-        started.send(std::mem::take(&mut self.changes), moment.now, moment.mark);
+        started.send(mem::take(&mut self.changes), moment.now, moment.mark);
         self.outgoing = Outgoing::Started;
         match replaced {
             Some((old, expected)) => Step::Renew { old, expected },
@@ -149,7 +153,7 @@ impl State {
     #[inline(always)]
     pub(in crate::visit) fn answered(&mut self, operation: &mut Operation<'_>, answer: Answer) -> Result<(), Error> {
         match answer {
-            Answer::Computed(update) => self.computed(operation, update),
+            Answer::Computed(computed) => self.computed(operation, computed),
             Answer::HasTurn => {
                 operation.has_turn = true;
                 Ok(())
@@ -161,10 +165,9 @@ impl State {
             }
             Answer::Loaded(Ok(Some(record))) if record.is_beyond_us() => {
                 self.notices.push(Notice::BeyondUs { key: record.key });
-                self.loaded(operation, None)
+                self.loaded(operation, Ok(None))
             }
-            Answer::Loaded(Ok(record)) => self.loaded(operation, record),
-            Answer::Loaded(Err(error)) => Err(self.failed(error)),
+            Answer::Loaded(loaded) => self.loaded(operation, loaded),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);
                 Ok(())
@@ -199,11 +202,13 @@ impl State {
         Error::Store(error)
     }
 
-    fn computed(&mut self, operation: &mut Operation<'_>, update: Option<Attribute>) -> Result<(), Error> {
-        let Some(update) = update else {
+    fn computed(&mut self, operation: &mut Operation<'_>, computed: Computed) -> Result<(), Error> {
+        let Computed { update, edits } = computed;
+        if edits != self.edits() {
+            // Another handle changed the session meanwhile.
             operation.conflicts += 1;
             return self.check_conflicts(operation);
-        };
+        }
         self.check_growth(&update)?;
         if self.is_new() {
             // Nobody but this visit has it yet.
@@ -216,36 +221,32 @@ impl State {
     }
 
     #[inline(always)]
-    fn loaded(&mut self, operation: &mut Operation<'_>, record: Option<Record>) -> Result<(), Error> {
-        match std::mem::replace(&mut operation.loading, Loading::Nothing) {
-            Loading::Opened => {
-                self.looked_up(operation, record);
-                Ok(())
-            }
-            Loading::Reloaded => match record {
-                Some(record) => Ok(self.reloaded(record)?),
-                None => self.is_gone(),
-            },
-            Loading::Confirmed => match record {
-                Some(_) => {
-                    self.is_known_stored = true;
-                    Ok(())
+    fn loaded(
+        &mut self,
+        operation: &mut Operation<'_>,
+        loaded: Result<Option<Record>, StoreError>,
+    ) -> Result<(), Error> {
+        if let Err(error) = loaded {
+            return Err(self.failed(error));
+        }
+        match mem::replace(&mut operation.loading, Loading::Nothing) {
+            Loading::Opened(id) => {
+                if let Ok(Some(record)) = loaded {
+                    self.found(id, record, operation.now);
+                    operation.is_done = true;
                 }
-                None => self.is_gone(),
+            }
+            Loading::Reloaded => match loaded {
+                Ok(Some(record)) => self.reloaded(record)?,
+                _ => return self.is_gone(),
+            },
+            Loading::Confirmed => match loaded {
+                Ok(Some(_)) => self.is_known_stored = true,
+                _ => return self.is_gone(),
             },
             Loading::Nothing => unreachable!("nothing was loaded"),
         }
-    }
-
-    #[inline(always)]
-    fn looked_up(&mut self, operation: &mut Operation<'_>, record: Option<Record>) {
-        let Goal::Open(presented) = operation.goal else { unreachable!("only opening looks ids up") };
-        let id = presented.nth(operation.looked_up);
-        operation.looked_up += 1;
-        if let (Some(id), Some(record)) = (id, record) {
-            self.found(id.clone(), record, operation.now);
-            operation.is_done = true;
-        }
+        Ok(())
     }
 
     /// Another writer was faster: what it wrote is what the changes apply to next.
@@ -327,7 +328,7 @@ impl State {
         if let Err(error) = deleted {
             return Err(self.failed(error));
         }
-        if let Some(key) = self.stored_key() {
+        if let Some(key) = self.stored_key().copied() {
             self.notices.push(Notice::Ended { key });
         }
         self.ended();

@@ -12,7 +12,7 @@ pub(in crate::visit) struct Operation<'a> {
     /// Of the ids that the request presents, how many were looked up.
     pub(super) looked_up: usize,
     /// What the record that is being loaded is for.
-    pub(super) loading: Loading,
+    pub(super) loading: Loading<'a>,
     /// How often another writer was faster.
     pub(super) conflicts: u32,
     /// How many ids were drawn that turned out to be taken.
@@ -43,9 +43,10 @@ pub(super) enum Goal<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Loading {
+pub(super) enum Loading<'a> {
     Nothing,
-    Opened,
+    /// The session of an id that the request presents.
+    Opened(&'a SessionId),
     /// What another writer saved: the changes are applied to that.
     Reloaded,
     /// Whether the session is still there.
@@ -142,10 +143,16 @@ pub(in crate::visit) enum Step {
     ListOf(PrincipalKey),
 }
 
+/// An update that the application computed.
+pub(in crate::visit) struct Computed {
+    pub(in crate::visit) update: Attribute,
+    /// [`State::edits`](super::State::edits) when the value was read that it was computed from.
+    pub(in crate::visit) edits: u64,
+}
+
 /// What came of a step.
 pub(in crate::visit) enum Answer {
-    /// `None` where another handle changed the session while the update was computed.
-    Computed(Option<Attribute>),
+    Computed(Computed),
     Drawn(Result<SessionId, RandomError>),
     HasTurn,
     Loaded(Result<Option<Record>, StoreError>),

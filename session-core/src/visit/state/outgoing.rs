@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::id::SessionId;
-use crate::record::{Attribute, Attributes, Record, Version};
+use crate::record::{Attribute, Attributes, Record, Version, cookie_trigger};
 use crate::time::Time;
 
 use super::super::changes::Changes;
@@ -14,12 +14,19 @@ pub(super) enum Outgoing {
     /// The stored record itself was advanced: nobody sees it before the store has answered, as the state's
     /// lock is held. What the save replaced in it.
     InPlace(Before),
-    /// A copy, because others may look at the state meanwhile.
-    Aside(Box<Record>),
-    /// The record under its new id.
-    Renewal(Box<(SessionId, Record)>),
+    /// A copy, because others may look at the state meanwhile, or because it has another id.
+    Aside(Box<Aside>),
     /// The record of the session that was started.
     Started,
+}
+
+pub(super) struct Aside {
+    pub(super) record: Record,
+    /// The id that a renewed session is to have.
+    pub(super) new_id: Option<SessionId>,
+    /// What the record has that the store may not have: if it does not arrive, also because saving was
+    /// cancelled, it goes with the next attempt.
+    pub(super) changes: Changes,
 }
 
 /// What a save replaced in a record.
@@ -28,11 +35,15 @@ pub(super) struct Before {
     accessed: Time,
     idle_timeout: Duration,
     persistent: bool,
-    pub(super) cookie_trigger: Option<Duration>,
     attributes: Attributes,
 }
 
 impl Before {
+    /// See [`Record::cookie_trigger`].
+    pub(super) fn cookie_trigger(&self) -> Option<Duration> {
+        cookie_trigger(self.persistent, self.idle_timeout)
+    }
+
     pub(super) fn put_back(self, record: &mut Record) {
         record.version = self.version;
         record.accessed = self.accessed;
@@ -55,7 +66,6 @@ pub(super) fn advance(
         accessed: record.accessed,
         idle_timeout: record.idle_timeout,
         persistent: record.persistent,
-        cookie_trigger: record.cookie_trigger(),
         attributes: std::mem::take(&mut record.attributes),
     };
     record.attributes = changes.updated(&before.attributes, update);

@@ -1,3 +1,5 @@
+use std::{iter, mem};
+
 use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error};
@@ -8,7 +10,7 @@ use crate::time::Time;
 use super::super::changes::Changes;
 use super::super::started::Started;
 use super::notice::Notice;
-use super::outgoing::{Outgoing, advance};
+use super::outgoing::{Aside, Outgoing, advance};
 
 /// A session that the store has, as far as we know.
 pub(in crate::visit) struct Stored {
@@ -55,9 +57,6 @@ pub(crate) struct State {
     replaced: Option<Box<(Stored, u32)>>,
     pub(super) intent: Intent,
     pub(super) changes: Changes,
-    /// Changes that are on their way to the store, or did not arrive, also because saving was
-    /// cancelled: they go with the next attempt.
-    saving: Changes,
     /// The number of the session that there is now, by which a handle of another is known.
     generation: u32,
     stored_generation: u32,
@@ -86,7 +85,6 @@ impl State {
             replaced: None,
             intent: Intent::Keep,
             changes: Changes::default(),
-            saving: Changes::default(),
             generation: 0,
             stored_generation: 0,
             last_generation: 0,
@@ -128,12 +126,7 @@ impl State {
 
     /// The value of an attribute as the handler sees it: changed, on its way, or stored.
     pub(crate) fn value<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, AttributeError> {
-        // Most requests read before they change anything.
-        let changed = if self.changes.names_none() && self.saving.names_none() {
-            None
-        } else {
-            self.pending().into_iter().find_map(|changes| changes.get(name))
-        };
+        let changed = self.pending().find_map(|changes| changes.get(name));
         let value = match changed {
             Some(effect) => effect.map(Attribute::value),
             None => self.record().and_then(|record| record.attributes.get(name)),
@@ -144,7 +137,7 @@ impl State {
     /// Refuses an attribute that makes the session too large.
     pub(crate) fn check_growth(&self, new: &Attribute) -> Result<(), AttributeError> {
         let Some(record) = self.record() else { return Ok(()) };
-        let collected: usize = self.pending().iter().map(|changes| changes.json_bytes()).sum();
+        let collected: usize = self.pending().map(Changes::json_bytes).sum();
         // What is already there counts in full, changed or not, unless that decides.
         let at_most = record.constants.json_bytes() + record.attributes.json_bytes() + collected + new.json_bytes();
         if at_most <= MAX_SESSION_BYTES {
@@ -184,21 +177,29 @@ impl State {
         matches!(self.intent, Intent::Start)
     }
 
-    pub(crate) fn stored_key(&self) -> Option<RecordKey> {
-        self.stored.as_ref().map(|stored| stored.record.key)
+    pub(crate) fn stored_key(&self) -> Option<&RecordKey> {
+        self.stored.as_ref().map(|stored| &stored.record.key)
+    }
+
+    /// Changes that are on their way to the store, while the lock of the state is free.
+    fn saving(&self) -> Option<&Changes> {
+        match &self.outgoing {
+            Outgoing::Aside(aside) => Some(&aside.changes),
+            Outgoing::Nothing | Outgoing::InPlace(_) | Outgoing::Started => None,
+        }
     }
 
     /// The changes that reads must look through, newest first.
-    fn pending(&self) -> [&Changes; 2] {
-        [&self.changes, &self.saving]
+    fn pending(&self) -> impl Iterator<Item = &Changes> {
+        iter::once(&self.changes).chain(self.saving())
     }
 
     pub(crate) fn all_changes(&self) -> Changes {
-        self.saving.clone().followed_by(self.changes.clone())
+        self.saving().cloned().unwrap_or_default().followed_by(self.changes.clone())
     }
 
     pub(crate) fn has_changes(&self) -> bool {
-        !self.changes.is_empty() || !self.saving.is_empty()
+        self.pending().any(|changes| !changes.is_empty())
     }
 
     /// Whether anything is lost if nothing is saved any more.
@@ -210,7 +211,9 @@ impl State {
     /// The record with all changes.
     pub(crate) fn view(&self) -> Option<Record> {
         let mut record = self.record()?.clone();
-        self.saving.apply_to(&mut record);
+        if let Some(saving) = self.saving() {
+            saving.apply_to(&mut record);
+        }
         self.changes.apply_to(&mut record);
         Some(record)
     }
@@ -218,9 +221,9 @@ impl State {
     // What the handler does.
 
     #[inline(always)]
-    pub(super) fn found(&mut self, id: SessionId, record: Record, now: Time) {
+    pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
         self.use_is_noted = !record.is_touch_due(now);
-        self.stored = Some(Stored { id, record });
+        self.stored = Some(Stored { id: id.clone(), record });
     }
 
     /// Fails unless the handle of that generation may still be written through.
@@ -229,7 +232,7 @@ impl State {
     }
 
     /// Another number when an attribute may have another value.
-    pub(crate) fn edits(&self) -> u64 {
+    pub(in crate::visit) fn edits(&self) -> u64 {
         self.edits
     }
 
@@ -283,7 +286,9 @@ impl State {
     fn drop_changes(&mut self) {
         self.edits += 1;
         self.changes = Changes::default();
-        self.saving = Changes::default();
+        if let Outgoing::Aside(aside) = &mut self.outgoing {
+            aside.changes = Changes::default();
+        }
     }
 
     /// Drops all that was collected. A session that was started is none.
@@ -331,10 +336,9 @@ impl State {
     /// The record that is to be written.
     pub(in crate::visit) fn outgoing(&self) -> &Record {
         let record = match &self.outgoing {
-            Outgoing::Aside(record) => Some(&**record),
-            Outgoing::Renewal(renewal) => Some(&renewal.1),
-            Outgoing::Started => self.started.as_ref().map(|started| &started.record),
             Outgoing::InPlace(_) => self.stored.as_ref().map(|stored| &stored.record),
+            Outgoing::Aside(aside) => Some(&aside.record),
+            Outgoing::Started => self.started.as_ref().map(|started| &started.record),
             Outgoing::Nothing => None,
         };
         record.expect("a record is written only after it was made")
@@ -344,61 +348,65 @@ impl State {
     /// lock meanwhile.
     pub(in crate::visit) fn set_aside(&mut self) {
         if matches!(self.outgoing, Outgoing::InPlace(_)) {
-            let record = self.outgoing().clone();
-            self.take_back();
-            self.outgoing = Outgoing::Aside(Box::new(record));
+            self.move_aside(None);
         }
-    }
-
-    /// Makes all changes, which are now on their way, and an update after them to the stored record.
-    pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
-        if !self.changes.is_empty() {
-            let later = std::mem::take(&mut self.changes);
-            self.saving = std::mem::take(&mut self.saving).followed_by(later);
-        }
-        let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
-        self.outgoing = Outgoing::InPlace(advance(record, &self.saving, update, now, mark));
-        record.format = self.format;
     }
 
     /// Moves the record that was just advanced to the id that the session is to have.
     pub(super) fn advance_to_new_id(&mut self) {
-        let Intent::Renew(id) = &self.intent else { return };
-        let (id, mut record) = (SessionId::clone(id), self.outgoing().clone());
-        record.key = id.key();
-        self.take_back();
-        self.outgoing = Outgoing::Renewal(Box::new((id, record)));
+        if let Intent::Renew(id) = &self.intent {
+            let id = SessionId::clone(id);
+            self.move_aside(Some(id));
+        }
     }
 
-    /// Leaves the stored record as it was before the write that did not succeed.
+    fn move_aside(&mut self, new_id: Option<SessionId>) {
+        let mut record = self.outgoing().clone();
+        self.take_back();
+        record.key = new_id.as_ref().map_or(record.key, SessionId::key);
+        let changes = mem::take(&mut self.changes);
+        self.outgoing = Outgoing::Aside(Box::new(Aside { record, new_id, changes }));
+    }
+
+    /// Makes all changes, and an update after them, to the stored record.
+    pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
+        let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
+        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, now, mark));
+        record.format = self.format;
+    }
+
+    /// Leaves the stored record as it was before the write that did not succeed, and all changes to be saved.
+    #[inline]
     pub(in crate::visit) fn take_back(&mut self) {
-        if matches!(self.outgoing, Outgoing::Nothing) {
-            return;
+        if !matches!(self.outgoing, Outgoing::Nothing) {
+            self.take_back_outgoing();
         }
-        if let Outgoing::InPlace(before) = std::mem::replace(&mut self.outgoing, Outgoing::Nothing)
-            && let Some(stored) = &mut self.stored
-        {
-            before.put_back(&mut stored.record);
+    }
+
+    fn take_back_outgoing(&mut self) {
+        match (mem::replace(&mut self.outgoing, Outgoing::Nothing), &mut self.stored) {
+            (Outgoing::InPlace(before), Some(stored)) => before.put_back(&mut stored.record),
+            (Outgoing::Aside(aside), _) => self.changes = aside.changes.followed_by(mem::take(&mut self.changes)),
+            _ => {}
         }
     }
 
     /// What was sent is what the store has.
+    #[inline(always)]
     pub(super) fn saved(&mut self) {
         let Some(Stored { record, .. }) = &mut self.stored else { return };
-        let trigger_before = match &mut self.outgoing {
-            Outgoing::InPlace(before) => before.cookie_trigger,
-            Outgoing::Aside(sent) => {
-                std::mem::swap(record, sent);
-                sent.cookie_trigger()
+        let trigger_before = match mem::replace(&mut self.outgoing, Outgoing::Nothing) {
+            Outgoing::InPlace(before) => {
+                self.changes.clear();
+                before.cookie_trigger()
             }
-            Outgoing::Nothing | Outgoing::Renewal(_) | Outgoing::Started => return,
+            Outgoing::Aside(aside) => mem::replace(record, aside.record).cookie_trigger(),
+            Outgoing::Nothing | Outgoing::Started => return,
         };
         if record.cookie_trigger() != trigger_before {
             self.tell = Tell::Issue;
         }
-        self.outgoing = Outgoing::Nothing;
         self.edits += 1;
-        self.saving = Changes::default();
         self.is_known_stored = true;
     }
 
@@ -412,20 +420,20 @@ impl State {
             stored.record = record;
         }
         let Some(merged) = self.view() else { return Ok(()) };
-        let last = self.pending().iter().find_map(|changes| changes.iter().last());
-        check_size(&merged.constants, &merged.attributes, last.map_or("", |(name, _)| name))
+        let last = self.pending().find_map(Changes::last_name);
+        check_size(&merged.constants, &merged.attributes, last.unwrap_or_default())
     }
 
     /// What was sent, a started or renewed session, is in the store. Whether it was a started one.
     pub(super) fn issued(&mut self) -> bool {
-        let (id, record) = match std::mem::replace(&mut self.outgoing, Outgoing::Nothing) {
-            Outgoing::Renewal(renewal) => *renewal,
-            _ => match &self.started {
-                Some(started) => (started.id.clone(), started.record.clone()),
-                None => return false,
-            },
+        let (id, record) = match (mem::replace(&mut self.outgoing, Outgoing::Nothing), &self.started) {
+            (Outgoing::Aside(aside), _) => {
+                let Aside { record, new_id: Some(id), .. } = *aside else { return false };
+                (id, record)
+            }
+            (_, Some(started)) => (started.id.clone(), started.record.clone()),
+            _ => return false,
         };
-        self.saving = Changes::default();
         // A removal or another renewal that came meanwhile is still to be done.
         match &self.intent {
             Intent::Renew(wanted) if **wanted == id => self.intent = Intent::Keep,
@@ -478,7 +486,7 @@ impl State {
     }
 
     pub(in crate::visit) fn take_tell(&mut self) -> Tell {
-        std::mem::take(&mut self.tell)
+        mem::take(&mut self.tell)
     }
 
     pub(in crate::visit) fn has_notices(&self) -> bool {
@@ -487,6 +495,6 @@ impl State {
 
     /// What is to be reported once the state's lock is free.
     pub(in crate::visit) fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+        mem::take(&mut self.notices)
     }
 }

@@ -3,19 +3,23 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, sample, touch_interval};
+use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, sample, touch_interval_ms};
 use crate::store::{Created, Renewed, Saved};
-use crate::time::Time;
+use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
 use super::super::started::{Kept, Started};
-use super::operation::{Answer, Loading, Moment, Operation, Step};
+use super::operation::{Answer, Computed, Loading, Moment, Operation, Step};
 use super::state::{Phase, State, Tell};
 
 const MARK: u32 = 7;
 
 fn id() -> SessionId {
     SessionId::generate(&SystemRandom as &dyn RandomSource, 18).expect("random bytes")
+}
+
+fn touch_interval(idle_timeout: Duration) -> Duration {
+    Duration::from_millis(touch_interval_ms(millis(idle_timeout)).unsigned_abs())
 }
 
 /// A record with the key of an id.
@@ -27,7 +31,7 @@ fn record_of(id: &SessionId) -> Record {
 fn opened() -> (State, Record) {
     let (mut state, id) = (State::new(Phase::Request, RecordFormat::V1), id());
     let record = record_of(&id);
-    state.found(id, record.clone(), record.accessed);
+    state.found(&id, record.clone(), record.accessed);
     (state, record)
 }
 
@@ -70,6 +74,12 @@ fn value(attributes: &Attributes, name: &str) -> Option<i64> {
 
 fn moment(now: Time) -> Moment {
     Moment { now, mark: MARK, is_contended: false, hasty_attempts: 1 }
+}
+
+/// The answer that an update was computed.
+fn computed(name: &str, value: i32, edits: u64) -> Answer {
+    let update = Attribute::new(name, &value).expect("a number has a JSON form");
+    Answer::Computed(Computed { update, edits })
 }
 
 /// The next step of a commit.
@@ -136,9 +146,9 @@ fn a_visit_without_a_session_has_nothing_to_do() {
 fn reading_needs_a_touch_once_it_is_due() {
     let (mut state, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
-    state.found(id(), record.clone(), due.saturating_sub(Duration::from_millis(1)));
+    state.found(&id(), record.clone(), due.saturating_sub(Duration::from_millis(1)));
     assert_nothing(step_at(&mut state, due));
-    state.found(id(), record.clone(), due);
+    state.found(&id(), record.clone(), due);
     assert_eq!(step_at(&mut state, due), Step::Touch(record.key));
     assert_nothing(state.next(&mut Operation::save_changes(), &moment(due)));
     let mut operation = Operation::commit(None);
@@ -162,7 +172,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
         let mut state = State::new(Phase::Request, RecordFormat::V1);
-        state.found(id(), record.clone(), now);
+        state.found(&id(), record.clone(), now);
         assert_eq!(state.is_settled(), settled);
     }
 }
@@ -618,9 +628,10 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
     let (mut state, record) = opened();
     set(&mut state, "Color", 1);
     let (mut operation, now) = (Operation::update(), moment(record.accessed));
-    let update = |value: i32| Answer::Computed(Some(Attribute::new("Count", &value).unwrap()));
+    let update = |state: &State, value: i32| computed("Count", value, state.edits());
     assert_eq!(state.next(&mut operation, &now), Step::Compute);
-    state.answered(&mut operation, update(2)).unwrap();
+    let first = update(&state, 2);
+    state.answered(&mut operation, first).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Save { expected: record.version });
     let sent = &state.outgoing().attributes;
     assert_eq!((value(sent, "Color"), value(sent, "Count")), (Some(1), Some(2)));
@@ -631,7 +642,8 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
     let newer = Record { version: record.version.next(99), ..record.clone() };
     state.answered(&mut operation, Answer::Loaded(Ok(Some(newer.clone())))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Compute);
-    state.answered(&mut operation, update(3)).unwrap();
+    let second = update(&state, 3);
+    state.answered(&mut operation, second).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Save { expected: newer.version });
     state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Done);
@@ -640,8 +652,8 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
 #[test]
 fn an_update_that_never_settles_ends_with_an_error() {
     let (mut state, _) = opened();
-    let mut operation = Operation::update();
-    let ended = (0..10_000).find_map(|_| state.answered(&mut operation, Answer::Computed(None)).err());
+    let (mut operation, stale) = (Operation::update(), state.edits() + 1);
+    let ended = (0..10_000).find_map(|_| state.answered(&mut operation, computed("Count", 1, stale)).err());
     assert!(matches!(ended, Some(Error::Conflict { .. })));
 }
 
