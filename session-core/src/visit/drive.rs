@@ -11,7 +11,7 @@ use crate::time::Time;
 
 use super::conflict_queue::Turn;
 use super::environment::Environment;
-use super::state::{Answer, Moment, Operation, State, Step};
+use super::state::{Answer, Operation, State, Step};
 use super::visit::Visit;
 
 /// Why a driver stopped.
@@ -30,15 +30,13 @@ pub(super) fn drive_now(
     state: &mut State,
     operation: &mut Operation<'_>,
 ) -> Option<Result<Stop, Error>> {
-    let store = environment.store.store();
-    let immediate = store.immediate()?;
+    let immediate = environment.store.store().immediate()?;
     let moment = environment.moment(state);
     loop {
         // Each arm passes its answer on by itself, so that no answer is moved about.
         let answered = match state.next(operation, &moment) {
             Step::Done => return Some(Ok(Stop::Done)),
             Step::Compute => return Some(Ok(Stop::Compute)),
-            Step::Draw => state.answered(operation, Answer::Drawn(environment.draw_id())),
             Step::Load(key) => match immediate.load_now(&key, moment.now) {
                 Some(loaded) => state.answered(operation, Answer::Loaded(loaded)),
                 None => return waits(state),
@@ -47,8 +45,8 @@ pub(super) fn drive_now(
                 Some(saved) => state.answered(operation, Answer::Saved(saved)),
                 None => return waits(state),
             },
-            rare => match answer_at_once(environment, state, rare, &moment) {
-                Some(answer) => state.answered(operation, answer),
+            rare => match do_rare(environment, state, operation, rare) {
+                Some(answered) => answered,
                 None => return waits(state),
             },
         };
@@ -66,20 +64,26 @@ fn waits<T>(state: &mut State) -> Option<T> {
     None
 }
 
-/// The answer of a store that never waits to a step that is rare.
-fn answer_at_once(environment: &Environment, state: &State, step: Step, moment: &Moment) -> Option<Answer> {
-    if !environment.store.never_waits() {
-        return None;
-    }
-    let store = environment.store.store();
-    match step {
-        Step::Create => ready(store.create(state.outgoing())).map(Answer::Created),
-        Step::Renew { old, expected } => ready(store.renew(&old, expected, state.outgoing())).map(Answer::Renewed),
-        Step::Touch(key) => ready(store.touch(&key, moment.now)).map(Answer::Touched),
-        Step::Delete(key) => ready(store.delete(&key)).map(Answer::Deleted),
-        Step::ListOf(principal) => ready(store.of_principal(&principal, moment.now)).map(Answer::Listed),
-        Step::Done | Step::Compute | Step::Draw | Step::TakeTurn(_) | Step::Load(_) | Step::Save { .. } => None,
-    }
+/// Does a step that few requests need, unless it has to wait.
+#[cold]
+fn do_rare(
+    environment: &Environment,
+    state: &mut State,
+    operation: &mut Operation<'_>,
+    step: Step,
+) -> Option<Result<(), Error>> {
+    let (store, now) = (environment.store.store(), operation.now());
+    let answer = match step {
+        Step::Draw => Answer::Drawn(environment.draw_id()),
+        _ if !environment.store.never_waits() => return None,
+        Step::Create => Answer::Created(ready(store.create(state.outgoing()))?),
+        Step::Renew { old, expected } => Answer::Renewed(ready(store.renew(&old, expected, state.outgoing()))?),
+        Step::Touch(key) => Answer::Touched(ready(store.touch(&key, now))?),
+        Step::Delete(key) => Answer::Deleted(ready(store.delete(&key))?),
+        Step::ListOf(principal) => Answer::Listed(ready(store.of_principal(&principal, now))?),
+        Step::Done | Step::Compute | Step::TakeTurn(_) | Step::Load(_) | Step::Save { .. } => return None,
+    };
+    Some(state.answered(operation, answer))
 }
 
 /// The output of a future that is ready at once.

@@ -58,8 +58,7 @@ impl State {
     }
 
     fn next_excess(&self, operation: &mut Operation<'_>) -> Option<Step> {
-        match &operation.excess {
-            Excess::Nothing => None,
+        match operation.excess.as_deref()? {
             Excess::Unlisted => {
                 let principal = self.stored.as_ref()?.record.principal.as_deref()?;
                 Some(Step::ListOf(PrincipalKey::of(principal)))
@@ -291,7 +290,7 @@ impl State {
         let Some(Stored { record, .. }) = &self.stored else { return };
         let (to, principal) = (record.key, record.principal.clone());
         if was_started && principal.is_some() && operation.limit.is_some() {
-            operation.excess = Excess::Unlisted;
+            operation.excess = Some(Box::new(Excess::Unlisted));
         }
         self.notices.push(match from {
             Some(from) => Notice::Renewed { from, to, principal },
@@ -312,10 +311,10 @@ impl State {
     }
 
     fn deleted(&mut self, operation: &mut Operation<'_>, deleted: Result<(), StoreError>) -> Result<(), Error> {
-        if let Excess::ToEnd(keys) = &mut operation.excess {
+        if let Some(Excess::ToEnd(keys)) = operation.excess.as_deref_mut() {
             let ended = keys.pop_front();
             match deleted {
-                Ok(()) if keys.is_empty() => operation.excess = Excess::Nothing,
+                Ok(()) if keys.is_empty() => operation.excess = None,
                 Ok(()) => {}
                 Err(error) => {
                     self.limit_failed(operation, error);
@@ -339,15 +338,15 @@ impl State {
         match (listed, operation.limit, &self.stored) {
             (Ok(records), Some(limit), Some(newest)) => {
                 let keys = beyond_limit(limit, &newest.record, records);
-                operation.excess = if keys.is_empty() { Excess::Nothing } else { Excess::ToEnd(keys) };
+                operation.excess = if keys.is_empty() { None } else { Some(Box::new(Excess::ToEnd(keys))) };
             }
-            (Ok(_), ..) => operation.excess = Excess::Nothing,
+            (Ok(_), ..) => operation.excess = None,
             (Err(error), ..) => self.limit_failed(operation, error),
         }
     }
 
     fn limit_failed(&mut self, operation: &mut Operation<'_>, error: StoreError) {
-        operation.excess = Excess::Nothing;
+        operation.excess = None;
         self.notices.extend([Notice::StoreFailed, Notice::LimitFailed(error)]);
     }
 }

@@ -25,7 +25,8 @@ pub(in crate::visit) struct Operation<'a> {
     pub(super) is_done: bool,
     /// Most sessions that one principal may have.
     pub(super) limit: Option<usize>,
-    pub(super) excess: Excess,
+    /// On the heap, as few logins are one too many.
+    pub(super) excess: Option<Box<Excess>>,
     pub(super) now: Time,
 }
 
@@ -54,10 +55,7 @@ pub(super) enum Loading<'a> {
 }
 
 /// Sessions that a principal has beyond the limit, after a login.
-#[derive(Default)]
 pub(super) enum Excess {
-    #[default]
-    Nothing,
     /// The principal's sessions are still to be listed.
     Unlisted,
     ToEnd(VecDeque<RecordKey>),
@@ -76,9 +74,14 @@ impl<'a> Operation<'a> {
             update: None,
             is_done: false,
             limit: None,
-            excess: Excess::Nothing,
+            excess: None,
             now: Time::MAX,
         }
+    }
+
+    /// When the last step was decided.
+    pub(in crate::visit) fn now(&self) -> Time {
+        self.now
     }
 
     /// Whether the next step would be [`Step::Done`] anyway.
