@@ -5,9 +5,9 @@ use smol_str::SmolStr;
 use crate::record::Attribute;
 use crate::record::{Attributes, Record};
 
-/// What one request did to a session's data: the last effect on each attribute, and settings.
+/// The changes that one request made to a session's data: the last effect on each attribute, and settings.
 ///
-/// Applied again to a newer record after a conflict, it touches nothing else.
+/// After a conflict they are applied again to the newer record, and change nothing else in it.
 #[derive(Clone, Default)]
 pub(crate) struct Changes {
     /// In order of the names.
@@ -59,7 +59,7 @@ impl Changes {
         self.iter().filter_map(|(_, set)| set).map(Attribute::json_bytes).sum()
     }
 
-    /// Puts these changes before others that came after them.
+    /// Joins these changes with later ones, which win.
     pub(crate) fn followed_by(mut self, later: Changes) -> Changes {
         if self.is_empty() {
             return later;
@@ -88,7 +88,7 @@ impl Changes {
         kept.chain(set).cloned().collect()
     }
 
-    /// What these changes make of no attributes.
+    /// The attributes that these changes set, for a session that had none before.
     pub(crate) fn into_attributes(self) -> Attributes {
         let set: Vec<Attribute> = self.attributes.into_iter().filter_map(|(_, set)| set).collect();
         Attributes::of(set.into_iter())

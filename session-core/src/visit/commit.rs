@@ -12,7 +12,6 @@ use super::visit::Visit;
 ///
 /// It is never extended, because an integration that ignores a variant loses sessions.
 #[derive(Debug)]
-#[must_use]
 pub enum Committed {
     /// Nothing: the client keeps the id that it has.
     Unchanged,

@@ -67,7 +67,7 @@ impl Environment {
             now: self.now(),
             mark: self.next_mark(),
             is_contended: state.stored_key().is_some_and(|key| !self.queue_of(&key).is_empty()),
-            // In memory, another attempt takes less time than waiting for a turn.
+            // In memory an attempt takes less time than waiting for a turn.
             hasty_attempts: if self.store.never_waits() { 8 } else { 1 },
         }
     }
