@@ -5,9 +5,9 @@ use smol_str::SmolStr;
 
 use crate::record::{Attribute, Attributes, Record};
 
-/// What one request did to a session's data: the last effect on each attribute, and settings.
+/// The changes that one request made to a session's data: the last effect on each attribute, and settings.
 ///
-/// Applied again to a newer record after a conflict, it touches nothing else.
+/// After a conflict they are applied again to the newer record, and change nothing else in it.
 #[derive(Clone, Default)]
 pub(crate) struct Changes {
     /// In order of the names. Most requests change one attribute at most, which then takes no memory of its own.
@@ -97,7 +97,7 @@ impl Changes {
         self.set_ones().map(Attribute::json_bytes).sum()
     }
 
-    /// Puts these changes before others that came after them.
+    /// Joins these changes with later ones, which win.
     pub(crate) fn followed_by(mut self, later: Changes) -> Changes {
         if self.is_empty() {
             return later;
@@ -135,7 +135,7 @@ impl Changes {
             .all(|effect| effect.attribute().is_some_and(|new| before.any(|old| old.name() == new.name())))
     }
 
-    /// What these changes make of no attributes.
+    /// The attributes that these changes set, for a session that had none before.
     pub(crate) fn into_attributes(self) -> Attributes {
         let set = |effect| match effect {
             Effect::Set(new) => Some(new),

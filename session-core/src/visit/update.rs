@@ -81,7 +81,7 @@ impl Visit {
             let state = self.writable(update.generation)?;
             (state.value(update.name)?, state.edits())
         };
-        // Without the lock, as the closure is the application's.
+        // Without the lock, because the closure is the application's code and may take long.
         let value = (update.compute)(before);
         let computed = Computed { update: Attribute::new(update.name, &value)?, edits };
         Ok((self.writable(update.generation)?, computed, value))

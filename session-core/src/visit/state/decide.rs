@@ -1,5 +1,5 @@
-//! The decider. [`State::next`] alone says what is to be done next at the store; [`State::answered`] alone
-//! interprets what the store answered: a conflict, a record that is missing, an id that is taken.
+//! The decider. Only [`State::next`] decides what is to be done next at the store. Only [`State::answered`] interprets the
+//! store's answers, such as a conflict, a missing record, or an id that is taken.
 
 use std::mem;
 
@@ -14,12 +14,12 @@ use super::operation::{Answer, Computed, Excess, Goal, Loading, Moment, Operatio
 use super::outgoing::Outgoing;
 use super::state::{Intent, State, Stored, Tell};
 
-/// Attempts to save against other writers. Each failed one means that another writer succeeded,
-/// and after a few writers of one manager take turns. With ten other managers at it all the
-/// time, one attempt in ten succeeds, so a hundred failures in a row do happen; a thousand don't.
+/// The largest number of attempts to save against other writers. Each conflict means that another writer succeeded, and
+/// after a few conflicts the writers of one manager take turns. If ten other managers write all the time, one attempt in
+/// ten succeeds: 100 conflicts in a row do happen, 1000 don't.
 const MAX_CONFLICTS: u32 = 1000;
 
-/// How many ids are drawn where each is taken already: not even the second happens with a sound random source.
+/// The largest number of ids that are generated if each is taken. With a sound random source the first is never taken.
 const MAX_DRAWS: u32 = 3;
 
 impl State {
@@ -27,7 +27,7 @@ impl State {
     #[inline(always)]
     pub(in crate::visit) fn next(&mut self, operation: &mut Operation<'_>, moment: &Moment) -> Step {
         operation.now = moment.now;
-        // What an operation left behind that was cancelled.
+        // An operation that was cancelled may have left an outgoing record.
         self.take_back();
         match operation.goal {
             Goal::Open(presented) => self.next_to_open(operation, presented),
@@ -72,7 +72,7 @@ impl State {
         let only_changes = updates || matches!(operation.goal, Goal::SaveChanges);
         let key = match (&self.intent, &self.stored) {
             (Intent::Keep | Intent::Renew(_), Some(stored)) => stored.record.key,
-            // There is nothing to save: the session lives in this visit alone, or not at all.
+            // Nothing to save: the session exists only in this visit, or not at all.
             _ if updates => return Step::Compute,
             (Intent::Remove, Some(stored)) if !only_changes => return Step::Delete(stored.record.key),
             (Intent::Start, _) if !only_changes => return self.next_to_start(operation, moment),
@@ -91,7 +91,7 @@ impl State {
         self.send(operation, moment, renews)
     }
 
-    /// Of a session that was only read, or saved before.
+    /// The next step for a session without unsaved changes.
     fn next_unchanged(&self, operation: &mut Operation<'_>, moment: &Moment, key: RecordKey) -> Step {
         let is_use_due = match operation.goal {
             // The use of a request counts from the load.
@@ -107,7 +107,7 @@ impl State {
         if is_use_due && is_touch_due() { Step::Touch(key) } else { Step::Done }
     }
 
-    /// Writers that met a conflict take turns, and see what the others saved.
+    /// A writer that met a conflict first takes its turn, then loads what the others have saved.
     fn next_before_writing(&self, operation: &mut Operation<'_>, moment: &Moment, key: RecordKey) -> Option<Step> {
         let waits = moment.is_contended || operation.conflicts >= moment.hasty_attempts;
         if waits && !operation.has_turn {
@@ -147,7 +147,7 @@ impl State {
         Step::Save { expected }
     }
 
-    /// Takes the store's answer to the last step. An error ends the operation.
+    /// Interprets the store's answer to the last step. An error ends the operation.
     // A driver that knows which answer it has goes straight to what that means, and nothing is moved about.
     #[inline(always)]
     pub(in crate::visit) fn answered(&mut self, operation: &mut Operation<'_>, answer: Answer) -> Result<(), Error> {
@@ -248,7 +248,7 @@ impl State {
         Ok(())
     }
 
-    /// Another writer was faster: what it wrote is what the changes apply to next.
+    /// Another writer was faster. The changes are applied to what it has written.
     fn conflicted(&mut self, operation: &mut Operation<'_>) -> Result<(), Error> {
         self.take_back();
         self.notices.push(Notice::Conflict);
@@ -262,7 +262,7 @@ impl State {
         if attempts < MAX_CONFLICTS { Ok(()) } else { Err(Error::Conflict { attempts }) }
     }
 
-    /// The store no longer has the session. A login over it goes on without it.
+    /// The store no longer has the session. If a login replaces it, the login goes on without it.
     fn is_gone(&mut self) -> Result<(), Error> {
         self.take_back();
         if self.is_new() {

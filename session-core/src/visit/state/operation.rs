@@ -6,16 +6,16 @@ use crate::record::{Attribute, PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Created, Renewed, Saved};
 use crate::time::Time;
 
-/// What a visit wants from the store, and how far it has come. It ends with [`Step::Done`].
+/// What a visit wants from the store, and how far it has come. The last step is [`Step::Done`].
 pub(in crate::visit) struct Operation<'a> {
     pub(super) goal: Goal<'a>,
-    /// Of the ids that the request presents, how many were looked up.
+    /// How many of the presented ids were looked up.
     pub(super) looked_up: usize,
     /// What the record that is being loaded is for.
     pub(super) loading: Loading<'a>,
     /// How often another writer was faster.
     pub(super) conflicts: u32,
-    /// How many ids were drawn that turned out to be taken.
+    /// The number of generated ids that were taken.
     pub(super) taken_ids: u32,
     /// Another id is needed before the next attempt.
     pub(super) needs_id: bool,
@@ -23,7 +23,7 @@ pub(in crate::visit) struct Operation<'a> {
     /// The update that was computed and is to be saved.
     pub(super) update: Option<Attribute>,
     pub(super) is_done: bool,
-    /// Most sessions that one principal may have.
+    /// The largest number of sessions that one principal may have.
     pub(super) limit: Option<usize>,
     /// On the heap, as few logins are one too many.
     pub(super) excess: Option<Box<Excess>>,
@@ -31,13 +31,13 @@ pub(in crate::visit) struct Operation<'a> {
 }
 
 pub(super) enum Goal<'a> {
-    /// The session of the first id that has one.
+    /// Find the session of the first id that has one.
     Open(&'a PresentedIds),
-    /// Everything that the request did; the response is waiting.
+    /// Store everything that the request did. The response waits for it.
     Commit,
-    /// Changes of attributes and settings; the rest is left to the commit.
+    /// Store changes of attributes and settings. The commit stores the rest.
     SaveChanges,
-    /// Everything that was done, without a request.
+    /// Store everything that was done, without a request or after it.
     SaveAll,
     /// Changes of attributes and settings together with an update that the application computes.
     Update,
@@ -50,11 +50,11 @@ pub(super) enum Loading<'a> {
     Opened(&'a SessionId),
     /// What another writer saved: the changes are applied to that.
     Reloaded,
-    /// Whether the session is still there.
+    /// To find out whether the session still exists.
     Confirmed,
 }
 
-/// Sessions that a principal has beyond the limit, after a login.
+/// The sessions of a principal beyond the limit, which end after a login.
 pub(super) enum Excess {
     /// The principal's sessions are still to be listed.
     Unlisted,
@@ -110,14 +110,14 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// What the decider is told of the world before each step.
+/// What the decider must know of the world before each step.
 pub(in crate::visit) struct Moment {
     pub(in crate::visit) now: Time,
-    /// Marks the attempt to write, if the step is one.
+    /// The mark of this write attempt, if the step is one.
     pub(in crate::visit) mark: u32,
     /// Whether writers of the visit's session wait for each other.
     pub(in crate::visit) is_contended: bool,
-    /// How many conflicts a writer meets before it waits for its turn.
+    /// After how many conflicts a writer waits for its turn.
     pub(in crate::visit) hasty_attempts: u32,
 }
 

@@ -27,14 +27,14 @@ pub(super) enum Intent {
     Nothing,
 }
 
-/// Where the session is used, which decides what can still be done.
+/// Where the session is used. This decides what can still be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// In a request whose response head has not left: all is done when the handler has returned.
+    /// In a request, before its response head was sent. Everything is stored when the handler has returned.
     Request,
-    /// The response head has left.
+    /// In a request, after its response head was sent.
     Answered,
-    /// Without a request: all is done by `save`.
+    /// Without a request. Everything is stored by `save`.
     Direct,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct State {
     format: RecordFormat,
     pub(super) stored: Option<Stored>,
     pub(super) started: Option<Box<Started>>,
-    /// The session that a started one took the place of, and its generation.
+    /// The session that a started one has replaced, and its generation.
     replaced: Option<Box<(Stored, u32)>>,
     pub(super) intent: Intent,
     pub(super) changes: Changes,
@@ -67,9 +67,9 @@ pub(crate) struct State {
     /// The session was stored after the handler had returned, so it is no dead id that a cookie
     /// would give.
     pub(super) is_known_stored: bool,
-    /// Somebody is waiting for the store.
+    /// A caller of this visit waits for the store, so others must not call it without waiting.
     pub(crate) turn_is_taken: bool,
-    /// Counts whatever may change the value of an attribute.
+    /// Counts everything that may change the value of an attribute.
     edits: u64,
     pub(super) outgoing: Outgoing,
     pub(super) notices: Vec<Notice>,
@@ -160,7 +160,7 @@ impl State {
         started.or_else(|| self.stored.as_ref().map(|stored| &stored.id))
     }
 
-    /// What a handle tells: of its own session while that is known, else of the present one.
+    /// What a handle tells: its own session as long as that is known, otherwise the present one.
     pub(crate) fn told_to(&self, generation: u32) -> Option<(&SessionId, &Record)> {
         match &self.stored {
             Some(Stored { id, record }) if self.started.is_some() && generation == self.stored_generation => {
@@ -202,7 +202,7 @@ impl State {
         self.pending().any(|changes| !changes.is_empty())
     }
 
-    /// Whether anything is lost if nothing is saved any more.
+    /// Whether anything would be lost if nothing were saved any more.
     pub(crate) fn is_unsaved(&self) -> bool {
         let undone = matches!(self.intent, Intent::Renew(_) | Intent::Remove) && self.stored.is_some();
         self.has_changes() || undone
@@ -239,7 +239,7 @@ impl State {
     pub(crate) fn change(&mut self, edit: impl FnOnce(&mut Changes)) {
         self.edits += 1;
         match &mut self.started {
-            // Nobody else has it yet, so there is nothing to apply again.
+            // The store does not have it yet, so a conflict is not possible, and changes need not be kept.
             Some(started) if !started.sent => {
                 let mut changes = Changes::default();
                 edit(&mut changes);
@@ -301,7 +301,7 @@ impl State {
                 self.started = None;
                 self.generation = self.stored_generation;
             }
-            // Handles go on telling what was started, as nothing else is left.
+            // Handles still tell the started session, because there is no other.
             _ if self.started.is_some() => {
                 self.intent = Intent::Nothing;
                 self.next_generation();
@@ -325,7 +325,7 @@ impl State {
         stays && self.use_is_noted && !self.has_changes() && self.tell == Tell::Nothing
     }
 
-    /// From here on nothing can be started or renewed, because the client could not be told.
+    /// From now on nothing can be started or renewed, because the client would not learn the id.
     pub(crate) fn answer(&mut self) {
         if self.phase == Phase::Request {
             self.phase = Phase::Answered;
@@ -451,7 +451,7 @@ impl State {
         was_started
     }
 
-    /// The session that was to be replaced is gone, and with it what was carried over from it.
+    /// The session that was to be replaced has ended, so nothing is copied from it.
     pub(super) fn replaced_is_gone(&mut self) {
         self.stored = None;
         if let Some(started) = &mut self.started {
@@ -459,7 +459,7 @@ impl State {
         }
     }
 
-    /// The id that was drawn is taken.
+    /// Replaces the generated id, which is taken.
     pub(super) fn draw_again(&mut self, id: SessionId) {
         if let Some(started) = &mut self.started {
             started.record.key = id.key();
