@@ -128,9 +128,7 @@ impl Session {
     pub(crate) fn kept(&self) -> Result<(Attributes, Kept), Error> {
         let state = self.state();
         match state.view() {
-            Some(view) if state.generation() == self.generation => {
-                Ok((view.attributes, Kept { key: view.key, changes: state.all_changes() }))
-            }
+            Some(view) if state.generation() == self.generation => Ok((view.attributes, state.kept(view.key))),
             _ => Err(Error::Gone),
         }
     }

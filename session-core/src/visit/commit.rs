@@ -56,7 +56,7 @@ impl Visit {
         // First, so that closing waits for a commit that waits for its turn.
         let _under_way = environment.commits.read().await;
         let _turn = self.turn().await;
-        self.0.state.lock().answer();
+        self.0.state.lock().end_request();
         let mut operation = Operation::commit(environment.max_sessions_per_principal);
         let driven = drive(self, &mut operation, &mut None).await;
         conclude(environment, &mut self.0.state.lock(), driven)
@@ -108,7 +108,7 @@ fn commit_now(environment: &Environment, state: &mut State) -> Option<Result<Com
     if state.turn_is_taken {
         return None;
     }
-    state.answer();
+    state.end_request();
     if state.is_settled() {
         return Some(Ok(Committed::Unchanged));
     }

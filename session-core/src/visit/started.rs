@@ -7,7 +7,9 @@ use super::changes::Changes;
 /// The session whose attributes a new one copies.
 pub(crate) struct Kept {
     pub(crate) key: RecordKey,
-    /// The changes that the request had made to it before.
+    /// Changes to it that were on their way to the store. Once the store has them, they are in its record.
+    pub(crate) in_flight: Changes,
+    /// The changes that the request had made to it since.
     pub(crate) changes: Changes,
 }
 
@@ -48,8 +50,17 @@ impl Started {
         if let Some((kept, own)) = &self.kept
             && kept.key == stored.key
         {
-            self.record.attributes = own.applied_to(&kept.changes.applied_to(&stored.attributes));
+            let landed = kept.in_flight.applied_to(&stored.attributes);
+            self.record.attributes = own.applied_to(&kept.changes.applied_to(&landed));
         }
+    }
+
+    /// The kept session was saved: what was on its way is in this record, and with it what others wrote.
+    pub(super) fn kept_was_saved(&mut self, stored: &Record) {
+        if let Some((kept, _)) = &mut self.kept {
+            kept.in_flight = Changes::default();
+        }
+        self.keep_again(stored);
     }
 
     pub(crate) fn keep_nothing(&mut self) {

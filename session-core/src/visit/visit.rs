@@ -154,7 +154,7 @@ impl Visit {
     pub fn close(&self) {
         let mut state = self.0.state.lock();
         state.discard();
-        state.answer();
+        state.end_request();
     }
 }
 

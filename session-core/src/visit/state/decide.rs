@@ -299,7 +299,6 @@ impl State {
     }
 
     fn touched(&mut self, operation: &mut Operation<'_>, touched: Result<(), StoreError>) {
-        operation.is_done = true;
         let Some(Stored { record, .. }) = &mut self.stored else { return };
         match touched {
             Ok(()) => record.accessed = operation.now,
@@ -308,6 +307,8 @@ impl State {
                 self.notices.extend([Notice::StoreFailed, Notice::TouchFailed { key, error }]);
             }
         }
+        // Unless another handle has changed the session meanwhile.
+        operation.is_done = !self.has_changes();
     }
 
     fn deleted(&mut self, operation: &mut Operation<'_>, deleted: Result<(), StoreError>) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::id::SessionId;
-use crate::record::{Attribute, Attributes, Record, Version, cookie_trigger};
+use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, cookie_trigger};
 use crate::time::Time;
 
 use super::super::changes::Changes;
@@ -16,7 +16,7 @@ pub(super) enum Outgoing {
     InPlace(Before),
     /// A copy, because others may look at the state meanwhile, or because it has another id.
     Aside(Box<Aside>),
-    /// The record of the session that was started.
+    /// The record of the session that was started, while the state's lock is held.
     Started,
 }
 
@@ -24,6 +24,8 @@ pub(super) struct Aside {
     pub(super) record: Record,
     /// The id that a renewed session is to have.
     pub(super) new_id: Option<SessionId>,
+    /// Whether the session was started, not saved or renewed.
+    pub(super) is_start: bool,
     /// What the record has that the store may not have: if it does not arrive, also because saving was
     /// cancelled, it goes with the next attempt.
     pub(super) changes: Changes,
@@ -35,6 +37,7 @@ pub(super) struct Before {
     accessed: Time,
     idle_timeout: Duration,
     persistent: bool,
+    format: RecordFormat,
     attributes: Attributes,
 }
 
@@ -49,6 +52,7 @@ impl Before {
         record.accessed = self.accessed;
         record.idle_timeout = self.idle_timeout;
         record.persistent = self.persistent;
+        record.format = self.format;
         record.attributes = self.attributes;
     }
 }
@@ -58,6 +62,7 @@ pub(super) fn advance(
     record: &mut Record,
     changes: &Changes,
     update: Option<Attribute>,
+    format: RecordFormat,
     now: Time,
     mark: u32,
 ) -> Before {
@@ -66,10 +71,12 @@ pub(super) fn advance(
         accessed: record.accessed,
         idle_timeout: record.idle_timeout,
         persistent: record.persistent,
+        format: record.format,
         attributes: std::mem::take(&mut record.attributes),
     };
     record.attributes = changes.updated(&before.attributes, update);
     changes.apply_settings_to(record);
+    record.format = format;
     record.version = record.version.next(mark);
     record.accessed = record.accessed.max(now);
     before

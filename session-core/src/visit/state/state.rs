@@ -8,7 +8,7 @@ use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordFormat, RecordKe
 use crate::time::Time;
 
 use super::super::changes::Changes;
-use super::super::started::Started;
+use super::super::started::{Kept, Started};
 use super::notice::Notice;
 use super::outgoing::{Aside, Outgoing, advance};
 
@@ -194,8 +194,9 @@ impl State {
         iter::once(&self.changes).chain(self.saving())
     }
 
-    pub(crate) fn all_changes(&self) -> Changes {
-        self.saving().cloned().unwrap_or_default().followed_by(self.changes.clone())
+    /// The session for a new one that copies its attributes.
+    pub(crate) fn kept(&self, key: RecordKey) -> Kept {
+        Kept { key, in_flight: self.saving().cloned().unwrap_or_default(), changes: self.changes.clone() }
     }
 
     pub(crate) fn has_changes(&self) -> bool {
@@ -326,7 +327,7 @@ impl State {
     }
 
     /// From now on nothing can be started or renewed, because the client would not learn the id.
-    pub(crate) fn answer(&mut self) {
+    pub(crate) fn end_request(&mut self) {
         if self.phase == Phase::Request {
             self.phase = Phase::Answered;
             self.is_known_stored = false;
@@ -347,8 +348,14 @@ impl State {
     /// Moves the record that is to be written out of the stored one, for a driver that lets go of the state's
     /// lock meanwhile.
     pub(in crate::visit) fn set_aside(&mut self) {
-        if matches!(self.outgoing, Outgoing::InPlace(_)) {
-            self.move_aside(None);
+        match (&self.outgoing, &self.started) {
+            (Outgoing::InPlace(_), _) => self.move_aside(None),
+            (Outgoing::Started, Some(started)) => {
+                let (new_id, record) = (Some(started.id.clone()), started.record.clone());
+                let aside = Aside { record, new_id, is_start: true, changes: Changes::default() };
+                self.outgoing = Outgoing::Aside(Box::new(aside));
+            }
+            _ => {}
         }
     }
 
@@ -365,14 +372,13 @@ impl State {
         self.take_back();
         record.key = new_id.as_ref().map_or(record.key, SessionId::key);
         let changes = mem::take(&mut self.changes);
-        self.outgoing = Outgoing::Aside(Box::new(Aside { record, new_id, changes }));
+        self.outgoing = Outgoing::Aside(Box::new(Aside { record, new_id, is_start: false, changes }));
     }
 
     /// Makes all changes, and an update after them, to the stored record.
     pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
         let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
-        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, now, mark));
-        record.format = self.format;
+        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, self.format, now, mark));
     }
 
     /// Leaves the stored record as it was before the write that did not succeed, and all changes to be saved.
@@ -406,6 +412,9 @@ impl State {
         if record.cookie_trigger() != trigger_before {
             self.tell = Tell::Issue;
         }
+        if let Some(started) = &mut self.started {
+            started.kept_was_saved(record);
+        }
         self.edits += 1;
         self.is_known_stored = true;
     }
@@ -425,24 +434,31 @@ impl State {
     }
 
     /// What was sent, a started or renewed session, is in the store. Whether it was a started one.
+    ///
+    /// What an application asked for meanwhile is still to be done, but what was sent can't be discarded any more.
     pub(super) fn issued(&mut self) -> bool {
-        let (id, record) = match (mem::replace(&mut self.outgoing, Outgoing::Nothing), &self.started) {
+        let (id, record, was_started) = match (mem::replace(&mut self.outgoing, Outgoing::Nothing), &self.started) {
             (Outgoing::Aside(aside), _) => {
-                let Aside { record, new_id: Some(id), .. } = *aside else { return false };
-                (id, record)
+                let Aside { record, new_id: Some(id), is_start, .. } = *aside else { return false };
+                (id, record, is_start)
             }
-            (_, Some(started)) => (started.id.clone(), started.record.clone()),
+            (_, Some(started)) => (started.id.clone(), started.record.clone(), true),
             _ => return false,
         };
-        // A removal or another renewal that came meanwhile is still to be done.
-        match &self.intent {
-            Intent::Renew(wanted) if **wanted == id => self.intent = Intent::Keep,
-            Intent::Start => self.intent = Intent::Keep,
-            _ => {}
+        let is_wanted = match &self.intent {
+            Intent::Renew(wanted) => **wanted == id,
+            Intent::Start => was_started && self.started.as_ref().is_some_and(|started| started.id == id),
+            Intent::Nothing => was_started,
+            Intent::Keep | Intent::Remove => false,
+        };
+        if is_wanted {
+            self.intent = Intent::Keep;
         }
         let before = self.stored.replace(Stored { id, record });
-        let was_started = self.started.take().is_some();
         if was_started {
+            if !matches!(self.intent, Intent::Start) {
+                self.started = None;
+            }
             self.replaced = before.map(|stored| Box::new((stored, self.stored_generation)));
         }
         self.is_known_stored = true;

@@ -8,7 +8,7 @@ use crate::store::{Created, Renewed, Saved};
 use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
-use super::super::started::{Kept, Started};
+use super::super::started::Started;
 use super::operation::{Answer, Computed, Loading, Moment, Operation, Step};
 use super::state::{Phase, State, Tell};
 
@@ -58,7 +58,7 @@ fn start_keeping(state: &mut State, old: &Record, own: &[(&str, i32)]) -> Record
     let id = id();
     let kept = state.view().expect("there is one").attributes;
     let record = Record { attributes: changes.applied_to(&kept), ..record_of(&id) };
-    let kept = Kept { key: old.key, changes: state.all_changes() };
+    let kept = state.kept(old.key);
     state.start(Started::new(id, record.clone(), Some((kept, changes))));
     record
 }
@@ -384,7 +384,7 @@ fn a_cookie_is_sent_again_only_for_a_session_that_is_still_there() {
     state.change(|changes| changes.persistent = Some(true));
     let save = step(&mut state, &old);
     done(&mut state, &save);
-    state.answer();
+    state.end_request();
     let (mut operation, now) = (Operation::commit(None), moment(old.accessed));
     assert_eq!(state.next(&mut operation, &now), Step::Load(old.key));
     state.answered(&mut operation, Answer::Loaded(Ok(Some(old.clone())))).unwrap();
@@ -685,7 +685,7 @@ fn answering_ends_the_request_only() {
         [(Phase::Request, Phase::Answered), (Phase::Answered, Phase::Answered), (Phase::Direct, Phase::Direct)]
     {
         let mut state = State::new(before, RecordFormat::V1);
-        state.answer();
+        state.end_request();
         assert_eq!(state.phase, after);
     }
 }
@@ -695,4 +695,65 @@ fn the_touch_interval_is_a_thirtieth_and_a_minute_at_most() {
     for (idle_seconds, interval_seconds) in [(30, 1), (1800, 60), (1_000_000, 60)] {
         assert_eq!(touch_interval(Duration::from_secs(idle_seconds)), Duration::from_secs(interval_seconds));
     }
+}
+
+#[test]
+fn an_update_on_its_way_reaches_the_login_that_keeps_the_session() {
+    for (changed_before, counted) in [(None, 2), (Some(5), 6)] {
+        let (mut state, old) = opened();
+        if let Some(value) = changed_before {
+            set(&mut state, "Count", value);
+        }
+        let (mut operation, now) = (Operation::update(), moment(old.accessed));
+        assert_eq!(state.next(&mut operation, &now), Step::Compute);
+        let update = Attribute::new("Count", &counted).unwrap();
+        state.answered(&mut operation, Answer::Computed(Computed { update, edits: state.edits() })).unwrap();
+        assert!(matches!(state.next(&mut operation, &now), Step::Save { .. }));
+        state.set_aside();
+        start_keeping(&mut state, &old, &[("Own", 1)]);
+        state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
+        assert!(matches!(step(&mut state, &old), Step::Renew { .. }));
+        let sent = &state.outgoing().attributes;
+        assert_eq!((value(sent, "Count"), value(sent, "Own")), (Some(counted.into()), Some(1)));
+    }
+}
+
+#[test]
+fn a_login_on_its_way_can_not_be_discarded() {
+    for over_a_session in [true, false] {
+        let (mut state, record) = if over_a_session { opened() } else { started() };
+        let new = if over_a_session { start(&mut state) } else { record.clone() };
+        let sent = step(&mut state, &record);
+        state.set_aside();
+        state.discard();
+        assert_eq!(state.outgoing().key, new.key);
+        done(&mut state, &sent);
+        assert_nothing(step(&mut state, &new));
+        assert_eq!(state.record().map(|record| record.key), Some(new.key));
+        assert_eq!(state.take_tell(), Tell::Issue);
+    }
+}
+
+#[test]
+fn a_start_that_came_during_a_renewal_is_still_to_be_done() {
+    let (mut state, old) = opened();
+    let new_id = id();
+    state.renew(new_id.clone());
+    let renew = step(&mut state, &old);
+    let started = start(&mut state);
+    done(&mut state, &renew);
+    assert!(matches!(step(&mut state, &old), Step::Renew { old, .. } if old == new_id.key()));
+    assert_eq!(state.outgoing().key, started.key);
+}
+
+#[test]
+fn a_change_during_a_touch_is_saved_after_it() {
+    let (mut state, record) = opened();
+    let due = record.accessed.saturating_add(Duration::from_secs(60));
+    state.found(&id(), record.clone(), due);
+    let (mut operation, now) = (Operation::commit(None), moment(due));
+    assert_eq!(state.next(&mut operation, &now), Step::Touch(record.key));
+    set(&mut state, "Late", 1);
+    state.answered(&mut operation, Answer::Touched(Ok(()))).unwrap();
+    assert!(matches!(state.next(&mut operation, &now), Step::Save { .. }));
 }
