@@ -44,8 +44,11 @@ impl Changes {
         self.names_none() && self.idle_timeout.is_none() && self.persistent.is_none()
     }
 
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
-        self.effects.clear();
+        if !self.names_none() {
+            self.effects.clear();
+        }
         self.idle_timeout = None;
         self.persistent = None;
     }

@@ -65,14 +65,13 @@ impl Visit {
     /// Does what [`commit`](Visit::commit) does, if that is possible without waiting. `None` means that it is not: call
     /// `commit` then.
     pub fn commit_now(&mut self) -> Option<Result<Committed, Error>> {
-        // Without the lock where nobody else can have it.
-        if let Some((environment, state)) = self.exclusive() {
-            let committed = commit_now(environment, state);
-            if state.has_notices() {
-                environment.report(state.take_notices());
-            }
-            return committed;
+        match self.exclusive() {
+            Some((environment, state)) => commit_unlocked(environment, state),
+            None => self.commit_locked(),
         }
+    }
+
+    fn commit_locked(&self) -> Option<Result<Committed, Error>> {
         let mut state = self.0.state.lock();
         let committed = commit_now(self.environment(), &mut state);
         self.unlock(state);
@@ -102,6 +101,15 @@ impl Visit {
         }
         Ok(())
     }
+}
+
+/// Without the lock, as nobody else can have it.
+fn commit_unlocked(environment: &Environment, state: &mut State) -> Option<Result<Committed, Error>> {
+    let committed = commit_now(environment, state);
+    if state.has_notices() {
+        environment.report(state.take_notices());
+    }
+    committed
 }
 
 fn commit_now(environment: &Environment, state: &mut State) -> Option<Result<Committed, Error>> {

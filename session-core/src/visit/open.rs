@@ -30,12 +30,17 @@ impl Visit {
         if state.turn_is_taken {
             return None;
         }
-        let driven = drive_now(self.environment(), &mut state, &mut Operation::open(presented))?;
-        let opened = driven.map(|_| {
-            self.note_opened();
-            state.present()
-        });
-        self.unlock(state);
-        Some(opened)
+        match drive_now(self.environment(), &mut state, &mut Operation::open(presented))? {
+            Ok(_) => {
+                self.note_opened();
+                let present = state.present();
+                self.unlock(state);
+                Some(Ok(present))
+            }
+            Err(error) => {
+                self.unlock(state);
+                Some(Err(error))
+            }
+        }
     }
 }

@@ -72,6 +72,7 @@ impl Visit {
     }
 
     /// Computes the update of the session as it is now, and locks the state.
+    #[inline(always)]
     fn compute<T, F>(&self, update: &mut Update<'_, F>) -> Result<(MutexGuard<'_, State>, Computed, T), Error>
     where
         T: Serialize + DeserializeOwned,

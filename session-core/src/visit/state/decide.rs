@@ -138,13 +138,16 @@ impl State {
     /// Makes the record that is to be stored, with all changes.
     fn send(&mut self, operation: &mut Operation<'_>, moment: &Moment, renews: bool) -> Step {
         let Stored { record, .. } = self.stored.as_ref().expect("changes are to a stored session");
-        let (old, expected) = (record.key, record.version);
-        self.advance(operation.update.take(), moment.now, moment.mark);
-        if renews {
-            self.advance_to_new_id();
-            return Step::Renew { old, expected };
+        let (renewed, expected) = (renews.then(|| record.key), record.version);
+        let update = if matches!(operation.goal, Goal::Update) { operation.update.take() } else { None };
+        self.advance(update, moment.now, moment.mark);
+        match renewed {
+            Some(old) => {
+                self.advance_to_new_id();
+                Step::Renew { old, expected }
+            }
+            None => Step::Save { expected },
         }
-        Step::Save { expected }
     }
 
     /// Interprets the store's answer to the last step. An error ends the operation.
