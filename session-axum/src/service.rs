@@ -139,6 +139,7 @@ fn commit(slot: &mut Slot, response: &mut Response<Body>, context: &mut Context<
     None
 }
 
+#[inline(always)]
 fn settle(slot: &Slot, outcome: Outcome, response: &mut Response<Body>) {
     match outcome {
         Ok(ref committed) => slot.tell(response.headers_mut(), committed),

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::record::Attribute;
 
 use super::drive::{Stop, drive, drive_now};
-use super::state::{Answer, Computed, Operation, State};
+use super::state::{Answer, Operation, State};
 use super::visit::Visit;
 
 /// An update of one attribute that the application computes.
@@ -30,14 +30,14 @@ impl Visit {
         }
         let mut operation = Operation::update();
         loop {
-            let (mut state, computed, value) = match self.compute(update) {
+            let (mut state, edits, value) = match self.compute(update, &mut operation) {
                 Ok(computed) => computed,
                 Err(error) => return Some(Err(error)),
             };
             if state.turn_is_taken {
                 return None;
             }
-            let driven = match state.answered(&mut operation, Answer::Computed(computed)) {
+            let driven = match state.answered(&mut operation, Answer::Computed(edits)) {
                 Ok(()) => drive_now(environment, &mut state, &mut operation),
                 Err(error) => Some(Err(error)),
             };
@@ -63,8 +63,8 @@ impl Visit {
                 (Stop::Done, Some(value)) => return Ok(value),
                 (Stop::Done, None) => return Err(Error::Gone),
                 (Stop::Compute, _) => {
-                    let (mut state, computed, value) = self.compute(&mut update)?;
-                    state.answered(&mut operation, Answer::Computed(computed))?;
+                    let (mut state, edits, value) = self.compute(&mut update, &mut operation)?;
+                    state.answered(&mut operation, Answer::Computed(edits))?;
                     updated = Some(value);
                 }
             }
@@ -72,8 +72,11 @@ impl Visit {
     }
 
     /// Computes the update of the session as it is now, and locks the state.
-    #[inline(always)]
-    fn compute<T, F>(&self, update: &mut Update<'_, F>) -> Result<(MutexGuard<'_, State>, Computed, T), Error>
+    fn compute<T, F>(
+        &self,
+        update: &mut Update<'_, F>,
+        operation: &mut Operation<'_>,
+    ) -> Result<(MutexGuard<'_, State>, u64, T), Error>
     where
         T: Serialize + DeserializeOwned,
         F: FnMut(Option<T>) -> T,
@@ -84,8 +87,8 @@ impl Visit {
         };
         // Without the lock, because the closure is the application's code and may take long.
         let value = (update.compute)(before);
-        let computed = Computed { update: Attribute::new(update.name, &value)?, edits };
-        Ok((self.writable(update.generation)?, computed, value))
+        operation.put(Attribute::new(update.name, &value)?);
+        Ok((self.writable(update.generation)?, edits, value))
     }
 
     /// The state, if the session of that generation can still be changed.

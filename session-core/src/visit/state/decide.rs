@@ -10,7 +10,7 @@ use crate::store::{Created, Renewed, Saved};
 
 use super::limit::beyond_limit;
 use super::notice::Notice;
-use super::operation::{Answer, Computed, Excess, Goal, Loading, Moment, Operation, Step};
+use super::operation::{Answer, Excess, Goal, Loading, Moment, Operation, Step};
 use super::outgoing::Outgoing;
 use super::state::{Intent, State, Stored, Tell};
 
@@ -155,7 +155,7 @@ impl State {
     #[inline(always)]
     pub(in crate::visit) fn answered(&mut self, operation: &mut Operation<'_>, answer: Answer) -> Result<(), Error> {
         match answer {
-            Answer::Computed(computed) => self.computed(operation, computed),
+            Answer::Computed(edits) => self.computed(operation, edits),
             Answer::HasTurn => {
                 operation.has_turn = true;
                 Ok(())
@@ -204,20 +204,21 @@ impl State {
         Error::Store(error)
     }
 
-    fn computed(&mut self, operation: &mut Operation<'_>, computed: Computed) -> Result<(), Error> {
-        let Computed { update, edits } = computed;
+    fn computed(&mut self, operation: &mut Operation<'_>, edits: u64) -> Result<(), Error> {
+        let Some(update) = &operation.update else { return Ok(()) };
         if edits != self.edits() {
             // Another handle changed the session meanwhile.
+            operation.update = None;
             operation.conflicts += 1;
             return self.check_conflicts(operation);
         }
-        self.check_growth(&update)?;
-        if self.is_new() {
-            // Nobody but this visit has it yet.
+        self.check_growth(update)?;
+        // Nobody but this visit has a new one yet.
+        if self.is_new()
+            && let Some(update) = operation.update.take()
+        {
             self.change(|changes| changes.set(update));
             operation.is_done = true;
-        } else {
-            operation.update = Some(update);
         }
         Ok(())
     }

@@ -16,6 +16,6 @@ mod state;
 mod tests;
 
 pub(crate) use notice::Notice;
-pub(super) use operation::{Answer, Computed, Moment, Operation, Step};
+pub(super) use operation::{Answer, Moment, Operation, Step};
 pub(crate) use state::{Phase, State};
 pub(super) use state::{Stored, Tell};

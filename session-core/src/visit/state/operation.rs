@@ -79,6 +79,11 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// Takes the update that was computed.
+    pub(in crate::visit) fn put(&mut self, update: Attribute) {
+        self.update = Some(update);
+    }
+
     /// When the last step was decided.
     pub(in crate::visit) fn now(&self) -> Time {
         self.now
@@ -146,16 +151,11 @@ pub(in crate::visit) enum Step {
     ListOf(PrincipalKey),
 }
 
-/// An update that the application computed.
-pub(in crate::visit) struct Computed {
-    pub(in crate::visit) update: Attribute,
-    /// [`State::edits`](super::State::edits) when the value was read that it was computed from.
-    pub(in crate::visit) edits: u64,
-}
-
 /// What came of a step.
 pub(in crate::visit) enum Answer {
-    Computed(Computed),
+    /// The update is [in the operation](Operation::put). The [edits](super::State::edits) when the value was
+    /// read that it was computed from.
+    Computed(u64),
     Drawn(Result<SessionId, RandomError>),
     HasTurn,
     Loaded(Result<Option<Record>, StoreError>),

@@ -9,7 +9,7 @@ use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
 use super::super::started::Started;
-use super::operation::{Answer, Computed, Loading, Moment, Operation, Step};
+use super::operation::{Answer, Loading, Moment, Operation, Step};
 use super::state::{Phase, State, Tell};
 
 const MARK: u32 = 7;
@@ -76,10 +76,10 @@ fn moment(now: Time) -> Moment {
     Moment { now, mark: MARK, is_contended: false, hasty_attempts: 1 }
 }
 
-/// The answer that an update was computed.
-fn computed(name: &str, value: i32, edits: u64) -> Answer {
-    let update = Attribute::new(name, &value).expect("a number has a JSON form");
-    Answer::Computed(Computed { update, edits })
+/// An update was computed from a value that was read when there had been so many edits.
+fn computed(state: &mut State, operation: &mut Operation<'_>, value: i32, edits: u64) -> Result<(), Error> {
+    operation.put(Attribute::new("Count", &value).expect("a number has a JSON form"));
+    state.answered(operation, Answer::Computed(edits))
 }
 
 /// The next step of a commit.
@@ -628,10 +628,12 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
     let (mut state, record) = opened();
     set(&mut state, "Color", 1);
     let (mut operation, now) = (Operation::update(), moment(record.accessed));
-    let update = |state: &State, value: i32| computed("Count", value, state.edits());
+    let update = |state: &mut State, operation: &mut Operation<'_>, value| {
+        let edits = state.edits();
+        computed(state, operation, value, edits).unwrap();
+    };
     assert_eq!(state.next(&mut operation, &now), Step::Compute);
-    let first = update(&state, 2);
-    state.answered(&mut operation, first).unwrap();
+    update(&mut state, &mut operation, 2);
     assert_eq!(state.next(&mut operation, &now), Step::Save { expected: record.version });
     let sent = &state.outgoing().attributes;
     assert_eq!((value(sent, "Color"), value(sent, "Count")), (Some(1), Some(2)));
@@ -642,8 +644,7 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
     let newer = Record { version: record.version.next(99), ..record.clone() };
     state.answered(&mut operation, Answer::Loaded(Ok(Some(newer.clone())))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Compute);
-    let second = update(&state, 3);
-    state.answered(&mut operation, second).unwrap();
+    update(&mut state, &mut operation, 3);
     assert_eq!(state.next(&mut operation, &now), Step::Save { expected: newer.version });
     state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Done);
@@ -653,7 +654,7 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
 fn an_update_that_never_settles_ends_with_an_error() {
     let (mut state, _) = opened();
     let (mut operation, stale) = (Operation::update(), state.edits() + 1);
-    let ended = (0..10_000).find_map(|_| state.answered(&mut operation, computed("Count", 1, stale)).err());
+    let ended = (0..10_000).find_map(|_| computed(&mut state, &mut operation, 1, stale).err());
     assert!(matches!(ended, Some(Error::Conflict { .. })));
 }
 
