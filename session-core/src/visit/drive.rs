@@ -23,8 +23,8 @@ pub(super) enum Stop {
     Compute,
 }
 
-/// Drives an operation without waiting. `None` where something has to be waited for: then nothing is half
-/// done, and the same operation can be started anew by [`drive`].
+/// Drives an operation without waiting. `None` where something has to be waited for: then no call of the
+/// store is under way, and [`drive`] can start the same operation anew. Steps that were done may be done again.
 pub(super) fn drive_now(
     environment: &Environment,
     state: &mut State,

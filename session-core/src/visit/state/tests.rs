@@ -707,8 +707,8 @@ fn an_update_on_its_way_reaches_the_login_that_keeps_the_session() {
         }
         let (mut operation, now) = (Operation::update(), moment(old.accessed));
         assert_eq!(state.next(&mut operation, &now), Step::Compute);
-        let update = Attribute::new("Count", &counted).unwrap();
-        state.answered(&mut operation, Answer::Computed(Computed { update, edits: state.edits() })).unwrap();
+        let edits = state.edits();
+        computed(&mut state, &mut operation, counted, edits).unwrap();
         assert!(matches!(state.next(&mut operation, &now), Step::Save { .. }));
         state.set_aside();
         start_keeping(&mut state, &old, &[("Own", 1)]);
