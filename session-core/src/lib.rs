@@ -28,8 +28,8 @@
 //!
 //! # Layout
 //!
-//! The source code is divided into rooms (folders). An arrow says which room may know which; none goes back up. Each room
-//! begins with a few lines about what it is for.
+//! The source code is divided into rooms (folders). An arrow says which room may know which; none goes back up.
+//! Each room begins with a few lines about what it is for.
 //!
 //! ```text
 //! manager ──► session ──► visit ──┬──► event ───┐

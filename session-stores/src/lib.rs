@@ -8,9 +8,9 @@
 //! | `memcached` | `MemcachedStore` | in the memory of Memcached, until it is restarted or full |
 //! | `firestore` | `FirestoreStore` | in Google's Firestore |
 //!
-//! Each store is a [`Store`](session_core::Store). Give it to `SessionLayer::new` of the crate `session-axum`, which has
-//! the same features, or to [`SessionManager::new`](session_core::SessionManager::new). Redis and Memcached are also a
-//! [`FastStore`](session_core::FastStore): a cache before another store, as a
+//! Each store is a [`Store`](session_core::Store). Give it to `SessionLayer::new` of the crate `session-axum`,
+//! which has the same features, or to [`SessionManager::new`](session_core::SessionManager::new). Redis and
+//! Memcached are also a [`FastStore`](session_core::FastStore): a cache before another store, as a
 //! [`TieredStore`](session_core::TieredStore) has it.
 //!
 //! All stores keep the same promises, which the conformance suite of `session-core` tests. They differ in what survives

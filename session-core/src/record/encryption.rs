@@ -9,7 +9,8 @@ use crate::record::{Body, Codec, CodecError, Envelope, JsonCodec};
 /// The principal and all values are unreadable in the store. The times and the hash of the principal are not
 /// encrypted.
 ///
-/// It also authenticates the fixed part of the envelope (key, start, absolute deadline, principal). A body that somebody moved to another record, or a deadline that somebody changed in the store, is refused.
+/// It also authenticates the fixed part of the envelope (key, start, absolute deadline, principal). A body that
+/// somebody moved to another record, or a deadline that somebody changed in the store, is refused.
 ///
 /// ```
 /// use std::time::Duration;

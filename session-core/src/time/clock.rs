@@ -15,7 +15,7 @@ pub trait Clock: Send + Sync + 'static {
 /// The clock of the operating system. This is the default.
 ///
 /// On Linux it reads the coarse clock, which costs 1/10 of the precise one. It moves in steps of 4 ms on most
-/// machines, at most 10 ms, so a session may expire that much too late.
+/// machines, at most 10 ms. So a session may expire up to that much too early or too late.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

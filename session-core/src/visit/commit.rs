@@ -42,15 +42,15 @@ impl IssuedId {
 impl Visit {
     /// Stores what the visit did to its session, and returns what the client must be told.
     ///
-    /// Run the future to its end, even if the client has hung up: if it is dropped, it is unknown whether the changes are
-    /// stored.
+    /// Run the future to its end, even if the client has hung up: if it is dropped, it is unknown whether the
+    /// changes are stored.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] if the store failed, [`Error::Conflict`] if other writers were faster at each of 1000 attempts,
-    /// [`Error::Attribute`] if another writer has made the session so large that the changes no longer fit,
-    /// [`Error::Random`] if no unused id could be generated. Tell the client nothing of the session then. A session that
-    /// has ended meanwhile is no error: the answer is [`Committed::Unchanged`].
+    /// [`Error::Store`] if the store failed, [`Error::Conflict`] if other writers were faster at each of 1000
+    /// attempts, [`Error::Attribute`] if another writer has made the session so large that the changes no longer
+    /// fit, [`Error::Random`] if no unused id could be generated. Tell the client nothing of the session then. A
+    /// session that has ended meanwhile is no error: the answer is [`Committed::Unchanged`].
     pub async fn commit(&self) -> Result<Committed, Error> {
         let environment = self.environment();
         // First, so that closing waits for a commit that waits for its turn.

@@ -1,5 +1,5 @@
-//! The two drivers carry out the decider's steps until none is left. They decide nothing themselves. One never waits, for
-//! stores that answer at once; the other is `async`.
+//! The two drivers carry out the decider's steps until none is left. They decide nothing themselves. One never
+//! waits, for stores that answer at once; the other is `async`.
 
 use std::future::Future;
 use std::pin::pin;

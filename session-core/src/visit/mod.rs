@@ -1,11 +1,11 @@
 //! What one request does to its session.
 //!
-//! [`State`] is plain data, and decides what is to be done at the store (`state/`). Two drivers carry that out (`drive.rs`):
-//! one never waits, for stores that answer at once; the other is `async`. Opening, updating and committing a session
-//! (`open.rs`, `update.rs`, `commit.rs`) start a driver.
+//! [`State`] is plain data, and decides what is to be done at the store (`state/`). Two drivers carry that out
+//! (`drive.rs`): one never waits, for stores that answer at once; the other is `async`. Opening, updating and
+//! committing a session (`open.rs`, `update.rs`, `commit.rs`) start a driver.
 //!
-//! A visit owns what it needs: the store, the clock, events and the conflict queue (`environment.rs`). This room may not
-//! know the handles that an application holds ([`Session`](crate::session::Session)), nor the manager.
+//! A visit owns what it needs: the store, the clock, events and the conflict queue (`environment.rs`). This room
+//! may not know the handles that an application holds ([`Session`](crate::session::Session)), nor the manager.
 
 mod changes;
 mod commit;

@@ -10,8 +10,9 @@ use super::state::{Phase, State};
 
 /// The place of a visitor's session during one request: for authors of integrations, such as `session-axum`.
 ///
-/// An integration [opens](Visit::open) it with the ids that the request presents, gives the session to the application,
-/// and [commits](Visit::commit) it when the application has answered, before the answer is sent. `Clone` shares the place.
+/// An integration [opens](Visit::open) it with the ids that the request presents, gives the session to the
+/// application, and [commits](Visit::commit) it when the application has answered, before the answer is sent.
+/// `Clone` shares the place.
 ///
 /// ```
 /// use session_core::{Committed, Error, PresentedIds, SessionManager};

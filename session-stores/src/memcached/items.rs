@@ -23,9 +23,9 @@ pub(super) struct Found {
 
 /// Memcached's number of one state of an item (CAS), and how many connections had been opened when it was read.
 ///
-/// After a restart of Memcached the numbers begin anew, so the same number may mean another state. A connection that was
-/// open when the number was read proves that there was no restart, so the number is used only on such a connection. On a
-/// later connection the answer is [`Changed`](Replaced::Changed), without a call.
+/// After a restart of Memcached the numbers begin anew, so the same number may mean another state. A connection
+/// that was open when the number was read proves that there was no restart, so the number is used only on such a
+/// connection. On a later connection the answer is [`Changed`](Replaced::Changed), without a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cas {
     number: u64,

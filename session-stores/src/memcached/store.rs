@@ -11,17 +11,18 @@ use super::server::{Address, NAME, Server};
 use crate::recent_reads::RecentReads;
 use crate::refusal::Refusal;
 
-/// A store in Memcached 1.6 or later, for many processes and machines. All sessions are gone when Memcached is restarted.
+/// A store in Memcached 1.6 or later, for many processes and machines. All sessions are gone when Memcached is
+/// restarted.
 ///
-/// - When its memory is full, Memcached evicts the least recently used items, and their sessions are gone. Give it enough
-///   memory, or use it as the fast tier before a durable store.
+/// - When its memory is full, Memcached evicts the least recently used items, and their sessions are gone. Give it
+///   enough memory, or use it as the fast tier before a durable store.
 /// - It can't list sessions nor find those of a principal. These operations fail and say so.
 /// - A session must fit into an item, which by default is slightly smaller than the largest session: see
 ///   [`with_max_item_bytes`](MemcachedStore::with_max_item_bytes).
 /// - Loading takes one round trip. Saving takes one if this process has loaded the session within the last 60 s,
 ///   otherwise two.
-/// - Let processes connect to Memcached itself. A proxy that keeps connections open hides a restart, and a save may then
-///   overwrite a newer record.
+/// - Let processes connect to Memcached itself. A proxy that keeps connections open hides a restart, and a save may
+///   then overwrite a newer record.
 ///
 /// `Clone` shares the connections.
 ///

@@ -44,8 +44,8 @@ async fn lend(pool: &Arc<OwnPool>) -> Result<Lent, Error> {
     }
 }
 
-/// Connects in a task of its own, which goes on when the caller gives up. Otherwise callers with short time limits would
-/// never get a connection.
+/// Connects in a task of its own, which goes on when the caller gives up. Otherwise callers with short time limits
+/// would never get a connection.
 async fn connect(pool: Arc<OwnPool>, permit: OwnedSemaphorePermit) -> Result<Lent, Error> {
     let connecting = tokio::spawn(async move {
         let connection = pool.connect().await?;

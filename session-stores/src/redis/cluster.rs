@@ -15,9 +15,9 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_m
 
 /// The connections to a cluster.
 ///
-/// The client library must not repeat commands by itself, because it would also repeat one whose connection broke: a save
-/// that took effect would then be taken for a conflict. A command that a server redirects has not been executed, so it is
-/// sent again here.
+/// The client library must not repeat commands by itself, because it would also repeat one whose connection broke:
+/// a save that took effect would then be taken for a conflict. A command that a server redirects has not been
+/// executed, so it is sent again here.
 #[derive(Clone)]
 pub(crate) struct Cluster(ClusterConnection);
 

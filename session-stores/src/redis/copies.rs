@@ -11,8 +11,9 @@ use super::server::Watch;
 
 /// Copies of records in this process's memory, which the server invalidates.
 ///
-/// A copy is kept only if the server has not invalidated its key between the question and the answer. Whoever asks for a
-/// record first takes a [`Ticket`]. An invalidation of the key, or the loss of the connection, makes the ticket void.
+/// A copy is kept only if the server has not invalidated its key between the question and the answer. Whoever asks
+/// for a record first takes a [`Ticket`]. An invalidation of the key, or the loss of the connection, makes the
+/// ticket void.
 pub(crate) struct Copies {
     shards: Box<[Mutex<HashMap<RecordKey, Slot>>]>,
     max_per_shard: usize,
@@ -176,8 +177,8 @@ impl Drop for Ticket<'_> {
 
 /// A change of a record that was sent to the server.
 ///
-/// The server does not tell this connection of its own changes. A caller that asked for the record meanwhile may have got
-/// the version from before the change, and must not keep it.
+/// The server does not tell this connection of its own changes. A caller that asked for the record meanwhile may
+/// have got the version from before the change, and must not keep it.
 #[must_use]
 pub(crate) struct Change<'a> {
     copies: &'a Copies,

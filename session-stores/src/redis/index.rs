@@ -1,8 +1,8 @@
 //! The index by principal: a sorted set of record keys for each principal.
 //!
-//! It may have keys of records that are gone, but it never misses a live record. A key is added before its record can be
-//! loaded, and every record is loaded before it is returned. Keys of records that are gone are deleted when they are
-//! found, and when their absolute deadline has passed. The set is deleted with its last key.
+//! It may have keys of records that are gone, but it never misses a live record. A key is added before its record
+//! can be loaded, and every record is loaded before it is returned. Keys of records that are gone are deleted when
+//! they are found, and when their absolute deadline has passed. The set is deleted with its last key.
 
 use futures_util::future::{join_all, try_join_all};
 use session_core::{PrincipalKey, Record, RecordKey, Store, StoreError, Time};

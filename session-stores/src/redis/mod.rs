@@ -3,10 +3,10 @@
 //! From top to bottom:
 //!
 //! - the store with copies in this process (`tracked.rs`, `copies.rs`);
-//! - the store (`store.rs`) and its operations (`operations.rs`), made of steps across servers (`renewal.rs`), the index
-//!   by principal (`index.rs`), and walks through all keys (`walk.rs`, `sweep.rs`);
-//! - the bytes under a key (`value.rs`), names of keys (`keys.rs`), the scripts (`scripts.rs`, `lua/`) and their answers
-//!   (`answer.rs`);
+//! - the store (`store.rs`) and its operations (`operations.rs`), made of steps across servers (`renewal.rs`), the
+//!   index by principal (`index.rs`), and walks through all keys (`walk.rs`, `sweep.rs`);
+//! - the bytes under a key (`value.rs`), names of keys (`keys.rs`), the scripts (`scripts.rs`, `lua/`) and their
+//!   answers (`answer.rs`);
 //! - the link to the servers (`link.rs`, `server.rs`, `cluster.rs`, `source.rs`), which may know no record.
 //!
 //! This room may not know another backend.

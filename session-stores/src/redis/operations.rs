@@ -69,8 +69,8 @@ impl Store for RedisStore {
         Ok(())
     }
 
-    /// Sweeps through all keys, at most once an hour. Redis deletes expired records itself, so this only deletes entries
-    /// of the index whose records are gone, and records that have expired by `now` but not by Redis' clock.
+    /// Sweeps through all keys, at most once an hour. Redis deletes expired records itself, so this only deletes
+    /// entries of the index whose records are gone, and records that have expired by `now` but not by Redis' clock.
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         self.sweep_on(now, limit).await
     }

@@ -10,8 +10,8 @@ use super::source::Source;
 /// How long one failure to connect is the answer for all callers.
 const FAILURE_KEPT: Duration = Duration::from_millis(20);
 
-/// One connection to a server, or to the master that sentinels name. All callers share it. It is opened when it is first
-/// needed, and again after it broke.
+/// One connection to a server, or to the master that sentinels name. All callers share it. It is opened when it is
+/// first needed, and again after it broke.
 ///
 /// No command is sent twice. If its reply is lost, the caller has to find out whether it took effect.
 #[derive(Clone)]
@@ -162,8 +162,8 @@ impl State {
     }
 }
 
-/// Handles a message that the server sent by itself. With RESP3, a lost connection is such a message, so the next command
-/// opens a new one.
+/// Handles a message that the server sent by itself. With RESP3, a lost connection is such a message, so the next
+/// command opens a new one.
 fn pushed(inner: &Weak<Inner>, generation: u64, push: &PushInfo) {
     let Some(inner) = inner.upgrade() else { return };
     if push.kind == PushKind::Disconnection {

@@ -14,7 +14,8 @@ use super::server::Server;
 use super::source::{Source, may_lack_resp3};
 use super::sweep::Sweep;
 
-/// A store in Redis or Valkey, for many processes and machines: one server, the master that sentinels name, or a cluster.
+/// A store in Redis or Valkey, for many processes and machines: one server, the master that sentinels name, or a
+/// cluster.
 ///
 /// Needs Redis 6 or later, or any Valkey. `Clone` shares the connections.
 ///
@@ -59,8 +60,8 @@ impl RedisStore {
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
 
-    /// Connects to the master with this name, which the sentinels at these addresses (`redis://host:port`) find. After a
-    /// failover it connects to the new master.
+    /// Connects to the master with this name, which the sentinels at these addresses (`redis://host:port`) find.
+    /// After a failover it connects to the new master.
     ///
     /// [`StoreError`] if an address is malformed or no master is found. If the servers need passwords, use
     /// [`from_sentinel`](RedisStore::from_sentinel).

@@ -18,11 +18,11 @@ use super::value::Value;
 
 /// A [`RedisStore`] with copies of records in this process's memory, which the server invalidates.
 ///
-/// A load takes no round trip while no other process changes the session. The server remembers which records this process
-/// has read, and tells it of each change (RESP3, `CLIENT TRACKING`), usually within a millisecond.
+/// A load takes no round trip while no other process changes the session. The server remembers which records this
+/// process has read, and tells it of each change (RESP3, `CLIENT TRACKING`), usually within a millisecond.
 ///
-/// It works with one server or the master that sentinels name, not with a cluster. Each server must support RESP3 (Redis
-/// 6 or later, any Valkey). `Clone` shares the copies.
+/// It works with one server or the master that sentinels name, not with a cluster. Each server must support RESP3
+/// (Redis 6 or later, any Valkey). `Clone` shares the copies.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), session_core::StoreError> {
@@ -40,8 +40,8 @@ use super::value::Value;
 /// ([`STALE_FOR`](TrackedRedisStore::STALE_FOR)). An answer arrives after all changes from before the question. So a
 /// logout on another machine is seen here within 1 s, even if the network to Redis fails at that moment.
 ///
-/// When the connection breaks, all copies are dropped. Until it is back, every load asks the server and so fails. A save
-/// is never misled by a copy, because the server compares versions.
+/// When the connection breaks, all copies are dropped. Until it is back, every load asks the server and so fails. A
+/// save is never misled by a copy, because the server compares versions.
 ///
 /// If 1 s is too long, use [`strict`](TrackedRedisStore::strict).
 #[derive(Clone)]

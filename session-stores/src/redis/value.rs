@@ -17,8 +17,8 @@ use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Versi
 /// | 50..82 | hash of the principal; zeros for none |
 /// | 82.. | body |
 ///
-/// A pending record is `P` and the old key (zeros for a record that is being created), followed by a live record. A moved
-/// record is `M` and the new key. A tombstone is `T` and its end.
+/// A pending record is `P` and the old key (zeros for a record that is being created), followed by a live record. A
+/// moved record is `M` and the new key. A tombstone is `T` and its end.
 pub(crate) enum Value {
     /// A session.
     Live(Copy),

@@ -19,7 +19,8 @@ use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_r
 
 const NAME: &str = "sqlite";
 
-/// A store in a file of SQLite, for processes of one machine. Sessions survive a restart, and there is no server to run.
+/// A store in a file of SQLite, for processes of one machine. Sessions survive a restart, and there is no server to
+/// run.
 ///
 /// Several processes may use the same file. What [`open`](SqliteStore::open) has acknowledged survives a power failure:
 /// each write waits for the disk. `Clone` shares the store.

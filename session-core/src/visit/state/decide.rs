@@ -1,5 +1,5 @@
-//! The decider. Only [`State::next`] decides what is to be done next at the store. Only [`State::answered`] interprets the
-//! store's answers, such as a conflict, a missing record, or an id that is taken.
+//! The decider. Only [`State::next`] decides what is to be done next at the store. Only [`State::answered`]
+//! interprets the store's answers, such as a conflict, a missing record, or an id that is taken.
 
 use std::mem;
 
@@ -14,9 +14,9 @@ use super::operation::{Answer, Excess, Goal, Loading, Moment, Operation, Step};
 use super::outgoing::Outgoing;
 use super::state::{Intent, State, Stored, Tell};
 
-/// The largest number of attempts to save against other writers. Each conflict means that another writer succeeded, and
-/// after a few conflicts the writers of one manager take turns. If ten other managers write all the time, one attempt in
-/// ten succeeds: 100 conflicts in a row do happen, 1000 don't.
+/// The largest number of attempts to save against other writers. Each conflict means that another writer succeeded,
+/// and after a few conflicts the writers of one manager take turns. If ten other managers write all the time, one
+/// attempt in ten succeeds: 100 conflicts in a row do happen, 1000 don't.
 const MAX_CONFLICTS: u32 = 1000;
 
 /// The largest number of ids that are generated if each is taken. With a sound random source the first is never taken.
