@@ -30,13 +30,13 @@ async fn logout(sess: Session) {
     sess.remove();
 }
 
-pub(crate) fn app() -> Router {
-    let layer = SessionLayer::builder(MemoryStore::new()).allow_http().build().unwrap(); // Development only.
-    Router::new().route("/", get(visit)).route("/login", post(login)).route("/logout", post(logout)).layer(layer)
+pub(crate) async fn app() -> Result<Router, SessionError> {
+    let layer = SessionLayer::builder(MemoryStore::new()).allow_http().build()?; // HTTP: for development only.
+    Ok(Router::new().route("/", get(visit)).route("/login", post(login)).route("/logout", post(logout)).layer(layer))
 }
 
 #[tokio::main]
-async fn main() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await.unwrap();
-    axum::serve(listener, app()).await.unwrap();
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    Ok(axum::serve(listener, app().await?).await?)
 }

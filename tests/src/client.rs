@@ -60,7 +60,8 @@ impl Client {
         self.request(method, path, headers, "").await
     }
 
-    async fn request(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    /// Sends a request with these headers and this body.
+    pub async fn request(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -17,7 +17,7 @@ fn the_readme_shows_the_example() {
 
 #[tokio::test]
 async fn the_readmes_program_counts_from_login_to_logout() {
-    let mut client = Client::new(&login::app());
+    let mut client = Client::new(&login::app().await.unwrap());
     assert_eq!(client.get("/").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(client.submit("/login", "user=ann&password=guess").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(client.submit("/login", "user=ann&password=secret").await.status, StatusCode::OK);

@@ -1,5 +1,5 @@
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::routing::{get, post};
 use session_axum::{MemoryStore, NewSession, Session, SessionLayer, SessionManager};
 use workspace_tests::client::Client;
@@ -15,6 +15,11 @@ async fn two_devices(sessions: &SessionManager, routes: Router) -> (Client, Clie
     (phone, laptop)
 }
 
+async fn log_in_with(device: &mut Client, browser: &str) {
+    let headers = [("content-type", "application/x-www-form-urlencoded"), ("user-agent", browser)];
+    assert_eq!(device.request(Method::POST, "/login", &headers, "user=ann").await.status, StatusCode::OK);
+}
+
 fn handles(page: &str) -> Vec<(String, bool)> {
     let line = |line: &str| (line[..line.find(' ').unwrap()].to_owned(), line.ends_with(" (this device)"));
     page.lines().map(line).collect()
@@ -22,11 +27,17 @@ fn handles(page: &str) -> Vec<(String, bool)> {
 
 #[tokio::test]
 async fn devices_are_listed_and_ended_by_their_user_alone() {
-    let sessions = SessionManager::new(MemoryStore::new());
-    let (mut phone, mut laptop) = two_devices(&sessions, devices::app(sessions.clone())).await;
+    let store = MemoryStore::new();
+    let (sessions, app) = (SessionManager::new(store.clone()), devices::app(store).unwrap());
+    let (mut phone, mut laptop) = (Client::new(&app), Client::new(&app));
+    for (device, browser) in [(&mut phone, "Phone"), (&mut laptop, "Laptop")] {
+        log_in_with(device, browser).await;
+    }
 
-    let listed = handles(&phone.get("/devices").await.body);
+    let page = phone.get("/devices").await.body;
+    let listed = handles(&page);
     assert_eq!(listed.len(), 2);
+    assert!(page.contains(" Phone, last used ") && page.contains(" Laptop, last used "), "{page}");
     let (other, _) = listed.iter().find(|(_, is_here)| !is_here).expect("one is elsewhere");
 
     let stranger = sessions.create(NewSession::new().principal("bob")).await.unwrap();
@@ -36,11 +47,11 @@ async fn devices_are_listed_and_ended_by_their_user_alone() {
 
     let ended = phone.submit("/devices/end", &format!("handle={other}")).await;
     assert_eq!(ended.status, StatusCode::NO_CONTENT);
-    assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(laptop.get("/devices").await.status, StatusCode::SEE_OTHER);
 
-    laptop.post("/login").await;
+    log_in_with(&mut laptop, "Laptop").await;
     assert_eq!(phone.post("/logout-everywhere").await.body, "2 sessions ended");
-    assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(laptop.get("/devices").await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
