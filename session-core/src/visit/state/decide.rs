@@ -138,7 +138,7 @@ impl State {
     /// Makes the record that is to be stored, with all changes.
     fn send(&mut self, operation: &mut Operation<'_>, moment: &Moment, renews: bool) -> Step {
         let Stored { record, .. } = self.stored.as_ref().expect("changes are to a stored session");
-        let (renewed, expected) = (renews.then(|| record.key), record.version);
+        let (renewed, expected) = (renews.then_some(record.key), record.version);
         let update = if matches!(operation.goal, Goal::Update) { operation.update.take() } else { None };
         self.advance(update, moment.now, moment.mark);
         match renewed {
