@@ -1,19 +1,19 @@
 //! The two headers that tell caches what a session means for a response.
 
 use http::header::{CACHE_CONTROL, Entry, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 /// Adds a request header to `Vary`, unless it is there already.
-pub(crate) fn add_vary(headers: &mut HeaderMap, on: &HeaderName) {
+pub(crate) fn add_vary(headers: &mut HeaderMap, on: &HeaderValue) {
     let names = |value: &HeaderValue| {
         let parts = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        parts.into_iter().any(|part| part == b"*" || part.eq_ignore_ascii_case(on.as_str().as_bytes()))
+        parts.into_iter().any(|part| part == b"*" || part.eq_ignore_ascii_case(on.as_bytes()))
     };
     match headers.entry(VARY) {
         Entry::Vacant(free) => {
-            free.insert(HeaderValue::from(on.clone()));
+            free.insert(on.clone());
         }
-        Entry::Occupied(mut vary) if !vary.iter().any(names) => vary.append(HeaderValue::from(on.clone())),
+        Entry::Occupied(mut vary) if !vary.iter().any(names) => vary.append(on.clone()),
         Entry::Occupied(_) => {}
     }
 }
@@ -33,7 +33,7 @@ mod tests {
         for value in before {
             headers.append(VARY, HeaderValue::from_static(value));
         }
-        add_vary(&mut headers, &COOKIE);
+        add_vary(&mut headers, &COOKIE.into());
         headers.get_all(VARY).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
     }
 

@@ -172,7 +172,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
                 Box::new(cookie.build()?)
             }
         };
-        let vary = transport.request_header();
+        let vary = transport.request_header().into();
         let manager = S::build(self.sessions)?;
         Ok(SessionLayer { settings: Arc::new(Settings { manager, transport, vary, redirect }) })
     }

@@ -1,4 +1,4 @@
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
@@ -8,7 +8,7 @@ use crate::transport::Transport;
 pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
-    pub(crate) vary: HeaderName,
+    pub(crate) vary: HeaderValue,
     pub(crate) redirect: Option<HeaderValue>,
 }
 

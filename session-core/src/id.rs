@@ -108,14 +108,9 @@ impl PresentedIds {
     /// Adds text that the client presented as an id. Malformed text counts as rejected. Ids after the fourth are
     /// ignored.
     pub fn push(&mut self, text: impl AsRef<[u8]>) {
-        match SessionId::parse(text) {
-            None => self.reject(),
-            id => {
-                if let Some(free) = self.ids.iter_mut().find(|slot| slot.is_none()) {
-                    *free = id;
-                }
-            }
-        }
+        let Some(free) = self.ids.iter_mut().find(|id| id.is_none()) else { return };
+        *free = SessionId::parse(text);
+        self.rejected |= free.is_none();
     }
 
     /// Notes that the client presented something that is not an id.

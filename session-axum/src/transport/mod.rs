@@ -111,7 +111,7 @@ impl<'a> Outgoing<'a> {
         forbid_storing(self.headers);
     }
 
-    pub(crate) fn mark_read(&mut self, header: &HeaderName) {
+    pub(crate) fn mark_read(&mut self, header: &HeaderValue) {
         add_vary(self.headers, header);
     }
 }

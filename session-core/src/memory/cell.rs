@@ -74,6 +74,7 @@ impl Cell {
     }
 
     /// The record, if it is live.
+    #[inline(always)]
     pub(crate) fn record(&self, now: Time) -> Option<Record> {
         // Counting a reference waits for all that is before it; reading does not.
         black_box(self.attributes.len());
