@@ -24,5 +24,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             std::fs::write(path, Envelope::seal(record, codec)?.to_bytes())?;
         }
     }
+    // No release writes this, but somebody who can write to the store may.
+    full.extensions = [("later".to_owned(), true.into())].into_iter().collect();
+    let mut of_the_first_format = Envelope::seal(&full, &JsonCodec)?;
+    of_the_first_format.body[0] = 1;
+    let path = format!("{}/seeds/record/json_extensions_in_the_first_format", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(path, of_the_first_format.to_bytes())?;
     Ok(())
 }

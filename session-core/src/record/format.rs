@@ -27,6 +27,12 @@ impl RecordFormat {
         }
     }
 
+    /// The format that a record with these extensions has. A reader of V1 would drop them when it saves the record;
+    /// it refuses V2.
+    pub(super) fn with(self, extensions: &Attributes) -> Self {
+        if extensions.is_empty() { self } else { self.max(RecordFormat::V2) }
+    }
+
     pub(super) fn byte(self) -> u8 {
         match self {
             RecordFormat::V1 => 1,

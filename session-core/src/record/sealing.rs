@@ -33,11 +33,9 @@ impl Envelope {
             attributes: record.attributes.clone(),
             extensions: record.extensions.clone(),
         };
-        // A reader of V1 would drop the extensions when it saves the record; it refuses V2.
-        let format = if record.extensions.is_empty() { record.format } else { record.format.max(RecordFormat::V2) };
         let encoded = codec.encode(&body, &envelope)?;
         let mut bytes = Vec::with_capacity(BODY_HEAD + encoded.len());
-        bytes.push(format.byte());
+        bytes.push(record.format.with(&record.extensions).byte());
         bytes.extend_from_slice(record.key.as_bytes());
         bytes.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
         bytes.extend_from_slice(&encoded);
@@ -71,7 +69,7 @@ impl Envelope {
             principal: body.principal,
             constants: body.constants,
             attributes: body.attributes,
-            format,
+            format: format.with(&body.extensions),
             extensions: body.extensions,
         })
     }
@@ -157,7 +155,13 @@ mod tests {
         record.extensions = [("later".to_owned(), true.into())].into_iter().collect();
         let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
         assert_eq!(envelope.body[0], 2);
-        assert_eq!(envelope.open(&JsonCodec).unwrap(), Record { format: RecordFormat::V2, ..record });
+        let written = Record { format: RecordFormat::V2, ..record };
+        assert_eq!(envelope.open(&JsonCodec).unwrap(), written);
+
+        // Bytes that name the first format all the same keep their extensions, and are written as V2 again.
+        let mut first = envelope;
+        first.body[0] = 1;
+        assert_eq!(first.open(&JsonCodec).unwrap(), written);
     }
 
     #[test]
