@@ -8,12 +8,19 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use session_core::{
-    Created, Envelope, Error, JsonCodec, NewSession, Purged, Record, RecordKey, Renewed, Saved, SessionManager, Store,
-    StoreError, Time, Version,
+    Created, Deleted, Envelope, Error, JsonCodec, NewSession, Purged, Record, RecordKey, Renewed, Saved,
+    SessionManager, Store, StoreError, Time, Version,
 };
 
 #[derive(Clone, Default)]
-struct OwnStore(Arc<Mutex<HashMap<RecordKey, Vec<u8>>>>);
+struct OwnStore(Arc<Mutex<Values>>);
+
+#[derive(Default)]
+struct Values {
+    records: HashMap<RecordKey, Vec<u8>>,
+    /// Where a renewed record went, and until when that is to be known.
+    moved: HashMap<RecordKey, (RecordKey, Time)>,
+}
 
 /// The record as bytes, with fields that a store can read.
 fn seal(record: &Record) -> Result<Envelope, StoreError> {
@@ -21,8 +28,8 @@ fn seal(record: &Record) -> Result<Envelope, StoreError> {
 }
 
 /// The live record of this key.
-fn find(values: &HashMap<RecordKey, Vec<u8>>, key: &RecordKey, now: Time) -> Option<Envelope> {
-    let envelope = Envelope::from_bytes_or_warn(*key, values.get(key)?, "own")?;
+fn find(values: &Values, key: &RecordKey, now: Time) -> Option<Envelope> {
+    let envelope = Envelope::from_bytes_or_warn(*key, values.records.get(key)?, "own")?;
     (envelope.expires_at() > now).then_some(envelope)
 }
 
@@ -33,10 +40,10 @@ impl Store for OwnStore {
 
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let (envelope, mut values) = (seal(record)?, self.0.lock());
-        if values.contains_key(&record.key) {
+        if values.records.contains_key(&record.key) {
             return Ok(Created::Exists);
         }
-        values.insert(record.key, envelope.to_bytes());
+        values.records.insert(record.key, envelope.to_bytes());
         Ok(Created::Done)
     }
 
@@ -52,7 +59,7 @@ impl Store for OwnStore {
             return Ok(Saved::Conflict);
         }
         envelope.accessed = envelope.accessed.max(stored.accessed);
-        values.insert(record.key, envelope.to_bytes());
+        values.records.insert(record.key, envelope.to_bytes());
         Ok(Saved::Done)
     }
 
@@ -60,33 +67,48 @@ impl Store for OwnStore {
         let mut values = self.0.lock();
         if let Some(mut envelope) = find(&values, key, accessed) {
             envelope.accessed = envelope.accessed.max(accessed);
-            values.insert(*key, envelope.to_bytes());
+            values.records.insert(*key, envelope.to_bytes());
         }
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
         let (envelope, mut values) = (seal(record)?, self.0.lock());
         match find(&values, old, record.accessed) {
             None => return Ok(Renewed::Missing),
             Some(stored) if stored.version != expected => return Ok(Renewed::Conflict),
-            Some(_) if values.contains_key(&record.key) => return Ok(Renewed::Exists),
-            Some(_) => values.remove(old),
+            Some(_) if values.records.contains_key(&record.key) => return Ok(Renewed::Exists),
+            Some(_) => values.records.remove(old),
         };
-        values.insert(record.key, envelope.to_bytes());
+        values.moved.extend(moved_until.map(|until| (*old, (record.key, until))));
+        values.records.insert(record.key, envelope.to_bytes());
         Ok(Renewed::Done)
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        self.0.lock().remove(key);
-        Ok(())
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        let moved = self.0.lock().moved.get(key).copied();
+        Ok(moved.filter(|(_, until)| now < *until).map(|(to, _)| to))
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
+        let mut values = self.0.lock();
+        let deleted = values.records.remove(key).map(|_| Deleted::Done);
+        let moved = || values.moved.get(key).map(|(to, _)| Deleted::Moved(*to));
+        Ok(deleted.or_else(moved).unwrap_or(Deleted::Missing))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         let mut values = self.0.lock();
-        let expired = values.keys().filter(|key| find(&values, key, now).is_none());
+        let expired = values.records.keys().filter(|key| find(&values, key, now).is_none());
         let expired: Vec<RecordKey> = expired.take(limit).copied().collect();
-        values.retain(|key, _| !expired.contains(key));
+        values.records.retain(|key, _| !expired.contains(key));
+        values.moved.retain(|_, (_, until)| now < *until);
         Ok(Purged::new(expired.len() as u64, expired.len() == limit))
     }
 }

@@ -128,6 +128,10 @@ impl PresentedIds {
         !self.rejected && self.ids[0].is_none()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &SessionId> {
+        self.ids.iter().flatten()
+    }
+
     pub(crate) fn nth(&self, at: usize) -> Option<&SessionId> {
         self.ids.get(at)?.as_ref()
     }

@@ -91,7 +91,9 @@ pub use record::{
     PrincipalKey, Record, RecordFormat, RecordKey, Version,
 };
 pub use session::{AttrKey, AttrName, Name, NewSession, Session, WriteName};
-pub use store::{AnyStore, Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
+pub use store::{
+    AnyStore, Buried, Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store,
+};
 pub use tiered::{TierCounters, TieredStore, TieredStoreBuilder, WriteBehind};
 pub use time::{Clock, ManualClock, SystemClock, Time};
 pub use visit::{Committed, IssuedId, Visit};

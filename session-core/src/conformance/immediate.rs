@@ -76,7 +76,7 @@ pub async fn store_that_never_waits_is_ready_at_the_first_poll(store: &impl Stor
     assert_eq!(ready(store.save(&saved, record.version)), Saved::Done);
     assert!(immediate(store).save_now(&again, saved.version).is_some());
     ready(store.touch(&record.key, now()));
-    assert_eq!(ready(store.renew(&record.key, again.version, &new)), Renewed::Done);
+    assert_eq!(ready(store.renew(&record.key, again.version, &new, None)), Renewed::Done);
     if store.capabilities().list {
         ready(store.list(now(), 1));
     }

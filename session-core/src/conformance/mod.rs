@@ -133,6 +133,12 @@ macro_rules! conformance_tests {
             renewing_a_deleted_record_reports_missing
             renewing_to_a_taken_key_changes_nothing
             renewing_may_change_principal_and_constants
+            moved_note_leads_to_the_new_key_for_its_time
+            moved_notes_form_a_chain
+            login_leaves_no_moved_note
+            no_moved_note_without_a_renewal
+            delete_tells_where_the_record_went
+            moved_note_is_no_record
             // Upgrades.
             formats_live_side_by_side_and_the_way_back
             extension_of_a_later_release_survives_saves_and_renewals

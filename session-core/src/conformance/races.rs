@@ -45,7 +45,7 @@ pub async fn parallel_renewals_leave_one_live_record(store: &(impl Store + Clone
         let record = created(store).await;
         let attempts: Vec<Record> = (0..WRITERS).map(|_| renewed(&record)).collect();
         let (old, version) = (record.key, record.version);
-        let renew = move |store, new: Record| async move { Store::renew(&store, &old, version, &new).await };
+        let renew = move |store, new: Record| async move { Store::renew(&store, &old, version, &new, None).await };
         let (winner, rest) = race(store, Renewed::Done, attempts.clone(), renew).await;
         let told = |written: &Renewed| matches!(written, Renewed::Missing | Renewed::Conflict);
         assert!(rest.iter().all(told), "{rest:?}");
@@ -62,7 +62,7 @@ pub async fn delete_against_save_leaves_nothing(store: &(impl Store + Clone), ro
         let record = created(store).await;
         let (saver, deleter, key) = (store.clone(), store.clone(), record.key);
         let saving = async move { save(&saver, &edited(&record, "Color", "blue"), record.version).await };
-        let (saved, ()) = at_once(saving, async move { delete(&deleter, &key).await }).await;
+        let (saved, _) = at_once(saving, async move { delete(&deleter, &key).await }).await;
         assert!(matches!(saved, Saved::Done | Saved::Missing), "{saved:?}");
         assert!(!is_alive(store, &key, now()).await);
     }
@@ -88,7 +88,7 @@ pub async fn delete_against_renewal_leaves_no_old_record(store: &(impl Store + C
         let (renewer, deleter) = (store.clone(), store.clone());
         let (old_key, new_key) = (record.key, new.key);
         let renewing = async move { renew(&renewer, &record, &new).await };
-        let (written, ()) = at_once(renewing, async move { delete(&deleter, &old_key).await }).await;
+        let (written, _) = at_once(renewing, async move { delete(&deleter, &old_key).await }).await;
         assert!(matches!(written, Renewed::Done | Renewed::Missing), "{written:?}");
         assert!(!is_alive(store, &old_key, now()).await);
         assert_eq!(is_alive(store, &new_key, now()).await, written == Renewed::Done);

@@ -1,8 +1,9 @@
 use crate::record::Record;
-use crate::store::{Renewed, Saved, Store};
+use crate::store::{Deleted, Renewed, Saved, Store};
 
 use super::support::{
-    MINUTE, attributes, created, delete, edited, fresh_principal, fresh_record, load, now, renew, renewed, save, touch,
+    HOUR, MINUTE, attributes, create, created, delete, edited, fresh_key, fresh_principal, fresh_record, load, move_to,
+    moved, now, renew, renewed, save, touch,
 };
 
 /// A renewed record is under the new key with all its data, and no longer under the old key.
@@ -127,5 +128,90 @@ pub async fn renewing_may_change_principal_and_constants(store: &impl Store) {
     new.persistent = true;
     assert_eq!(renew(store, &record, &new).await, Renewed::Done);
     assert_eq!(load(store, &record.key, now()).await, None);
+    assert_eq!(load(store, &new.key, now()).await, Some(new));
+}
+
+/// A renewal that leaves a moved note leads from the old key to the new one, until the note's time is over.
+pub async fn moved_note_leads_to_the_new_key_for_its_time(store: &impl Store) {
+    let record = created(store).await;
+    let (new, until) = (renewed(&record), now().saturating_add(MINUTE));
+    assert_eq!(move_to(store, &record, &new, until).await, Renewed::Done);
+    let last = until.saturating_sub(std::time::Duration::from_millis(1));
+    assert_eq!(moved(store, &record.key, now()).await, Some(new.key));
+    assert_eq!(moved(store, &record.key, last).await, Some(new.key));
+    assert_eq!(moved(store, &record.key, until).await, None);
+    assert_eq!(moved(store, &new.key, now()).await, None);
+    assert_eq!(load(store, &record.key, now()).await, None);
+    assert_eq!(load(store, &new.key, now()).await, Some(new));
+}
+
+/// A session that was renewed several times is found note by note, also after it was saved.
+pub async fn moved_notes_form_a_chain(store: &impl Store) {
+    let first = created(store).await;
+    let (second, until) = (renewed(&first), now().saturating_add(MINUTE));
+    let saved = edited(&second, "Color", "blue");
+    let third = renewed(&saved);
+    assert_eq!(move_to(store, &first, &second, until).await, Renewed::Done);
+    assert_eq!(save(store, &saved, second.version).await, Saved::Done);
+    assert_eq!(move_to(store, &saved, &third, until).await, Renewed::Done);
+    assert_eq!(moved(store, &first.key, now()).await, Some(second.key));
+    assert_eq!(moved(store, &second.key, now()).await, Some(third.key));
+    assert_eq!(load(store, &third.key, now()).await, Some(third));
+}
+
+/// A renewal without a note, as a login is, leaves nothing that leads to the new session.
+pub async fn login_leaves_no_moved_note(store: &impl Store) {
+    let record = created(store).await;
+    assert_eq!(renew(store, &record, &renewed(&record)).await, Renewed::Done);
+    assert_eq!(moved(store, &record.key, now()).await, None);
+    assert_eq!(delete(store, &record.key).await, Deleted::Missing);
+}
+
+/// Nothing but a renewal leaves a moved note.
+pub async fn no_moved_note_without_a_renewal(store: &impl Store) {
+    let (stays, deleted) = (created(store).await, created(store).await);
+    assert_eq!(delete(store, &deleted.key).await, Deleted::Done);
+    let refused = renewed(&Record { version: stays.version.next(5), ..stays.clone() });
+    let stale = Record { version: stays.version.next(5), ..stays.clone() };
+    let until = now().saturating_add(MINUTE);
+    assert_eq!(move_to(store, &stale, &refused, until).await, Renewed::Conflict);
+    assert_eq!(move_to(store, &deleted, &renewed(&deleted), until).await, Renewed::Missing);
+    for key in [stays.key, deleted.key, refused.key, fresh_key()] {
+        assert_eq!(moved(store, &key, now()).await, None);
+    }
+    assert_eq!(load(store, &stays.key, now()).await, Some(stays));
+}
+
+/// Deleting tells whether there was a record, or where it went. The note outlives the deletion.
+pub async fn delete_tells_where_the_record_went(store: &impl Store) {
+    let record = created(store).await;
+    let (new, until) = (renewed(&record), now().saturating_add(MINUTE));
+    assert_eq!(move_to(store, &record, &new, until).await, Renewed::Done);
+    for _ in 0..2 {
+        assert_eq!(delete(store, &record.key).await, Deleted::Moved(new.key));
+    }
+    assert_eq!(load(store, &new.key, now()).await, Some(new.clone()));
+    assert_eq!(delete(store, &new.key).await, Deleted::Done);
+    assert_eq!(delete(store, &new.key).await, Deleted::Missing);
+    assert_eq!(load(store, &new.key, now()).await, None);
+}
+
+/// A moved note is no record: it is neither saved, touched, renewed nor purged as one, and a list does not have it.
+pub async fn moved_note_is_no_record(store: &impl Store) {
+    let mut record = fresh_record();
+    record.principal = Some(fresh_principal().into());
+    create(store, &record).await;
+    let new = renewed(&record);
+    assert_eq!(move_to(store, &record, &new, now().saturating_add(HOUR)).await, Renewed::Done);
+    assert_eq!(save(store, &edited(&record, "Color", "blue"), record.version).await, Saved::Missing);
+    touch(store, &record.key, record.accessed.saturating_add(MINUTE)).await;
+    assert_eq!(renew(store, &record, &renewed(&record)).await, Renewed::Missing);
+    assert_eq!(load(store, &record.key, now()).await, None);
+    assert_eq!(store.version(&record.key, now()).await.expect("the store works"), None);
+    if store.capabilities().list {
+        let listed = store.list(now(), usize::MAX).await.expect("the store works");
+        assert!(listed.iter().all(|listed| listed.key != record.key));
+    }
+    assert_eq!(moved(store, &record.key, now()).await, Some(new.key));
     assert_eq!(load(store, &new.key, now()).await, Some(new));
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::id::SessionId;
 use crate::random::SystemRandom;
 use crate::record::{Attribute, Attributes, Record, RecordFormat, RecordKey, Version};
-use crate::store::{Created, Renewed, Saved, Store};
+use crate::store::{Created, Deleted, Renewed, Saved, Store};
 use crate::time::Time;
 use crate::time::{Clock, SystemClock};
 
@@ -92,11 +92,20 @@ pub(super) async fn touch(store: &impl Store, key: &RecordKey, accessed: Time) {
 }
 
 pub(super) async fn renew(store: &impl Store, old: &Record, new: &Record) -> Renewed {
-    store.renew(&old.key, old.version, new).await.expect("the store works")
+    store.renew(&old.key, old.version, new, None).await.expect("the store works")
 }
 
-pub(super) async fn delete(store: &impl Store, key: &RecordKey) {
-    store.delete(key).await.expect("the store works");
+/// A renewal that leaves a moved note.
+pub(super) async fn move_to(store: &impl Store, old: &Record, new: &Record, until: Time) -> Renewed {
+    store.renew(&old.key, old.version, new, Some(until)).await.expect("the store works")
+}
+
+pub(super) async fn moved(store: &impl Store, key: &RecordKey, now: Time) -> Option<RecordKey> {
+    store.moved(key, now).await.expect("the store works")
+}
+
+pub(super) async fn delete(store: &impl Store, key: &RecordKey) -> Deleted {
+    store.delete(key).await.expect("the store works")
 }
 
 pub(super) async fn load(store: &impl Store, key: &RecordKey, now: Time) -> Option<Record> {

@@ -82,14 +82,18 @@ impl SessionManager {
         Ok(session)
     }
 
-    /// Ends the session with this handle at once. Does nothing if there is none.
+    /// Ends the session with this handle at once. Returns whether there was one.
+    ///
+    /// A session with a principal that was renewed within the last 60 s, and so has another handle now, ends as well.
     ///
     /// [`Error::Store`] if the store failed. After that, or if the future is dropped, the session may have
     /// ended or not; calling this again is safe.
-    pub async fn end(&self, handle: &RecordKey) -> Result<(), Error> {
-        self.checked(self.store().delete(handle).await)?;
-        self.events().emit(Event::Ended { handle });
-        Ok(())
+    pub async fn end(&self, handle: &RecordKey) -> Result<bool, Error> {
+        let has_ended = self.checked(self.store().end(handle).await)?;
+        if has_ended {
+            self.events().emit(Event::Ended { handle });
+        }
+        Ok(has_ended)
     }
 
     /// The live sessions of a principal, newest first.
@@ -108,6 +112,9 @@ impl SessionManager {
 
     /// Ends all sessions of a principal ("log out everywhere") and returns how many there were.
     ///
+    /// Once it has answered, no id leads to a session that was there before the call, also if it was renewed at the same
+    /// moment. Logins at the same moment may go either way.
+    ///
     /// [`Error::Store`] if the store failed, or can't find sessions by principal: see
     /// [`capabilities`](Self::capabilities). After that, or if the future is dropped, some sessions may have
     /// ended and others not; the next call ends the rest.
@@ -117,8 +124,8 @@ impl SessionManager {
 
     /// Ends all sessions of this session's principal except this one, and returns how many there were.
     ///
-    /// Ends nothing if the session has no principal. If another request renews this session at the same
-    /// moment, this session may end too.
+    /// Ends nothing if the session has no principal. This session stays, also if another request renews it at the same
+    /// moment.
     ///
     /// [`Error::Store`] as in [`end_all_of`](Self::end_all_of), with the same effects. [`Error::Config`] if the
     /// session was made by another manager, which may have another store.

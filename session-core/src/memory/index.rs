@@ -14,7 +14,7 @@ use hashbrown::HashTable;
 use super::cell::Cell;
 use super::recency::{Kind, Notes, Records, What};
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Buried, Created, Renewed, Saved};
+use crate::store::{Buried, Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 use lock::{Mutex, RwLock, RwLockWriteGuard};
 
@@ -45,6 +45,14 @@ struct Shard(RwLock<Entries>);
 struct Entries {
     cells: Table,
     tombstones: HashTable<Tombstone>,
+    moved: HashTable<Moved>,
+}
+
+/// A moved note: the record of this key was renewed, and is under the key `to`.
+struct Moved {
+    key: RecordKey,
+    to: RecordKey,
+    until: Time,
 }
 
 /// Stands for a removed record: copies of this key are refused until then.
@@ -76,10 +84,20 @@ fn insert(table: &mut Table, cell: Cell) {
 }
 
 impl Entries {
-    /// The keys of expired cells, and whether any tombstone's time is over.
+    /// The keys of expired cells, and whether the time of any tombstone or moved note is over.
     fn expired(&self, now: Time) -> (Vec<RecordKey>, bool) {
         let cells = self.cells.iter().filter(|cell| cell.is_expired(now));
-        (cells.map(|cell| *cell.key()).collect(), self.tombstones.iter().any(|tombstone| tombstone.until <= now))
+        let has_old_tombstones = || self.tombstones.iter().any(|tombstone| tombstone.until <= now);
+        let has_old_notes = || self.moved.iter().any(|moved| moved.until <= now);
+        (cells.map(|cell| *cell.key()).collect(), has_old_tombstones() || has_old_notes())
+    }
+
+    fn note_of(&self, key: &RecordKey) -> Option<&Moved> {
+        self.moved.find(hash(key), |moved| moved.key == *key)
+    }
+
+    fn leave_note(&mut self, key: RecordKey, to: RecordKey, until: Time) {
+        self.moved.insert_unique(hash(&key), Moved { key, to, until }, |moved| hash(&moved.key));
     }
 
     fn has_tombstone(&self, key: &RecordKey, now: Time) -> bool {
@@ -196,8 +214,19 @@ impl Index {
         Buried::Done
     }
 
-    pub(crate) fn remove(&self, key: &RecordKey) {
-        self.remove_from(self.shard(key).write(), key, What::Gone);
+    /// Where the record of this key was renewed to.
+    pub(crate) fn moved(&self, key: &RecordKey, now: Time) -> Option<RecordKey> {
+        self.shard(key).read().note_of(key).filter(|moved| now < moved.until).map(|moved| moved.to)
+    }
+
+    pub(crate) fn remove(&self, key: &RecordKey) -> Deleted {
+        let entries = self.shard(key).write();
+        let moved = entries.note_of(key).map(|moved| moved.to);
+        match (self.remove_from(entries, key, What::Gone), moved) {
+            (true, _) => Deleted::Done,
+            (false, Some(to)) => Deleted::Moved(to),
+            (false, None) => Deleted::Missing,
+        }
     }
 
     /// Whether there was a record to remove.
@@ -215,19 +244,28 @@ impl Index {
     }
 
     /// Replaces one cell by another under the locks of both shards.
-    pub(crate) fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Renewed {
+    pub(crate) fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Renewed {
         let mut shards = self.lock_both(old, &record.key);
-        let Some(cell) = find(shards.of(old), old) else { return Renewed::Missing };
+        let Some(cell) = find(&shards.of(old).cells, old) else { return Renewed::Missing };
         let admitted = cell.admits(expected, record.accessed);
-        if find(shards.of(&record.key), &record.key).is_some() {
+        if find(&shards.of(&record.key).cells, &record.key).is_some() {
             return Renewed::Exists;
         }
         match admitted {
             Saved::Missing => Renewed::Missing,
             Saved::Conflict => Renewed::Conflict,
             Saved::Done => {
-                self.make(shards.of(&record.key), Cell::new(record));
-                let replaced = self.unmake(shards.of(old), old, What::Gone);
+                self.make(&mut shards.of(&record.key).cells, Cell::new(record));
+                let replaced = self.unmake(&mut shards.of(old).cells, old, What::Gone);
+                if let Some(until) = moved_until {
+                    shards.of(old).leave_note(*old, record.key, until);
+                }
                 drop(shards);
                 drop(replaced);
                 Renewed::Done
@@ -235,14 +273,16 @@ impl Index {
         }
     }
 
-    /// Removes the expired cells of one shard, and tombstones whose time is over. Returns how many cells there
-    /// were.
+    /// Removes the expired cells of one shard, and tombstones and moved notes whose time is over. Returns how many
+    /// cells there were.
     pub(crate) fn remove_expired(&self, shard: usize, now: Time) -> u64 {
         let shard = &self.shards[shard].0;
         // Loads go on during the search, because it only needs the lock for reading.
-        let (expired, has_old_tombstones) = shard.read().expired(now);
-        if has_old_tombstones {
-            shard.write().tombstones.retain(|tombstone| now < tombstone.until);
+        let (expired, has_old_marks) = shard.read().expired(now);
+        if has_old_marks {
+            let mut entries = shard.write();
+            entries.tombstones.retain(|tombstone| now < tombstone.until);
+            entries.moved.retain(|moved| now < moved.until);
         }
         expired.chunks(PURGED_AT_ONCE).map(|keys| self.remove_if_expired(shard, keys, now)).sum()
     }
@@ -272,8 +312,31 @@ impl Index {
         records
     }
 
-    pub(crate) fn keys_of(&self, principal: &PrincipalKey) -> Vec<RecordKey> {
+    /// The live records of a principal. A record that is renewed after its key was listed is found by its moved note.
+    pub(crate) fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Vec<Record> {
+        let keys = self.keys_of(principal);
+        let listed: HashSet<&RecordKey> = keys.iter().collect();
+        let find = |key: &RecordKey| match self.load(key, now) {
+            Some(record) => Some(record),
+            None => self.renewed_since(key, &listed, now),
+        };
+        keys.iter().filter_map(find).collect()
+    }
+
+    fn keys_of(&self, principal: &PrincipalKey) -> Vec<RecordKey> {
         self.keys(principal).lock().get(principal).into_iter().flatten().copied().collect()
+    }
+
+    /// The record to which the notes lead from this key, unless it is listed itself.
+    fn renewed_since(&self, key: &RecordKey, listed: &HashSet<&RecordKey>, now: Time) -> Option<Record> {
+        let mut key = self.moved(key, now)?;
+        while !listed.contains(&key) {
+            if let Some(record) = self.load(&key, now) {
+                return Some(record);
+            }
+            key = self.moved(&key, now)?;
+        }
+        None
     }
 
     pub(crate) fn take_evicted(&self) -> u64 {
@@ -336,10 +399,10 @@ struct TwoShards<'a> {
 }
 
 impl TwoShards<'_> {
-    fn of(&mut self, key: &RecordKey) -> &mut Table {
+    fn of(&mut self, key: &RecordKey) -> &mut Entries {
         match &mut self.second {
-            Some(second) if shard_of(key) != self.low => &mut second.cells,
-            _ => &mut self.first.cells,
+            Some(second) if shard_of(key) != self.low => second,
+            _ => &mut self.first,
         }
     }
 }

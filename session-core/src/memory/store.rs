@@ -5,7 +5,7 @@ use super::index::{Index, SHARDS};
 use super::recency::{Notes, Recency};
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
+use crate::store::{Buried, Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 use crate::time::Time;
 
 /// A store in this process's memory. It holds a bounded number of sessions, and they end with the process.
@@ -140,11 +140,21 @@ impl Store for MemoryStore {
         self.0.noted(|index| index.touch(key, accessed))
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        self.0.noted(|index| index.renew(old, expected, record))
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
+        self.0.noted(|index| index.renew(old, expected, record, moved_until))
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        Ok(self.0.index.moved(key, now))
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         self.0.noted(|index| index.remove(key))
     }
 
@@ -157,8 +167,7 @@ impl Store for MemoryStore {
     }
 
     async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
-        let keys = self.0.index.keys_of(principal);
-        Ok(keys.iter().filter_map(|key| self.0.index.load(key, now)).collect())
+        Ok(self.0.index.of_principal(principal, now))
     }
 
     fn immediate(&self) -> Option<&dyn ImmediateStore> {

@@ -27,6 +27,16 @@ impl Visit {
         Some(loaded.map(|present| present.map(|generation| self.handle_of(generation))))
     }
 
+    /// Ends every session that the request presents an id of, when the visit is committed: a logout. It needs no lookup
+    /// before, and tells nothing about the sessions.
+    ///
+    /// An id counts also if a renewal has replaced it within the last 60 s, in a session with a principal. What the visit
+    /// has collected is dropped. A session that is started afterwards is a new one.
+    pub fn end(&self, presented: &PresentedIds) {
+        self.note_asked_for();
+        self.0.state.lock().end_presented(presented);
+    }
+
     /// The session that the visit has now: opened or started, and not removed. Asks no store.
     pub fn session(&self) -> Option<Session> {
         let present = self.0.state.lock().present();

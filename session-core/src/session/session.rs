@@ -272,9 +272,8 @@ impl Session {
     /// [`save`](Session::save) before that fails with [`Error::Gone`]. After the response head was sent, and
     /// without a request, `save` deletes it.
     ///
-    /// This ends the id that the request came with. If another request renews the session at the same moment,
-    /// the new id stays valid; [`SessionManager::end_all_of`](crate::manager::SessionManager::end_all_of) ends
-    /// that one too.
+    /// Every session ends that the request presented an id of, also one with a principal that another request has
+    /// renewed within the last 60 s.
     pub fn remove(&self) {
         // If another session has replaced this one, nothing is left to remove.
         if let Ok(mut state) = self.writable() {

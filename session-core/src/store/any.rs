@@ -9,7 +9,7 @@ use crate::time::Time;
 use super::capabilities::{Capabilities, Purged};
 use super::contract::Store;
 use super::immediate::ImmediateStore;
-use super::outcome::{Created, Renewed, Saved};
+use super::outcome::{Created, Deleted, Renewed, Saved};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -64,10 +64,19 @@ impl Store for AnyStore {
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.0.touch(key, accessed).await
     }
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        self.0.renew(old, expected, record).await
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
+        self.0.renew(old, expected, record, moved_until).await
     }
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        self.0.moved(key, now).await
+    }
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         self.0.delete(key).await
     }
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
@@ -104,8 +113,15 @@ trait DynStore: Send + Sync {
     fn version<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<Version>>;
     fn save<'a>(&'a self, record: &'a Record, expected: Version) -> Answer<'a, Saved>;
     fn touch<'a>(&'a self, key: &'a RecordKey, accessed: Time) -> Answer<'a, ()>;
-    fn renew<'a>(&'a self, old: &'a RecordKey, expected: Version, record: &'a Record) -> Answer<'a, Renewed>;
-    fn delete<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, ()>;
+    fn renew<'a>(
+        &'a self,
+        old: &'a RecordKey,
+        expected: Version,
+        record: &'a Record,
+        moved_until: Option<Time>,
+    ) -> Answer<'a, Renewed>;
+    fn moved<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<RecordKey>>;
+    fn delete<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Deleted>;
     fn purge_expired(&self, now: Time, limit: usize) -> Answer<'_, Purged>;
     fn list(&self, now: Time, limit: usize) -> Answer<'_, Vec<Record>>;
     fn of_principal<'a>(&'a self, principal: &'a PrincipalKey, now: Time) -> Answer<'a, Vec<Record>>;
@@ -141,10 +157,19 @@ impl<S: Store> DynStore for S {
     fn touch<'a>(&'a self, key: &'a RecordKey, accessed: Time) -> Answer<'a, ()> {
         Box::pin(Store::touch(self, key, accessed))
     }
-    fn renew<'a>(&'a self, old: &'a RecordKey, expected: Version, record: &'a Record) -> Answer<'a, Renewed> {
-        Box::pin(Store::renew(self, old, expected, record))
+    fn renew<'a>(
+        &'a self,
+        old: &'a RecordKey,
+        expected: Version,
+        record: &'a Record,
+        moved_until: Option<Time>,
+    ) -> Answer<'a, Renewed> {
+        Box::pin(Store::renew(self, old, expected, record, moved_until))
     }
-    fn delete<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, ()> {
+    fn moved<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<RecordKey>> {
+        Box::pin(Store::moved(self, key, now))
+    }
+    fn delete<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Deleted> {
         Box::pin(Store::delete(self, key))
     }
     fn purge_expired(&self, now: Time, limit: usize) -> Answer<'_, Purged> {

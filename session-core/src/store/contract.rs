@@ -5,8 +5,9 @@ use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::time::Time;
 
 use super::capabilities::{Capabilities, Purged};
+use super::ending;
 use super::immediate::ImmediateStore;
-use super::outcome::{Created, Renewed, Saved};
+use super::outcome::{Created, Deleted, Renewed, Saved};
 
 /// Keeps records: the contract that every store fulfils.
 ///
@@ -24,7 +25,7 @@ use super::outcome::{Created, Renewed, Saved};
 /// ```
 /// use std::time::Duration;
 ///
-/// use session_core::{Created, MemoryStore, Record, RecordKey, Saved, Store, StoreError, Time, Version};
+/// use session_core::{Created, Deleted, MemoryStore, Record, RecordKey, Saved, Store, StoreError, Time, Version};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), StoreError> {
@@ -41,7 +42,7 @@ use super::outcome::{Created, Renewed, Saved};
 /// // Whoever still has the first version is too late.
 /// assert_eq!(store.save(&record, first).await?, Saved::Conflict);
 ///
-/// store.delete(&key).await?;
+/// assert_eq!(store.delete(&key).await?, Deleted::Done);
 /// assert_eq!(store.save(&record, second).await?, Saved::Missing);
 /// # Ok(()) }
 /// ```
@@ -93,15 +94,32 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// This is one step: after a crash, an error or a race exactly one of the two records is there.
     /// [`Renewed::Exists`] if the new key is taken; the old record then stays.
+    ///
+    /// If `moved_until` is given, the step leaves a *moved note* at the old key until then: a session that only got a
+    /// new id can so be found by whoever has loaded or presents the old one. The note is no record: it is in no list,
+    /// count or index, and [`load`](Store::load) does not see it. `None` for a login, which leaves no trace that leads
+    /// to the new session.
     fn renew(
         &self,
         old: &RecordKey,
         expected: Version,
         record: &Record,
+        moved_until: Option<Time>,
     ) -> impl Future<Output = Result<Renewed, StoreError>> + Send;
 
-    /// Deletes a record. Does nothing if there is none.
-    fn delete(&self, key: &RecordKey) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Reads a moved note: the key under which [`renew`](Store::renew) put the record of this key. `None` if there is
+    /// no note, or its time is over by `now`.
+    ///
+    /// Only [`renew`](Store::renew) leaves one. If the record there was renewed as well, its old key has a note of its
+    /// own.
+    fn moved(&self, key: &RecordKey, now: Time) -> impl Future<Output = Result<Option<RecordKey>, StoreError>> + Send;
+
+    /// Deletes a record, live or expired. [`Deleted::Moved`] if it was renewed and its moved note is still here; the
+    /// note stays.
+    ///
+    /// The answer is taken in one step with the deletion: a renewal at the same moment finds no record, or its note is
+    /// found. [`Deleted::Missing`] may also be the answer to a repeated call whose first attempt took effect.
+    fn delete(&self, key: &RecordKey) -> impl Future<Output = Result<Deleted, StoreError>> + Send;
 
     /// Deletes at most about `limit` records that have expired by `now`. It is called in the background, again
     /// and again while [`Purged::more`] is `true`.
@@ -115,7 +133,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The live records of a principal, in no particular order. Optional: see [`Capabilities::principals`].
     ///
-    /// It must not miss one: ending all sessions of a user relies on it.
+    /// It must not miss a session that is there during the whole call, also if it is renewed meanwhile: ending all
+    /// sessions of a user relies on it. A store that reads an index before the records follows the moved notes of keys
+    /// whose record is gone.
     fn of_principal(
         &self,
         principal: &PrincipalKey,
@@ -125,36 +145,21 @@ pub trait Store: Send + Sync + 'static {
         std::future::ready(Err(StoreError::unsupported(self.name(), "finding a principal's sessions")))
     }
 
-    /// Deletes all records of a principal, except the one with the key `except`. Returns how many of them were
-    /// live at `now`.
+    /// Ends the sessions of a principal that have started before the call, except the one whose record is, or was,
+    /// under the key `except`. Returns how many it has ended.
     ///
-    /// The default finds them by [`of_principal`](Store::of_principal) and deletes one after the other. It
-    /// repeats that for sessions that are renewed meanwhile, but spares those that start meanwhile.
+    /// When it has answered, no id leads to one of them, however often they were renewed meanwhile. It is an error if
+    /// that can't be promised; another call ends the rest. Sessions that start during the call may be spared.
+    ///
+    /// The default finds them by [`of_principal`](Store::of_principal), deletes one after the other, follows moved
+    /// notes, and repeats that until none is left.
     fn delete_of_principal(
         &self,
         principal: &PrincipalKey,
         except: Option<&RecordKey>,
         now: Time,
     ) -> impl Future<Output = Result<usize, StoreError>> + Send {
-        async move {
-            let mut deleted = 0;
-            let mut last_start = None;
-            // A session that is renewed meanwhile has another key, so the first list does not name it.
-            for _ in 0..100 {
-                let mut records = self.of_principal(principal, now).await?;
-                records.retain(|record| Some(&record.key) != except);
-                let last_start = *last_start.get_or_insert(records.iter().map(|record| record.created).max());
-                records.retain(|record| Some(record.created) <= last_start);
-                if records.is_empty() {
-                    break;
-                }
-                for record in records {
-                    self.delete(&record.key).await?;
-                    deleted += 1;
-                }
-            }
-            Ok(deleted)
-        }
+        ending::end_all(self, principal, except, now)
     }
 
     /// Writes what is still in a queue, and stops background work. May be called twice. Default: does nothing.

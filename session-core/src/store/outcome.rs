@@ -1,6 +1,8 @@
 //! What a write can answer. Each operation has its own type, so that a store can't return an answer that makes
 //! no sense for the operation. None of them may get more variants: every caller handles each.
 
+use crate::record::RecordKey;
+
 /// Outcome of [`Store::create`](super::Store::create).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -35,6 +37,18 @@ pub enum Renewed {
     Missing,
     /// The new key is taken; nothing was written.
     Exists,
+}
+
+/// Outcome of [`Store::delete`](super::Store::delete).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// The record is deleted.
+    Done,
+    /// The session has a new id, and its record is under this key; nothing was deleted. Whoever ends the session goes
+    /// on there.
+    Moved(RecordKey),
+    /// There was no record of this key, and no note of where it went.
+    Missing,
 }
 
 /// Outcome of [`FastStore::bury_version`](super::FastStore::bury_version).

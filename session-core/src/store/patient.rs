@@ -10,9 +10,10 @@ use crate::time::background;
 use super::any::AnyStore;
 use super::backoff::Backoff;
 use super::contract::Store;
+use super::ending;
 use super::immediate::ImmediateStore;
 use super::limit::within;
-use super::outcome::{Created, Outcome, Renewed, Saved};
+use super::outcome::{Created, Deleted, Outcome, Renewed, Saved};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 
@@ -51,14 +52,14 @@ impl PatientStore {
     }
 
     pub(crate) async fn create(&self, record: &Record) -> Result<Created, StoreError> {
-        self.patiently(self.write(record, || self.store.create(record))).await
+        self.patiently(self.write(record, None, || self.store.create(record))).await
     }
 
     pub(crate) async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         if let Some(answer) = self.store.immediate().and_then(|store| store.save_now(record, expected)) {
             return answer;
         }
-        self.patiently(self.write(record, || self.store.save(record, expected))).await
+        self.patiently(self.write(record, None, || self.store.save(record, expected))).await
     }
 
     pub(crate) async fn renew(
@@ -66,16 +67,27 @@ impl PatientStore {
         old: &RecordKey,
         expected: Version,
         record: &Record,
+        moved_until: Option<Time>,
     ) -> Result<Renewed, StoreError> {
-        self.patiently(self.write(record, || self.store.renew(old, expected, record))).await
+        let renew = || self.store.renew(old, expected, record, moved_until);
+        self.patiently(self.write(record, Some(old), renew)).await
+    }
+
+    pub(crate) async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        self.patiently(self.repeat(|| self.store.moved(key, now))).await
     }
 
     pub(crate) async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.patiently(self.repeat(|| self.store.touch(key, accessed))).await
     }
 
-    pub(crate) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    pub(crate) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         self.patiently(self.repeat(|| self.store.delete(key))).await
+    }
+
+    /// Deletes the record that is, or was, under this key. Whether there was one.
+    pub(crate) async fn end(&self, key: &RecordKey) -> Result<bool, StoreError> {
+        self.patiently(self.repeat(|| ending::end(&self.store, key))).await
     }
 
     pub(crate) async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
@@ -117,14 +129,21 @@ impl PatientStore {
     }
 
     /// Repeats a write, which may have taken effect although it failed.
-    async fn write<T: Outcome, F>(&self, record: &Record, operation: impl Fn() -> F) -> Result<T, StoreError>
+    async fn write<T: Outcome, F>(
+        &self,
+        record: &Record,
+        renewed: Option<&RecordKey>,
+        operation: impl Fn() -> F,
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
         let (mut pauses, mut doubt) = (self.pauses(), None);
         loop {
             match (operation().await, doubt.take()) {
-                (Ok(outcome), Some(error)) if outcome != T::DONE => return self.resolve(record, outcome, error).await,
+                (Ok(outcome), Some(error)) if outcome != T::DONE => {
+                    return self.resolve(record, renewed, outcome, error).await;
+                }
                 (Ok(outcome), _) => return Ok(outcome),
                 (Err(error), _) if error.is_unavailable() => {
                     let Some(pause) = pauses.next() else { return Err(error) };
@@ -137,11 +156,24 @@ impl PatientStore {
     }
 
     /// A write was refused after an attempt of unknown outcome. Finds out whether that attempt took effect.
-    async fn resolve<T: Outcome>(&self, record: &Record, refused: T, doubt: StoreError) -> Result<T, StoreError> {
+    async fn resolve<T: Outcome>(
+        &self,
+        record: &Record,
+        renewed: Option<&RecordKey>,
+        refused: T,
+        doubt: StoreError,
+    ) -> Result<T, StoreError> {
         match self.repeat(|| self.store.load(&record.key, record.accessed)).await? {
-            Some(stored) if stored.version == record.version => Ok(T::DONE),
+            Some(stored) if stored.version == record.version => return Ok(T::DONE),
             // Another writer has saved. It is unknown whether it replaced what our attempt wrote.
-            Some(_) if refused.is_conflict() => Err(doubt),
+            Some(_) if refused.is_conflict() => return Err(doubt),
+            _ => {}
+        }
+        // The renewed session may have been saved or renewed again since.
+        match renewed {
+            Some(old) if self.repeat(|| self.store.moved(old, record.accessed)).await? == Some(record.key) => {
+                Ok(T::DONE)
+            }
             _ => Ok(refused),
         }
     }

@@ -9,6 +9,7 @@
 use crate::error::StoreError;
 use crate::record::{Record, RecordKey, Version};
 use crate::store::{FastStore, Renewed, Saved, Store};
+use crate::time::Time;
 
 use super::tiers::Tiers;
 
@@ -58,10 +59,11 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         old: &RecordKey,
         expected: Version,
         record: &Record,
+        moved_until: Option<Time>,
     ) -> Result<Renewed, StoreError> {
         let mut durable = expected;
         loop {
-            match self.durable.renew(old, durable, record).await? {
+            match self.durable.renew(old, durable, record, moved_until).await? {
                 Renewed::Conflict => {}
                 renewed => return Ok(renewed),
             }

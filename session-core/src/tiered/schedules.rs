@@ -91,7 +91,7 @@ impl Scene {
         loop {
             let found = store.load(&self.first.key, self.now()).await.unwrap().expect("nobody else renews it");
             let next = Record { key: new, ..self.next(&found) };
-            match store.renew(&found.key, found.version, &next).await.unwrap() {
+            match store.renew(&found.key, found.version, &next, None).await.unwrap() {
                 Renewed::Done => return,
                 Renewed::Conflict => {}
                 refused => panic!("{refused:?}"),

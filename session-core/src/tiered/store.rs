@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
+use crate::store::{Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 use crate::time::Time;
 
 use super::tiers::Tiers;
@@ -183,14 +183,24 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
         }
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
         match self.mode_at(record.accessed) {
-            Mode::Through(through) => through.renew(old, expected, record).await,
-            Mode::Behind(behind) => behind.renew(old, expected, record).await,
+            Mode::Through(through) => through.renew(old, expected, record, moved_until).await,
+            Mode::Behind(behind) => behind.renew(old, expected, record, moved_until).await,
         }
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        self.tiers().durable.moved(key, now).await
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         match &self.mode {
             Mode::Through(through) => through.delete(key).await,
             Mode::Behind(behind) => behind.delete(key).await,

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Buried, Created, FastStore, Renewed, Saved, Store, within};
+use crate::store::{Buried, Created, Deleted, FastStore, Renewed, Saved, Store, within};
 use crate::time::Time;
 use crate::time::background::Instant;
 
@@ -261,6 +261,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         old: &RecordKey,
         expected: Version,
         record: &Record,
+        moved_until: Option<Time>,
     ) -> Result<Renewed, StoreError> {
         let now = record.accessed;
         let _alone = self.sharing.of(old).write().await;
@@ -277,7 +278,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
             return Ok(Renewed::Conflict);
         }
         self.write_waiting(old).await?;
-        let renewed = self.tiers.renew_durable(old, expected, record).await?;
+        let renewed = self.tiers.renew_durable(old, expected, record, moved_until).await?;
         if renewed == Renewed::Done {
             self.queue().cancel(old);
             self.fill(record, now).await;
@@ -298,17 +299,17 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         Ok(true)
     }
 
-    pub(super) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    pub(super) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let Tiers { durable, doubts, last_seen, .. } = &self.tiers;
         let _alone = self.sharing.of(key).write().await;
         let _nobody_writes = self.writing.of(key).lock().await;
-        durable.delete(key).await?;
+        let deleted = durable.delete(key).await?;
         self.queue().cancel(key);
         let mut copy = doubts.unless_settled(key, last_seen.now().saturating_add(LONGEST_DOUBT));
         copy.is_gone = true;
         self.tiers.insist_on_tombstone(key).await?;
         copy.settled_if(true);
-        Ok(())
+        Ok(deleted)
     }
 }
 

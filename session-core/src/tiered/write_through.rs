@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::record::{Record, RecordKey, Version};
-use crate::store::{Created, FastStore, Renewed, Saved, Store};
+use crate::store::{Created, Deleted, FastStore, Renewed, Saved, Store};
 use crate::time::Time;
 
 use super::tiers::Tiers;
@@ -93,10 +93,11 @@ impl<F: FastStore, D: Store> Through<F, D> {
         old: &RecordKey,
         expected: Version,
         record: &Record,
+        moved_until: Option<Time>,
     ) -> Result<Renewed, StoreError> {
         let Tiers { durable, doubts, .. } = &self.tiers;
         let mut copy = doubts.unless_settled(old, self.stale_from(record.accessed));
-        let renewed = durable.renew(old, expected, record).await?;
+        let renewed = durable.renew(old, expected, record, moved_until).await?;
         copy.is_gone = matches!(renewed, Renewed::Done | Renewed::Missing);
         copy.settled_if(match renewed {
             Renewed::Done | Renewed::Missing => self.tiers.entomb(old, record.accessed).await,
@@ -109,13 +110,13 @@ impl<F: FastStore, D: Store> Through<F, D> {
         Ok(renewed)
     }
 
-    pub(super) async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    pub(super) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let Tiers { durable, doubts, last_seen, .. } = &self.tiers;
         let mut copy = doubts.unless_settled(key, self.stale_from(last_seen.now()));
-        durable.delete(key).await?;
+        let deleted = durable.delete(key).await?;
         copy.is_gone = true;
         self.tiers.insist_on_tombstone(key).await?;
         copy.settled_if(true);
-        Ok(())
+        Ok(deleted)
     }
 }

@@ -137,7 +137,7 @@ fn conclude(environment: &Environment, state: &mut State, driven: Result<Stop, E
         }
     }
     match (state.take_tell(), state.stored()) {
-        (Tell::Issue, Some(Stored { id, record })) => {
+        (Tell::Issue, Some(Stored { id, record, .. })) => {
             let left = record.absolute_deadline.map_or(Duration::MAX, |deadline| deadline.since(environment.now()));
             Ok(Committed::Issue(IssuedId { id: id.clone(), keep_for: record.persistent.then_some(left) }))
         }

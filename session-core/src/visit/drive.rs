@@ -77,7 +77,10 @@ fn do_rare(
         Step::Draw => Answer::Drawn(environment.draw_id()),
         _ if !environment.store.never_waits() => return None,
         Step::Create => Answer::Created(ready(store.create(state.outgoing()))?),
-        Step::Renew { old, expected } => Answer::Renewed(ready(store.renew(&old, expected, state.outgoing()))?),
+        Step::Renew { old, expected, moved_until } => {
+            Answer::Renewed(ready(store.renew(&old, expected, state.outgoing(), moved_until))?)
+        }
+        Step::Follow(key) => Answer::Followed(ready(store.moved(&key, now))?),
         Step::Touch(key) => Answer::Touched(ready(store.touch(&key, now))?),
         Step::Delete(key) => Answer::Deleted(ready(store.delete(&key))?),
         Step::ListOf(principal) => Answer::Listed(ready(store.of_principal(&principal, now))?),
@@ -116,7 +119,10 @@ pub(super) async fn drive<'a>(
             Step::Load(key) => Answer::Loaded(store.load(&key, now).await),
             Step::Save { expected } => Answer::Saved(store.save(&outgoing(), expected).await),
             Step::Create => Answer::Created(store.create(&outgoing()).await),
-            Step::Renew { old, expected } => Answer::Renewed(store.renew(&old, expected, &outgoing()).await),
+            Step::Renew { old, expected, moved_until } => {
+                Answer::Renewed(store.renew(&old, expected, &outgoing(), moved_until).await)
+            }
+            Step::Follow(key) => Answer::Followed(store.moved(&key, now).await),
             Step::Touch(key) => Answer::Touched(store.touch(&key, now).await),
             Step::Delete(key) => Answer::Deleted(store.delete(&key).await),
             Step::ListOf(principal) => Answer::Listed(store.of_principal(&principal, now).await),

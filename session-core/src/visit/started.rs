@@ -55,6 +55,15 @@ impl Started {
         }
     }
 
+    /// The kept session has a new id, and its record another key.
+    pub(super) fn kept_has_moved(&mut self, from: &RecordKey, to: RecordKey) {
+        if let Some((kept, _)) = &mut self.kept
+            && kept.key == *from
+        {
+            kept.key = to;
+        }
+    }
+
     /// The kept session was saved: what was on its way is in this record, and with it what others wrote.
     pub(super) fn kept_was_saved(&mut self, stored: &Record) {
         if let Some((kept, _)) = &mut self.kept {

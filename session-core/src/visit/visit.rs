@@ -126,7 +126,7 @@ impl Visit {
         self.environment().report(notices);
     }
 
-    pub(super) fn note_asked_for(&self) {
+    pub(crate) fn note_asked_for(&self) {
         self.0.asked_for.store(true, Ordering::Release);
     }
 

@@ -14,6 +14,8 @@ pub enum Operation {
     Touch,
     /// [`Store::renew`](crate::store::Store::renew).
     Renew,
+    /// [`Store::moved`](crate::store::Store::moved).
+    Moved,
     /// [`Store::delete`](crate::store::Store::delete).
     Delete,
     /// [`Store::purge_expired`](crate::store::Store::purge_expired).
@@ -38,7 +40,7 @@ use Operation::*;
 
 impl Operation {
     /// The operations that change nothing.
-    pub const READS: &[Operation] = &[Load, Version, List, OfPrincipal];
+    pub const READS: &[Operation] = &[Load, Version, Moved, List, OfPrincipal];
 
     /// The operations that change records.
     pub const WRITES: &[Operation] =
@@ -52,6 +54,7 @@ impl Operation {
         Save,
         Touch,
         Renew,
+        Moved,
         Delete,
         PurgeExpired,
         List,

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::error::StoreError;
 use crate::memory::MemoryStore;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Buried, Capabilities, Created, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
+use crate::store::{Buried, Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 use crate::time::Time;
 use crate::time::background::{pause, yield_now};
 
@@ -172,11 +172,22 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         self.call(Operation::Touch, async |store| store.touch(key, accessed).await).await
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        self.call(Operation::Renew, async |store| store.renew(old, expected, record).await).await
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
+        let renew = async |store: S| store.renew(old, expected, record, moved_until).await;
+        self.call(Operation::Renew, renew).await
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        self.call(Operation::Moved, async |store| store.moved(key, now).await).await
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         self.call(Operation::Delete, async |store| store.delete(key).await).await
     }
 

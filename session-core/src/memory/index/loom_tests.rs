@@ -106,8 +106,8 @@ fn of_two_saves_of_one_version_one_is_done() {
 #[test]
 fn of_two_renewals_one_is_done() {
     explore(
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 1)),
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 2)),
+        |index, record| index.renew(&record.key, record.version, &renewed(record, 1), None),
+        |index, record| index.renew(&record.key, record.version, &renewed(record, 2), None),
         |index, record, a, b| {
             let winner = match (a, b) {
                 (Renewed::Done, Renewed::Missing) => 1,
@@ -126,8 +126,8 @@ fn of_two_renewals_one_is_done() {
 #[test]
 fn renewals_there_and_back_do_not_wait_for_each_other() {
     explore(
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 1)),
-        |index, record| index.renew(&renewed(record, 1).key, renewed(record, 1).version, record),
+        |index, record| index.renew(&record.key, record.version, &renewed(record, 1), None),
+        |index, record| index.renew(&renewed(record, 1).key, renewed(record, 1).version, record, None),
         |index, record, there, back| {
             assert_eq!(there, Renewed::Done);
             assert_eq!(loaded(index, record).is_some(), back == Renewed::Done);
@@ -140,7 +140,7 @@ fn renewals_there_and_back_do_not_wait_for_each_other() {
 fn a_save_and_a_renewal_exclude_each_other() {
     explore(
         |index, record| index.save(&edited(record, 1), record.version),
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 2)),
+        |index, record| index.renew(&record.key, record.version, &renewed(record, 2), None),
         |index, record, saved, renewal| match (saved, renewal) {
             (Saved::Done, Renewed::Conflict) => assert_eq!(loaded(index, record), Some(edited(record, 1))),
             (Saved::Missing, Renewed::Done) => assert_eq!(loaded(index, record), None),
@@ -247,7 +247,7 @@ fn a_version_that_is_buried_is_not_saved_and_a_saved_one_not_buried() {
 fn a_removal_against_a_renewal_leaves_no_old_record() {
     explore(
         |index, record| index.remove(&record.key),
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 1)),
+        |index, record| index.renew(&record.key, record.version, &renewed(record, 1), None),
         |index, record, (), renewal| {
             assert_eq!(loaded(index, record), None);
             let new = renewed(record, 1);

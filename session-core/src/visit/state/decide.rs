@@ -2,11 +2,13 @@
 //! interprets the store's answers, such as a conflict, a missing record, or an id that is taken.
 
 use std::mem;
+use std::time::Duration;
 
 use crate::error::{Error, RandomError, StoreError};
 use crate::id::PresentedIds;
 use crate::record::{PrincipalKey, Record, RecordKey};
-use crate::store::{Created, Renewed, Saved};
+use crate::store::{Created, Deleted, Renewed, Saved};
+use crate::time::Time;
 
 use super::limit::beyond_limit;
 use super::notice::Notice;
@@ -18,6 +20,9 @@ use super::state::{Intent, State, Stored, Tell};
 /// and after a few conflicts the writers of one manager take turns. If ten other managers write all the time, one
 /// attempt in ten succeeds: 100 conflicts in a row do happen, 1000 don't.
 const MAX_CONFLICTS: u32 = 1000;
+
+/// How long a renewed session is found by its old id: by a request that had loaded it before, and by a logout.
+const MOVED_FOR: Duration = Duration::from_secs(60);
 
 /// The largest number of ids that are generated if each is taken. With a sound random source the first is never taken.
 const MAX_DRAWS: u32 = 3;
@@ -33,7 +38,7 @@ impl State {
             Goal::Open(presented) => self.next_to_open(operation, presented),
             _ if operation.is_done => Step::Done,
             _ if operation.needs_id => Step::Draw,
-            _ => match self.next_excess(operation) {
+            _ => match self.next_anyway(operation) {
                 Some(step) => step,
                 None => self.next_to_write(operation, moment),
             },
@@ -52,9 +57,24 @@ impl State {
         }
         operation.is_done = true;
         if !presented.is_empty() {
+            self.present_also(presented);
             self.notices.push(Notice::RejectedId);
         }
         Step::Done
+    }
+
+    /// The next step of what does not depend on the goal: a session that has moved, one that is to end, and those
+    /// beyond the limit.
+    fn next_anyway(&self, operation: &mut Operation<'_>) -> Option<Step> {
+        match operation.loading {
+            Loading::Note(key) => return Some(Step::Follow(key)),
+            Loading::Followed(key) => return Some(Step::Load(key)),
+            _ => {}
+        }
+        match operation.ending {
+            Some(key) => Some(Step::Delete(key)),
+            None => self.next_excess(operation),
+        }
     }
 
     fn next_excess(&self, operation: &mut Operation<'_>) -> Option<Step> {
@@ -74,6 +94,9 @@ impl State {
             (Intent::Keep | Intent::Renew(_), Some(stored)) => stored.record.key,
             // Nothing to save: the session exists only in this visit, or not at all.
             _ if updates => return Step::Compute,
+            (Intent::Remove | Intent::Start, _) if !only_changes && !self.also_presented.is_empty() => {
+                return Step::Delete(self.also_presented[0]);
+            }
             (Intent::Remove, Some(stored)) if !only_changes => return Step::Delete(stored.record.key),
             (Intent::Start, _) if !only_changes => return self.next_to_start(operation, moment),
             _ => return Step::Done,
@@ -97,9 +120,11 @@ impl State {
             // The use of a request counts from the load.
             Goal::Commit => !self.use_is_noted,
             Goal::SaveAll => true,
-            _ => return Step::Done,
+            _ => false,
         };
-        if self.tell == Tell::Issue && !self.is_known_stored {
+        // Whoever saves wants to know whether the session is still there, also if nothing has changed.
+        let is_asked_for = matches!(operation.goal, Goal::SaveChanges | Goal::SaveAll) && !operation.was_there;
+        if is_asked_for || self.tell == Tell::Issue && !self.is_known_stored {
             operation.loading = Loading::Confirmed;
             return Step::Load(key);
         }
@@ -130,7 +155,8 @@ impl State {
         started.send(mem::take(&mut self.changes), moment.now, moment.mark);
         self.outgoing = Outgoing::Started;
         match replaced {
-            Some((old, expected)) => Step::Renew { old, expected },
+            // No note leads from whoever had this session to whoever signs in.
+            Some((old, expected)) => Step::Renew { old, expected, moved_until: None },
             None => Step::Create,
         }
     }
@@ -144,10 +170,20 @@ impl State {
         match renewed {
             Some(old) => {
                 self.advance_to_new_id();
-                Step::Renew { old, expected }
+                Step::Renew { old, expected, moved_until: self.moved_until(moment.now) }
             }
             None => Step::Save { expected },
         }
+    }
+
+    /// Until when a renewal leaves a note. An anonymous session leaves none, because an application may sign a user in
+    /// by renewing it.
+    fn moved_until(&self, now: Time) -> Option<Time> {
+        self.has_principal().then(|| now.saturating_add(MOVED_FOR))
+    }
+
+    fn has_principal(&self) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.record.principal.is_some())
     }
 
     /// Interprets the store's answer to the last step. An error ends the operation.
@@ -176,15 +212,17 @@ impl State {
             }
             Answer::Created(Ok(Created::Exists)) | Answer::Renewed(Ok(Renewed::Exists)) => self.id_is_taken(operation),
             Answer::Renewed(Ok(Renewed::Conflict)) => self.conflicted(operation),
-            Answer::Renewed(Ok(Renewed::Missing)) => self.is_gone(),
+            Answer::Renewed(Ok(Renewed::Missing)) => self.is_missing(operation),
+            Answer::Followed(moved) => self.followed(operation, moved),
             Answer::Created(Err(error)) | Answer::Renewed(Err(error)) => Err(self.failed(error)),
             Answer::Saved(Ok(Saved::Done)) => {
                 self.saved();
+                operation.was_there = true;
                 operation.is_done = matches!(operation.goal, Goal::Update) || self.is_settled();
                 Ok(())
             }
             Answer::Saved(Ok(Saved::Conflict)) => self.conflicted(operation),
-            Answer::Saved(Ok(Saved::Missing)) => self.is_gone(),
+            Answer::Saved(Ok(Saved::Missing)) => self.is_missing(operation),
             Answer::Saved(Err(error)) => Err(self.failed(error)),
             Answer::Touched(touched) => {
                 self.touched(operation, touched);
@@ -237,17 +275,27 @@ impl State {
                 if let Ok(Some(record)) = loaded {
                     self.found(id, record, operation.now);
                     operation.is_done = true;
+                    self.note_others(operation);
                 }
             }
             Loading::Reloaded => match loaded {
                 Ok(Some(record)) => self.reloaded(record)?,
-                _ => return self.is_gone(),
+                _ => return self.is_missing(operation),
             },
             Loading::Confirmed => match loaded {
-                Ok(Some(_)) => self.is_known_stored = true,
-                _ => return self.is_gone(),
+                Ok(Some(_)) => {
+                    self.is_known_stored = true;
+                    operation.was_there = true;
+                }
+                _ => return self.is_missing(operation),
             },
-            Loading::Nothing => unreachable!("nothing was loaded"),
+            Loading::Followed(key) => match loaded {
+                Ok(Some(record)) if self.is_same_session(&record) => self.moved(record)?,
+                Ok(Some(_)) => return self.is_gone(),
+                // Renewed once more, or ended.
+                _ => operation.loading = Loading::Note(key),
+            },
+            Loading::Nothing | Loading::Note(_) => unreachable!("nothing was loaded"),
         }
         Ok(())
     }
@@ -264,6 +312,52 @@ impl State {
     fn check_conflicts(&self, operation: &Operation<'_>) -> Result<(), Error> {
         let attempts = operation.conflicts;
         if attempts < MAX_CONFLICTS { Ok(()) } else { Err(Error::Conflict { attempts }) }
+    }
+
+    /// The other ids of a request that presents several.
+    #[inline(always)]
+    fn note_others(&mut self, operation: &Operation<'_>) {
+        if let Goal::Open(presented) = operation.goal
+            && presented.nth(1).is_some()
+        {
+            self.present_also(presented);
+        }
+    }
+
+    /// Whether a record that a note led to is this session. Only a plain renewal leaves a note, so it always is, unless
+    /// somebody else writes to the store.
+    fn is_same_session(&self, record: &Record) -> bool {
+        let is_same =
+            |stored: &Stored| (&stored.record.principal, stored.record.created) == (&record.principal, record.created);
+        self.stored.as_ref().is_some_and(is_same)
+    }
+
+    /// The store has no record of this key any more. If the session has a principal, its renewal has left a note.
+    fn is_missing(&mut self, operation: &mut Operation<'_>) -> Result<(), Error> {
+        self.take_back();
+        if !self.has_principal() {
+            return self.is_gone();
+        }
+        operation.loading = self.stored_key().map_or(Loading::Nothing, |key| Loading::Note(*key));
+        operation.conflicts += 1;
+        self.check_conflicts(operation)
+    }
+
+    fn followed(
+        &mut self,
+        operation: &mut Operation<'_>,
+        moved: Result<Option<RecordKey>, StoreError>,
+    ) -> Result<(), Error> {
+        operation.loading = Loading::Nothing;
+        match moved {
+            Err(error) => Err(self.failed(error)),
+            Ok(None) => self.is_gone(),
+            Ok(Some(to)) => {
+                operation.loading = Loading::Followed(to);
+                operation.conflicts += 1;
+                self.check_conflicts(operation)
+            }
+        }
     }
 
     /// The store no longer has the session. If a login replaces it, the login goes on without it.
@@ -291,6 +385,7 @@ impl State {
     fn stored_anew(&mut self, operation: &mut Operation<'_>) {
         let from = self.stored.as_ref().map(|stored| stored.record.key);
         let was_started = self.issued();
+        operation.was_there = true;
         let Some(Stored { record, .. }) = &self.stored else { return };
         let (to, principal) = (record.key, record.principal.clone());
         if was_started && principal.is_some() && operation.limit.is_some() {
@@ -315,28 +410,50 @@ impl State {
         operation.is_done = !self.has_changes();
     }
 
-    fn deleted(&mut self, operation: &mut Operation<'_>, deleted: Result<(), StoreError>) -> Result<(), Error> {
-        if let Some(Excess::ToEnd(keys)) = operation.excess.as_deref_mut() {
-            let ended = keys.pop_front();
-            match deleted {
-                Ok(()) if keys.is_empty() => operation.excess = None,
-                Ok(()) => {}
-                Err(error) => {
-                    self.limit_failed(operation, error);
-                    return Ok(());
-                }
+    /// A session that is to end has ended, unless it has moved: then it ends where it is now.
+    fn deleted(&mut self, operation: &mut Operation<'_>, deleted: Result<Deleted, StoreError>) -> Result<(), Error> {
+        match deleted {
+            Err(error) if operation.excess.is_some() => {
+                operation.ending = None;
+                self.limit_failed(operation, error);
+                Ok(())
             }
-            self.notices.extend(ended.map(|key| Notice::Ended { key }));
-            return Ok(());
+            Err(error) => Err(self.failed(error)),
+            Ok(Deleted::Moved(to)) => {
+                operation.ending = Some(to);
+                operation.conflicts += 1;
+                self.check_conflicts(operation)
+            }
+            Ok(deleted) => {
+                let found_at = operation.ending.take();
+                self.has_ended(operation, found_at, deleted == Deleted::Done);
+                Ok(())
+            }
         }
-        if let Err(error) = deleted {
-            return Err(self.failed(error));
+    }
+
+    /// What was to end is no more. `was_there` tells whether it was still there.
+    fn has_ended(&mut self, operation: &mut Operation<'_>, found_at: Option<RecordKey>, was_there: bool) {
+        let asked_for = if let Some(excess) = &mut operation.excess {
+            excess.ended()
+        } else if self.also_presented.is_empty() {
+            let key = self.stored_key().copied();
+            self.ended();
+            key
+        } else {
+            if was_there && matches!(self.intent, Intent::Remove) {
+                self.tell = Tell::Forget;
+            }
+            Some(self.also_presented.remove(0))
+        };
+        if operation.excess.is_some() && asked_for.as_ref() == self.stored_key() {
+            // Newer logins of the same moment leave no room for this one.
+            operation.excess = None;
+            self.lost();
         }
-        if let Some(key) = self.stored_key().copied() {
+        if was_there && let Some(key) = found_at.or(asked_for) {
             self.notices.push(Notice::Ended { key });
         }
-        self.ended();
-        Ok(())
     }
 
     fn listed(&mut self, operation: &mut Operation<'_>, listed: Result<Vec<Record>, StoreError>) {

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use crate::error::{RandomError, StoreError};
 use crate::id::{PresentedIds, SessionId};
 use crate::record::{Attribute, PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Created, Renewed, Saved};
+use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 
 /// What a visit wants from the store, and how far it has come. The last step is [`Step::Done`].
@@ -13,8 +13,10 @@ pub(in crate::visit) struct Operation<'a> {
     pub(super) looked_up: usize,
     /// What the record that is being loaded is for.
     pub(super) loading: Loading<'a>,
-    /// How often another writer was faster.
+    /// How often another writer was faster, or a moved note was followed.
     pub(super) conflicts: u32,
+    /// The key under which the session was found that is to end, if it has moved there.
+    pub(super) ending: Option<RecordKey>,
     /// The number of generated ids that were taken.
     pub(super) taken_ids: u32,
     /// Another id is needed before the next attempt.
@@ -22,6 +24,8 @@ pub(in crate::visit) struct Operation<'a> {
     pub(super) has_turn: bool,
     /// The update that was computed and is to be saved.
     pub(super) update: Option<Attribute>,
+    /// The store has had the session during this operation.
+    pub(super) was_there: bool,
     pub(super) is_done: bool,
     /// The largest number of sessions that one principal may have.
     pub(super) limit: Option<usize>,
@@ -52,13 +56,30 @@ pub(super) enum Loading<'a> {
     Reloaded,
     /// To find out whether the session still exists.
     Confirmed,
+    /// First its moved note: the record of this key is gone, and the session may have a new id.
+    Note(RecordKey),
+    /// The session under the key that a moved note named.
+    Followed(RecordKey),
 }
 
 /// The sessions of a principal beyond the limit, which end after a login.
 pub(super) enum Excess {
-    /// The principal's sessions are still to be listed.
+    /// The principal's sessions are to be listed.
     Unlisted,
     ToEnd(VecDeque<RecordKey>),
+}
+
+impl Excess {
+    /// The first of the sessions has ended. After the last, the principal's sessions are listed again, as others may have
+    /// signed in meanwhile.
+    pub(super) fn ended(&mut self) -> Option<RecordKey> {
+        let Excess::ToEnd(keys) = self else { return None };
+        let ended = keys.pop_front();
+        if keys.is_empty() {
+            *self = Excess::Unlisted;
+        }
+        ended
+    }
 }
 
 impl<'a> Operation<'a> {
@@ -68,10 +89,12 @@ impl<'a> Operation<'a> {
             looked_up: 0,
             loading: Loading::Nothing,
             conflicts: 0,
+            ending: None,
             taken_ids: 0,
             needs_id: false,
             has_turn: false,
             update: None,
+            was_there: false,
             is_done: false,
             limit: None,
             excess: None,
@@ -145,7 +168,11 @@ pub(in crate::visit) enum Step {
     Renew {
         old: RecordKey,
         expected: Version,
+        /// Until when a moved note leads to the new key.
+        moved_until: Option<Time>,
     },
+    /// Read the moved note of this key.
+    Follow(RecordKey),
     Touch(RecordKey),
     Delete(RecordKey),
     ListOf(PrincipalKey),
@@ -163,6 +190,7 @@ pub(in crate::visit) enum Answer {
     Saved(Result<Saved, StoreError>),
     Renewed(Result<Renewed, StoreError>),
     Touched(Result<(), StoreError>),
-    Deleted(Result<(), StoreError>),
+    Followed(Result<Option<RecordKey>, StoreError>),
+    Deleted(Result<Deleted, StoreError>),
     Listed(Result<Vec<Record>, StoreError>),
 }

@@ -3,7 +3,7 @@ use std::{iter, mem};
 use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error};
-use crate::id::SessionId;
+use crate::id::{PresentedIds, SessionId};
 use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
 use crate::time::Time;
 
@@ -16,6 +16,8 @@ use super::outgoing::{Aside, Outgoing, advance};
 pub(in crate::visit) struct Stored {
     pub(in crate::visit) id: SessionId,
     pub(in crate::visit) record: Record,
+    /// Another request has renewed the session, so this id no longer leads to it, and the client has another one.
+    pub(in crate::visit) has_other_id: bool,
 }
 
 pub(super) enum Intent {
@@ -52,6 +54,8 @@ pub(crate) struct State {
     /// In which records are to be written.
     format: RecordFormat,
     pub(super) stored: Option<Stored>,
+    /// What else the request presented. It ends with the session, or when another one starts.
+    pub(super) also_presented: Vec<RecordKey>,
     pub(super) started: Option<Box<Started>>,
     /// The session that a started one has replaced, and its generation.
     replaced: Option<Box<(Stored, u32)>>,
@@ -81,6 +85,7 @@ impl State {
             phase,
             format,
             stored: None,
+            also_presented: Vec::new(),
             started: None,
             replaced: None,
             intent: Intent::Keep,
@@ -163,11 +168,11 @@ impl State {
     /// What a handle tells: its own session as long as that is known, otherwise the present one.
     pub(crate) fn told_to(&self, generation: u32) -> Option<(&SessionId, &Record)> {
         match &self.stored {
-            Some(Stored { id, record }) if self.started.is_some() && generation == self.stored_generation => {
+            Some(Stored { id, record, .. }) if self.started.is_some() && generation == self.stored_generation => {
                 Some((id, record))
             }
             _ => match self.replaced.as_deref() {
-                Some((Stored { id, record }, replaced)) if generation == *replaced => Some((id, record)),
+                Some((Stored { id, record, .. }, replaced)) if generation == *replaced => Some((id, record)),
                 _ => self.id().zip(self.record()),
             },
         }
@@ -205,7 +210,11 @@ impl State {
 
     /// Whether anything would be lost if nothing were saved any more.
     pub(crate) fn is_unsaved(&self) -> bool {
-        let undone = matches!(self.intent, Intent::Renew(_) | Intent::Remove) && self.stored.is_some();
+        let undone = match self.intent {
+            Intent::Renew(_) => self.stored.is_some(),
+            Intent::Remove => self.stored.is_some() || !self.also_presented.is_empty(),
+            _ => false,
+        };
         self.has_changes() || undone
     }
 
@@ -224,7 +233,7 @@ impl State {
     #[inline(always)]
     pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
         self.use_is_noted = !record.is_touch_due(now);
-        self.stored = Some(Stored { id: id.clone(), record });
+        self.stored = Some(Stored { id: id.clone(), record, has_other_id: false });
     }
 
     /// Fails unless the handle of that generation may still be written through.
@@ -280,6 +289,19 @@ impl State {
     pub(crate) fn remove(&mut self) {
         self.intent = Intent::Remove;
         self.drop_changes();
+    }
+
+    /// Ends every session that the request presents, looked up or not.
+    pub(crate) fn end_presented(&mut self, presented: &PresentedIds) {
+        self.present_also(presented);
+        self.remove();
+    }
+
+    /// Notes the presented ids that are not the session's own.
+    pub(super) fn present_also(&mut self, presented: &PresentedIds) {
+        let own = self.stored_key().copied();
+        let keys = presented.iter().map(SessionId::key);
+        self.also_presented = keys.filter(|key| Some(*key) != own).collect();
     }
 
     /// Those on their way too: if they don't arrive, they must not come back, least of all to the
@@ -400,7 +422,7 @@ impl State {
     /// What was sent is what the store has.
     #[inline(always)]
     pub(super) fn saved(&mut self) {
-        let Some(Stored { record, .. }) = &mut self.stored else { return };
+        let Some(Stored { record, has_other_id, .. }) = &mut self.stored else { return };
         let trigger_before = match mem::replace(&mut self.outgoing, Outgoing::Nothing) {
             Outgoing::InPlace(before) => {
                 self.changes.clear();
@@ -409,7 +431,7 @@ impl State {
             Outgoing::Aside(aside) => mem::replace(record, aside.record).cookie_trigger(),
             Outgoing::Nothing | Outgoing::Started => return,
         };
-        if record.cookie_trigger() != trigger_before {
+        if record.cookie_trigger() != trigger_before && !*has_other_id {
             self.tell = Tell::Issue;
         }
         if let Some(started) = &mut self.started {
@@ -433,6 +455,22 @@ impl State {
         check_size(&merged.constants, &merged.attributes, last.unwrap_or_default())
     }
 
+    /// Another request has renewed the session. Its changes are applied to it, and its client gets no cookie: it has
+    /// one from the other request, or gets it.
+    pub(super) fn moved(&mut self, record: Record) -> Result<(), AttributeError> {
+        if let Some(Stored { record: Record { key, .. }, has_other_id, .. }) = &mut self.stored {
+            *has_other_id = true;
+            if let Some(started) = &mut self.started {
+                started.kept_has_moved(key, record.key);
+            }
+        }
+        if matches!(self.intent, Intent::Renew(_)) {
+            self.intent = Intent::Keep;
+        }
+        self.tell = Tell::Nothing;
+        self.reloaded(record)
+    }
+
     /// What was sent, a started or renewed session, is in the store. Whether it was a started one.
     ///
     /// What an application asked for meanwhile is still to be done, but what was sent can't be discarded any more.
@@ -454,7 +492,7 @@ impl State {
         if is_wanted {
             self.intent = Intent::Keep;
         }
-        let before = self.stored.replace(Stored { id, record });
+        let before = self.stored.replace(Stored { id, record, has_other_id: false });
         if was_started {
             if !matches!(self.intent, Intent::Start) {
                 self.started = None;

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
 use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, sample, touch_interval_ms};
-use crate::store::{Created, Renewed, Saved};
+use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
@@ -107,7 +107,7 @@ fn done(state: &mut State, step: &Step) {
         Step::Save { .. } => Answer::Saved(Ok(Saved::Done)),
         Step::Create => Answer::Created(Ok(Created::Done)),
         Step::Renew { .. } => Answer::Renewed(Ok(Renewed::Done)),
-        Step::Delete(_) => Answer::Deleted(Ok(())),
+        Step::Delete(_) => Answer::Deleted(Ok(Deleted::Done)),
         other => panic!("{other:?} is no write"),
     };
     answer(state, answered).expect("it was done");
@@ -288,7 +288,7 @@ fn starting_over_a_session_replaces_it_in_one_step() {
     set(&mut state, "Forgotten", 1);
     let new = start(&mut state);
     let renew = step(&mut state, &old);
-    assert_eq!(renew, Step::Renew { old: old.key, expected: old.version });
+    assert_eq!(renew, Step::Renew { old: old.key, expected: old.version, moved_until: None });
     let record = state.outgoing();
     assert_eq!((record.key, record.version), (new.key, Version::first(MARK)));
     assert_eq!(value(&record.attributes, "Forgotten"), None);
@@ -410,7 +410,7 @@ fn renewing_keeps_the_data_and_takes_the_changes_along() {
     set(&mut state, "After", 1);
     assert_eq!(state.told_to(0).map(|(id, _)| id), Some(&new_id));
     let renew = step(&mut state, &old);
-    assert_eq!(renew, Step::Renew { old: old.key, expected: old.version });
+    assert_eq!(renew, Step::Renew { old: old.key, expected: old.version, moved_until: None });
     let record = state.outgoing();
     assert_eq!((record.key, record.created), (new_id.key(), old.created));
     assert_eq!((value(&record.attributes, "Before"), value(&record.attributes, "After")), (Some(1), Some(1)));
@@ -674,7 +674,7 @@ fn a_login_beyond_the_limit_ends_the_oldest_sessions_one_by_one() {
     state.answered(&mut operation, Answer::Listed(Ok(listed))).unwrap();
     for other in &others {
         assert_eq!(state.next(&mut operation, &now), Step::Delete(other.key));
-        state.answered(&mut operation, Answer::Deleted(Ok(()))).unwrap();
+        state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
     }
     assert_eq!(state.next(&mut operation, &now), Step::Done);
     assert!(state.is_present());
