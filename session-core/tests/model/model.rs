@@ -27,6 +27,8 @@ struct Session {
 #[derive(Clone, Default)]
 struct Request {
     found: Option<(RecordKey, Session)>,
+    /// The id that was presented and has no session.
+    unknown: Option<RecordKey>,
     /// No touch was due when it was found.
     use_is_noted: bool,
     started: Option<(RecordKey, Session)>,
@@ -120,7 +122,8 @@ impl Model {
     pub fn open(&mut self, request: usize, key: &RecordKey, now: Time) {
         let found = self.live(key, now).map(|session| (*key, session.clone()));
         let use_is_noted = found.as_ref().is_none_or(|(_, session)| !session.touch_is_due(now));
-        self.requests[request] = Request { found, use_is_noted, ..Request::default() };
+        let unknown = found.is_none().then_some(*key);
+        self.requests[request] = Request { found, unknown, use_is_noted, ..Request::default() };
     }
 
     pub fn start(&mut self, request: usize, key: RecordKey, values: Values, now: Time) {
@@ -187,10 +190,26 @@ impl Model {
 
     pub fn save(&mut self, request: usize, now: Time) -> Option<()> {
         let Request { started, .. } = &self.requests[request];
-        if started.is_some() || !self.requests[request].has_changes() {
+        if started.is_some() {
             return Some(());
         }
-        self.write(request, now, |_| ())
+        if self.requests[request].has_changes() {
+            return self.write(request, now, |_| ());
+        }
+        // Whoever saves nothing finds out whether the session is still there.
+        let (key, _) = self.requests[request].found.clone()?;
+        if self.live(&key, now).is_none() {
+            self.lose(request);
+            return None;
+        }
+        Some(())
+    }
+
+    fn lose(&mut self, request: usize) {
+        let request = &mut self.requests[request];
+        request.drop_changes();
+        request.renew = None;
+        request.gone = true;
     }
 
     /// Applies the changes and an edit to what is stored now; none if that is gone.
@@ -198,10 +217,7 @@ impl Model {
         let mut changes = self.requests[request].clone();
         let (key, _) = changes.found?;
         let Some(session) = self.live(&key, now) else {
-            let request = &mut self.requests[request];
-            request.drop_changes();
-            request.renew = None;
-            request.gone = true;
+            self.lose(request);
             return None;
         };
         changes.found = None;
@@ -227,6 +243,8 @@ impl Model {
         if let Some((key, mut session)) = request.started.take() {
             request.apply(&mut session);
             session.accessed = session.accessed.max(now);
+            // It ends, whatever it names.
+            request.unknown.map(|key| self.sessions.remove(&key));
             // One that had expired is left to the purge.
             if let Some((old, _)) = &request.found
                 && (request.remove || self.live(old, now).is_some())

@@ -339,8 +339,7 @@ impl State {
             return self.is_gone();
         }
         operation.loading = self.stored_key().map_or(Loading::Nothing, |key| Loading::Note(*key));
-        operation.conflicts += 1;
-        self.check_conflicts(operation)
+        Ok(())
     }
 
     fn followed(
@@ -354,8 +353,7 @@ impl State {
             Ok(None) => self.is_gone(),
             Ok(Some(to)) => {
                 operation.loading = Loading::Followed(to);
-                operation.conflicts += 1;
-                self.check_conflicts(operation)
+                operation.follow()
             }
         }
     }
@@ -421,8 +419,7 @@ impl State {
             Err(error) => Err(self.failed(error)),
             Ok(Deleted::Moved(to)) => {
                 operation.ending = Some(to);
-                operation.conflicts += 1;
-                self.check_conflicts(operation)
+                operation.follow()
             }
             Ok(deleted) => {
                 let found_at = operation.ending.take();

@@ -1,10 +1,14 @@
 use std::collections::VecDeque;
 
-use crate::error::{RandomError, StoreError};
+use crate::error::{Error, RandomError, StoreError};
 use crate::id::{PresentedIds, SessionId};
 use crate::record::{Attribute, PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::Time;
+
+/// The largest number of moved notes that are followed. Following takes fewer calls of the store than renewing, so whoever
+/// renews as fast as possible is overtaken long before.
+const MAX_NOTES: u32 = 1000;
 
 /// What a visit wants from the store, and how far it has come. The last step is [`Step::Done`].
 pub(in crate::visit) struct Operation<'a> {
@@ -13,8 +17,10 @@ pub(in crate::visit) struct Operation<'a> {
     pub(super) looked_up: usize,
     /// What the record that is being loaded is for.
     pub(super) loading: Loading<'a>,
-    /// How often another writer was faster, or a moved note was followed.
+    /// How often another writer was faster.
     pub(super) conflicts: u32,
+    /// How many moved notes were followed.
+    notes: u32,
     /// The key under which the session was found that is to end, if it has moved there.
     pub(super) ending: Option<RecordKey>,
     /// The number of generated ids that were taken.
@@ -89,6 +95,7 @@ impl<'a> Operation<'a> {
             looked_up: 0,
             loading: Loading::Nothing,
             conflicts: 0,
+            notes: 0,
             ending: None,
             taken_ids: 0,
             needs_id: false,
@@ -100,6 +107,12 @@ impl<'a> Operation<'a> {
             excess: None,
             now: Time::MAX,
         }
+    }
+
+    /// Counts a moved note that is followed. Fails if there are too many: somebody renews the session all the time.
+    pub(super) fn follow(&mut self) -> Result<(), Error> {
+        self.notes += 1;
+        if self.notes < MAX_NOTES { Ok(()) } else { Err(Error::Conflict { attempts: self.notes }) }
     }
 
     /// Takes the update that was computed.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::id::SessionId;
+use crate::id::{PresentedIds, SessionId};
 use crate::random::{RandomSource, SystemRandom};
 use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, sample, touch_interval_ms};
 use crate::store::{Created, Deleted, Renewed, Saved};
@@ -9,6 +9,7 @@ use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
 use super::super::started::Started;
+use super::notice::Notice;
 use super::operation::{Answer, Loading, Moment, Operation, Step};
 use super::state::{Phase, State, Tell};
 
@@ -121,6 +122,14 @@ fn conflict(state: &mut State, stored: Option<Record>) -> Result<(), Error> {
     state.answered(&mut operation, Answer::Loaded(Ok(stored)))
 }
 
+/// The store does not have the record, and there is no note of where it went.
+fn gone(state: &mut State, operation: &mut Operation<'_>, missing: Answer) -> Result<(), Error> {
+    let key = *state.stored_key().expect("it was loaded");
+    state.answered(operation, missing).expect("the note is read first");
+    assert_eq!(state.next(operation, &moment(Time::MAX)), Step::Follow(key));
+    state.answered(operation, Answer::Followed(Ok(None)))
+}
+
 #[track_caller]
 fn assert_nothing(step: Step) {
     assert_eq!(step, Step::Done);
@@ -150,7 +159,6 @@ fn reading_needs_a_touch_once_it_is_due() {
     assert_nothing(step_at(&mut state, due));
     state.found(&id(), record.clone(), due);
     assert_eq!(step_at(&mut state, due), Step::Touch(record.key));
-    assert_nothing(state.next(&mut Operation::save_changes(), &moment(due)));
     let mut operation = Operation::commit(None);
     assert_eq!(state.next(&mut operation, &moment(due)), Step::Touch(record.key));
     state.answered(&mut operation, Answer::Touched(Ok(()))).unwrap();
@@ -163,7 +171,25 @@ fn reading_needs_a_touch_once_it_is_due() {
 fn without_a_request_every_save_may_note_the_use() {
     let (mut state, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
-    assert_eq!(state.next(&mut Operation::save_all(None), &moment(due)), Step::Touch(record.key));
+    let (mut operation, now) = (Operation::save_all(None), moment(due));
+    assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(record.clone())))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Touch(record.key));
+}
+
+#[test]
+fn saving_without_changes_finds_out_whether_the_session_is_there() {
+    for make in [Operation::save_changes, || Operation::save_all(None)] {
+        let (mut state, record) = opened();
+        let (mut operation, now) = (make(), moment(record.accessed));
+        assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
+        state.answered(&mut operation, Answer::Loaded(Ok(Some(record.clone())))).unwrap();
+        assert_nothing(state.next(&mut operation, &now));
+
+        let (mut operation, now) = (make(), moment(record.accessed));
+        assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
+        assert!(matches!(gone(&mut state, &mut operation, Answer::Loaded(Ok(None))), Err(Error::Gone)));
+    }
 }
 
 #[test]
@@ -323,7 +349,8 @@ fn what_was_kept_goes_with_the_session_that_it_came_from() {
     let (mut state, old) = opened();
     start_keeping(&mut state, &old, &[("Own", 1)]);
     step(&mut state, &old);
-    answer(&mut state, Answer::Renewed(Ok(Renewed::Missing))).expect("the login goes on");
+    let missing = Answer::Renewed(Ok(Renewed::Missing));
+    gone(&mut state, &mut Operation::commit(None), missing).expect("the login goes on");
     assert_eq!(step(&mut state, &old), Step::Create);
     let record = state.outgoing();
     assert_eq!((value(&record.attributes, "Own"), value(&record.attributes, "Count")), (Some(1), None));
@@ -334,7 +361,9 @@ fn what_a_new_session_was_given_stays_though_the_kept_one_had_the_same() {
     let (mut state, old) = opened();
     let count = value(&old.attributes, "Count").expect("it has one") as i32;
     start_keeping(&mut state, &old, &[("Count", count)]);
-    conflict(&mut state, None).expect("the login goes on");
+    step(&mut state, &old);
+    let missing = Answer::Renewed(Ok(Renewed::Missing));
+    gone(&mut state, &mut Operation::commit(None), missing).expect("the login goes on");
     assert_eq!(step(&mut state, &old), Step::Create);
     let record = state.outgoing();
     assert_eq!(value(&record.attributes, "Count"), Some(i64::from(count)));
@@ -410,7 +439,8 @@ fn renewing_keeps_the_data_and_takes_the_changes_along() {
     set(&mut state, "After", 1);
     assert_eq!(state.told_to(0).map(|(id, _)| id), Some(&new_id));
     let renew = step(&mut state, &old);
-    assert_eq!(renew, Step::Renew { old: old.key, expected: old.version, moved_until: None });
+    let moved_until = Some(old.accessed.saturating_add(Duration::from_secs(60)));
+    assert_eq!(renew, Step::Renew { old: old.key, expected: old.version, moved_until });
     let record = state.outgoing();
     assert_eq!((record.key, record.created), (new_id.key(), old.created));
     assert_eq!((value(&record.attributes, "Before"), value(&record.attributes, "After")), (Some(1), Some(1)));
@@ -423,7 +453,7 @@ fn renewing_keeps_the_data_and_takes_the_changes_along() {
 fn saving_before_a_renewal_saves_the_changes_only() {
     let (mut state, old) = opened();
     state.renew(id());
-    assert_nothing(saving_step(&mut state, &old));
+    assert_eq!(saving_step(&mut state, &old), Step::Load(old.key));
     set(&mut state, "Color", 1);
     let save = saving_step(&mut state, &old);
     assert_eq!((&save, state.outgoing().key), (&Step::Save { expected: old.version }, old.key));
@@ -482,7 +512,8 @@ fn a_lost_session_is_left_alone() {
     let (mut state, record) = opened();
     state.change(|changes| changes.persistent = Some(!record.persistent));
     saved_record(&mut state, &record);
-    assert!(matches!(answer(&mut state, Answer::Saved(Ok(Saved::Missing))), Err(Error::Gone)));
+    let missing = Answer::Saved(Ok(Saved::Missing));
+    assert!(matches!(gone(&mut state, &mut Operation::commit(None), missing), Err(Error::Gone)));
     assert!(!state.is_present() && !state.is_unsaved());
     assert_nothing(step(&mut state, &record));
     assert_eq!(state.take_tell(), Tell::Nothing);
@@ -676,8 +707,205 @@ fn a_login_beyond_the_limit_ends_the_oldest_sessions_one_by_one() {
         assert_eq!(state.next(&mut operation, &now), Step::Delete(other.key));
         state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
     }
+    // Others may have signed in meanwhile.
+    assert!(matches!(state.next(&mut operation, &now), Step::ListOf(_)));
+    state.answered(&mut operation, Answer::Listed(Ok(vec![record.clone()]))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Done);
     assert!(state.is_present());
+}
+
+#[test]
+fn a_session_beyond_the_limit_that_is_renewed_meanwhile_ends_where_it_went() {
+    let (mut state, record) = started();
+    let (mut operation, now) = (Operation::commit(Some(1)), moment(record.accessed));
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::Created(Ok(Created::Done))).unwrap();
+    let created = record.created.saturating_sub(Duration::from_secs(20));
+    let (old, new_key) = (Record { created, ..record_of(&id()) }, id().key());
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::Listed(Ok(vec![old.clone(), record.clone()]))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(old.key));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Moved(new_key)))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(new_key));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
+    assert!(matches!(state.next(&mut operation, &now), Step::ListOf(_)));
+    assert!(state.is_present());
+}
+
+#[test]
+fn a_login_that_newer_ones_leave_no_room_for_ends_itself() {
+    let (mut state, record) = started();
+    let (mut operation, now) = (Operation::commit(Some(1)), moment(record.accessed));
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::Created(Ok(Created::Done))).unwrap();
+    state.next(&mut operation, &now);
+    let created = record.created.saturating_add(Duration::from_millis(1));
+    let newer = Record { created, ..record_of(&id()) };
+    state.answered(&mut operation, Answer::Listed(Ok(vec![newer, record.clone()]))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(record.key));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert!(!state.is_present());
+    assert_eq!(state.take_tell(), Tell::Nothing);
+}
+
+/// A session that another request has renewed, as this one finds out by an answer.
+fn renewed_elsewhere(state: &mut State, operation: &mut Operation<'_>, missing: Answer) -> Record {
+    let old = state.stored().expect("it was loaded").record.clone();
+    let new = Record { key: id().key(), version: old.version.next(99), ..old.clone() };
+    let now = moment(old.accessed);
+    state.answered(operation, missing).expect("the note is read first");
+    assert_eq!(state.next(operation, &now), Step::Follow(old.key));
+    state.answered(operation, Answer::Followed(Ok(Some(new.key)))).unwrap();
+    assert_eq!(state.next(operation, &now), Step::Load(new.key));
+    state.answered(operation, Answer::Loaded(Ok(Some(new.clone())))).unwrap();
+    new
+}
+
+#[test]
+fn changes_follow_a_plain_renewal_and_set_no_cookie() {
+    let (mut state, record) = changed();
+    let (mut operation, now) = (Operation::commit(None), moment(record.accessed));
+    assert_eq!(state.next(&mut operation, &now), Step::Save { expected: record.version });
+    let new = renewed_elsewhere(&mut state, &mut operation, Answer::Saved(Ok(Saved::Missing)));
+    assert_eq!(state.next(&mut operation, &now), Step::Save { expected: new.version });
+    let sent = state.outgoing();
+    assert_eq!((sent.key, value(&sent.attributes, "Color")), (new.key, Some(1)));
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert_eq!(state.take_tell(), Tell::Nothing);
+}
+
+#[test]
+fn of_two_renewals_at_once_the_later_one_only_brings_its_changes() {
+    let (mut state, record) = opened();
+    set(&mut state, "Color", 1);
+    state.renew(id());
+    let (mut operation, now) = (Operation::commit(None), moment(record.accessed));
+    assert!(matches!(state.next(&mut operation, &now), Step::Renew { .. }));
+    let new = renewed_elsewhere(&mut state, &mut operation, Answer::Renewed(Ok(Renewed::Missing)));
+    assert_eq!(state.next(&mut operation, &now), Step::Save { expected: new.version });
+    assert_eq!(state.outgoing().key, new.key);
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert_eq!(state.take_tell(), Tell::Nothing);
+}
+
+#[test]
+fn a_login_replaces_the_session_under_its_new_id_and_keeps_what_is_there() {
+    let (mut state, old) = opened();
+    let new = start_keeping(&mut state, &old, &[("Own", 1)]);
+    let (mut operation, now) = (Operation::commit(None), moment(old.accessed));
+    assert!(matches!(state.next(&mut operation, &now), Step::Renew { .. }));
+    let moved = renewed_elsewhere(&mut state, &mut operation, Answer::Renewed(Ok(Renewed::Missing)));
+    let renew = Step::Renew { old: moved.key, expected: moved.version, moved_until: None };
+    assert_eq!(state.next(&mut operation, &now), renew);
+    let sent = state.outgoing();
+    assert_eq!((sent.key, value(&sent.attributes, "Own")), (new.key, Some(1)));
+    assert_eq!(value(&sent.attributes, "Count"), value(&old.attributes, "Count"));
+}
+
+#[test]
+fn a_note_that_leads_to_somebody_elses_session_is_not_followed() {
+    for change in [
+        |record: &mut Record| record.principal = Some("eve".into()),
+        |record: &mut Record| {
+            record.created = record.created.saturating_add(Duration::from_secs(1));
+        },
+    ] {
+        let (mut state, record) = changed();
+        let (mut operation, now) = (Operation::commit(None), moment(record.accessed));
+        state.next(&mut operation, &now);
+        state.answered(&mut operation, Answer::Saved(Ok(Saved::Missing))).unwrap();
+        state.next(&mut operation, &now);
+        let mut other = record_of(&id());
+        (other.principal, other.created) = (record.principal.clone(), record.created);
+        change(&mut other);
+        state.answered(&mut operation, Answer::Followed(Ok(Some(other.key)))).unwrap();
+        assert_eq!(state.next(&mut operation, &now), Step::Load(other.key));
+        let followed = state.answered(&mut operation, Answer::Loaded(Ok(Some(other))));
+        assert!(matches!(followed, Err(Error::Gone)));
+    }
+}
+
+#[test]
+fn an_anonymous_session_leaves_no_note_and_follows_none() {
+    let (mut state, mut record) = opened();
+    record.principal = None;
+    state.found(&id(), record.clone(), record.accessed);
+    state.renew(id());
+    assert!(matches!(step(&mut state, &record), Step::Renew { moved_until: None, .. }));
+    assert!(matches!(answer(&mut state, Answer::Renewed(Ok(Renewed::Missing))), Err(Error::Gone)));
+}
+
+fn presented(ids: &[&SessionId]) -> PresentedIds {
+    let mut presented = PresentedIds::default();
+    ids.iter().for_each(|id| presented.push(id.as_str()));
+    presented
+}
+
+#[test]
+fn a_logout_ends_all_that_was_presented_wherever_it_went() {
+    let (first, second, new_key) = (id(), id(), id().key());
+    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    state.end_presented(&presented(&[&first, &second]));
+    assert!(!state.is_present() && !state.is_settled() && state.is_unsaved());
+    let (mut operation, now) = (Operation::commit(None), moment(Time::MAX));
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(first.key()));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Missing))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(second.key()));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Moved(new_key)))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(new_key));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert_eq!(state.take_tell(), Tell::Forget);
+    assert!(matches!(state.take_notices()[..], [Notice::Ended { key }] if key == new_key));
+}
+
+#[test]
+fn a_logout_of_strangers_tells_nothing() {
+    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    state.end_presented(&PresentedIds::default());
+    assert_nothing(step_at(&mut state, Time::MAX));
+    state.end_presented(&presented(&[&id()]));
+    let (mut operation, now) = (Operation::commit(None), moment(Time::MAX));
+    assert!(matches!(state.next(&mut operation, &now), Step::Delete(_)));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Missing))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert_eq!(state.take_tell(), Tell::Nothing);
+}
+
+/// A visit that has found the session of the second of two ids.
+fn opened_by_the_second() -> (State, SessionId, Record) {
+    let (first, second) = (id(), id());
+    let (mut state, record, presented) =
+        (State::new(Phase::Request, RecordFormat::V1), record_of(&second), presented(&[&first, &second]));
+    let (mut operation, now) = (Operation::open(&presented), moment(record.accessed));
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::Loaded(Ok(None))).unwrap();
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(record.clone())))).unwrap();
+    (state, first, record)
+}
+
+#[test]
+fn a_removal_and_a_login_end_the_other_ids_that_were_presented() {
+    let (mut state, first, record) = opened_by_the_second();
+    state.remove();
+    let (mut operation, now) = (Operation::commit(None), moment(record.accessed));
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(first.key()));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Missing))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(record.key));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert_eq!(state.take_tell(), Tell::Forget);
+
+    let (mut state, first, record) = opened_by_the_second();
+    start(&mut state);
+    let (mut operation, now) = (Operation::commit(None), moment(record.accessed));
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(first.key()));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
+    assert!(matches!(state.next(&mut operation, &now), Step::Renew { old, .. } if old == record.key));
 }
 
 #[test]
