@@ -58,6 +58,13 @@ pub enum Event<'a> {
         /// The number of evicted sessions.
         count: u64,
     },
+    /// What a request changed was dropped, because its session had ended when it was to be saved: it was removed or
+    /// replaced by a login, or it expired.
+    #[non_exhaustive]
+    LostChanges {
+        /// The handle of the session, which no longer works.
+        handle: &'a RecordKey,
+    },
     /// No id that a client presented has a session: each is malformed, unknown, expired or ended.
     RejectedId,
 }
@@ -132,6 +139,8 @@ pub struct Counters {
     pub evicted: u64,
     /// Requests that presented ids, none of which has a session.
     pub rejected_ids: u64,
+    /// Requests whose changes were dropped because their session had ended.
+    pub lost_changes: u64,
     /// Attempts to save that failed because another writer was faster. Each was repeated.
     pub conflicts: u64,
     /// Operations of the store that failed, after all their attempts.
@@ -146,6 +155,7 @@ struct Tally {
     expired: AtomicU64,
     evicted: AtomicU64,
     rejected_ids: AtomicU64,
+    lost_changes: AtomicU64,
     conflicts: AtomicU64,
     store_errors: AtomicU64,
 }
@@ -171,6 +181,7 @@ impl Events {
             Event::EndedAll { count, .. } => (&tally.ended, count),
             Event::Expired { count } => (&tally.expired, count),
             Event::Evicted { count } => (&tally.evicted, count),
+            Event::LostChanges { .. } => (&tally.lost_changes, 1),
             Event::RejectedId => (&tally.rejected_ids, 1),
         };
         counter.fetch_add(count, Ordering::Relaxed);
@@ -202,6 +213,7 @@ impl Events {
             expired: read(&tally.expired),
             evicted: read(&tally.evicted),
             rejected_ids: read(&tally.rejected_ids),
+            lost_changes: read(&tally.lost_changes),
             conflicts: read(&tally.conflicts),
             store_errors: read(&tally.store_errors),
         }
@@ -218,6 +230,9 @@ fn log(event: Event<'_>) {
         Event::EndedAll { count, .. } => tracing::debug!(count, "sessions of a principal ended"),
         Event::Expired { count } => tracing::debug!(count, "expired sessions purged"),
         Event::Evicted { count } => tracing::info!(count, "sessions evicted from a full store"),
+        Event::LostChanges { handle } => {
+            tracing::warn!(session = %handle.fingerprint(), "changes were dropped because the session has ended");
+        }
         Event::RejectedId => tracing::debug!("rejected a session id that is malformed or unknown"),
     }
 }

@@ -100,6 +100,16 @@ impl Record {
         unnoted > 0 && (unnoted >= LONGEST_TOUCH_INTERVAL_MS || unnoted * 30 >= millis(self.idle_timeout))
     }
 
+    /// Whether a touch is due, if the last one was at `touched`.
+    pub(crate) fn is_touch_due_since(&self, touched: Time, now: Time) -> bool {
+        Record { accessed: self.accessed.max(touched), ..self.clone() }.is_touch_due(now)
+    }
+
+    /// See [`touch_interval_ms`].
+    pub(crate) fn touch_interval(&self) -> Duration {
+        Duration::from_millis(touch_interval_ms(millis(self.idle_timeout)).unsigned_abs())
+    }
+
     /// When this value changes, the client is sent its cookie again: the idle timeout of a persistent session.
     pub(crate) fn cookie_trigger(&self) -> Option<Duration> {
         cookie_trigger(self.persistent, self.idle_timeout)

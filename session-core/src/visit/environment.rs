@@ -94,6 +94,7 @@ impl Environment {
                 tracing::warn!(%session, "a session needs a later release of this library: it is left alone, and its visitor has none here");
             }
             Notice::Conflict => self.events.count_conflict(),
+            Notice::LostChanges { key } => self.events.emit(Event::LostChanges { handle: key }),
             Notice::StoreFailed => self.events.count_store_error(),
             Notice::TouchFailed { key, error } => {
                 let session = key.fingerprint();

@@ -16,6 +16,7 @@ mod open;
 mod started;
 mod state;
 mod update;
+mod using;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod visit;
 

@@ -24,6 +24,10 @@ pub(crate) enum Notice {
         key: RecordKey,
     },
     Conflict,
+    /// Changes were dropped, because the session had ended when they were to be saved.
+    LostChanges {
+        key: RecordKey,
+    },
     StoreFailed,
     /// A touch failed. That is no reason to fail the request.
     TouchFailed {
