@@ -116,6 +116,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod end_session;
 mod error;
 mod extract;
 mod http_headers;
@@ -129,6 +130,7 @@ pub mod store;
 pub mod transport;
 
 // What this crate adds: extractors, the layer and its settings.
+pub use end_session::EndSession;
 pub use error::{NoSession, SessionError};
 pub use extract::{MaybeSession, Session};
 pub use layer::{SessionLayer, SessionLayerBuilder};
