@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error};
 use crate::id::SessionId;
-use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
+use crate::record::{Attribute, Audience, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
 use crate::time::Time;
 
 use super::super::changes::Changes;
@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     /// In which records are to be written.
     format: RecordFormat,
+    /// Whose sessions this visit may open.
+    pub(super) audience: Audience,
     pub(super) stored: Option<Stored>,
     pub(super) started: Option<Box<Started>>,
     /// The session that a started one has replaced, and its generation.
@@ -76,10 +78,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase, format: RecordFormat) -> Self {
+    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience) -> Self {
         State {
             phase,
             format,
+            audience,
             stored: None,
             started: None,
             replaced: None,
