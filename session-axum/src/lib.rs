@@ -150,9 +150,11 @@ pub use session_core::{AttrKey, AttrName, Attributes, Name, NewSession, WriteNam
 pub use session_core::{AttributeError, ConfigError, StoreError};
 
 // Sessions without a request, and who is told of them.
+pub use session_core::{
+    Audience, IntoSessionManager, Record, RecordFormat, RecordKey, SessionManager, SessionManagerBuilder,
+};
 pub use session_core::{Clock, ManualClock, SystemClock, Time};
 pub use session_core::{Counters, Event, Observer};
-pub use session_core::{IntoSessionManager, Record, RecordFormat, RecordKey, SessionManager, SessionManagerBuilder};
 
 // Where sessions are kept.
 #[cfg(feature = "encryption")]

@@ -1,11 +1,12 @@
 //! What has happened to sessions: events for observers, counters, and the log.
 //!
-//! This room may know handles of records. It may not know who reports an event.
+//! This room may know handles of records, and how often something is to be logged. It may not know who reports an event.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::record::RecordKey;
+use crate::time::LogThrottle;
 
 /// Something that has happened to a session. An [`Observer`] is called with each event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub enum Event<'a> {
         /// The handle of the session, which no longer works.
         handle: &'a RecordKey,
     },
-    /// No id that a client presented has a session: each is malformed, unknown, expired or ended.
+    /// No id that a client presented has a session: each is malformed, unknown, expired, ended or of another audience.
     RejectedId,
 }
 
@@ -141,6 +142,9 @@ pub struct Counters {
     pub rejected_ids: u64,
     /// Requests whose changes were dropped because their session had ended.
     pub lost_changes: u64,
+    /// Ids that were presented and belong to another audience: see
+    /// [`audience`](crate::manager::SessionManagerBuilder::audience).
+    pub other_audiences: u64,
     /// Attempts to save that failed because another writer was faster. Each was repeated.
     pub conflicts: u64,
     /// Operations of the store that failed, after all their attempts.
@@ -156,6 +160,7 @@ struct Tally {
     evicted: AtomicU64,
     rejected_ids: AtomicU64,
     lost_changes: AtomicU64,
+    other_audiences: AtomicU64,
     conflicts: AtomicU64,
     store_errors: AtomicU64,
 }
@@ -165,11 +170,12 @@ struct Tally {
 pub(crate) struct Events {
     tally: Tally,
     observers: Vec<Box<dyn Observer>>,
+    panics: LogThrottle,
 }
 
 impl Events {
     pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
-        Events { tally: Tally::default(), observers }
+        Events { observers, ..Events::default() }
     }
 
     pub(crate) fn emit(&self, event: Event<'_>) {
@@ -187,12 +193,19 @@ impl Events {
         counter.fetch_add(count, Ordering::Relaxed);
         log(event);
         for observer in &self.observers {
-            if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err()
+                && let Some(times) = self.panics.due()
+            {
                 tracing::error!(
+                    times,
                     "an observer of session events panicked; the event is counted, and other observers are called"
                 );
             }
         }
+    }
+
+    pub(crate) fn count_other_audience(&self) {
+        self.tally.other_audiences.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_conflict(&self) {
@@ -214,6 +227,7 @@ impl Events {
             evicted: read(&tally.evicted),
             rejected_ids: read(&tally.rejected_ids),
             lost_changes: read(&tally.lost_changes),
+            other_audiences: read(&tally.other_audiences),
             conflicts: read(&tally.conflicts),
             store_errors: read(&tally.store_errors),
         }

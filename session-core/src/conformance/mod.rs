@@ -46,6 +46,7 @@
 //! [`fast_store_tests!`]: crate::fast_store_tests
 //! [`immediate_store_tests!`]: crate::immediate_store_tests
 
+mod audiences;
 mod deadlines;
 mod ending;
 mod fast;
@@ -60,6 +61,7 @@ mod support;
 mod upgrading;
 mod writing;
 
+pub use audiences::*;
 pub use deadlines::*;
 pub use ending::*;
 pub use fast::*;
@@ -145,6 +147,9 @@ macro_rules! conformance_tests {
             formats_live_side_by_side_and_the_way_back
             extension_of_a_later_release_survives_saves_and_renewals
             session_beyond_this_release_is_refused_and_left_alone
+            // Audiences.
+            session_of_another_audience_opens_nothing_and_is_left_alone
+            audience_survives_saves_and_renewals
             // Principals and lists.
             principal_has_its_live_records_only
             principal_index_follows_creation_renewal_and_removal

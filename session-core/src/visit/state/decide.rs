@@ -204,6 +204,10 @@ impl State {
                 self.notices.push(Notice::BeyondUs { key: record.key });
                 self.loaded(operation, Ok(None))
             }
+            Answer::Loaded(Ok(Some(record))) if record.audience != self.audience => {
+                self.notices.push(Notice::OtherAudience(record.audience));
+                self.loaded(operation, Ok(None))
+            }
             Answer::Loaded(loaded) => self.loaded(operation, loaded),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
+use crate::record::{Attribute, Audience, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
 use crate::time::Time;
 
 use super::super::changes::Changes;
@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     /// In which records are to be written.
     format: RecordFormat,
+    /// Whose sessions this visit may open.
+    pub(super) audience: Audience,
     pub(super) stored: Option<Stored>,
     /// What else the request presented. It ends with the session, or when another one starts.
     pub(super) also_presented: Vec<RecordKey>,
@@ -85,10 +87,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase, format: RecordFormat) -> Self {
+    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience) -> Self {
         State {
             phase,
             format,
+            audience,
             stored: None,
             also_presented: Vec::new(),
             started: None,
