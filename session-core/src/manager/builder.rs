@@ -9,7 +9,7 @@ use crate::record::{Audience, RecordFormat};
 use crate::session::checked_timeout;
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::time::{Clock, SystemClock};
-use crate::visit::{ConflictQueue, Defaults, Environment, Warnings};
+use crate::visit::{ConflictQueue, Defaults, Environment, Renewals, Warnings};
 
 use super::manager::SessionManager;
 
@@ -39,6 +39,7 @@ pub struct SessionManagerBuilder {
     absolute_timeout: Option<Duration>,
     persistent: bool,
     record_format: RecordFormat,
+    renewals: Renewals,
     max_sessions_per_principal: Option<usize>,
     time_limit: Duration,
     attempts: u32,
@@ -74,6 +75,7 @@ impl SessionManagerBuilder {
             absolute_timeout: Some(Duration::from_secs(24 * 60 * 60)),
             persistent: false,
             record_format: RecordFormat::default(),
+            renewals: Renewals::default(),
             max_sessions_per_principal: None,
             time_limit: Duration::from_secs(5),
             attempts: 3,
@@ -155,6 +157,34 @@ impl SessionManagerBuilder {
     /// 5.0 asks for 128 bits); more only make the cookie longer.
     pub fn id_bytes(mut self, bytes: usize) -> Self {
         self.id_bytes = bytes;
+        self
+    }
+
+    /// Gives each session with a principal a new id every so often.
+    ///
+    /// Default: only [`Session::renew_id`](crate::session::Session::renew_id) does. Allowed: at least 1 s. A short time
+    /// bounds what a stolen id is worth, and costs two writes each time; OWASP asks for it where sessions are long.
+    ///
+    /// A response offers the new id. It counts when the client presents it for the first time; until then both ids work,
+    /// so a response that is lost costs nothing. The old id then goes on for the
+    /// [`renewal_grace`](Self::renewal_grace), for requests that were sent before. A session that came by such an id
+    /// can't be renewed, and can't end others.
+    ///
+    /// An id without a session costs one more call of the store.
+    pub fn renew_every(mut self, interval: Duration) -> Self {
+        self.renewals.every = Some(interval);
+        self
+    }
+
+    /// How long an old id goes on after it was replaced, by [`renew_every`](Self::renew_every) or by
+    /// [`Session::renew_id`](crate::session::Session::renew_id), in a session with a principal.
+    ///
+    /// Default: 10 s after `renew_every`, and not at all after `renew_id`. Allowed: at most 60 s. Without it, requests
+    /// that were sent before the new id arrived have no session; with it, a stolen id works that much longer.
+    ///
+    /// An id without a session then costs one more call of the store.
+    pub fn renewal_grace(mut self, grace: Duration) -> Self {
+        self.renewals.grace = Some(grace);
         self
     }
 
@@ -266,6 +296,7 @@ impl SessionManagerBuilder {
                 persistent: self.persistent,
                 record_format: self.record_format,
             },
+            renewals: self.renewals,
             max_sessions_per_principal: self.max_sessions_per_principal,
             events: Events::new(self.observers),
             mark: AtomicU32::new(u32::from_ne_bytes(mark)),
@@ -286,6 +317,14 @@ impl SessionManagerBuilder {
                 "`id_bytes` is {}; it must be from {least} to {most}",
                 self.id_bytes
             )));
+        }
+        if self.renewals.every.is_some_and(|every| every < Duration::from_secs(1)) {
+            return Err(ConfigError::new(
+                "`renew_every` must be at least 1 s; leave it out to renew by `renew_id` only",
+            ));
+        }
+        if self.renewals.grace.is_some_and(|grace| grace > Duration::from_secs(60)) {
+            return Err(ConfigError::new("`renewal_grace` must be at most 60 s"));
         }
         if self.attempts == 0 {
             return Err(ConfigError::new("`attempts` must be at least 1"));

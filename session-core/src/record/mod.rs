@@ -15,6 +15,7 @@ mod key;
 mod principal_key;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod record;
+mod renewal;
 mod sealing;
 mod version;
 
@@ -33,4 +34,5 @@ pub use record::Record;
 #[cfg(test)]
 pub(crate) use record::sample;
 pub(crate) use record::{cookie_trigger, touch_interval_ms};
+pub(crate) use renewal::{Renewal, Standing};
 pub use version::Version;

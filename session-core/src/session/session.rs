@@ -234,6 +234,11 @@ impl Session {
         self.visit.save(self.generation).await
     }
 
+    /// Fails if the client came with an id that was replaced.
+    pub(crate) fn check_current_id(&self, what: &'static str) -> Result<(), Error> {
+        if self.state().is_by_grace() { Err(Error::OldId(what)) } else { Ok(()) }
+    }
+
     /// The visit of this session, for integrations.
     #[doc(hidden)]
     pub fn visit(&self) -> &Visit {
@@ -254,13 +259,16 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::HeadSent`] if the response head was already sent, because the client would not learn the new
-    /// id; [`Error::Gone`] if the session was removed or replaced; [`Error::Random`] if no id could be
-    /// generated.
+    /// id; [`Error::Gone`] if the session was removed or replaced; [`Error::OldId`] if the client came with an id that
+    /// was replaced; [`Error::Random`] if no id could be generated.
     pub fn renew_id(&self) -> Result<(), Error> {
         let id = self.visit.environment().draw_id()?;
         let mut state = self.writable()?;
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("renewed"));
+        }
+        if state.is_by_grace() {
+            return Err(Error::OldId("renewed"));
         }
         state.renew(id);
         Ok(())

@@ -56,7 +56,11 @@ impl Visit {
         // First, so that closing waits for a commit that waits for its turn.
         let _under_way = environment.commits.read().await;
         let _turn = self.turn().await;
-        self.0.state.lock().end_request();
+        {
+            let mut state = self.0.state.lock();
+            offer_new_id(environment, &mut state);
+            state.end_request();
+        }
         let mut operation = Operation::commit(environment.max_sessions_per_principal);
         let driven = drive(self, &mut operation, &mut None).await;
         let mut state = self.0.state.lock();
@@ -115,10 +119,22 @@ fn commit_unlocked(environment: &Environment, state: &mut State) -> Option<Resul
     committed
 }
 
+/// Renews the session if that is due. Without a new id the session keeps the one that it has.
+#[inline]
+fn offer_new_id(environment: &Environment, state: &mut State) {
+    if environment.renewals.every.is_some()
+        && state.is_offer_due(environment.now())
+        && let Ok(id) = environment.draw_id()
+    {
+        state.offer(id);
+    }
+}
+
 fn commit_now(environment: &Environment, state: &mut State) -> Option<Result<Committed, Error>> {
     if state.turn_is_taken {
         return None;
     }
+    offer_new_id(environment, state);
     state.end_request();
     if state.is_settled() {
         return Some(Ok(Committed::Unchanged));

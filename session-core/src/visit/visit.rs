@@ -80,7 +80,8 @@ impl Visit {
 
     pub(crate) fn in_phase(host: Arc<dyn Host>, phase: Phase) -> Self {
         let environment = host.environment();
-        let state = State::new(phase, environment.defaults.record_format, environment.audience.clone());
+        let state =
+            State::new(phase, environment.defaults.record_format, environment.audience.clone(), environment.renewals);
         Visit(StrongArc::new(Shared {
             host,
             state: Mutex::new(state),

@@ -12,6 +12,7 @@ mod immediate;
 mod lifecycle;
 mod principals;
 mod random_source;
+mod renewing;
 mod timeouts;
 
 use std::sync::Arc;

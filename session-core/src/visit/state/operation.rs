@@ -15,6 +15,8 @@ pub(in crate::visit) struct Operation<'a> {
     pub(super) goal: Goal<'a>,
     /// How many of the presented ids were looked up.
     pub(super) looked_up: usize,
+    /// An id without a record, to which notes are followed, as it may have been replaced.
+    pub(super) opening: Option<(&'a SessionId, RecordKey)>,
     /// What the record that is being loaded is for.
     pub(super) loading: Loading<'a>,
     /// How often another writer was faster.
@@ -93,6 +95,7 @@ impl<'a> Operation<'a> {
         Operation {
             goal,
             looked_up: 0,
+            opening: None,
             loading: Loading::Nothing,
             conflicts: 0,
             notes: 0,

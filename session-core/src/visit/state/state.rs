@@ -5,10 +5,13 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, Audience, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
+use crate::record::{
+    Attribute, Audience, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, Renewal, Standing, check_size, read,
+};
 use crate::time::Time;
 
-use super::super::changes::Changes;
+use super::super::changes::{Changes, TakenOffer};
+use super::super::environment::Renewals;
 use super::super::started::{Kept, Started};
 use super::notice::Notice;
 use super::outgoing::{Aside, Outgoing, advance};
@@ -56,6 +59,11 @@ pub(crate) struct State {
     format: RecordFormat,
     /// Whose sessions this visit may open.
     pub(super) audience: Audience,
+    pub(super) renewals: Renewals,
+    /// What the presented id is to the session.
+    pub(super) standing: Standing,
+    /// The new id of a renewal is offered to the client, and counts when the client presents it.
+    pub(super) is_offer: bool,
     pub(super) stored: Option<Stored>,
     /// What else the request presented. It ends with the session, or when another one starts.
     pub(super) also_presented: Vec<RecordKey>,
@@ -87,11 +95,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience) -> Self {
+    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience, renewals: Renewals) -> Self {
         State {
             phase,
             format,
             audience,
+            renewals,
+            standing: Standing::Current,
+            is_offer: false,
             stored: None,
             also_presented: Vec::new(),
             started: None,
@@ -214,6 +225,11 @@ impl State {
         Kept { key, in_flight: self.saving().cloned().unwrap_or_default(), changes: self.changes.clone() }
     }
 
+    /// Whether the application has changed anything that is not saved.
+    pub(super) fn has_edits(&self) -> bool {
+        self.pending().any(Changes::has_edits)
+    }
+
     pub(crate) fn has_changes(&self) -> bool {
         self.pending().any(|changes| !changes.is_empty())
     }
@@ -244,6 +260,27 @@ impl State {
     pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
         self.use_is_noted = !record.is_touch_due(now);
         self.stored = Some(Stored { id: id.clone(), record, has_other_id: false });
+    }
+
+    /// The session was found by an id that is not its newest one, or one that was only offered.
+    pub(super) fn found_by(
+        &mut self,
+        id: &SessionId,
+        presented: RecordKey,
+        standing: Standing,
+        record: Record,
+        now: Time,
+    ) {
+        let has_other_id = record.key != presented;
+        self.found(id, record, now);
+        if let Some(stored) = &mut self.stored {
+            stored.has_other_id = has_other_id;
+        }
+        self.standing = standing;
+        if standing == Standing::Offered {
+            let grace = self.renewals.grace_of_offers();
+            self.changes.taken_offer = Some(Box::new(TakenOffer { presented, at: now, grace }));
+        }
     }
 
     /// Whether the use of the session that was just loaded is to be noted beside the handler. The caller does it, so that
@@ -341,7 +378,29 @@ impl State {
         // A session that was just started has a fresh id.
         if self.started.is_none() {
             self.intent = Intent::Renew(Box::new(id));
+            self.is_offer = false;
         }
+    }
+
+    /// Whether the client is to be offered a new id. Only one of several requests at the same moment gets to it: the
+    /// others find that the session has moved.
+    pub(in crate::visit) fn is_offer_due(&self, now: Time) -> bool {
+        let (Some(every), Some(Stored { record, .. })) = (self.renewals.every, &self.stored) else { return false };
+        self.phase == Phase::Request
+            && matches!(self.intent, Intent::Keep)
+            && record.principal.is_some()
+            && self.standing != Standing::Grace
+            && Renewal::made(record).saturating_add(every) <= now
+    }
+
+    pub(in crate::visit) fn offer(&mut self, id: SessionId) {
+        self.intent = Intent::Renew(Box::new(id));
+        self.is_offer = true;
+    }
+
+    /// Whether the client came with an id that was replaced, and only goes on for a while.
+    pub(crate) fn is_by_grace(&self) -> bool {
+        self.standing == Standing::Grace && self.started.is_none()
     }
 
     pub(crate) fn remove(&mut self) {
@@ -440,10 +499,19 @@ impl State {
     }
 
     /// Moves the record that was just advanced to the id that the session is to have.
-    pub(super) fn advance_to_new_id(&mut self) {
-        if let Intent::Renew(id) = &self.intent {
-            let id = SessionId::clone(id);
-            self.move_aside(Some(id));
+    pub(super) fn advance_to_new_id(&mut self, old: RecordKey, now: Time) {
+        let Intent::Renew(id) = &self.intent else { return };
+        let id = SessionId::clone(id);
+        self.move_aside(Some(id));
+        if let Outgoing::Aside(aside) = &mut self.outgoing {
+            match self.renewals.grace {
+                _ if self.is_offer => Renewal::offer(&mut aside.record, old, now),
+                // Also what was noted while the manager kept old ids.
+                grace if self.renewals.keep_old_ids() || !aside.record.extensions.is_empty() => {
+                    Renewal::replace(&mut aside.record, old, now, grace.unwrap_or_default());
+                }
+                _ => {}
+            }
         }
     }
 
@@ -593,7 +661,7 @@ impl State {
 
     /// The store no longer has the session.
     pub(super) fn lost(&mut self) {
-        self.lost_changes |= self.has_changes();
+        self.lost_changes |= self.has_edits();
         self.abandon();
         self.tell = Tell::Nothing;
     }
