@@ -50,6 +50,11 @@ impl Renewal {
         serde_json::from_value(record.extensions.get(NAME)?.clone()).ok()
     }
 
+    /// Whether the record says which ids count.
+    pub(crate) fn is_noted(record: &Record) -> bool {
+        record.extensions.get(NAME).is_some()
+    }
+
     /// A session that was never renewed has the id of its record.
     fn of(record: &Record) -> Self {
         Renewal::read(record).unwrap_or_else(|| Renewal {

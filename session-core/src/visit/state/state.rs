@@ -507,7 +507,7 @@ impl State {
             match self.renewals.grace {
                 _ if self.is_offer => Renewal::offer(&mut aside.record, old, now),
                 // Also what was noted while the manager kept old ids.
-                grace if self.renewals.keep_old_ids() || !aside.record.extensions.is_empty() => {
+                grace if self.renewals.keep_old_ids() || Renewal::is_noted(&aside.record) => {
                     Renewal::replace(&mut aside.record, old, now, grace.unwrap_or_default());
                 }
                 _ => {}
