@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
@@ -70,6 +70,7 @@ impl SessionLayer {
             allow_http: false,
             transport: None,
             redirect: None,
+            lost_changes: None,
         }
     }
 
@@ -115,6 +116,7 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     allow_http: bool,
     transport: Option<Box<dyn Transport>>,
     redirect: Option<String>,
+    lost_changes: Option<StatusCode>,
 }
 
 impl<S: Store> SessionLayerBuilder<S> {
@@ -160,6 +162,16 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
+    /// The status of a response whose changes to the session were dropped, because the session had ended when they were to
+    /// be saved. Default: the response leaves as the handler made it; the log, [`Event::LostChanges`](crate::Event) and a
+    /// counter tell.
+    ///
+    /// Allowed: 401, or 409 for clients that repeat a request then. What the handler did elsewhere is done all the same.
+    pub fn lost_changes_status(mut self, status: StatusCode) -> Self {
+        self.lost_changes = Some(status);
+        self
+    }
+
     /// Builds the layer.
     ///
     /// # Errors
@@ -168,6 +180,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// says what to write instead.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
         let redirect = self.redirect.map(redirect_location).transpose()?;
+        let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
                 return Err(ConfigError::new("`transport` and `cookie` can't both be given; leave one of them out"));
@@ -184,7 +197,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         };
         let vary = transport.request_header().into();
         let manager = S::build(self.sessions, without_prefix(transport.name()))?;
-        Ok(SessionLayer { settings: Arc::new(Settings { manager, transport, vary, redirect }) })
+        Ok(SessionLayer { settings: Arc::new(Settings { manager, transport, vary, redirect, lost_changes }) })
     }
 }
 
@@ -205,6 +218,13 @@ fn redirect_location(location: String) -> Result<HeaderValue, ConfigError> {
     HeaderValue::from_str(&location).ok().filter(|_| is_absolute).ok_or_else(|| {
         ConfigError::new(format!("`redirect_to` can't be {location:?}; give a path such as `/login`, in ASCII"))
     })
+}
+
+fn status_of_lost_changes(status: StatusCode) -> Result<StatusCode, ConfigError> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::CONFLICT => Ok(status),
+        other => Err(ConfigError::new(format!("`lost_changes_status` can't be {}; give 401 or 409", other.as_u16()))),
+    }
 }
 
 impl<S: IntoSessionManager> fmt::Debug for SessionLayerBuilder<S> {
@@ -252,6 +272,14 @@ mod tests {
     fn a_redirect_that_is_no_header_value_is_refused() {
         for location in ["", "login", "/login\r\nSet-Cookie: a=b", "/login\n"] {
             assert!(refusal(builder().redirect_to(location)).contains("`redirect_to`"), "{location:?}");
+        }
+    }
+
+    #[test]
+    fn lost_changes_are_told_by_401_or_409() {
+        for (status, is_allowed) in [(401, true), (409, true), (200, false), (500, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(builder().lost_changes_status(status).build().is_ok(), is_allowed, "{status}");
         }
     }
 

@@ -208,7 +208,12 @@ fn commit(slot: &mut Slot, response: &mut Response<Body>, context: &mut Context<
 #[inline(always)]
 fn settle(slot: &Slot, outcome: Outcome, response: &mut Response<Body>) {
     match outcome {
-        Ok(ref committed) => slot.tell(response.headers_mut(), committed),
+        Ok(ref committed) => {
+            if matches!(committed, Committed::Unchanged) {
+                slot.tell_of_lost_changes(response);
+            }
+            slot.tell(response.headers_mut(), committed);
+        }
         Err(error) => *response = slot.failed(error),
     }
 }

@@ -1,4 +1,4 @@
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
@@ -10,6 +10,8 @@ pub(crate) struct Settings {
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) vary: HeaderValue,
     pub(crate) redirect: Option<HeaderValue>,
+    /// The status of a response whose changes were dropped.
+    pub(crate) lost_changes: Option<StatusCode>,
 }
 
 impl Host for Settings {

@@ -89,6 +89,15 @@ impl Slot {
         outgoing.mark_secret();
     }
 
+    /// Replaces the response, if the application wants that, where changes were dropped because the session has ended.
+    pub(crate) fn tell_of_lost_changes(&self, response: &mut Response) {
+        if let Some(status) = self.settings().lost_changes
+            && self.visit.has_lost_changes()
+        {
+            *response = (status, "Your session has ended, and your changes were not saved.").into_response();
+        }
+    }
+
     /// The response to a request whose changes could not be saved.
     pub(crate) fn failed(&self, error: Error) -> Response {
         let mut response = SessionError::from(error).into_response();
