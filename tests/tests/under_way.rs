@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderName, Method, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{Method, StatusCode};
 use axum::routing::{get, post};
 use session_axum::{
     EndSession, ManualClock, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer,
@@ -13,7 +12,7 @@ use session_axum::{
 };
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use tokio::sync::Notify;
-use workspace_tests::client::{Answer, Client, answer};
+use workspace_tests::client::{Answer, Client};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -111,7 +110,7 @@ async fn an_upload_under_way_arrives_in_the_renewed_session_and_sets_no_cookie()
             })
             .await;
         assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::OK, 0));
-        assert_eq!(client.get("/read").await.text(), "Some(1)");
+        assert_eq!(client.get("/read").await.body, "Some(1)");
         assert_eq!(old.clone().get("/read").await.status, StatusCode::UNAUTHORIZED);
     }
 }
@@ -127,7 +126,7 @@ async fn an_upload_under_way_does_not_follow_a_login_and_is_told_of() {
             })
             .await;
         assert_eq!(answer.status, StatusCode::OK);
-        assert_eq!(client.get("/read").await.text(), "None");
+        assert_eq!(client.get("/read").await.body, "None");
         assert_eq!(world.sessions.counters().lost_changes, 1);
     }
 }
@@ -238,7 +237,7 @@ async fn a_request_longer_than_the_time_left_keeps_its_session() {
             })
             .await;
         assert_eq!(answer.status, StatusCode::OK);
-        assert_eq!(client.clone().get("/read").await.text(), "Some(1)");
+        assert_eq!(client.clone().get("/read").await.body, "Some(1)");
     }
 }
 
@@ -257,7 +256,7 @@ async fn a_request_longer_than_the_idle_timeout_keeps_its_session_for_one_more()
             })
             .await;
         assert_eq!(answer.status, StatusCode::OK);
-        assert_eq!(client.clone().get("/read").await.text(), "Some(1)");
+        assert_eq!(client.clone().get("/read").await.body, "Some(1)");
     }
 }
 
@@ -278,7 +277,7 @@ async fn a_panic_in_a_spawned_task_drops_nothing_that_the_handler_did() {
         let app = world.app.clone().merge(Router::new().route("/spawn", post(spawning)).layer(layer));
         let mut client = world.signed_in().await.moved_to(&app);
         assert_eq!(client.post("/spawn").await.status, StatusCode::OK);
-        assert_eq!(client.get("/read").await.text(), "Some(1)");
+        assert_eq!(client.get("/read").await.body, "Some(1)");
     }
 }
 
@@ -295,6 +294,6 @@ async fn a_panic_of_the_handler_still_drops_what_it_did() {
         let app = world.app.clone().merge(panicking);
         let mut client = world.signed_in().await.moved_to(&app);
         assert_eq!(client.post("/panic").await.status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(client.get("/read").await.text(), "None");
+        assert_eq!(client.get("/read").await.body, "None");
     }
 }
