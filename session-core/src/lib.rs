@@ -103,7 +103,7 @@ pub use visit::{Committed, IssuedId, Visit};
 pub mod internals {
     pub use crate::error::causes;
     pub use crate::record::warn_dropped;
-    pub use crate::store::Backoff;
+    pub use crate::store::{Backoff, end_all};
     pub use crate::visit::{Environment, Host};
 }
 
