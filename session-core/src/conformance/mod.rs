@@ -47,6 +47,7 @@
 //! [`immediate_store_tests!`]: crate::immediate_store_tests
 
 mod deadlines;
+mod ending;
 mod fast;
 pub mod faulty;
 mod immediate;
@@ -60,6 +61,7 @@ mod upgrading;
 mod writing;
 
 pub use deadlines::*;
+pub use ending::*;
 pub use fast::*;
 pub use immediate::*;
 pub use managing::*;
@@ -172,6 +174,10 @@ macro_rules! conformance_tests {
             touch_against_purge_keeps_what_was_alive
             load_never_sees_half_a_save
             parallel_updates_add_up
+            logout_everywhere_against_renewals_leaves_none
+            ending_others_against_renewals_leaves_this_one
+            login_at_the_limit_against_renewals_leaves_one
+            logins_at_once_keep_to_the_limit
         }
     };
     (@behaviours $store:expr => $($behaviour:ident)*) => { $(
