@@ -7,8 +7,7 @@ use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::routing::{get, post};
 use session_axum::{
-    EndSession, ManualClock, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer,
-    SessionManager,
+    EndSession, ManualClock, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer, SessionManager,
 };
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use tokio::sync::Notify;
@@ -208,9 +207,8 @@ async fn a_logout_ends_every_session_that_the_request_presents() {
             }
             let cookies = ids.iter().map(|id| format!("__Host-sessid={}", id.as_str())).collect::<Vec<_>>().join("; ");
             let (app, held) = (world.app.clone(), world.held.clone());
-            let request = tokio::spawn(async move {
-                Client::new(&app).send(Method::POST, path, &[("cookie", &cookies)]).await
-            });
+            let request =
+                tokio::spawn(async move { Client::new(&app).send(Method::POST, path, &[("cookie", &cookies)]).await });
             if path == "/slow-logout" {
                 held.until_it_waits().await;
                 held.let_go();
