@@ -230,8 +230,8 @@ impl fmt::Debug for SessionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionManager")
             .field("store", &self.store().store().name())
-            .field("idle_timeout", &self.environment().defaults.idle_timeout)
-            .field("absolute_timeout", &self.environment().defaults.absolute_timeout)
+            .field("idle_timeout", &self.environment().defaults.lifetime.idle_timeout)
+            .field("absolute_timeout", &self.environment().defaults.lifetime.absolute_timeout)
             .finish_non_exhaustive()
     }
 }

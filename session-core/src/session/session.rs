@@ -14,7 +14,7 @@ use crate::time::Time;
 use crate::visit::{Kept, Phase, State, Update, Visit};
 
 use super::attr_key::{AttrName, Name, WriteName};
-use super::timeout::checked_timeout;
+use super::timeout::{check_idle, checked_timeout};
 
 /// One visitor's session.
 ///
@@ -288,10 +288,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if it is below 1 ms, [`Error::Gone`] if the session was removed or replaced.
+    /// [`Error::Config`] if it is below 1 ms, or longer than the absolute timeout; [`Error::Gone`] if the session was removed or replaced.
     pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), Error> {
         let timeout = checked_timeout(timeout, "idle_timeout")?;
-        self.writable()?.change(|changes| changes.idle_timeout = Some(timeout));
+        let mut state = self.writable()?;
+        if let Some(record) = state.record()
+            && let Some(deadline) = record.absolute_deadline
+        {
+            let absolute = deadline.since(record.created);
+            check_idle(timeout, absolute, "give the session a longer `absolute_timeout` when it starts")?;
+        }
+        state.change(|changes| changes.idle_timeout = Some(timeout));
         Ok(())
     }
 
