@@ -100,7 +100,7 @@ pub use visit::{Committed, IssuedId, Visit};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::error::causes;
-    pub use crate::record::warn_dropped;
+    pub use crate::record::{LONGEST_COOKIE, warn_dropped};
     pub use crate::store::Backoff;
     pub use crate::visit::{Environment, Host};
 }

@@ -27,8 +27,8 @@ pub use format::RecordFormat;
 pub use invalid::{CodecError, InvalidRecord, warn_dropped};
 pub use key::{InvalidRecordKey, RecordKey};
 pub use principal_key::PrincipalKey;
-pub use record::Record;
 #[cfg(test)]
 pub(crate) use record::sample;
+pub use record::{LONGEST_COOKIE, Record};
 pub(crate) use record::{cookie_trigger, touch_interval_ms};
 pub use version::Version;

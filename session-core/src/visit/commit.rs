@@ -56,7 +56,7 @@ impl Visit {
         // First, so that closing waits for a commit that waits for its turn.
         let _under_way = environment.commits.read().await;
         let _turn = self.turn().await;
-        self.0.state.lock().end_request();
+        end_request(&mut self.0.state.lock());
         let mut operation = Operation::commit(environment.max_sessions_per_principal);
         let driven = drive(self, &mut operation, &mut None).await;
         conclude(environment, &mut self.0.state.lock(), driven)
@@ -116,13 +116,23 @@ fn commit_now(environment: &Environment, state: &mut State) -> Option<Result<Com
     if state.turn_is_taken {
         return None;
     }
-    state.end_request();
+    end_request(state);
     if state.is_settled() {
         return Some(Ok(Committed::Unchanged));
     }
     let mut operation = Operation::commit(environment.max_sessions_per_principal);
     let driven = drive_now(environment, state, &mut operation)?;
     Some(conclude(environment, state, driven))
+}
+
+/// Ends the handler's part. Of a request that only looks, nothing that was collected is left.
+#[inline]
+fn end_request(state: &mut State) {
+    if state.looked_and_changed() {
+        tracing::debug!("changes to a session were dropped, because the request only looks (HEAD)");
+        state.discard();
+    }
+    state.end_request();
 }
 
 /// Ends the visit's part before the response head.

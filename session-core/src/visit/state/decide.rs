@@ -236,6 +236,9 @@ impl State {
             Loading::Opened(id) => {
                 if let Ok(Some(record)) = loaded {
                     self.found(id, record, operation.now);
+                    if operation.found_outdated() {
+                        self.tell = Tell::Issue;
+                    }
                     operation.is_done = true;
                 }
             }

@@ -62,6 +62,8 @@ pub(crate) struct State {
     stored_generation: u32,
     last_generation: u32,
     pub(super) tell: Tell,
+    /// Loading the session is no use of it, and the commit stores nothing.
+    only_looks: bool,
     /// The session needed no touch when it was loaded.
     pub(super) use_is_noted: bool,
     /// The session was stored after the handler had returned, so it is no dead id that a cookie
@@ -89,6 +91,7 @@ impl State {
             stored_generation: 0,
             last_generation: 0,
             tell: Tell::Nothing,
+            only_looks: false,
             use_is_noted: true,
             is_known_stored: false,
             turn_is_taken: false,
@@ -116,6 +119,13 @@ impl State {
     /// The generation of the session that there is now.
     pub(crate) fn present(&self) -> Option<u32> {
         self.is_present().then_some(self.generation)
+    }
+
+    /// Whether a session with a principal was found or started, removed or not.
+    pub(in crate::visit) fn is_signed_in(&self) -> bool {
+        let has_principal = |record: &Record| record.principal.is_some();
+        self.stored.as_ref().is_some_and(|stored| has_principal(&stored.record))
+            || self.started.as_ref().is_some_and(|started| has_principal(&started.record))
     }
 
     /// The session as it was loaded or started, removed or not, without the changes since.
@@ -223,7 +233,11 @@ impl State {
 
     #[inline(always)]
     pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
-        self.use_is_noted = !record.is_touch_due(now);
+        self.use_is_noted = self.only_looks || !record.is_touch_due(now);
+        // A client is told its id again only where its use is noted too, so that this is rare.
+        if !self.use_is_noted && record.is_id_to_be_told_again(now) {
+            self.tell = Tell::Issue;
+        }
         self.stored = Some(Stored { id: id.clone(), record });
     }
 
@@ -309,6 +323,17 @@ impl State {
             }
             _ => self.intent = Intent::Keep,
         }
+    }
+
+    /// From now on loading is no use, and what the handler collects is dropped at the end of the request.
+    pub(in crate::visit) fn look_only(&mut self) {
+        self.only_looks = true;
+    }
+
+    /// Whether the handler collected something that is to be dropped.
+    pub(in crate::visit) fn looked_and_changed(&self) -> bool {
+        let stays = matches!(self.intent, Intent::Keep | Intent::Nothing);
+        self.only_looks && self.phase == Phase::Request && (!stays || self.has_changes())
     }
 
     /// Leaves nothing behind, whatever comes after: the handler panicked.
