@@ -121,6 +121,7 @@ mod extract;
 mod http_headers;
 mod layer;
 mod manager_settings;
+mod public_response;
 mod purge_service;
 mod service;
 mod settings;
@@ -132,6 +133,7 @@ pub mod transport;
 pub use error::{NoSession, SessionError};
 pub use extract::{MaybeSession, Session};
 pub use layer::{SessionLayer, SessionLayerBuilder};
+pub use public_response::PublicResponse;
 pub use purge_service::PurgeService;
 pub use service::{ResponseFuture, SessionService};
 #[cfg(any(feature = "signed", feature = "private"))]
