@@ -51,17 +51,13 @@ impl AskedSeal {
             ));
         }
         for (at, key) in self.keys.iter().enumerate() {
-            let problem = match key.master() {
-                master if is_padded_text(master) => {
-                    "begins or ends with a blank or a line break; trim the text it is made of"
-                }
-                master if master.iter().all(|byte| *byte == master[0]) => {
-                    "consists of one byte over and over; make it from at least 64 random bytes"
-                }
-                _ => continue,
-            };
-            let number = at + 1;
-            return Err(ConfigError::new(format!("key {number} of the `signed` or `private` cookie {problem}")));
+            if is_padded_text(key.master()) {
+                return Err(ConfigError::new(format!(
+                    "key {} of the `signed` or `private` cookie begins or ends with a blank or a line break; trim the text \
+                     that it is made of",
+                    at + 1
+                )));
+            }
         }
         Ok(())
     }
