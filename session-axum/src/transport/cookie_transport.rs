@@ -141,7 +141,7 @@ mod tests {
             let id = manager.visit().start(session_core::NewSession::new()).unwrap().id();
             let mut headers = HeaderMap::new();
             let issued = IssuedId::new(id.clone(), None);
-            transport.issue(&issued, &mut Outgoing::new(&mut headers, None));
+            transport.issue(&issued, &mut Outgoing::to(&mut headers));
             let in_a_jar = transport.carrying(id.as_str().to_owned()).to_string();
             assert_eq!(headers[header::SET_COOKIE], in_a_jar);
         }
@@ -158,7 +158,7 @@ mod tests {
         {
             let mut headers = HeaderMap::new();
             let issued = IssuedId::new(id.clone(), Some(keep_for));
-            transport.issue(&issued, &mut Outgoing::new(&mut headers, None));
+            transport.issue(&issued, &mut Outgoing::to(&mut headers));
             let sent = headers[header::SET_COOKIE].to_str().unwrap();
             assert!(sent.ends_with(&format!("Max-Age={max_age}")), "{sent}");
         }

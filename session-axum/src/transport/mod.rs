@@ -85,6 +85,11 @@ impl<'a> Outgoing<'a> {
         Outgoing { headers, cookies }
     }
 
+    /// The head of a response that has these headers: for tests of a [`Transport`].
+    pub fn to(headers: &'a mut HeaderMap) -> Self {
+        Outgoing::new(headers, None)
+    }
+
     /// The headers of the response.
     pub fn headers(&mut self) -> &mut HeaderMap {
         self.headers
