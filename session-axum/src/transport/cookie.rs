@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 4096;
 /// |---|---|
 /// | name | `sessid`, sent as `__Host-sessid`; as `__Secure-sessid` with a path or a domain; as `sessid` over HTTP |
 /// | flags | `Secure; HttpOnly; SameSite=Lax; Path=/`, no Domain |
-/// | lifetime | until the browser is closed; for persistent sessions the time left to their absolute deadline, at most 400 days |
+/// | lifetime | until the browser is closed; for persistent sessions the time left to their absolute deadline, at most 400 days, and sent again once a day if the session may live longer |
 ///
 /// `HttpOnly` can't be switched off, because no script needs the id.
 ///

@@ -284,7 +284,7 @@ impl Session {
 
     /// Changes how long the session lives after its last request. Cut to whole milliseconds.
     ///
-    /// The absolute timeout stays. Saved like an attribute: see [`set_attr`](Session::set_attr).
+    /// The absolute timeout stays: it is given when the session starts. Saved like an attribute: see [`set_attr`](Session::set_attr).
     ///
     /// # Errors
     ///
@@ -303,6 +303,9 @@ impl Session {
     }
 
     /// Changes whether the session's cookie survives closing the browser. Saved like an attribute.
+    ///
+    /// The absolute timeout stays: it is given when the session starts, by
+    /// [`NewSession::absolute_timeout`](super::NewSession::absolute_timeout) or to the manager.
     ///
     /// [`Error::Gone`] if the session was removed or replaced.
     pub fn set_persistent(&self, persistent: bool) -> Result<(), Error> {

@@ -27,7 +27,8 @@ impl AskedLifetime {
         let absolute_is_stated = self.absolute_timeout.is_some() || defaults.absolute_is_stated;
         // An absolute timeout may be shorter than an idle timeout that nobody asked for here.
         if let (Some(idle), Some(absolute)) = (idle, absolute_timeout) {
-            check_idle(idle, absolute, "give a longer `absolute_timeout`, or call `without_absolute_timeout`")?;
+            let fix = "give a longer `absolute_timeout` or a shorter `idle_timeout`, or call `without_absolute_timeout`";
+            check_idle(idle, absolute, fix)?;
         }
         if self.persistent == Some(true) && !absolute_is_stated {
             let default = absolute_timeout.unwrap_or_default();

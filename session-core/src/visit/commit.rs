@@ -15,7 +15,8 @@ use super::visit::Visit;
 pub enum Committed {
     /// Nothing: the client keeps the id that it has.
     Unchanged,
-    /// Keep this id: it is new, or it is to be kept for another time.
+    /// Keep this id: it is new, is to be kept for another time, or is told again because the client could drop it or
+    /// holds it in an outdated form.
     Issue(IssuedId),
     /// Forget the id: the session has ended.
     Forget,
