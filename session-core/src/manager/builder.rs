@@ -6,10 +6,10 @@ use crate::event::{Events, Observer};
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
 use crate::record::{Audience, RecordFormat};
-use crate::session::checked_timeout;
+use crate::session::AskedLifetime;
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::time::{Clock, SystemClock};
-use crate::visit::{ConflictQueue, Defaults, Environment, Renewals, Warnings};
+use crate::visit::{ConflictQueue, Defaults, Environment, Lifetime, Renewals, Warnings};
 
 use super::manager::SessionManager;
 
@@ -35,9 +35,7 @@ pub struct SessionManagerBuilder {
     clock: Box<dyn Clock>,
     random: Box<dyn RandomSource>,
     id_bytes: usize,
-    idle_timeout: Duration,
-    absolute_timeout: Option<Duration>,
-    persistent: bool,
+    lifetime: AskedLifetime,
     record_format: RecordFormat,
     renewals: Renewals,
     max_sessions_per_principal: Option<usize>,
@@ -47,6 +45,13 @@ pub struct SessionManagerBuilder {
     observers: Vec<Box<dyn Observer>>,
 }
 
+const DEFAULT_LIFETIME: Lifetime = Lifetime {
+    idle_timeout: Duration::from_secs(30 * 60),
+    absolute_timeout: Some(Duration::from_secs(24 * 60 * 60)),
+    absolute_is_stated: false,
+    persistent: false,
+};
+
 impl SessionManager {
     /// Makes a manager with default settings.
     ///
@@ -54,7 +59,7 @@ impl SessionManager {
     /// at this moment, unless the store is in memory: see
     /// [`purge_interval`](SessionManagerBuilder::purge_interval).
     pub fn new(store: impl Store) -> Self {
-        SessionManager::builder(store).make(Audience::default())
+        SessionManager::builder(store).make(DEFAULT_LIFETIME, Audience::default())
     }
 
     /// Begins a manager with other settings.
@@ -71,9 +76,7 @@ impl SessionManagerBuilder {
             clock: Box::new(SystemClock),
             random: Box::new(SystemRandom),
             id_bytes: SessionId::DEFAULT_BYTES,
-            idle_timeout: Duration::from_secs(30 * 60),
-            absolute_timeout: Some(Duration::from_secs(24 * 60 * 60)),
-            persistent: false,
+            lifetime: AskedLifetime::default(),
             record_format: RecordFormat::default(),
             renewals: Renewals::default(),
             max_sessions_per_principal: None,
@@ -104,11 +107,12 @@ impl SessionManagerBuilder {
 
     /// How long a session lives after its last request.
     ///
-    /// Default: 30 minutes. Allowed: at least 1 ms. [`NewSession`](crate::session::NewSession) can set it for
-    /// one session. A short timeout signs users out while they read a page; a long one leaves a forgotten
+    /// Default: 30 minutes. Allowed: at least 1 ms, at most the
+    /// [`absolute_timeout`](SessionManagerBuilder::absolute_timeout), which would end the session first.
+    /// [`NewSession`](crate::session::NewSession) can set it for one session. A short timeout signs users out while they read a page; a long one leaves a forgotten
     /// browser signed in.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = timeout;
+        self.lifetime.idle_timeout = Some(timeout);
         self
     }
 
@@ -118,7 +122,7 @@ impl SessionManagerBuilder {
     /// [`NewSession`](crate::session::NewSession) can set it for one session. A short timeout makes users sign
     /// in again in the middle of their work; a long one lets a stolen id work for as long.
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
-        self.absolute_timeout = Some(timeout);
+        self.lifetime.absolute_timeout = Some(Some(timeout));
         self
     }
 
@@ -126,17 +130,19 @@ impl SessionManagerBuilder {
     ///
     /// Default: sessions have an [`absolute_timeout`](SessionManagerBuilder::absolute_timeout).
     pub fn without_absolute_timeout(mut self) -> Self {
-        self.absolute_timeout = None;
+        self.lifetime.absolute_timeout = Some(None);
         self
     }
 
     /// Whether cookies survive closing the browser.
     ///
-    /// Default: `false`. [`NewSession`](crate::session::NewSession) and
-    /// [`Session::set_persistent`](crate::session::Session::set_persistent) can set it for one session. With
-    /// `true`, whoever uses the computer next finds the user signed in until a timeout ends the session.
+    /// Default: `false`. With `true`, also say how long a session may live: by
+    /// [`absolute_timeout`](SessionManagerBuilder::absolute_timeout) or
+    /// [`without_absolute_timeout`](SessionManagerBuilder::without_absolute_timeout). [`NewSession`](crate::session::NewSession) and
+    /// [`Session::set_persistent`](crate::session::Session::set_persistent) can set it for one session.
+    /// Whoever uses the computer next finds the user of a persistent session signed in until a timeout ends the session.
     pub fn persistent(mut self, persistent: bool) -> Self {
-        self.persistent = persistent;
+        self.lifetime.persistent = Some(persistent);
         self
     }
 
@@ -273,13 +279,14 @@ impl SessionManagerBuilder {
     }
 
     /// Does what [`build`](SessionManagerBuilder::build) does. The audience is `audience` unless one was set.
-    pub(super) fn build_for(mut self, audience: &str) -> Result<SessionManager, ConfigError> {
+    pub(super) fn build_for(self, audience: &str) -> Result<SessionManager, ConfigError> {
+        let lifetime = self.lifetime.or(DEFAULT_LIFETIME)?;
         self.check()?;
         let audience = Audience::new(self.audience.as_deref().unwrap_or(audience))?;
-        Ok(self.make(audience))
+        Ok(self.make(lifetime, audience))
     }
 
-    fn make(self, audience: Audience) -> SessionManager {
+    fn make(self, lifetime: Lifetime, audience: Audience) -> SessionManager {
         let mut mark = [0; 4];
         // The mark is no secret, and ids are random without it.
         let _ = getrandom::fill(&mut mark);
@@ -290,12 +297,7 @@ impl SessionManagerBuilder {
             id_bytes: self.id_bytes,
             audience,
             audience_is_set: self.audience.is_some(),
-            defaults: Defaults {
-                idle_timeout: self.idle_timeout,
-                absolute_timeout: self.absolute_timeout,
-                persistent: self.persistent,
-                record_format: self.record_format,
-            },
+            defaults: Defaults { lifetime, record_format: self.record_format },
             renewals: self.renewals,
             max_sessions_per_principal: self.max_sessions_per_principal,
             events: Events::new(self.observers),
@@ -307,10 +309,7 @@ impl SessionManagerBuilder {
         SessionManager::of(environment, self.purge_interval)
     }
 
-    fn check(&mut self) -> Result<(), ConfigError> {
-        self.idle_timeout = checked_timeout(self.idle_timeout, "idle_timeout")?;
-        self.absolute_timeout =
-            self.absolute_timeout.map(|timeout| checked_timeout(timeout, "absolute_timeout")).transpose()?;
+    fn check(&self) -> Result<(), ConfigError> {
         let (least, most) = (SessionId::MIN_BYTES, SessionId::MAX_BYTES);
         if !(least..=most).contains(&self.id_bytes) {
             return Err(ConfigError::new(format!(

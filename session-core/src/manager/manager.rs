@@ -251,8 +251,8 @@ impl fmt::Debug for SessionManager {
         f.debug_struct("SessionManager")
             .field("store", &self.store().store().name())
             .field("audience", &self.audience())
-            .field("idle_timeout", &self.environment().defaults.idle_timeout)
-            .field("absolute_timeout", &self.environment().defaults.absolute_timeout)
+            .field("idle_timeout", &self.environment().defaults.lifetime.idle_timeout)
+            .field("absolute_timeout", &self.environment().defaults.lifetime.absolute_timeout)
             .finish_non_exhaustive()
     }
 }

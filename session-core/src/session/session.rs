@@ -14,7 +14,7 @@ use crate::time::Time;
 use crate::visit::{Kept, Phase, State, Update, Visit};
 
 use super::attr_key::{AttrName, Name, WriteName};
-use super::timeout::checked_timeout;
+use super::timeout::{check_idle, checked_timeout};
 
 /// One visitor's session.
 ///
@@ -291,18 +291,28 @@ impl Session {
 
     /// Changes how long the session lives after its last request. Cut to whole milliseconds.
     ///
-    /// The absolute timeout stays. Saved like an attribute: see [`set_attr`](Session::set_attr).
+    /// The absolute timeout stays: it is given when the session starts. Saved like an attribute: see [`set_attr`](Session::set_attr).
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if it is below 1 ms, [`Error::Gone`] if the session was removed or replaced.
+    /// [`Error::Config`] if it is below 1 ms, or longer than the absolute timeout; [`Error::Gone`] if the session was removed or replaced.
     pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), Error> {
         let timeout = checked_timeout(timeout, "idle_timeout")?;
-        self.writable()?.change(|changes| changes.idle_timeout = Some(timeout));
+        let mut state = self.writable()?;
+        if let Some(record) = state.record()
+            && let Some(deadline) = record.absolute_deadline
+        {
+            let absolute = deadline.since(record.created);
+            check_idle(timeout, absolute, "give the session a longer `absolute_timeout` when it starts")?;
+        }
+        state.change(|changes| changes.idle_timeout = Some(timeout));
         Ok(())
     }
 
     /// Changes whether the session's cookie survives closing the browser. Saved like an attribute.
+    ///
+    /// The absolute timeout stays: it is given when the session starts, by
+    /// [`NewSession::absolute_timeout`](super::NewSession::absolute_timeout) or to the manager.
     ///
     /// [`Error::Gone`] if the session was removed or replaced.
     pub fn set_persistent(&self, persistent: bool) -> Result<(), Error> {

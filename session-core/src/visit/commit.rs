@@ -15,7 +15,8 @@ use super::visit::Visit;
 pub enum Committed {
     /// Nothing: the client keeps the id that it has.
     Unchanged,
-    /// Keep this id: it is new, or it is to be kept for another time.
+    /// Keep this id: it is new, is to be kept for another time, or is told again because the client could drop it or
+    /// holds it in an outdated form.
     Issue(IssuedId),
     /// Forget the id: the session has ended.
     Forget,
@@ -56,11 +57,7 @@ impl Visit {
         // First, so that closing waits for a commit that waits for its turn.
         let _under_way = environment.commits.read().await;
         let _turn = self.turn().await;
-        {
-            let mut state = self.0.state.lock();
-            offer_new_id(environment, &mut state);
-            state.end_request();
-        }
+        end_request(environment, &mut self.0.state.lock());
         let mut operation = Operation::commit(environment.max_sessions_per_principal);
         let driven = drive(self, &mut operation, &mut None).await;
         let mut state = self.0.state.lock();
@@ -134,14 +131,24 @@ fn commit_now(environment: &Environment, state: &mut State) -> Option<Result<Com
     if state.turn_is_taken {
         return None;
     }
-    offer_new_id(environment, state);
-    state.end_request();
+    end_request(environment, state);
     if state.is_settled() {
         return Some(Ok(Committed::Unchanged));
     }
     let mut operation = Operation::commit(environment.max_sessions_per_principal);
     let driven = drive_now(environment, state, &mut operation)?;
     Some(conclude(environment, state, driven))
+}
+
+/// Ends the handler's part. Of a request that only looks, nothing that was collected is left.
+#[inline]
+fn end_request(environment: &Environment, state: &mut State) {
+    if state.looked_and_changed() {
+        tracing::debug!("changes to a session were dropped, because the request only looks (HEAD)");
+        state.discard();
+    }
+    offer_new_id(environment, state);
+    state.end_request();
 }
 
 /// Ends the visit's part before the response head.

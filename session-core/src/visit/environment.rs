@@ -69,10 +69,18 @@ impl Renewals {
 /// The settings of a new session that asks for nothing else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Defaults {
+    pub(crate) lifetime: Lifetime,
+    pub(crate) record_format: RecordFormat,
+}
+
+/// How long a new session lives, and whether its cookie survives closing the browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
     pub(crate) idle_timeout: Duration,
     pub(crate) absolute_timeout: Option<Duration>,
+    /// Somebody chose the absolute timeout, or chose to have none.
+    pub(crate) absolute_is_stated: bool,
     pub(crate) persistent: bool,
-    pub(crate) record_format: RecordFormat,
 }
 
 impl Environment {

@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod immediate;
 mod lifecycle;
+mod lifetimes;
 mod principals;
 mod random_source;
 mod renewing;

@@ -304,6 +304,9 @@ impl State {
             Loading::Opened(id) => match loaded {
                 Ok(Some(record)) if record.extensions.is_empty() => {
                     self.found(id, record, operation.now);
+                    if operation.found_outdated() {
+                        self.tell = Tell::Issue;
+                    }
                     operation.is_done = true;
                     self.note_others(operation);
                 }

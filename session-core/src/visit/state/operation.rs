@@ -133,6 +133,12 @@ impl<'a> Operation<'a> {
         self.is_done
     }
 
+    /// Whether the id that was looked up last came in an outdated form.
+    #[inline]
+    pub(super) fn found_outdated(&self) -> bool {
+        matches!(self.goal, Goal::Open(presented) if presented.is_outdated(self.looked_up - 1))
+    }
+
     pub(in crate::visit) fn open(presented: &'a PresentedIds) -> Self {
         Operation::new(Goal::Open(presented))
     }

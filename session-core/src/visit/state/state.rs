@@ -77,6 +77,8 @@ pub(crate) struct State {
     stored_generation: u32,
     last_generation: u32,
     pub(super) tell: Tell,
+    /// Loading the session is no use of it, and the commit stores nothing.
+    only_looks: bool,
     /// The session needed no touch when it was loaded, or that is noted by now, or being noted.
     pub(super) use_is_noted: bool,
     /// When the last touch of this visit was.
@@ -113,6 +115,7 @@ impl State {
             stored_generation: 0,
             last_generation: 0,
             tell: Tell::Nothing,
+            only_looks: false,
             use_is_noted: true,
             touched: Time::from_unix_millis(i64::MIN),
             lost_changes: false,
@@ -142,6 +145,13 @@ impl State {
     /// The generation of the session that there is now.
     pub(crate) fn present(&self) -> Option<u32> {
         self.is_present().then_some(self.generation)
+    }
+
+    /// Whether a session with a principal was found or started, removed or not.
+    pub(in crate::visit) fn is_signed_in(&self) -> bool {
+        let has_principal = |record: &Record| record.principal.is_some();
+        self.stored.as_ref().is_some_and(|stored| has_principal(&stored.record))
+            || self.started.as_ref().is_some_and(|started| has_principal(&started.record))
     }
 
     /// The session as it was loaded or started, removed or not, without the changes since.
@@ -258,7 +268,11 @@ impl State {
 
     #[inline(always)]
     pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
-        self.use_is_noted = !record.is_touch_due(now);
+        self.use_is_noted = self.only_looks || !record.is_touch_due(now);
+        // A client is told its id again only where its use is noted too, so that this is rare.
+        if !self.use_is_noted && record.is_id_to_be_told_again(now) {
+            self.tell = Tell::Issue;
+        }
         self.stored = Some(Stored { id: id.clone(), record, has_other_id: false });
     }
 
@@ -275,6 +289,9 @@ impl State {
         self.found(id, record, now);
         if let Some(stored) = &mut self.stored {
             stored.has_other_id = has_other_id;
+        }
+        if has_other_id {
+            self.tell = Tell::Nothing;
         }
         self.standing = standing;
         if standing == Standing::Offered {
@@ -300,7 +317,7 @@ impl State {
     /// How long the request may go on before its use must be noted once more, or its session expires under it. `None`
     /// if that would not help, or there is no session.
     pub(in crate::visit) fn next_use(&self, now: Time) -> Option<Duration> {
-        let record = &self.stored.as_ref().filter(|_| self.is_present())?.record;
+        let record = &self.stored.as_ref().filter(|_| self.is_present() && !self.only_looks)?.record;
         let deadline = record.accessed.max(self.touched).saturating_add(record.idle_timeout);
         let is_absolute = record.absolute_deadline.is_some_and(|absolute| absolute <= deadline);
         (!is_absolute).then(|| deadline.saturating_sub(record.touch_interval()).since(now))
@@ -387,6 +404,7 @@ impl State {
     pub(in crate::visit) fn is_offer_due(&self, now: Time) -> bool {
         let (Some(every), Some(Stored { record, .. })) = (self.renewals.every, &self.stored) else { return false };
         self.phase == Phase::Request
+            && !self.only_looks
             && matches!(self.intent, Intent::Keep)
             && record.principal.is_some()
             && self.standing != Standing::Grace
@@ -448,6 +466,17 @@ impl State {
             }
             _ => self.intent = Intent::Keep,
         }
+    }
+
+    /// From now on loading is no use, and what the handler collects is dropped at the end of the request.
+    pub(in crate::visit) fn look_only(&mut self) {
+        self.only_looks = true;
+    }
+
+    /// Whether the handler collected something that is to be dropped.
+    pub(in crate::visit) fn looked_and_changed(&self) -> bool {
+        let stays = matches!(self.intent, Intent::Keep | Intent::Nothing);
+        self.only_looks && self.phase == Phase::Request && (!stays || self.has_changes())
     }
 
     /// Leaves nothing behind, whatever comes after: the handler panicked.
