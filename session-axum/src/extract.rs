@@ -43,8 +43,8 @@ pub struct Session(session_core::Session);
 /// async fn login(visitor: MaybeSession) -> Result<Redirect, SessionError> {
 ///     // Check a password first.
 ///     let mut new = NewSession::new().principal("ann");
-///     if let Some(anonymous) = visitor.session() {
-///         new = new.keep(&anonymous); // The cart that was filled before the login.
+///     if let Some(before) = visitor.session() {
+///         new = new.keep(&before); // The cart that was filled before the login.
 ///     }
 ///     visitor.start(new)?;
 ///     Ok(Redirect::to("/"))
@@ -92,7 +92,8 @@ impl MaybeSession {
     }
 
     /// Starts a session under a fresh id, as a login does. If the visitor has a session already, the
-    /// new one replaces it in one step; [`NewSession::keep`] carries its attributes over.
+    /// new one replaces it in one step; [`NewSession::keep`] carries its attributes over, unless another
+    /// user is signed in there.
     ///
     /// The session is stored when the handler has returned; the response then tells the client its id.
     ///

@@ -3,7 +3,7 @@
 //! This room may know handles of records. It may not know who reports an event.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::record::RecordKey;
 
@@ -155,11 +155,13 @@ struct Tally {
 pub(crate) struct Events {
     tally: Tally,
     observers: Vec<Box<dyn Observer>>,
+    /// The warning about another user's attributes was logged.
+    has_left_behind: AtomicBool,
 }
 
 impl Events {
     pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
-        Events { tally: Tally::default(), observers }
+        Events { observers, ..Events::default() }
     }
 
     pub(crate) fn emit(&self, event: Event<'_>) {
@@ -182,6 +184,19 @@ impl Events {
                 );
             }
         }
+    }
+
+    /// Warns once: how often it happens, the client decides.
+    pub(crate) fn left_another_users_behind(&self, left_behind: &[&str]) {
+        if self.has_left_behind.swap(true, Ordering::Relaxed) {
+            tracing::debug!(?left_behind, "`keep` left another user's attributes behind");
+            return;
+        }
+        tracing::warn!(
+            ?left_behind,
+            "`keep` left another user's attributes behind; if some may be seen by whoever signs in next, name them with \
+             `keep_only`. Later ones are logged at debug level"
+        );
     }
 
     pub(crate) fn count_conflict(&self) {

@@ -8,6 +8,7 @@ mod csrf;
 mod events;
 mod faults;
 mod immediate;
+mod keeping;
 mod lifecycle;
 mod principals;
 mod random_source;
