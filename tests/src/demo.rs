@@ -88,14 +88,20 @@ impl DemoVisitor {
         self.send(demo, "GET", "")
     }
 
-    /// What it answers to a login.
+    /// The page after a login.
     pub fn log_in(&mut self, demo: &Demo, user: &str) -> String {
-        self.send(demo, "POST", &format!("UserName={user}&Password=a&Login=Login"))
+        self.submit(demo, &format!("UserName={user}&Password=a&Login=Login"))
     }
 
-    /// What it answers to a logout.
+    /// The page after a logout.
     pub fn log_out(&mut self, demo: &Demo) -> String {
-        self.send(demo, "POST", "Logout=Logout")
+        self.submit(demo, "Logout=Logout")
+    }
+
+    /// Sends a form, and gets the page that the answer leads to, as browsers do.
+    fn submit(&mut self, demo: &Demo, form: &str) -> String {
+        let answer = self.send(demo, "POST", form);
+        if answer.starts_with("HTTP/1.0 303") { self.visit(demo) } else { answer }
     }
 
     fn send(&mut self, demo: &Demo, method: &str, form: &str) -> String {
