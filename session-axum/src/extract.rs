@@ -6,7 +6,7 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use session_core::{NewSession, Visit};
 
-use crate::error::{NoSession, SessionError};
+use crate::error::SessionError;
 use crate::slot::{Opening, Slot};
 
 /// The visitor's session, as a handler's argument.
@@ -128,7 +128,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         let (slot, session) = opened(parts).await?;
-        session.ok_or_else(|| SessionError::NoSession(NoSession::new(slot.settings().redirect.clone())))
+        session.ok_or_else(|| SessionError::NoSession(slot.no_session()))
     }
 }
 

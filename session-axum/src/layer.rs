@@ -1,10 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
+use crate::redirect::Redirect;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -144,7 +144,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// Default: the visitor is answered 401.
     ///
     /// Allowed: a path that starts with `/`, or an address that starts with `https://` or `http://`. The
-    /// handler there must not declare `Session` itself, or the browser is redirected in a circle.
+    /// handler there must not declare `Session` itself, or the browser is redirected in a circle. A warning then says
+    /// so once, unless the layer is inside a nested router, where it does not see the whole path.
     pub fn redirect_to(mut self, location: impl Into<String>) -> Self {
         self.redirect = Some(location.into());
         self
@@ -157,7 +158,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// [`ConfigError`] if settings can't work, alone or together. Its message names the setting, and
     /// says what to write instead.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
-        let redirect = self.redirect.map(redirect_location).transpose()?;
+        let redirect = self.redirect.map(|location| Redirect::new(&location)).transpose()?.map(Arc::new);
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
                 return Err(ConfigError::new("`transport` and `cookie` can't both be given; leave one of them out"));
@@ -176,14 +177,6 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         let manager = S::build(self.sessions)?;
         Ok(SessionLayer { settings: Arc::new(Settings { manager, transport, vary, redirect }) })
     }
-}
-
-fn redirect_location(location: String) -> Result<HeaderValue, ConfigError> {
-    // Relative to the page, it would lead elsewhere from each.
-    let is_absolute = ["/", "https://", "http://"].iter().any(|start| location.starts_with(start));
-    HeaderValue::from_str(&location).ok().filter(|_| is_absolute).ok_or_else(|| {
-        ConfigError::new(format!("`redirect_to` can't be {location:?}; give a path such as `/login`, in ASCII"))
-    })
 }
 
 impl<S: IntoSessionManager> fmt::Debug for SessionLayerBuilder<S> {

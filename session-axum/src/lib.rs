@@ -122,6 +122,7 @@ mod http_headers;
 mod layer;
 mod manager_settings;
 mod purge_service;
+mod redirect;
 mod service;
 mod settings;
 mod slot;

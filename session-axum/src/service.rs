@@ -10,7 +10,6 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use session_core::{Committed, Error, StoreError};
 use tokio::task::JoinHandle;
-use tower_cookies::Cookies;
 use tower_service::Service;
 
 use crate::settings::Settings;
@@ -31,11 +30,10 @@ impl<S> SessionService<S> {
 
     /// The place for this request's session. `None` if the next layer outside is the same as this one.
     fn slot<B>(&self, request: &Request<B>) -> Option<Slot> {
-        let extensions = request.extensions();
-        if extensions.get::<Slot>().is_some_and(|outer| outer.settings().is_same(&self.settings)) {
+        if request.extensions().get::<Slot>().is_some_and(|outer| outer.settings().is_same(&self.settings)) {
             return None;
         }
-        Some(Slot::new(&self.settings, extensions.get::<Cookies>().cloned()))
+        Some(Slot::new(&self.settings, request))
     }
 }
 

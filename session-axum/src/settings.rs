@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use http::HeaderValue;
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+use crate::redirect::Redirect;
 use crate::transport::Transport;
 
 /// The settings that a layer, its service and its extractors share.
@@ -9,7 +12,7 @@ pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) vary: HeaderValue,
-    pub(crate) redirect: Option<HeaderValue>,
+    pub(crate) redirect: Option<Arc<Redirect>>,
 }
 
 impl Host for Settings {
