@@ -75,6 +75,7 @@ mod tests {
         is_from_own_page(&request.body(Body::empty()).unwrap(), scheme)
     }
 
+    /// R51.
     #[test]
     fn what_the_browser_itself_says_comes_first() {
         for (site, expected) in
@@ -88,6 +89,7 @@ mod tests {
         }
     }
 
+    /// R51.
     #[test]
     fn otherwise_scheme_host_and_port_of_the_origin_decide() {
         for (origin, host, https, any) in [

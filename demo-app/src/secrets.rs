@@ -85,6 +85,7 @@ impl Write for HidingStderr {
 mod tests {
     use super::*;
 
+    /// R52.
     #[test]
     fn no_form_of_a_password_is_shown() {
         for word in [

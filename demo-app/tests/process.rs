@@ -117,7 +117,7 @@ fn assert_tells_no_password(options: &[&str]) {
     assert!(!problem.contains("marker"), "{options:?}: {problem}");
 }
 
-/// Mistyped addresses and options, with any store built in or none.
+/// R52: mistyped addresses and options, with any store built in or none.
 #[test]
 fn no_password_is_in_a_message_about_the_command_line() {
     for address in ["mysql://ann:marker@host/db", "postgress://ann:marker@host/db", "://:marker@host"] {
@@ -132,6 +132,7 @@ fn no_password_is_in_a_message_about_the_command_line() {
     assert_tells_no_password(&["--store", "redis://:marker@host", "--fast", "memory", "--write-behind"]);
 }
 
+/// R52.
 #[cfg(feature = "stores")]
 #[test]
 fn no_password_is_in_a_message_about_a_store_that_can_not_be_opened() {
@@ -195,7 +196,7 @@ fn it_stops_when_asked_to() {
     }
 }
 
-/// The pipe of its output is full, so it waits in the middle of saying where it listens.
+/// B82: the pipe of its output is full, so it waits in the middle of saying where it listens.
 #[cfg(target_os = "linux")]
 #[test]
 fn it_can_be_stopped_as_soon_as_it_says_where_it_listens() {

@@ -71,6 +71,7 @@ async fn the_back_button_does_not_sign_in_again() {
     browser.take_screenshot("back-button").await;
 }
 
+/// B80.
 #[tokio::test]
 async fn reloading_the_page_after_the_login_sends_no_form_again() {
     let Some(driver) = ChromeDriver::start() else { return };
@@ -89,6 +90,7 @@ async fn reloading_the_page_after_the_login_sends_no_form_again() {
     assert_says(&browser.text().await, "Invalid user name or password!");
 }
 
+/// B80.
 #[tokio::test]
 async fn going_back_to_the_page_after_a_form_shows_it_and_asks_nothing() {
     let Some(driver) = ChromeDriver::start() else { return };
@@ -106,6 +108,7 @@ async fn going_back_to_the_page_after_a_form_shows_it_and_asks_nothing() {
     browser.take_screenshot("back-after-login").await;
 }
 
+/// R51.
 #[tokio::test]
 async fn a_page_of_another_site_signs_nobody_in() {
     let Some(driver) = ChromeDriver::start() else { return };

@@ -14,6 +14,7 @@ fn client(routes: Router, redirect: &str) -> Client {
     Client::new(&routes.layer(SessionLayer::builder(MemoryStore::new()).redirect_to(redirect).build().unwrap()))
 }
 
+/// B81.
 #[tokio::test]
 async fn a_login_page_that_redirects_to_itself_is_told_once_with_the_fix() {
     let (log, _guard) = Log::capture();

@@ -151,6 +151,7 @@ async fn the_page_after_the_login_counts_one_and_each_further_visit_counts() {
     ann.follow(answer).await.assert_count(5);
 }
 
+/// B80.
 #[tokio::test]
 async fn every_form_is_answered_by_the_way_to_the_page() {
     let demo = Demo::new();
@@ -346,6 +347,7 @@ async fn another_sites_page_can_not_use_the_token_that_a_browser_remembers() {
     }
 }
 
+/// R51.
 #[tokio::test]
 async fn another_sites_page_can_sign_nobody_in_or_out() {
     let demo = Demo::new();
@@ -379,6 +381,7 @@ async fn another_sites_page_can_sign_nobody_in_or_out() {
     demo.visitor().send(Method::GET, "/demo", "", &[("sec-fetch-site", "cross-site")]).await.assert_login_form();
 }
 
+/// R40.
 #[tokio::test]
 async fn a_path_that_is_not_there_is_404_with_and_without_the_token() {
     let mut visitor = Demo::new().visitor();

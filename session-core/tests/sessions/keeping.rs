@@ -19,6 +19,7 @@ async fn copied(sessions: &SessionManager, id: &SessionId, login: impl FnOnce(&S
     found(sessions, &new_id).await.unwrap()
 }
 
+/// R50.
 #[tokio::test]
 async fn keep_leaves_the_attributes_of_another_user_behind() {
     let sessions = sessions();
@@ -54,6 +55,7 @@ async fn keep_copies_from_an_anonymous_session_and_from_one_of_the_same_user() {
     assert_eq!(json!(anonymous.attrs()), json!({"Cart": [1]}));
 }
 
+/// R50.
 #[tokio::test]
 async fn keep_only_copies_what_it_names_whoever_was_signed_in() {
     let sessions = sessions();
@@ -82,6 +84,7 @@ async fn what_others_write_meanwhile_travels_only_if_it_is_named() {
     assert_eq!(json!(found(&sessions, &bobs).await.unwrap().attrs()), json!({"New": 1, "Theme": "light"}));
 }
 
+/// R50.
 #[tokio::test]
 async fn what_another_user_writes_meanwhile_stays_behind() {
     let sessions = sessions();

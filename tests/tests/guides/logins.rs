@@ -51,6 +51,7 @@ fn shop(log_in: fn(&MaybeSession, &str) -> Result<(), SessionError>) -> Client {
     Client::new(&routes.layer(SessionLayer::new(MemoryStore::new())))
 }
 
+/// R50.
 #[tokio::test]
 async fn a_cart_survives_the_login_and_never_reaches_another_user() {
     let mut client = shop(logins::keep_cart::start);
