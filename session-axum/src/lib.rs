@@ -130,6 +130,7 @@ mod layer;
 mod manager_settings;
 mod public_response;
 mod purge_service;
+mod redirect;
 mod service;
 mod settings;
 mod slot;

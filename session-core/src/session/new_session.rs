@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::record::{Attribute, Attributes, Record, Version, check_size};
-use crate::visit::{Changes, Environment, Kept, Started};
+use crate::visit::{Changes, Environment, Started, Travelling};
 
-use super::attr_key::WriteName;
+use super::attr_key::{Name, WriteName};
+use super::keep::Keep;
 use super::session::Session;
 use super::timeout::AskedLifetime;
 
@@ -42,7 +43,7 @@ pub struct NewSession {
     principal: Option<Arc<str>>,
     constants: Changes,
     attributes: Changes,
-    kept: Option<(Attributes, Kept)>,
+    keep: Option<Keep>,
     lifetime: AskedLifetime,
     problem: Option<Error>,
 }
@@ -80,16 +81,65 @@ impl NewSession {
         self
     }
 
-    /// Copies the attributes of another session, such as a cart that was filled before the login.
+    /// Copies the attributes of the visitor's session, such as a cart that was filled before the login.
     ///
-    /// Constants and the principal are not copied. A value given by [`attr`](NewSession::attr) wins over a
-    /// copied one. If the other session has ended when the new one is stored, nothing is copied.
+    /// All attributes are copied if `session` is anonymous, or if its principal is that of the new session. They are
+    /// left behind if another user is signed in there: use [`keep_only`](NewSession::keep_only) to name what may travel
+    /// from one user to the next. [`left_behind`](NewSession::left_behind) returns what is not copied. The first time
+    /// that another user's attributes are left behind, a warning is logged; later ones are logged at debug level.
+    ///
+    /// Constants and the principal are not copied. A value given by [`attr`](NewSession::attr) wins over a copied one.
+    /// If the other session has ended when the new one is stored, nothing is copied. A later call of `keep` or
+    /// `keep_only` replaces an earlier one.
     pub fn keep(mut self, session: &Session) -> Self {
-        match session.kept() {
-            Ok(kept) => self.kept = Some(kept),
+        self.copy(session, Travelling::All);
+        self
+    }
+
+    /// Copies the attributes with these names, whoever was signed in to `session`. All others are left behind, which is
+    /// logged at debug level.
+    ///
+    /// Name only what the next user of the same browser may see. The rest is as for [`keep`](NewSession::keep).
+    ///
+    /// ```
+    /// use session_core::{NewSession, Session};
+    ///
+    /// fn signed_in(before: &Session) -> NewSession {
+    ///     NewSession::new().principal("ann").keep_only(before, ["Language", "Theme"])
+    /// }
+    /// ```
+    pub fn keep_only<N: Name>(mut self, session: &Session, names: impl IntoIterator<Item = N>) -> Self {
+        let names = names.into_iter().map(|name| name.name().into()).collect();
+        self.copy(session, Travelling::Only(names));
+        self
+    }
+
+    fn copy(&mut self, session: &Session, travelling: Travelling) {
+        match session.keep(travelling) {
+            Ok(keep) => self.keep = Some(keep),
             Err(error) => self.complain(error),
         }
-        self
+    }
+
+    /// The names of the attributes that [`keep`](NewSession::keep) or [`keep_only`](NewSession::keep_only) does not copy.
+    /// Empty if everything is copied, and without either of them. Call it after [`principal`](NewSession::principal).
+    pub fn left_behind(&self) -> Vec<&str> {
+        let keep = self.keep.iter();
+        keep.flat_map(|keep| keep.left_behind(self.principal.as_deref())).collect()
+    }
+
+    /// Says what is not copied. Clients can cause it as often as they like, so only the first time is a warning.
+    fn log_left_behind(&self, environment: &Environment) {
+        let left_behind = self.left_behind();
+        if left_behind.is_empty() {
+            return;
+        }
+        let principal = self.principal.as_deref();
+        if self.keep.as_ref().is_some_and(|keep| keep.is_refused_to(principal)) {
+            environment.events.left_another_users_behind(&left_behind);
+        } else {
+            tracing::debug!(?left_behind, "`keep_only` left attributes of the session before behind");
+        }
     }
 
     /// How long this session lives after its last request. Default: the manager's idle timeout. Allowed: at
@@ -137,12 +187,13 @@ impl NewSession {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        self.log_left_behind(environment);
         let defaults = environment.defaults;
         let lifetime = self.lifetime.or(defaults.lifetime)?;
         let constants = self.constants.into_attributes();
-        let (attributes, kept) = match self.kept {
+        let (attributes, kept) = match self.keep {
             None => (self.attributes.into_attributes(), None),
-            Some((before, kept)) => (self.attributes.applied_to(&before), Some((kept, self.attributes))),
+            Some(keep) => keep.copied_to(self.principal.as_deref(), self.attributes),
         };
         let last = attributes.iter().chain(constants.iter()).last().map_or("", |(name, _)| name);
         check_size(&constants, &attributes, last)?;

@@ -11,9 +11,10 @@ use crate::error::Error;
 use crate::id::SessionId;
 use crate::record::{Attribute, Attributes, Record, RecordKey, read};
 use crate::time::Time;
-use crate::visit::{Kept, Phase, State, Update, Visit};
+use crate::visit::{Phase, State, Travelling, Update, Visit};
 
 use super::attr_key::{AttrName, Name, WriteName};
+use super::keep::Keep;
 use super::timeout::{check_idle, checked_timeout};
 
 /// One visitor's session.
@@ -124,11 +125,13 @@ impl Session {
         view.map(|record| record.attributes).unwrap_or_default()
     }
 
-    /// The attributes, for a new session that copies them.
-    pub(crate) fn kept(&self) -> Result<(Attributes, Kept), Error> {
+    /// What a new session copies.
+    pub(super) fn keep(&self, travelling: Travelling) -> Result<Keep, Error> {
         let state = self.state();
         match state.view() {
-            Some(view) if state.generation() == self.generation => Ok((view.attributes, state.kept(view.key))),
+            Some(Record { key, principal, attributes, .. }) if state.generation() == self.generation => {
+                Ok(Keep { principal, attributes, kept: state.kept(key), travelling })
+            }
             _ => Err(Error::Gone),
         }
     }

@@ -25,7 +25,7 @@ pub use commit::{Committed, IssuedId};
 pub(crate) use conflict_queue::ConflictQueue;
 pub use environment::Environment;
 pub(crate) use environment::{Defaults, Lifetime, Renewals, Warnings};
-pub(crate) use started::{Kept, Started};
+pub(crate) use started::{Keeping, Kept, Started, Travelling};
 pub(crate) use state::{Phase, State};
 pub(crate) use update::Update;
 pub use visit::{Host, Visit};

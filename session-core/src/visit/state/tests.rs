@@ -9,7 +9,7 @@ use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
 use super::super::environment::Renewals;
-use super::super::started::Started;
+use super::super::started::{Keeping, Started, Travelling};
 use super::notice::Notice;
 use super::operation::{Answer, Loading, Moment, Operation, Step};
 use super::state::{Phase, State, Tell};
@@ -61,8 +61,8 @@ fn start_keeping(state: &mut State, old: &Record, own: &[(&str, i32)]) -> Record
     let id = id();
     let kept = state.view().expect("there is one").attributes;
     let record = Record { attributes: changes.applied_to(&kept), ..record_of(&id) };
-    let kept = state.kept(old.key);
-    state.start(Started::new(id, record.clone(), Some((kept, changes))));
+    let keeping = Keeping { kept: state.kept(old.key), travelling: Travelling::All, own: changes };
+    state.start(Started::new(id, record.clone(), Some(keeping)));
     record
 }
 
