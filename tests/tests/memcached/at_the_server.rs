@@ -278,7 +278,7 @@ async fn a_session_as_large_as_an_item_is_stored() {
 #[tokio::test]
 async fn a_server_with_larger_items_takes_every_session() {
     let Some(server) = MemcachedServer::start_with(&["-I", "2m"]) else { return };
-    let store = connect(&server).await.with_max_item_bytes(2 * 1024 * 1024);
+    let store = connect(&server).await.with_max_item_bytes(2 * 1024 * 1024).unwrap();
     let text = "x".repeat(session_core::MAX_SESSION_BYTES - 20);
     let record = created(&store, with(fresh_record(), |record| record.attributes = attributes("Text", text))).await;
     assert_eq!(load(&store, &record.key).await, Some(record));
