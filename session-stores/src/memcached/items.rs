@@ -124,9 +124,10 @@ impl Items {
             }
             let flags = [&*condition, &expiry, "c"];
             match connection.client().meta_set(name, &bytes[..], false, None, Some(&flags)).await {
-                Ok(Some(MetaValue { status: Some(status), cas: number, .. })) => {
-                    Ok((status, cas(server.check_cas(number)?)))
+                Ok(Some(MetaValue { status: Some(Status::Stored), cas: number, .. })) => {
+                    Ok((Status::Stored, cas(server.check_cas(number)?)))
                 }
+                Ok(Some(MetaValue { status: Some(status), .. })) => Ok((status, cas(0))),
                 Ok(_) => Err(StoreError::refused(NAME, "the server's answer to a write has no status")),
                 Err(Error::Protocol(status @ (Status::NotStored | Status::Exists | Status::NotFound))) => {
                     Ok((status, cas(0)))

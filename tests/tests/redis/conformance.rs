@@ -32,6 +32,23 @@ mod manager {
     });
 }
 
+mod encrypted {
+    super::conformance_tests!({
+        let Some(store) = crate::support::single().await else { return };
+        let store = store.with_prefix("encrypted:").expect("it is a prefix");
+        store.with_codec(session_core::EncryptedCodec::new(&[7; 32]))
+    });
+}
+
+/// Where records are written in steps, and completed by whoever reads them.
+mod encrypted_cluster {
+    super::conformance_tests!({
+        let Some(store) = crate::support::cluster().await else { return };
+        let store = store.with_prefix("encrypted:").expect("it is a prefix");
+        store.with_codec(session_core::EncryptedCodec::new(&[7; 32]))
+    });
+}
+
 /// Copies in memory.
 mod tracked {
     super::conformance_tests!({
