@@ -1,7 +1,10 @@
-//! A19, B67, R25: everything runs at TRACE, and no line holds an id, nor a value that is stored.
+//! A19, B67, R25: everything runs at TRACE, and no line holds an id, a password, nor a value that is stored.
 //!
 //! In a binary of its own, because tracing remembers for the whole process which lines nobody
 //! wants to see.
+
+mod passwords;
+mod values;
 
 use axum::Router;
 use axum::routing::{get, post};
