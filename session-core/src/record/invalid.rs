@@ -50,3 +50,10 @@ pub fn warn_dropped(key: &RecordKey, error: &InvalidRecord, store: &'static str)
     let (session, causes) = (key.fingerprint(), causes(error));
     tracing::warn!(store, %session, %error, causes, "dropped a record that does not fit its key");
 }
+
+/// Logs a warning about an attribute or constant that is dropped because it can't be read. The rest of its record is
+/// kept.
+pub(super) fn warn_unreadable(key: &RecordKey, name: &str, error: &serde_json::Error) {
+    let session = key.fingerprint();
+    tracing::warn!(%session, name, %error, "dropped an attribute that can't be read");
+}

@@ -4,6 +4,7 @@
 //! session.
 
 mod attributes;
+mod body;
 mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
@@ -14,12 +15,14 @@ mod key;
 mod principal_key;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod record;
+mod salvage;
 mod sealing;
 mod version;
 
 pub(crate) use attributes::{Attribute, check_size, read};
 pub use attributes::{Attributes, MAX_SESSION_BYTES};
-pub use codec::{Body, Codec, JsonCodec};
+pub use body::Body;
+pub use codec::{Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
 pub use envelope::Envelope;
