@@ -3,6 +3,7 @@
 //! This room may know ids, times, random bytes and errors. It may not know stores, nor what a request does to a
 //! session.
 
+mod attribute;
 mod attributes;
 mod body;
 mod codec;
@@ -17,10 +18,12 @@ mod principal_key;
 mod record;
 mod salvage;
 mod sealing;
+mod size;
+mod value;
 mod version;
 
-pub(crate) use attributes::{Attribute, check_size, read};
-pub use attributes::{Attributes, MAX_SESSION_BYTES};
+pub(crate) use attribute::Attribute;
+pub use attributes::Attributes;
 pub use body::Body;
 pub use codec::{Codec, JsonCodec};
 #[cfg(feature = "encryption")]
@@ -34,4 +37,7 @@ pub use record::Record;
 #[cfg(test)]
 pub(crate) use record::sample;
 pub(crate) use record::{cookie_trigger, touch_interval_ms};
+pub(crate) use size::Size;
+pub use value::MAX_SESSION_BYTES;
+pub(crate) use value::read;
 pub use version::Version;
