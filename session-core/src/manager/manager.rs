@@ -92,7 +92,7 @@ impl SessionManager {
         Ok(())
     }
 
-    /// The live sessions of a principal, newest first.
+    /// The live sessions of a principal, newest first. None for an empty principal, which no session can have.
     ///
     /// [`Error::Store`] if the store failed, or can't find sessions by principal: see
     /// [`capabilities`](Self::capabilities). The future may be dropped at any time.
@@ -106,7 +106,8 @@ impl SessionManager {
         Ok(records)
     }
 
-    /// Ends all sessions of a principal ("log out everywhere") and returns how many there were.
+    /// Ends all sessions of a principal ("log out everywhere") and returns how many there were. An empty principal
+    /// has none: anonymous sessions go on.
     ///
     /// [`Error::Store`] if the store failed, or can't find sessions by principal: see
     /// [`capabilities`](Self::capabilities). After that, or if the future is dropped, some sessions may have

@@ -14,8 +14,8 @@ use super::timeout::checked_timeout;
 
 /// The contents and settings of a session that is about to start.
 ///
-/// The methods never fail. A value that [`Session::set_attr`] would refuse, a session that is too large or a timeout
-/// that is not allowed is reported when the session is started.
+/// The methods never fail. A value that [`Session::set_attr`] would refuse, a session that is too large, an empty
+/// principal or a timeout that is not allowed is reported when the session is started.
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,10 +59,13 @@ impl NewSession {
     /// Sets the principal: the id or name of the user who is signed in. Default: none, an anonymous session.
     ///
     /// [`SessionManager::sessions_of`](crate::manager::SessionManager::sessions_of) and related methods find
-    /// the session by it. It can't be changed later. It is compared byte by byte, and counts towards the size of the
-    /// session.
+    /// the session by it. It can't be changed later. Allowed: any text but an empty one; it is compared byte by byte,
+    /// and counts towards the size of the session.
     pub fn principal(mut self, principal: impl AsRef<str>) -> Self {
-        self.principal = Some(principal.as_ref().into());
+        match principal.as_ref() {
+            "" => self.complain(ConfigError::new(NO_USER).into()),
+            principal => self.principal = Some(principal.into()),
+        }
         self
     }
 
