@@ -152,7 +152,8 @@ impl State {
         Ok(Some(size))
     }
 
-    fn known_size(&self) -> Option<Size> {
+    /// The size of the session with all changes, unless something else than an attribute was changed since.
+    pub(super) fn known_size(&self) -> Option<Size> {
         self.sized.filter(|(edits, _)| *edits == self.edits).map(|(_, size)| size)
     }
 
@@ -504,6 +505,7 @@ impl State {
     /// The session that was to be replaced has ended, so nothing is copied from it.
     pub(super) fn replaced_is_gone(&mut self) {
         self.stored = None;
+        self.edits += 1;
         if let Some(started) = &mut self.started {
             started.keep_nothing();
         }
