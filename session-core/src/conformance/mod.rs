@@ -87,6 +87,8 @@ macro_rules! conformance_tests {
             created_record_is_loaded_whole
             record_without_attributes_is_found
             unusual_names_and_values_come_back
+            numbers_come_back_bit_by_bit
+            deepest_value_comes_back
             large_record_comes_back_or_is_a_clear_error
             record_of_a_thousand_years_is_found
             version_agrees_with_load

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::record::{Attribute, Attributes, Record, Version, check_size};
+use crate::error::{ConfigError, Error};
+use crate::record::{Attribute, Attributes, Record, Size, Version};
 use crate::visit::{Changes, Environment, Started, Travelling};
 
 use super::attr_key::{Name, WriteName};
@@ -15,8 +15,8 @@ use super::timeout::AskedLifetime;
 
 /// The contents and settings of a session that is about to start.
 ///
-/// The methods never fail. A value that can't be written as JSON, a session that is too large or a timeout
-/// that is not allowed is reported when the session is started.
+/// The methods never fail. A value that [`Session::set_attr`] would refuse, a session that is too large, an empty
+/// principal or a timeout that is not allowed is reported when the session is started.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,9 +57,13 @@ impl NewSession {
     /// Sets the principal: the id or name of the user who is signed in. Default: none, an anonymous session.
     ///
     /// [`SessionManager::sessions_of`](crate::manager::SessionManager::sessions_of) and related methods find
-    /// the session by it. It can't be changed later.
+    /// the session by it. It can't be changed later. Allowed: any text but an empty one; it is compared byte by byte,
+    /// and counts towards the size of the session.
     pub fn principal(mut self, principal: impl AsRef<str>) -> Self {
-        self.principal = Some(principal.as_ref().into());
+        match principal.as_ref() {
+            "" => self.complain(ConfigError::new(NO_USER).into()),
+            principal => self.principal = Some(principal.into()),
+        }
         self
     }
 
@@ -195,8 +199,6 @@ impl NewSession {
             None => (self.attributes.into_attributes(), None),
             Some(keep) => keep.copied_to(self.principal.as_deref(), self.attributes),
         };
-        let last = attributes.iter().chain(constants.iter()).last().map_or("", |(name, _)| name);
-        check_size(&constants, &attributes, last)?;
         let (id, now) = (environment.draw_id()?, environment.now());
         let record = Record {
             key: id.key(),
@@ -214,9 +216,21 @@ impl NewSession {
             format: defaults.record_format,
             extensions: Attributes::default(),
         };
+        check_size(&record)?;
         Ok(Started::new(id, record, kept))
     }
 }
+
+fn check_size(record: &Record) -> Result<(), Error> {
+    let last = record.attributes.iter().chain(record.constants.iter()).last();
+    match (Size::of(record).check(last.map_or("", |(name, _)| name)), last) {
+        (Err(_), None) => Err(ConfigError::new(LONG_PRINCIPAL).into()),
+        (checked, _) => Ok(checked?),
+    }
+}
+
+const LONG_PRINCIPAL: &str = "`principal` takes more than the 1 MiB of a session; use a short id of the user";
+const NO_USER: &str = "`principal` must not be empty; leave it out for a session without a user";
 
 impl fmt::Debug for NewSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

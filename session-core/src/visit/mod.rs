@@ -11,6 +11,7 @@ mod changes;
 mod commit;
 mod conflict_queue;
 mod drive;
+mod effects;
 mod environment;
 mod open;
 mod started;

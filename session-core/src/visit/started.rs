@@ -56,28 +56,21 @@ pub(crate) struct Started {
     kept: Option<Keeping>,
     /// The session before it was removed in the same request, so it must be deleted even if this one fails.
     pub(crate) after_remove: bool,
-    /// The record was sent to the store, so later changes must be saved after it.
-    pub(crate) sent: bool,
 }
 
 impl Started {
     pub(crate) fn new(id: SessionId, record: Record, kept: Option<Keeping>) -> Self {
-        Started { id, record, kept, after_remove: false, sent: false }
-    }
-
-    pub(crate) fn apply(&mut self, changes: Changes) {
-        changes.apply_to(&mut self.record);
-        if let Some(Keeping { own, .. }) = &mut self.kept {
-            *own = std::mem::take(own).followed_by(changes);
-        }
+        Started { id, record, kept, after_remove: false }
     }
 
     /// Makes the record that goes to the store.
     pub(super) fn send(&mut self, changes: Changes, now: Time, mark: u32) {
-        self.apply(changes);
+        changes.apply_to(&mut self.record);
+        if let Some(Keeping { own, .. }) = &mut self.kept {
+            *own = std::mem::take(own).followed_by(changes);
+        }
         self.record.accessed = self.record.accessed.max(now);
         self.record.version = Version::first(mark);
-        self.sent = true;
     }
 
     /// Copies the attributes again, from the present record of the kept session.

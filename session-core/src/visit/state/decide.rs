@@ -273,20 +273,23 @@ impl State {
     }
 
     fn computed(&mut self, operation: &mut Operation<'_>, edits: u64) -> Result<(), Error> {
-        let Some(update) = &operation.update else { return Ok(()) };
+        if operation.update.is_none() {
+            return Ok(());
+        }
         if edits != self.edits() {
             // Another handle changed the session meanwhile.
             operation.update = None;
             operation.conflicts += 1;
             return self.check_conflicts(operation);
         }
-        self.check_growth(update)?;
         // Nobody but this visit has a new one yet.
-        if self.is_new()
-            && let Some(update) = operation.update.take()
-        {
-            self.change(|changes| changes.set(update));
+        if self.is_new() {
             operation.is_done = true;
+            if let Some(update) = operation.update.take() {
+                self.set(update)?;
+            }
+        } else if let Some(update) = &operation.update {
+            self.check_growth(update)?;
         }
         Ok(())
     }
