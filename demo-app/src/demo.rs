@@ -6,7 +6,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::Redirect;
 use serde::Deserialize;
-use session_axum::{AttrKey, MaybeSession, NewSession, Session, SessionError};
+use session_axum::{AttrKey, EndSession, MaybeSession, NewSession, Session, SessionError};
 
 use crate::pages::{DemoPage, Site, Visitor};
 
@@ -50,6 +50,7 @@ pub async fn show(
 #[debug_handler]
 pub async fn submit(
     visitor: MaybeSession,
+    ending: EndSession,
     form: Result<Form<DemoForm>, FormRejection>,
 ) -> Result<Redirect, SessionError> {
     let form = match form {
@@ -60,8 +61,9 @@ pub async fn submit(
         Err(_) => DemoForm::default(),
     };
     match visitor.session() {
-        Some(session) if !form.logout.is_empty() => session.remove(),
         None if !form.login.is_empty() => return log_in(&visitor, form),
+        // Also where another window has just been given a new id.
+        _ if !form.logout.is_empty() => ending.end(),
         _ => {}
     }
     Ok(Redirect::to(PAGE))
