@@ -10,6 +10,13 @@ use session_axum::{AttrKey, EndSession, MaybeSession, NewSession, Session, Sessi
 
 use crate::pages::{DemoPage, Site, Visitor};
 
+/// Where the page is.
+pub const PAGE: &str = "/demo";
+
+/// What the page's address has after a login that was refused. The name that was typed is not in it: addresses are
+/// logged, and people type passwords into the wrong field.
+const REFUSED: &str = "refused";
+
 const USER: AttrKey<String> = AttrKey::new("UserName");
 const COUNT: AttrKey<u64> = AttrKey::new("Count");
 
@@ -23,13 +30,6 @@ pub struct DemoForm {
     logout: String,
 }
 
-/// Where the page is.
-pub const PAGE: &str = "/demo";
-
-/// Where it is after a login that was refused. The name that was typed is not in it: addresses are logged, and people
-/// type passwords into the wrong field.
-const REFUSED_QUERY: &str = "refused";
-
 /// Shows the page, and counts a visit of someone who is signed in.
 #[debug_handler]
 pub async fn show(
@@ -41,7 +41,7 @@ pub async fn show(
         Some(session) => count(&session).await?,
         None => None,
     };
-    let visitor = signed_in.unwrap_or(Visitor::Anonymous { refused: query.as_deref() == Some(REFUSED_QUERY) });
+    let visitor = signed_in.unwrap_or(Visitor::Anonymous { refused: query.as_deref() == Some(REFUSED) });
     Ok(DemoPage { site, visitor })
 }
 
@@ -81,7 +81,7 @@ async fn count(session: &Session) -> Result<Option<Visitor>, SessionError> {
 
 fn log_in(visitor: &MaybeSession, form: DemoForm) -> Result<Redirect, SessionError> {
     if !form.is_right() {
-        return Ok(Redirect::to(&format!("{PAGE}?{REFUSED_QUERY}")));
+        return Ok(Redirect::to(&format!("{PAGE}?{REFUSED}")));
     }
     let user = form.user_name;
     // The page that follows is the first visit.

@@ -56,8 +56,8 @@ fn collect(before: &str, address: &str, secrets: &mut Vec<String>) {
     let in_parameters =
         parameters.filter(|(name, _)| name.to_ascii_lowercase().contains("pass")).map(|(_, value)| value);
     for password in in_parameters.chain([password]) {
-        // Of a password with signs that should have been encoded, a message may show a part.
-        let parts = password.split([',', '/', '?', '#', '@', ':']);
+        // A message may show a part of a password with signs that should have been encoded, or show them otherwise.
+        let parts = password.split(|sign: char| !sign.is_alphanumeric() && !"-._~%".contains(sign));
         let all = parts.chain([password]).map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned());
         let all = all.chain([password.to_owned()]);
         // A word that is shown anyway gives nothing away, and messages need it: postgres://postgres:postgres@….
@@ -98,6 +98,7 @@ mod tests {
             "redis+unix:///run/redis.sock?pass=marker-1",
             "redis://:abc/marker-1,x@host",
             "redis://:abc@marker-1@host",
+            "redis://:a\"b marker-1@host",
         ] {
             let secrets = Secrets::in_words(["demo-app", word]);
             for text in [word, "marker-1", "\"abc/marker-1\"", "x:marker-1@y"] {
