@@ -89,11 +89,11 @@ impl SessionManager {
     /// [`Error::Store`] if the store failed. After that, or if the future is dropped, the session may have
     /// ended or not; calling this again is safe.
     pub async fn end(&self, handle: &RecordKey) -> Result<bool, Error> {
-        let has_ended = self.checked(self.store().end(handle).await)?;
-        if has_ended {
+        let ended = self.checked(self.store().end(handle).await)?;
+        if ended.is_some() {
             self.events().emit(Event::Ended { handle });
         }
-        Ok(has_ended)
+        Ok(ended.is_some())
     }
 
     /// The live sessions of a principal, newest first. None for an empty principal, which no session can have.

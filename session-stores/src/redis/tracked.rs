@@ -199,6 +199,14 @@ impl Store for TrackedRedisStore {
         self.store.delete(key).await
     }
 
+    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        // The server does not say before which record it deletes.
+        let forgetting = Forgetting(&self.copies);
+        let found_at = self.store.end(key).await?;
+        forgetting.only(found_at.as_ref().into_iter().chain([key]));
+        Ok(found_at)
+    }
+
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         let purged = self.store.purge_expired(now, limit).await?;
         if purged.expired > 0 {
@@ -256,6 +264,14 @@ fn used(record: &Record, accessed: Time) -> Record {
 
 /// Drops all copies when it is dropped.
 struct Forgetting<'a>(&'a Copies);
+
+impl<'a> Forgetting<'a> {
+    /// Drops only these copies. Whoever asked for one of these records before the deletion must not keep the answer.
+    fn only<'k>(self, keys: impl IntoIterator<Item = &'k RecordKey>) {
+        keys.into_iter().for_each(|key| self.0.forget(key));
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Forgetting<'_> {
     fn drop(&mut self) {

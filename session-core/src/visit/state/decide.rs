@@ -251,6 +251,7 @@ impl State {
                 Ok(())
             }
             Answer::Deleted(deleted) => self.deleted(operation, deleted),
+            Answer::Ended(ended) => self.ended_at(operation, ended),
             Answer::Listed(listed) => {
                 self.listed(operation, listed);
                 Ok(())
@@ -472,6 +473,19 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    /// The store has followed the moved notes itself.
+    fn ended_at(
+        &mut self,
+        operation: &mut Operation<'_>,
+        ended: Result<Option<RecordKey>, StoreError>,
+    ) -> Result<(), Error> {
+        let deleted = ended.map(|found_at| {
+            operation.ending = found_at;
+            found_at.map_or(Deleted::Missing, |_| Deleted::Done)
+        });
+        self.deleted(operation, deleted)
     }
 
     /// What was to end is no more. `was_there` tells whether it was still there.
