@@ -7,6 +7,7 @@ use http::request::Parts;
 use session_core::{NewSession, Visit};
 
 use crate::error::{NoSession, SessionError};
+use crate::service::Polling;
 use crate::slot::{Opening, Slot};
 
 /// The visitor's session, as a handler's argument.
@@ -53,11 +54,17 @@ pub struct Session(session_core::Session);
 #[derive(Clone)]
 pub struct MaybeSession(Visit);
 
-// A panic that a layer inside the session layer turns into a response looks to us like a handler that
-// returned. So what the handler did is dropped here, while the panic passes by.
+/// Whether a handler is panicking. A panic that a layer inside the session layer turns into a response looks to us like a
+/// handler that returned, so what the handler did is dropped while the panic passes by.
+///
+/// A panic in a task that the application has spawned ends that task alone: it drops nothing that the handler did.
+pub(crate) fn is_panic_of_a_handler() -> bool {
+    thread::panicking() && Polling::is_under_way()
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if is_panic_of_a_handler() {
             self.0.visit().abandon();
         }
     }
@@ -65,7 +72,7 @@ impl Drop for Session {
 
 impl Drop for MaybeSession {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if is_panic_of_a_handler() {
             self.0.abandon();
         }
     }

@@ -20,6 +20,11 @@ use crate::transport::cookie::SessionCookie;
 /// one store are independent: each purges, counts and queues for itself. Give both a clone of one
 /// [`SessionManager`] if they are to share that.
 ///
+/// Layers whose cookies have different names don't open each other's sessions: see
+/// [`audience`](SessionLayerBuilder::audience). Two applications that share a store and call their cookies by
+/// the same name need different audiences. Layers that share a manager open the same sessions; if their
+/// cookies have different names, the manager must have an audience that says so.
+///
 /// Layers may be stacked, each with its own cookie name; an extractor means the innermost. A layer
 /// directly inside another of the same manager and cookie changes nothing. Stacking layers A, B, A
 /// gives three independent sessions.
@@ -47,8 +52,13 @@ pub struct SessionLayer {
 
 impl SessionLayer {
     /// A layer with every default, for a store or for a manager that is shared.
+    ///
+    /// # Panics
+    ///
+    /// If the manager was made for a layer whose cookie has another name than `sessid`, and has no
+    /// [`audience`](session_core::SessionManagerBuilder::audience) of its own.
     pub fn new(sessions: impl IntoSessionManager) -> Self {
-        SessionLayer::builder(sessions).build().expect("the defaults work")
+        SessionLayer::builder(sessions).build().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Begins a layer with settings: for a store its manager's too, for a manager that is shared the
@@ -173,9 +183,20 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             }
         };
         let vary = transport.request_header().into();
-        let manager = S::build(self.sessions)?;
+        let manager = S::build(self.sessions, without_prefix(transport.name()))?;
         Ok(SessionLayer { settings: Arc::new(Settings { manager, transport, vary, redirect }) })
     }
+}
+
+/// The name that the manager's audience has by default. Switching to HTTPS or to a domain changes the prefix, and must
+/// sign nobody out.
+fn without_prefix(name: &str) -> &str {
+    let prefixes = ["__Host-", "__Secure-"];
+    let prefix = prefixes.iter().find(|prefix| {
+        let start = name.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    });
+    prefix.map_or(name, |prefix| &name[prefix.len()..])
 }
 
 fn redirect_location(location: String) -> Result<HeaderValue, ConfigError> {
@@ -240,6 +261,38 @@ mod tests {
         let shown = format!("{:?}", layer.manager());
         assert!(shown.contains("idle_timeout: 90s, absolute_timeout: None"), "{shown}");
         assert!(refusal(builder().attempts(0)).contains("attempt"));
+    }
+
+    #[test]
+    fn the_audience_is_the_name_of_the_cookie_without_its_prefix_unless_it_is_set() {
+        let audience =
+            |builder: SessionLayerBuilder<MemoryStore>| builder.build().unwrap().manager().audience().to_owned();
+        let cookie = || SessionCookie::new().name("shop");
+        assert_eq!(audience(builder()), "sessid");
+        assert_eq!(audience(builder().cookie(cookie())), "shop");
+        assert_eq!(audience(builder().cookie(cookie().domain("example.com"))), "shop");
+        assert_eq!(audience(builder().cookie(cookie()).allow_http()), "shop");
+        assert_eq!(audience(builder().cookie(cookie().name("__HOST-shop"))), "shop");
+        assert_eq!(audience(builder().transport(HeaderTransport::bearer())), "authorization");
+        assert_eq!(audience(builder().transport(cookie().build().unwrap())), "shop");
+        assert_eq!(audience(builder().cookie(cookie()).audience("both")), "both");
+        assert!(refusal(builder().audience("shop\n")).contains("`audience`"));
+    }
+
+    #[test]
+    fn a_shared_manager_needs_an_audience_if_the_cookie_has_another_name() {
+        let layer = |shared: SessionManager| SessionLayer::builder(shared).cookie(SessionCookie::new().name("shop"));
+        let message = layer(SessionManager::new(MemoryStore::new())).build().unwrap_err().to_string();
+        assert!(
+            message.contains("`shop`") && message.contains("`sessid`") && message.contains("`audience`"),
+            "{message}"
+        );
+        let shared = SessionManager::builder(MemoryStore::new()).audience("any").build().unwrap();
+        assert!(layer(shared.clone()).build().is_ok());
+        assert_eq!(SessionLayer::new(shared).manager().audience(), "any");
+        let first = builder().cookie(SessionCookie::new().name("shop")).build().unwrap();
+        assert!(layer(first.manager().clone()).build().is_ok());
+        assert!(SessionLayer::builder(first.manager().clone()).build().is_err());
     }
 
     #[test]

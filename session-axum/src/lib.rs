@@ -116,6 +116,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod end_session;
 mod error;
 mod extract;
 mod http_headers;
@@ -129,6 +130,7 @@ pub mod store;
 pub mod transport;
 
 // What this crate adds: extractors, the layer and its settings.
+pub use end_session::EndSession;
 pub use error::{NoSession, SessionError};
 pub use extract::{MaybeSession, Session};
 pub use layer::{SessionLayer, SessionLayerBuilder};
@@ -148,9 +150,11 @@ pub use session_core::{AttrKey, AttrName, Attributes, Name, NewSession, WriteNam
 pub use session_core::{AttributeError, ConfigError, StoreError};
 
 // Sessions without a request, and who is told of them.
+pub use session_core::{
+    Audience, IntoSessionManager, Record, RecordFormat, RecordKey, SessionManager, SessionManagerBuilder,
+};
 pub use session_core::{Clock, ManualClock, SystemClock, Time};
 pub use session_core::{Counters, Event, Observer};
-pub use session_core::{IntoSessionManager, Record, RecordFormat, RecordKey, SessionManager, SessionManagerBuilder};
 
 // Where sessions are kept.
 #[cfg(feature = "encryption")]

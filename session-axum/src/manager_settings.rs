@@ -24,6 +24,10 @@ macro_rules! pass_on {
 }
 
 pass_on! {
+    /// The application to which the sessions belong; an id opens a session only where both have the same
+    /// audience. Default: the name of the cookie without `__Host-` or `__Secure-`, so layers with different
+    /// cookies don't open each other's sessions.
+    audience(name: impl Into<String>);
     /// How long a session lives after its last request. Default: 30 minutes.
     idle_timeout(timeout: Duration);
     /// How long a session lives after its start, used or not. Default: 24 hours.

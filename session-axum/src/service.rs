@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,11 +59,65 @@ where
         if let Some(slot) = &slot {
             request.extensions_mut().insert(slot.clone());
         }
-        ResponseFuture { handler: self.inner.call(request), slot, commit: None }
+        ResponseFuture { handler: self.inner.call(request), slot, use_of_session: UseOfSession::NotYet, commit: None }
     }
 }
 
 type Outcome = Result<Committed, Error>;
+
+thread_local! {
+    /// How many handlers are being polled on this thread, one inside the other.
+    static POLLED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The time in which a handler is polled, also if it panics.
+pub(crate) struct Polling;
+
+impl Polling {
+    fn begin() -> Self {
+        POLLED.set(POLLED.get() + 1);
+        Polling
+    }
+
+    /// Whether this thread is polling a handler.
+    pub(crate) fn is_under_way() -> bool {
+        POLLED.get() > 0
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLED.set(POLLED.get() - 1);
+    }
+}
+
+/// The use of the session by a handler that waits for something else.
+enum UseOfSession {
+    /// No session was open when the handler was last polled.
+    NotYet,
+    /// On the heap, as handlers that don't wait never get here.
+    Kept(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Over,
+}
+
+impl UseOfSession {
+    /// The handler goes on waiting.
+    fn go_on(&mut self, slot: Option<&Slot>, context: &mut Context<'_>) {
+        if matches!(self, UseOfSession::NotYet)
+            && let Some(slot) = slot.filter(|slot| slot.visit().is_opened())
+        {
+            *self = match slot.visit().keep_in_use() {
+                Some(keeping) => UseOfSession::Kept(Box::pin(keeping)),
+                None => UseOfSession::Over,
+            };
+        }
+        if let UseOfSession::Kept(keeping) = self
+            && keeping.as_mut().poll(context).is_ready()
+        {
+            *self = UseOfSession::Over;
+        }
+    }
+}
 
 /// A commit that waits for the store, and the response that waits for the commit.
 struct Commit {
@@ -78,6 +133,8 @@ pin_project! {
         handler: F,
         // Until the handler has returned.
         slot: Option<Slot>,
+        // Keeps the session of a handler that waits from expiring under it.
+        use_of_session: UseOfSession,
         // On the heap, as most commits don't wait.
         commit: Option<Box<Commit>>,
     }
@@ -103,7 +160,16 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if this.commit.is_none() {
-            let mut response = ready!(this.handler.poll(context))?.map(Body::new);
+            let polled = {
+                let _polling = Polling::begin();
+                this.handler.poll(context)
+            };
+            let Poll::Ready(response) = polled else {
+                this.use_of_session.go_on(this.slot.as_ref(), context);
+                return Poll::Pending;
+            };
+            *this.use_of_session = UseOfSession::Over;
+            let mut response = response?.map(Body::new);
             let Some(mut slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
             if !slot.visit().is_asked_for() {
                 slot.visit().close();

@@ -54,13 +54,19 @@ impl Slot {
         &mut self.visit
     }
 
+    /// The ids that a request presents.
+    pub(crate) fn presented(&self, headers: &HeaderMap) -> PresentedIds {
+        let mut presented = PresentedIds::default();
+        self.settings().transport.read(headers, &mut presented);
+        presented
+    }
+
     /// Loads the session, unless that was done.
     pub(crate) fn open(&self, headers: &HeaderMap) -> Opening {
         if self.visit.is_opened() {
             return Opening::Done(Ok(self.visit.session()));
         }
-        let mut presented = PresentedIds::default();
-        self.settings().transport.read(headers, &mut presented);
+        let presented = self.presented(headers);
         match self.visit.open_now(&presented) {
             Some(opened) => Opening::Done(opened),
             None => {

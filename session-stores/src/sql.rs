@@ -7,8 +7,12 @@
 //! This file knows statements and rows. It may not know either database: what differs is a [`Dialect`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use session_core::{Codec, ConfigError, Envelope, PrincipalKey, Record, RecordKey, StoreError, Time, Version};
+use session_core::{
+    Codec, ConfigError, DroppedRecords, Envelope, InvalidRecord, PrincipalKey, Record, RecordKey, StoreError, Time,
+    Version,
+};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Database, Encode, Type};
 
@@ -17,8 +21,8 @@ pub(crate) type Columns = (Vec<u8>, i64, i64, i64, i64, Option<i64>, bool, Optio
 
 pub(crate) type Prepared<DB> = Query<'static, DB, <DB as Database>::Arguments>;
 
-/// A timeout that never ends, and that can be added to any time without overflow.
-const FOREVER_MS: i64 = i64::MAX / 2;
+/// A timeout that never ends, and whose milliseconds can be added to any time without overflow.
+const FOREVER: Duration = Duration::from_millis(i64::MAX as u64 / 2);
 
 /// The name of a table, checked so that it can be written into a statement.
 #[derive(Clone, Debug)]
@@ -151,9 +155,14 @@ pub(crate) fn safe(statement: &Arc<str>) -> AssertSqlSafe<Arc<str>> {
 }
 
 pub(crate) fn seal(record: &Record, codec: &dyn Codec, store: &'static str) -> Result<Envelope, StoreError> {
-    let mut envelope = Envelope::seal(record, codec).map_err(|error| StoreError::refused(store, error))?;
-    envelope.idle_timeout_ms = envelope.idle_timeout_ms.min(FOREVER_MS);
-    Ok(envelope)
+    let refused = |error| StoreError::refused(store, error);
+    if record.idle_timeout <= FOREVER {
+        return Envelope::seal(record, codec).map_err(refused);
+    }
+    // Cut before it is sealed, because an encrypting codec authenticates the timeout.
+    let mut record = record.clone();
+    record.idle_timeout = FOREVER;
+    Envelope::seal(&record, codec).map_err(refused)
 }
 
 /// Binds the parameters 1 to 9 of a statement that writes a record.
@@ -192,13 +201,13 @@ pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// The live record in a row. `None` for a row that is not a record of ours; that is logged as a warning.
-pub(crate) fn open(columns: Columns, codec: &dyn Codec, store: &'static str, now: Time) -> Option<Record> {
+/// The live record in a row. `None` for a row that is not a record of ours, of which it warns.
+pub(crate) fn open(columns: Columns, codec: &dyn Codec, dropped: &DroppedRecords, now: Time) -> Option<Record> {
     let Some(envelope) = envelope(columns) else {
-        tracing::warn!(store, "dropped a row whose key or principal does not have 32 bytes");
+        dropped.warn(None, &InvalidRecord::Keys);
         return None;
     };
-    let record = envelope.open_or_warn(codec, store)?;
+    let record = envelope.open_or_warn(codec, dropped)?;
     // By its own times, because the computed column may be wrong.
     (!record.is_expired(now)).then_some(record)
 }

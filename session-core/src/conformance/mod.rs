@@ -46,7 +46,9 @@
 //! [`fast_store_tests!`]: crate::fast_store_tests
 //! [`immediate_store_tests!`]: crate::immediate_store_tests
 
+mod audiences;
 mod deadlines;
+mod ending;
 mod fast;
 pub mod faulty;
 mod immediate;
@@ -59,7 +61,9 @@ mod support;
 mod upgrading;
 mod writing;
 
+pub use audiences::*;
 pub use deadlines::*;
+pub use ending::*;
 pub use fast::*;
 pub use immediate::*;
 pub use managing::*;
@@ -143,6 +147,9 @@ macro_rules! conformance_tests {
             formats_live_side_by_side_and_the_way_back
             extension_of_a_later_release_survives_saves_and_renewals
             session_beyond_this_release_is_refused_and_left_alone
+            // Audiences.
+            session_of_another_audience_opens_nothing_and_is_left_alone
+            audience_survives_saves_and_renewals
             // Principals and lists.
             principal_has_its_live_records_only
             principal_index_follows_creation_renewal_and_removal
@@ -172,6 +179,10 @@ macro_rules! conformance_tests {
             touch_against_purge_keeps_what_was_alive
             load_never_sees_half_a_save
             parallel_updates_add_up
+            logout_everywhere_against_renewals_leaves_none
+            ending_others_against_renewals_leaves_this_one
+            login_at_the_limit_against_renewals_leaves_one
+            logins_at_once_keep_to_the_limit
         }
     };
     (@behaviours $store:expr => $($behaviour:ident)*) => { $(

@@ -5,11 +5,11 @@ use crate::error::ConfigError;
 use crate::event::{Events, Observer};
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::RecordFormat;
+use crate::record::{Audience, RecordFormat};
 use crate::session::checked_timeout;
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::time::{Clock, SystemClock};
-use crate::visit::{ConflictQueue, Defaults, Environment};
+use crate::visit::{ConflictQueue, Defaults, Environment, Warnings};
 
 use super::manager::SessionManager;
 
@@ -31,6 +31,7 @@ use super::manager::SessionManager;
 #[must_use]
 pub struct SessionManagerBuilder {
     store: AnyStore,
+    audience: Option<String>,
     clock: Box<dyn Clock>,
     random: Box<dyn RandomSource>,
     id_bytes: usize,
@@ -52,7 +53,7 @@ impl SessionManager {
     /// at this moment, unless the store is in memory: see
     /// [`purge_interval`](SessionManagerBuilder::purge_interval).
     pub fn new(store: impl Store) -> Self {
-        SessionManager::builder(store).make()
+        SessionManager::builder(store).make(Audience::default())
     }
 
     /// Begins a manager with other settings.
@@ -65,6 +66,7 @@ impl SessionManagerBuilder {
     fn new(store: impl Store) -> Self {
         SessionManagerBuilder {
             store: AnyStore::new(store),
+            audience: None,
             clock: Box::new(SystemClock),
             random: Box::new(SystemRandom),
             id_bytes: SessionId::DEFAULT_BYTES,
@@ -78,6 +80,24 @@ impl SessionManagerBuilder {
             purge_interval: Some(Duration::from_secs(10)),
             observers: Vec::new(),
         }
+    }
+
+    /// The application to which the sessions belong. A session opens only where the audience is that of its start.
+    ///
+    /// Default: the name of the cookie for a manager that a web layer makes of a store, without the prefix
+    /// `__Host-` or `__Secure-`; otherwise `sessid`, which is the default name of the cookie. Allowed: 1 to 128
+    /// visible ASCII characters.
+    ///
+    /// Set it to different names for applications that share a store and whose cookies have the same name:
+    /// otherwise the id of one opens a session in the other. Set it to the same name for managers that are to open
+    /// each other's sessions. If you change it, every session that was started before counts as missing.
+    ///
+    /// It is checked when an id is presented. Lists, the limit, and endings by handle or by principal are about all
+    /// sessions of the store. Applications that must not see each other's sessions need stores, prefixes or tables
+    /// of their own.
+    pub fn audience(mut self, name: impl Into<String>) -> Self {
+        self.audience = Some(name.into());
+        self
     }
 
     /// How long a session lives after its last request.
@@ -218,12 +238,18 @@ impl SessionManagerBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] if a setting is not allowed. Its message names the setting and what to write instead.
-    pub fn build(mut self) -> Result<SessionManager, ConfigError> {
-        self.check()?;
-        Ok(self.make())
+    pub fn build(self) -> Result<SessionManager, ConfigError> {
+        self.build_for(Audience::DEFAULT)
     }
 
-    fn make(self) -> SessionManager {
+    /// Does what [`build`](SessionManagerBuilder::build) does. The audience is `audience` unless one was set.
+    pub(super) fn build_for(mut self, audience: &str) -> Result<SessionManager, ConfigError> {
+        self.check()?;
+        let audience = Audience::new(self.audience.as_deref().unwrap_or(audience))?;
+        Ok(self.make(audience))
+    }
+
+    fn make(self, audience: Audience) -> SessionManager {
         let store = PatientStore::new(self.store, self.time_limit, self.attempts);
         let mut mark = [0; 4];
         if !store.never_waits() {
@@ -235,6 +261,8 @@ impl SessionManagerBuilder {
             clock: self.clock,
             random: self.random,
             id_bytes: self.id_bytes,
+            audience,
+            audience_is_set: self.audience.is_some(),
             defaults: Defaults {
                 idle_timeout: self.idle_timeout,
                 absolute_timeout: self.absolute_timeout,
@@ -244,6 +272,7 @@ impl SessionManagerBuilder {
             max_sessions_per_principal: self.max_sessions_per_principal,
             events: Events::new(self.observers),
             mark: AtomicU32::new(u32::from_ne_bytes(mark)),
+            warnings: Warnings::default(),
             queues: (0..64).map(|_| ConflictQueue::default()).collect(),
             commits: tokio::sync::RwLock::default(),
         };

@@ -206,6 +206,17 @@ impl SessionManager {
         self.environment().now()
     }
 
+    /// The name of the audience whose sessions the manager opens: see
+    /// [`SessionManagerBuilder::audience`](crate::manager::SessionManagerBuilder::audience).
+    pub fn audience(&self) -> &str {
+        self.environment().audience.as_str()
+    }
+
+    /// Whether a layer whose cookie has this name may open the manager's sessions.
+    pub(super) fn has_audience_of(&self, cookie: &str) -> bool {
+        self.environment().audience_is_set || self.audience() == cookie
+    }
+
     /// Whether both are clones of the same manager.
     pub fn is_same(&self, other: &SessionManager) -> bool {
         Arc::ptr_eq(&self.environment, &other.environment)
@@ -237,6 +248,7 @@ impl fmt::Debug for SessionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionManager")
             .field("store", &self.store().store().name())
+            .field("audience", &self.audience())
             .field("idle_timeout", &self.environment().defaults.idle_timeout)
             .field("absolute_timeout", &self.environment().defaults.absolute_timeout)
             .finish_non_exhaustive()

@@ -3,10 +3,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::Attributes;
+use super::audience::Audience;
 use super::envelope::Envelope;
 use super::invalid::CodecError;
 
-/// The part of a record that stores do not read: the principal and all values.
+/// The part of a record that stores do not read: the principal, the audience and all values.
 ///
 /// A codec that decodes it field by field starts with `Body::default()` and sets the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct Body {
     /// The id or name of the user who is signed in. `None` for an anonymous session.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<Arc<str>>,
+    /// The application to which the session belongs.
+    #[serde(rename = "aud", default, skip_serializing_if = "Audience::is_default")]
+    pub audience: Audience,
     /// Attributes that were given when the session was started, and never change.
     #[serde(rename = "c", default, skip_serializing_if = "Attributes::is_empty")]
     pub constants: Attributes,
@@ -48,8 +52,8 @@ pub struct Body {
 /// }
 /// ```
 pub trait Codec: Send + Sync + 'static {
-    /// Turns a body into bytes. The envelope, whose own `body` is still empty, is for codecs that authenticate it
-    /// together with the body: see [`Envelope::fixed_part`].
+    /// Turns a body into bytes. The envelope, whose own `body` is not complete yet, is for codecs that authenticate
+    /// it together with the body: see [`Envelope::authenticated_part`].
     fn encode(&self, body: &Body, envelope: &Envelope) -> Result<Vec<u8>, CodecError>;
 
     /// Turns bytes back into a body. It must fail for bytes that this codec did not write, or that are cut or

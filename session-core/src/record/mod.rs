@@ -4,6 +4,7 @@
 //! session.
 
 mod attributes;
+mod audience;
 mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
@@ -19,12 +20,13 @@ mod version;
 
 pub(crate) use attributes::{Attribute, check_size, read};
 pub use attributes::{Attributes, MAX_SESSION_BYTES};
+pub use audience::Audience;
 pub use codec::{Body, Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
 pub use envelope::Envelope;
 pub use format::RecordFormat;
-pub use invalid::{CodecError, InvalidRecord, warn_dropped};
+pub use invalid::{CodecError, DroppedRecords, InvalidRecord};
 pub use key::{InvalidRecordKey, RecordKey};
 pub use principal_key::PrincipalKey;
 pub use record::Record;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use crate::record::{Attributes, RecordKey};
 use crate::time::{Time, millis};
 
+use super::audience::Audience;
 use super::format::{RecordFormat, unknown_critical};
 use super::version::Version;
 
@@ -46,6 +47,8 @@ pub struct Record {
     pub persistent: bool,
     /// The id or name of the user who is signed in. `None` for an anonymous session.
     pub principal: Option<Arc<str>>,
+    /// The application to which the session belongs. It never changes.
+    pub audience: Audience,
     /// Attributes that were given when the session was started, and never change.
     pub constants: Attributes,
     /// Attributes that change.
@@ -58,8 +61,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Makes the record of an anonymous session that has no values and no absolute deadline, and was last used
-    /// when it was started. Set the other fields afterwards.
+    /// Makes the record of an anonymous session of the default audience, without values and absolute deadline, which
+    /// was last used when it was started. Set the other fields afterwards.
     pub fn new(key: RecordKey, version: Version, created: Time, idle_timeout: Duration) -> Self {
         Record {
             key,
@@ -70,6 +73,7 @@ impl Record {
             absolute_deadline: None,
             persistent: false,
             principal: None,
+            audience: Audience::default(),
             constants: Attributes::default(),
             attributes: Attributes::default(),
             format: RecordFormat::default(),
@@ -98,6 +102,16 @@ impl Record {
         // Multiplied, because a division takes longer than everything else that a read computes.
         let unnoted = now.unix_millis().saturating_sub(self.accessed.unix_millis());
         unnoted > 0 && (unnoted >= LONGEST_TOUCH_INTERVAL_MS || unnoted * 30 >= millis(self.idle_timeout))
+    }
+
+    /// Whether a touch is due, if the last one was at `touched`.
+    pub(crate) fn is_touch_due_since(&self, touched: Time, now: Time) -> bool {
+        Record { accessed: self.accessed.max(touched), ..self.clone() }.is_touch_due(now)
+    }
+
+    /// See [`touch_interval_ms`].
+    pub(crate) fn touch_interval(&self) -> Duration {
+        Duration::from_millis(touch_interval_ms(millis(self.idle_timeout)).unsigned_abs())
     }
 
     /// When this value changes, the client is sent its cookie again: the idle timeout of a persistent session.
@@ -130,6 +144,7 @@ pub(crate) fn sample() -> Record {
         absolute_deadline: Some(now.saturating_add(Duration::from_secs(86_400))),
         persistent: false,
         principal: Some("ann".into()),
+        audience: Audience::default(),
         constants: [("UserName".to_owned(), "ann".into())].into_iter().collect(),
         attributes: [("Count".to_owned(), 1.into())].into_iter().collect(),
         format: RecordFormat::default(),

@@ -159,6 +159,7 @@ impl NewSession {
             absolute_deadline: absolute_timeout.map(|timeout| now.saturating_add(timeout)),
             persistent: self.persistent.unwrap_or(defaults.persistent),
             principal: self.principal,
+            audience: environment.audience.clone(),
             constants,
             attributes,
             format: defaults.record_format,

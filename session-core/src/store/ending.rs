@@ -11,7 +11,7 @@ use super::outcome::Deleted;
 
 /// How many moved notes are followed at most. A deletion takes one call for each, a renewal more than one, so whoever
 /// renews as fast as possible is overtaken long before.
-const MAX_NOTES: usize = 1000;
+const MAX_NOTES: usize = 100_000;
 
 /// How often the sessions of a principal are listed at most. The second list is empty, unless a store has missed one.
 const MAX_LISTS: usize = 100;

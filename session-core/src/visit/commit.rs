@@ -59,7 +59,10 @@ impl Visit {
         self.0.state.lock().end_request();
         let mut operation = Operation::commit(environment.max_sessions_per_principal);
         let driven = drive(self, &mut operation, &mut None).await;
-        conclude(environment, &mut self.0.state.lock(), driven)
+        let mut state = self.0.state.lock();
+        let committed = conclude(environment, &mut state, driven);
+        self.unlock(state);
+        committed
     }
 
     /// Does what [`commit`](Visit::commit) does, if that is possible without waiting. `None` means that it is not: call
@@ -130,7 +133,10 @@ fn conclude(environment: &Environment, state: &mut State, driven: Result<Stop, E
     match driven {
         Ok(_) => {}
         // The response leaves as it is: a removal cookie could wipe a newer login's.
-        Err(Error::Gone) => return Ok(Committed::Unchanged),
+        Err(Error::Gone) => {
+            state.report_lost_changes();
+            return Ok(Committed::Unchanged);
+        }
         Err(error) => {
             state.abandon();
             return Err(error);

@@ -16,14 +16,15 @@ mod open;
 mod started;
 mod state;
 mod update;
+mod using;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod visit;
 
 pub(crate) use changes::Changes;
 pub use commit::{Committed, IssuedId};
 pub(crate) use conflict_queue::ConflictQueue;
-pub(crate) use environment::Defaults;
 pub use environment::Environment;
+pub(crate) use environment::{Defaults, Warnings};
 pub(crate) use started::{Kept, Started};
 pub(crate) use state::{Phase, State};
 pub(crate) use update::Update;

@@ -79,10 +79,11 @@ impl Visit {
     }
 
     pub(crate) fn in_phase(host: Arc<dyn Host>, phase: Phase) -> Self {
-        let format = host.environment().defaults.record_format;
+        let environment = host.environment();
+        let state = State::new(phase, environment.defaults.record_format, environment.audience.clone());
         Visit(StrongArc::new(Shared {
             host,
-            state: Mutex::new(State::new(phase, format)),
+            state: Mutex::new(state),
             asked_for: AtomicBool::new(false),
             opened: AtomicBool::new(false),
             turns: tokio::sync::Mutex::new(()),
@@ -162,10 +163,14 @@ impl Visit {
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        if state.phase != Phase::Request && state.is_unsaved() {
+        if state.phase != Phase::Request
+            && state.is_unsaved()
+            && let Some(times) = self.host.environment().warnings.unsaved.due()
+        {
             let session = state.stored_key().map(|key| key.fingerprint().to_string());
             tracing::warn!(
                 session,
+                times,
                 "a session was dropped with unsaved changes, which are lost; call `save().await` before"
             );
         }

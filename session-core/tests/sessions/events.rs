@@ -182,6 +182,8 @@ async fn use_that_can_not_be_noted_leaves_one_warning() {
     clock.advance(2 * MINUTE);
     store.faults().fail_next(Operation::Touch, Fault::Refused);
     assert_unchanged(answer(&request(&sessions, &id).await).await);
+    // It is noted beside the request.
+    tokio::time::sleep(MINUTE).await;
     assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
     for says in ["could not be stored", "faulty: refused the operation", "disk full"] {
         assert!(log.warnings()[0].contains(says), "{:?}", log.warnings());

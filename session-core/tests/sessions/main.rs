@@ -3,6 +3,7 @@
 //! Sizes of the long tests come from `SESSION_ROUNDS`, as in the conformance suite.
 
 mod attributes;
+mod audience;
 mod concurrency;
 mod csrf;
 mod events;

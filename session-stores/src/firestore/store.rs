@@ -3,8 +3,8 @@ use std::sync::Arc;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::field_filter::Operator;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, Envelope, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed,
-    Saved, Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, DroppedRecords, Envelope, JsonCodec, PrincipalKey, Purged, Record,
+    RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
 
 use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
@@ -43,6 +43,7 @@ const MAX_BATCH: usize = 500;
 pub struct FirestoreStore {
     documents: Documents,
     codec: Arc<dyn Codec>,
+    dropped: Arc<DroppedRecords>,
     recent_reads: RecentReads<UpdateTime>,
 }
 
@@ -78,7 +79,12 @@ impl FirestoreStore {
     async fn on(documents: Documents) -> Result<Self, StoreError> {
         let nobody = RecordKey::from_bytes([0; 32]);
         let _none = documents.get(&nobody).await?;
-        Ok(FirestoreStore { documents, codec: Arc::new(JsonCodec), recent_reads: RecentReads::new() })
+        Ok(FirestoreStore {
+            documents,
+            codec: Arc::new(JsonCodec),
+            dropped: Arc::new(DroppedRecords::new(NAME)),
+            recent_reads: RecentReads::new(),
+        })
     }
 
     /// The collection that has the sessions. Default: `sess_`.
@@ -130,8 +136,7 @@ impl FirestoreStore {
         let Some(read) = document.update_time.take() else {
             return Err(StoreError::refused(NAME, "a document has no update time"));
         };
-        let envelope =
-            envelope_of(*key, document).inspect_err(|error| session_core::internals::warn_dropped(key, error, NAME));
+        let envelope = envelope_of(*key, document).inspect_err(|error| self.dropped.warn(Some(key), error));
         Ok(envelope.ok().filter(|envelope| envelope.expires_at() > now).map(|envelope| (envelope, read)))
     }
 
@@ -158,9 +163,9 @@ impl FirestoreStore {
             let key = document::key_of(&document)?;
             let envelope = envelope_of(key, document);
             envelope
-                .inspect_err(|error| session_core::internals::warn_dropped(&key, error, NAME))
+                .inspect_err(|error| self.dropped.warn(Some(&key), error))
                 .ok()?
-                .open_or_warn(&*self.codec, NAME)
+                .open_or_warn(&*self.codec, &self.dropped)
         };
         let records = documents.into_iter().filter_map(open);
         records.filter(|record| !record.is_expired(now)).collect()
@@ -206,7 +211,7 @@ impl Store for FirestoreStore {
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let Some((envelope, read)) = self.find(key, now).await? else { return Ok(None) };
-        let record = envelope.open_or_warn(&*self.codec, NAME);
+        let record = envelope.open_or_warn(&*self.codec, &self.dropped);
         self.recent_reads.note(envelope, read);
         Ok(record)
     }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use session_core::{
-    Buried, Codec, ConfigError, Created, Envelope, FastStore, JsonCodec, Purged, Record, RecordKey, Renewed, Saved,
-    Store, StoreError, Time, Version,
+    Buried, Codec, ConfigError, Created, DroppedRecords, Envelope, FastStore, JsonCodec, Purged, Record, RecordKey,
+    Renewed, Saved, Store, StoreError, Time, Version,
 };
 
 use super::item::{Copy, Item};
@@ -39,6 +39,7 @@ use crate::refusal::Refusal;
 pub struct MemcachedStore {
     items: Items,
     codec: Arc<dyn Codec>,
+    dropped: Arc<DroppedRecords>,
     /// With the time until which the item is served, and its number.
     recent_reads: RecentReads<(Time, Cas)>,
 }
@@ -70,6 +71,7 @@ impl MemcachedStore {
                 max_item_bytes: MemcachedStore::DEFAULT_MAX_ITEM_BYTES,
             },
             codec: Arc::new(JsonCodec),
+            dropped: Arc::new(DroppedRecords::new(NAME)),
             recent_reads: RecentReads::new(),
         };
         for server in &*store.items.servers {
@@ -130,7 +132,7 @@ impl MemcachedStore {
                     }
                 }
                 Err(error) => {
-                    session_core::internals::warn_dropped(key, &error, NAME);
+                    self.dropped.warn(Some(key), &error);
                     return Ok(None);
                 }
             }
@@ -269,7 +271,7 @@ impl Store for MemcachedStore {
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let Some((Copy { until, envelope }, cas)) = self.find(key, now).await? else { return Ok(None) };
-        let record = envelope.open_or_warn(&*self.codec, NAME);
+        let record = envelope.open_or_warn(&*self.codec, &self.dropped);
         self.recent_reads.note(envelope, (until, cas));
         Ok(record)
     }

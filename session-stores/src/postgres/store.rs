@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_core::internals::Backoff;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved,
-    Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record, RecordKey,
+    Renewed, Saved, Store, StoreError, Time, Version,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres};
@@ -49,6 +49,7 @@ pub struct PostgresStore {
     table: TableName,
     statements: Arc<Statements>,
     codec: Arc<dyn Codec>,
+    dropped: Arc<DroppedRecords>,
 }
 
 const DIALECT: Dialect = Dialect {
@@ -101,7 +102,13 @@ impl PostgresStore {
     fn on(connections: Connections) -> Self {
         let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
         let statements = Arc::new(Statements::new(&table, &DIALECT));
-        PostgresStore { connections, table, statements, codec: Arc::new(JsonCodec) }
+        PostgresStore {
+            connections,
+            table,
+            statements,
+            codec: Arc::new(JsonCodec),
+            dropped: Arc::new(DroppedRecords::new(NAME)),
+        }
     }
 
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](PostgresStore::set_up) afterwards.
@@ -170,7 +177,7 @@ impl PostgresStore {
         let mut lent = self.connections.lend().await.map_err(failed)?;
         let rows = query.fetch_all(lent.connection()).await.map_err(failed)?;
         lent.give_back();
-        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, NAME, now)).collect())
+        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
     }
 }
 

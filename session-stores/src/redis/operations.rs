@@ -188,7 +188,7 @@ impl RedisStore {
         match Value::parse(key, &bytes) {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
-                session_core::internals::warn_dropped(key, &error, NAME);
+                self.dropped.warn(Some(key), &error);
                 Ok(None)
             }
         }
@@ -203,7 +203,7 @@ impl RedisStore {
     }
 
     pub(super) fn open(&self, copy: &value::Copy, now: Time) -> Option<Record> {
-        copy.is_valid(now).then(|| copy.envelope.open_or_warn(&*self.codec, NAME)).flatten()
+        copy.is_valid(now).then(|| copy.envelope.open_or_warn(&*self.codec, &self.dropped)).flatten()
     }
 
     /// Saves a record. If that is done, also returns the `accessed` that is stored.

@@ -4,10 +4,10 @@ use redis::aio::ConnectionManager;
 use redis::cluster::ClusterClientBuilder;
 use redis::sentinel::SentinelClient;
 use redis::{Client, ProtocolVersion};
-use session_core::{Codec, JsonCodec, StoreError};
+use session_core::{Codec, DroppedRecords, JsonCodec, StoreError};
 
 use super::cluster::Cluster;
-use super::error::store_error;
+use super::error::{NAME, store_error};
 use super::keys::Keys;
 use super::link::Link;
 use super::server::Server;
@@ -43,6 +43,7 @@ pub struct RedisStore {
     pub(super) link: Link,
     pub(super) keys: Keys,
     pub(super) codec: Arc<dyn Codec>,
+    pub(super) dropped: Arc<DroppedRecords>,
     pub(super) sweep: Arc<tokio::sync::Mutex<Sweep>>,
 }
 
@@ -131,6 +132,7 @@ impl RedisStore {
             link,
             keys: Keys::new(RedisStore::DEFAULT_PREFIX),
             codec: Arc::new(JsonCodec),
+            dropped: Arc::new(DroppedRecords::new(NAME)),
             sweep: Arc::default(),
         }
     }

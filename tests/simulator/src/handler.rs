@@ -171,6 +171,10 @@ impl Handler {
             Ok(()) => {
                 let mut model = self.world.model.lock();
                 if let Some(place) = self.doing.opened {
+                    // Renewed by another request, the session keeps the id that it has.
+                    if model.place_of(session.id().as_str()).is_some() {
+                        return;
+                    }
                     let new = model.new_name(place.lineage, session.id());
                     self.doing.renews = Some(new);
                     drop(model);

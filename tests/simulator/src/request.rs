@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::browser::Told;
 use crate::handler::Handler;
-use crate::model::{Attr, Doing, Model, Seen};
+use crate::model::{Attr, Commit, Doing, Model, Seen};
 use crate::plan::{Act, Plan};
 use crate::world::World;
 
@@ -144,11 +144,12 @@ async fn serve(
     handler.session = None;
     slot.is_committed = true;
     let (mut handler, told) = commit(world, &mut slot.visit, handler).await;
-    if session.is_some() {
+    // After a 503 there is no body.
+    if told.is_some() && session.is_some() {
         handler.session = session;
         handler.run(&slot.visit, &presented, after).await;
     }
-    told
+    told.unwrap_or(Told::Nothing)
 }
 
 /// What happens before the response head leaves, and what after.
@@ -199,17 +200,17 @@ pub fn seen(session: &Session) -> Seen {
 }
 
 /// Commits, in a task of its own where that has to wait: it goes on when the client hangs up.
-async fn commit(world: &Arc<World>, visit: &mut Visit, mut handler: Handler) -> (Handler, Told) {
+async fn commit(world: &Arc<World>, visit: &mut Visit, mut handler: Handler) -> (Handler, Option<Told>) {
     let commit = world.model.lock().commit_begins(&handler.doing);
     if let Some(outcome) = visit.commit_now() {
-        let told = settle(&mut handler, &commit, outcome);
+        let told = settle(&mut handler, &commit, outcome, visit.has_lost_changes());
         return (handler, told);
     }
     let visit = visit.clone();
     let process = handler.doing.process;
     let task = start(world, process, async move {
         let outcome = visit.commit().await;
-        let told = settle(&mut handler, &commit, outcome);
+        let told = settle(&mut handler, &commit, outcome, visit.has_lost_changes());
         (handler, told)
     });
     match task.await {
@@ -219,14 +220,14 @@ async fn commit(world: &Arc<World>, visit: &mut Visit, mut handler: Handler) -> 
     }
 }
 
-fn settle(handler: &mut Handler, commit: &crate::model::Commit, outcome: Result<Committed, Error>) -> Told {
+fn settle(handler: &mut Handler, commit: &Commit, outcome: Result<Committed, Error>, lost: bool) -> Option<Told> {
     let world = Arc::clone(&handler.world);
-    world.model.lock().commit_ended(&mut handler.doing, commit, &outcome);
-    let told = match &outcome {
-        Ok(Committed::Issue(issued)) => Told::Keep(issued.id.as_str().to_owned()),
-        Ok(Committed::Forget) => Told::Forget,
-        _ => Told::Nothing,
-    };
+    world.model.lock().commit_ended(&mut handler.doing, commit, &outcome, lost);
+    let told = outcome.as_ref().ok().map(|committed| match committed {
+        Committed::Issue(issued) => Told::Keep(issued.id.as_str().to_owned()),
+        Committed::Forget => Told::Forget,
+        Committed::Unchanged => Told::Nothing,
+    });
     handler.tell(|| match &outcome {
         Ok(Committed::Issue(_)) => {
             let place = handler.doing.started.or(handler.doing.place);

@@ -119,7 +119,7 @@ impl State {
         let is_use_due = match operation.goal {
             // The use of a request counts from the load.
             Goal::Commit => !self.use_is_noted,
-            Goal::SaveAll => true,
+            Goal::SaveChanges | Goal::SaveAll => true,
             _ => false,
         };
         // Whoever saves wants to know whether the session is still there, also if nothing has changed.
@@ -128,8 +128,7 @@ impl State {
             operation.loading = Loading::Confirmed;
             return Step::Load(key);
         }
-        let is_touch_due = || self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due(moment.now));
-        if is_use_due && is_touch_due() { Step::Touch(key) } else { Step::Done }
+        if is_use_due && self.is_touch_due(moment.now) { Step::Touch(key) } else { Step::Done }
     }
 
     /// A writer that met a conflict first takes its turn, then loads what the others have saved.
@@ -205,6 +204,10 @@ impl State {
                 self.notices.push(Notice::BeyondUs { key: record.key });
                 self.loaded(operation, Ok(None))
             }
+            Answer::Loaded(Ok(Some(record))) if record.audience != self.audience => {
+                self.notices.push(Notice::OtherAudience(record.audience));
+                self.loaded(operation, Ok(None))
+            }
             Answer::Loaded(loaded) => self.loaded(operation, loaded),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);
@@ -225,7 +228,9 @@ impl State {
             Answer::Saved(Ok(Saved::Missing)) => self.is_missing(operation),
             Answer::Saved(Err(error)) => Err(self.failed(error)),
             Answer::Touched(touched) => {
-                self.touched(operation, touched);
+                self.use_noted(operation.now, touched);
+                // Unless another handle has changed the session meanwhile.
+                operation.is_done = !self.has_changes();
                 Ok(())
             }
             Answer::Deleted(deleted) => self.deleted(operation, deleted),
@@ -283,9 +288,10 @@ impl State {
                 _ => return self.is_missing(operation),
             },
             Loading::Confirmed => match loaded {
-                Ok(Some(_)) => {
+                Ok(Some(record)) => {
                     self.is_known_stored = true;
                     operation.was_there = true;
+                    self.use_noted(record.accessed, Ok(()));
                 }
                 _ => return self.is_missing(operation),
             },
@@ -393,19 +399,6 @@ impl State {
             Some(from) => Notice::Renewed { from, to, principal },
             None => Notice::Created { key: to, principal },
         });
-    }
-
-    fn touched(&mut self, operation: &mut Operation<'_>, touched: Result<(), StoreError>) {
-        let Some(Stored { record, .. }) = &mut self.stored else { return };
-        match touched {
-            Ok(()) => record.accessed = operation.now,
-            Err(error) => {
-                let key = record.key;
-                self.notices.extend([Notice::StoreFailed, Notice::TouchFailed { key, error }]);
-            }
-        }
-        // Unless another handle has changed the session meanwhile.
-        operation.is_done = !self.has_changes();
     }
 
     /// A session that is to end has ended, unless it has moved: then it ends where it is now.

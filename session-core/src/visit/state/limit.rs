@@ -14,7 +14,7 @@ const SAME_MOMENT: Duration = Duration::from_secs(10);
 pub(super) fn beyond_limit(limit: usize, newest: &Record, mut records: Vec<Record>) -> VecDeque<RecordKey> {
     // The store's index holds hashes. Only the record tells the principal itself.
     records.retain(|record| record.principal == newest.principal && record.key != newest.key);
-    records.sort_by_key(|record| std::cmp::Reverse(record.created));
+    records.sort_by_key(|record| std::cmp::Reverse((record.created, record.key)));
     let is_newer = |other: &Record| {
         (other.created, other.key) > (newest.created, newest.key) && other.created.since(newest.created) < SAME_MOMENT
     };

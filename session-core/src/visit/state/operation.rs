@@ -8,7 +8,7 @@ use crate::time::Time;
 
 /// The largest number of moved notes that are followed. Following takes fewer calls of the store than renewing, so whoever
 /// renews as fast as possible is overtaken long before.
-const MAX_NOTES: u32 = 1000;
+const MAX_NOTES: u32 = 100_000;
 
 /// What a visit wants from the store, and how far it has come. The last step is [`Step::Done`].
 pub(in crate::visit) struct Operation<'a> {

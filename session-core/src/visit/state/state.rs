@@ -1,10 +1,11 @@
+use std::time::Duration;
 use std::{iter, mem};
 
 use serde::de::DeserializeOwned;
 
-use crate::error::{AttributeError, Error};
+use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
+use crate::record::{Attribute, Audience, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
 use crate::time::Time;
 
 use super::super::changes::Changes;
@@ -53,6 +54,8 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     /// In which records are to be written.
     format: RecordFormat,
+    /// Whose sessions this visit may open.
+    pub(super) audience: Audience,
     pub(super) stored: Option<Stored>,
     /// What else the request presented. It ends with the session, or when another one starts.
     pub(super) also_presented: Vec<RecordKey>,
@@ -66,8 +69,12 @@ pub(crate) struct State {
     stored_generation: u32,
     last_generation: u32,
     pub(super) tell: Tell,
-    /// The session needed no touch when it was loaded.
+    /// The session needed no touch when it was loaded, or that is noted by now, or being noted.
     pub(super) use_is_noted: bool,
+    /// When the last touch of this visit was.
+    touched: Time,
+    /// Changes were dropped because the session has ended meanwhile.
+    lost_changes: bool,
     /// The session was stored after the handler had returned, so it is no dead id that a cookie
     /// would give.
     pub(super) is_known_stored: bool,
@@ -80,10 +87,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase, format: RecordFormat) -> Self {
+    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience) -> Self {
         State {
             phase,
             format,
+            audience,
             stored: None,
             also_presented: Vec::new(),
             started: None,
@@ -95,6 +103,8 @@ impl State {
             last_generation: 0,
             tell: Tell::Nothing,
             use_is_noted: true,
+            touched: Time::from_unix_millis(i64::MIN),
+            lost_changes: false,
             is_known_stored: false,
             turn_is_taken: false,
             edits: 0,
@@ -234,6 +244,54 @@ impl State {
     pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
         self.use_is_noted = !record.is_touch_due(now);
         self.stored = Some(Stored { id: id.clone(), record, has_other_id: false });
+    }
+
+    /// Whether the use of the session that was just loaded is to be noted beside the handler. The caller does it, so that
+    /// it is due only once. Without a request, the commit does it.
+    #[inline(always)]
+    pub(in crate::visit) fn take_due_use(&mut self) -> bool {
+        let is_due = !self.use_is_noted && self.phase == Phase::Request;
+        self.use_is_noted |= is_due;
+        is_due
+    }
+
+    /// Nobody notes the use now, so the commit does it.
+    pub(in crate::visit) fn put_back_due_use(&mut self) {
+        self.use_is_noted = false;
+    }
+
+    /// How long the request may go on before its use must be noted once more, or its session expires under it. `None`
+    /// if that would not help, or there is no session.
+    pub(in crate::visit) fn next_use(&self, now: Time) -> Option<Duration> {
+        let record = &self.stored.as_ref().filter(|_| self.is_present())?.record;
+        let deadline = record.accessed.max(self.touched).saturating_add(record.idle_timeout);
+        let is_absolute = record.absolute_deadline.is_some_and(|absolute| absolute <= deadline);
+        (!is_absolute).then(|| deadline.saturating_sub(record.touch_interval()).since(now))
+    }
+
+    /// A touch has been answered.
+    pub(in crate::visit) fn use_noted(&mut self, at: Time, noted: Result<(), StoreError>) {
+        let Some(key) = self.stored_key().copied() else { return };
+        match noted {
+            Ok(()) => self.touched = self.touched.max(at),
+            Err(error) => self.notices.extend([Notice::StoreFailed, Notice::TouchFailed { key, error }]),
+        }
+    }
+
+    pub(super) fn is_touch_due(&self, now: Time) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due_since(self.touched, now))
+    }
+
+    /// Nobody was told by an error.
+    pub(in crate::visit) fn report_lost_changes(&mut self) {
+        if let (true, Some(key)) = (self.lost_changes, self.stored_key().copied()) {
+            self.notices.push(Notice::LostChanges { key });
+        }
+    }
+
+    /// Whether changes were dropped because the session has ended meanwhile.
+    pub(in crate::visit) fn has_lost_changes(&self) -> bool {
+        self.lost_changes
     }
 
     /// Fails unless the handle of that generation may still be written through.
@@ -537,6 +595,7 @@ impl State {
 
     /// The store no longer has the session.
     pub(super) fn lost(&mut self) {
+        self.lost_changes |= self.has_changes();
         self.abandon();
         self.tell = Tell::Nothing;
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::id::{PresentedIds, SessionId};
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, sample, touch_interval_ms};
+use crate::record::{Attribute, Attributes, Audience, Record, RecordFormat, Version, sample, touch_interval_ms};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
@@ -30,7 +30,7 @@ fn record_of(id: &SessionId) -> Record {
 
 /// A visit that found a session.
 fn opened() -> (State, Record) {
-    let (mut state, id) = (State::new(Phase::Request, RecordFormat::V1), id());
+    let (mut state, id) = (State::new(Phase::Request, RecordFormat::V1, Audience::default()), id());
     let record = record_of(&id);
     state.found(&id, record.clone(), record.accessed);
     (state, record)
@@ -38,7 +38,7 @@ fn opened() -> (State, Record) {
 
 /// A visit that started a session, and the session's record.
 fn started() -> (State, Record) {
-    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
     let record = start(&mut state);
     (state, record)
 }
@@ -145,7 +145,7 @@ fn saved_record(state: &mut State, record: &Record) -> Record {
 
 #[test]
 fn a_visit_without_a_session_has_nothing_to_do() {
-    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
     assert!(!state.is_present() && state.is_settled() && !state.is_unsaved());
     assert_nothing(step_at(&mut state, Time::MAX));
     assert_eq!(state.take_tell(), Tell::Nothing);
@@ -164,7 +164,7 @@ fn reading_needs_a_touch_once_it_is_due() {
     state.answered(&mut operation, Answer::Touched(Ok(()))).unwrap();
     assert_nothing(state.next(&mut operation, &moment(due)));
     assert_nothing(step_at(&mut state, due));
-    assert_eq!(state.record().unwrap().accessed, due);
+    assert_eq!(state.record().unwrap().accessed, record.accessed, "it tells the use before this one");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let (_, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
-        let mut state = State::new(Phase::Request, RecordFormat::V1);
+        let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
         state.found(&id(), record.clone(), now);
         assert_eq!(state.is_settled(), settled);
     }
@@ -847,7 +847,7 @@ fn presented(ids: &[&SessionId]) -> PresentedIds {
 #[test]
 fn a_logout_ends_all_that_was_presented_wherever_it_went() {
     let (first, second, new_key) = (id(), id(), id().key());
-    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
     state.end_presented(&presented(&[&first, &second]));
     assert!(!state.is_present() && !state.is_settled() && state.is_unsaved());
     let (mut operation, now) = (Operation::commit(None), moment(Time::MAX));
@@ -864,7 +864,7 @@ fn a_logout_ends_all_that_was_presented_wherever_it_went() {
 
 #[test]
 fn a_logout_of_strangers_tells_nothing() {
-    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
     state.end_presented(&PresentedIds::default());
     assert_nothing(step_at(&mut state, Time::MAX));
     state.end_presented(&presented(&[&id()]));
@@ -878,8 +878,11 @@ fn a_logout_of_strangers_tells_nothing() {
 /// A visit that has found the session of the second of two ids.
 fn opened_by_the_second() -> (State, SessionId, Record) {
     let (first, second) = (id(), id());
-    let (mut state, record, presented) =
-        (State::new(Phase::Request, RecordFormat::V1), record_of(&second), presented(&[&first, &second]));
+    let (mut state, record, presented) = (
+        State::new(Phase::Request, RecordFormat::V1, Audience::default()),
+        record_of(&second),
+        presented(&[&first, &second]),
+    );
     let (mut operation, now) = (Operation::open(&presented), moment(record.accessed));
     state.next(&mut operation, &now);
     state.answered(&mut operation, Answer::Loaded(Ok(None))).unwrap();
@@ -913,7 +916,7 @@ fn answering_ends_the_request_only() {
     for (before, after) in
         [(Phase::Request, Phase::Answered), (Phase::Answered, Phase::Answered), (Phase::Direct, Phase::Direct)]
     {
-        let mut state = State::new(before, RecordFormat::V1);
+        let mut state = State::new(before, RecordFormat::V1, Audience::default());
         state.end_request();
         assert_eq!(state.phase, after);
     }

@@ -2,7 +2,8 @@
 
 use session_core::{Error, Record, RecordKey};
 
-use super::{Model, Place};
+use super::request::Commit;
+use super::{Lineage, Model, Place};
 use crate::stamp::Stamp;
 
 /// An ending of several sessions under way.
@@ -20,12 +21,28 @@ impl Model {
         let lineage = &mut self.lineages[lineage];
         lineage.end.begin(now);
         lineage.endings += 1;
+        lineage.unanswered += 1;
+    }
+
+    /// An attempt to end the session has succeeded.
+    fn ending_succeeds(&mut self, lineage: usize) {
+        self.lineages[lineage].unanswered -= 1;
+    }
+
+    /// Whether nothing of the session is left once an attempt to end it has succeeded.
+    ///
+    /// What has expired is not there for the one who ends it, and may be there by another clock. An attempt that failed
+    /// may have ended the session in one of two tiers: whoever comes later does not find it, and its copy lives on.
+    fn ends_for_good(&self, lineage: usize) -> bool {
+        let Lineage { life, unanswered, .. } = &self.lineages[lineage];
+        self.is_in_time(life) && (*unanswered == 0 || !self.has_tiers)
     }
 
     /// Whoever began then has ended the session that has, or had, this id.
     pub(super) fn ended_under(&mut self, place: Place, began: Stamp, now: Stamp) {
+        self.ending_succeeds(place.lineage);
         let was_given = self.lineages[place.lineage].names[place.name].given.was_done(began);
-        if was_given && self.reaches(place, now) {
+        if was_given && self.reaches(place, now) && self.ends_for_good(place.lineage) {
             self.lineages[place.lineage].end.finish(now);
         }
     }
@@ -82,12 +99,10 @@ impl Model {
             Err(error) => return self.check_failure(&[], ending.began, error),
         };
         self.check_how_many(ending, count);
-        let latest = self.latest_clock();
         for (lineage, _) in &ending.wanted {
-            let lineage = &mut self.lineages[*lineage];
-            // What has expired is not there for the one that ends it.
-            if latest < lineage.life.alive_until() && lineage.start.was_done(ending.began) {
-                lineage.end.finish(now);
+            self.ending_succeeds(*lineage);
+            if self.lineages[*lineage].start.was_done(ending.began) && self.ends_for_good(*lineage) {
+                self.lineages[*lineage].end.finish(now);
             }
         }
     }
@@ -98,7 +113,7 @@ impl Model {
         };
         // What was done by a call whose answer was lost is counted by nobody.
         let least = if self.may_fail(ending.began) { 0 } else { ending.wanted.iter().filter(only_ours).count() };
-        let theirs = |lineage: &&super::Lineage| lineage.user == Some(ending.user) && lineage.may_live(ending.began);
+        let theirs = |lineage: &&Lineage| lineage.user == Some(ending.user) && lineage.may_live(ending.began);
         let most = self.lineages.iter().filter(theirs).count();
         if !(least..=most).contains(&count) {
             let about: Vec<usize> = ending.wanted.iter().map(|(lineage, _)| *lineage).collect();
@@ -145,36 +160,43 @@ impl Model {
 
 /// Logins, and the limit of a user's sessions.
 impl Model {
-    pub(super) fn login_begins(&mut self, new: usize, now: Stamp) {
-        let Some(user) = self.lineages[new].user else { return };
-        let others: Vec<usize> = self.of_user(user, now).into_iter().filter(|other| *other != new).collect();
+    /// Returns the sessions that the login may end.
+    pub(super) fn login_begins(&mut self, new: usize, now: Stamp) -> Vec<usize> {
+        let Some(user) = self.lineages[new].user else { return Vec::new() };
+        let mut others: Vec<usize> = self.of_user(user, now).into_iter().filter(|other| *other != new).collect();
         let is_over = self.limit.is_some_and(|limit| others.len() >= limit);
         // Another login may have begun later and ended earlier; the clock of its process may also be ahead.
         let since = self.lineages[new].life.created - self.skew_span;
         let is_overtaken = is_over && others.iter().any(|other| self.lineages[*other].life.created >= since);
-        if is_over {
-            for other in others {
-                self.ending_begins(other, now);
-            }
-        }
         // Logins at the same moment may end each other, and an ending may find what starts meanwhile.
         let is_one_of_many = self.limit.is_some() && self.signing_in.contains(&user);
-        if is_overtaken || is_one_of_many || self.being_ended.contains(&user) {
-            self.ending_begins(new, now);
-        }
         self.signing_in.push(user);
+        if !is_over {
+            others.clear();
+        }
+        if is_overtaken || is_one_of_many || self.being_ended.contains(&user) {
+            others.push(new);
+        }
+        for other in &others {
+            self.ending_begins(*other, now);
+        }
+        others
     }
 
-    pub(super) fn login_ended(&mut self, began: Stamp, user: Option<usize>) {
-        let Some(user) = user else { return };
+    pub(super) fn login_ended(&mut self, commit: &Commit, was_answered: bool) {
+        let Some(user) = commit.user else { return };
         if let Some(at) = self.signing_in.iter().position(|other| *other == user) {
             self.signing_in.remove(at);
         }
+        let may_have_failed = self.may_fail(commit.began);
+        if !may_have_failed {
+            commit.may_end.iter().for_each(|other| self.ending_succeeds(*other));
+        }
         // A limit that could not be enforced is only logged. The next login tries again.
-        match (self.may_fail(began), self.is_signing_in(user)) {
-            (true, _) => drop(self.unlimited.insert(user)),
-            (false, false) => drop(self.unlimited.remove(&user)),
-            (false, true) => {}
+        if may_have_failed {
+            self.unlimited.insert(user);
+        } else if was_answered && !self.is_signing_in(user) {
+            self.unlimited.remove(&user);
         }
     }
 

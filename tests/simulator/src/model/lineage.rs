@@ -18,6 +18,8 @@ pub struct Lineage {
     pub end: Attempt,
     /// How many attempts to end it there were.
     pub endings: u32,
+    /// How many of them have not succeeded.
+    pub unanswered: u32,
     pub count: Count,
     pub registers: [Register; 3],
     pub life: Life,
@@ -56,12 +58,14 @@ pub struct Life {
     pub shortest_idle: i64,
     pub longest_idle: i64,
     pub absolute: Option<i64>,
+    /// It may have expired where it is durable: its use was noted there too late.
+    pub may_be_over: bool,
 }
 
 impl Life {
     pub fn new(now: i64, idle: i64, absolute: Option<i64>) -> Self {
         let absolute = absolute.map(|timeout| now + timeout);
-        Life { created: now, noted: now, used: now, shortest_idle: idle, longest_idle: idle, absolute }
+        Life { created: now, noted: now, used: now, shortest_idle: idle, longest_idle: idle, absolute, may_be_over: false }
     }
 
     /// Until then it is surely alive.
@@ -100,6 +104,7 @@ impl Model {
             names: Vec::new(),
             end: Attempt::default(),
             endings: 0,
+            unanswered: 0,
             count: Count::default(),
             registers: Default::default(),
             life,
@@ -154,7 +159,12 @@ impl Model {
     /// Whether nothing has tried to end the session, and no clock says that it has expired.
     pub fn surely_lives(&self, lineage: usize) -> bool {
         let Lineage { end, life, .. } = &self.lineages[lineage];
-        end.began.is_none() && self.latest_clock() < life.alive_until() - self.early_end
+        end.began.is_none() && self.is_in_time(life)
+    }
+
+    /// Whether no process takes it for expired.
+    pub(super) fn is_in_time(&self, life: &Life) -> bool {
+        !life.may_be_over && self.latest_clock() < life.alive_until() - self.early_end
     }
 
     /// Whether a change of the session, or its end, that a request under this id asked for must reach the session, if

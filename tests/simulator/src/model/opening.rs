@@ -107,18 +107,19 @@ impl Model {
 
     /// A use of the session, which counts from this time of the process's clock, at the latest from now.
     pub(super) fn used(&mut self, lineage: usize, process: usize, since: i64) {
-        let clock = self.clock(process);
+        let (clock, is_in_time) = (self.clock(process), self.is_in_time(&self.lineages[lineage].life));
         let life = &mut self.lineages[lineage].life;
         life.used = life.used.max(clock).max(since);
+        life.may_be_over |= !is_in_time;
     }
 
     /// A save that began then was acknowledged.
     pub(super) fn saved(&mut self, lineage: usize, process: usize, began: Stamp) {
+        self.used(lineage, process, i64::MIN);
         let clock = self.clock(process);
         // The save was decided after it had begun; clocks may have been set since.
         let began = began.at as i64 + self.clocks[process].skew();
         let life = &mut self.lineages[lineage].life;
-        life.used = life.used.max(clock);
         life.noted = life.noted.max(began.min(clock));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use session_core::{Committed, Error};
+use session_core::{Committed, Error, SessionId};
 
 use super::values::Attr;
 use super::{Model, Place};
@@ -23,6 +23,8 @@ pub struct Doing {
     pub removes: bool,
     /// It asked for something that may make the client's cookie last longer.
     pub sets_timeouts: bool,
+    /// Changes were dropped because the session had ended.
+    pub has_lost: bool,
     /// The changes that were not acknowledged yet.
     pub pending: BTreeMap<Attr, usize>,
 }
@@ -30,7 +32,10 @@ pub struct Doing {
 /// A commit under way.
 pub struct Commit {
     pub began: Stamp,
-    user: Option<usize>,
+    /// Who signs in.
+    pub(super) user: Option<usize>,
+    /// The sessions that a login may end, because of the limit.
+    pub(super) may_end: Vec<usize>,
 }
 
 impl Model {
@@ -81,13 +86,13 @@ impl Model {
     pub fn commit_begins(&mut self, doing: &Doing) -> Commit {
         let now = self.stamp();
         self.send_writes(doing, now);
-        let mut user = None;
+        let (mut user, mut may_end) = (None, Vec::new());
         if let Some(started) = doing.started {
             let lineage = &mut self.lineages[started.lineage];
             lineage.start.begin(now);
             lineage.names[started.name].given.begin(now);
             user = lineage.user;
-            self.login_begins(started.lineage, now);
+            may_end = self.login_begins(started.lineage, now);
         }
         if doing.removes || doing.started.is_some() {
             for place in self.presented(doing) {
@@ -99,19 +104,28 @@ impl Model {
             names[old.name].renewals += 1;
             names[new.name].given.begin(now);
         }
-        Commit { began: now, user }
+        Commit { began: now, user, may_end }
     }
 
     /// A commit was answered.
-    pub fn commit_ended(&mut self, doing: &mut Doing, commit: &Commit, outcome: &Result<Committed, Error>) {
+    ///
+    /// `lost` tells whether changes were dropped because the session had ended.
+    pub fn commit_ended(
+        &mut self,
+        doing: &mut Doing,
+        commit: &Commit,
+        outcome: &Result<Committed, Error>,
+        lost: bool,
+    ) {
         let now = self.stamp();
+        doing.has_lost = lost;
         match outcome {
             Ok(Committed::Issue(issued)) => self.issued(doing, commit, issued.id.as_str(), now),
             Ok(Committed::Forget) => self.forgotten(doing, commit, now),
             Ok(Committed::Unchanged) => self.unchanged(doing, commit, now),
             Err(error) => self.check_error(doing, commit.began, error),
         }
-        self.login_ended(commit.began, commit.user);
+        self.login_ended(commit, matches!(outcome, Ok(Committed::Issue(_))));
         if let Some(place) = doing.place {
             self.used(place.lineage, doing.process, i64::MIN);
         }
@@ -119,6 +133,9 @@ impl Model {
 
     /// The client was told an id.
     fn issued(&mut self, doing: &mut Doing, commit: &Commit, id: &str, now: Stamp) {
+        if let (Some(started), None) = (doing.started, self.place_of(id)) {
+            doing.started = self.drawn_again(started, id);
+        }
         let place = self.place_of(id);
         let about: Vec<usize> = place.iter().chain(&doing.opened).map(|place| place.lineage).collect();
         let is_presented = doing.ids.iter().any(|presented| presented == id);
@@ -142,6 +159,16 @@ impl Model {
         }
     }
 
+    /// The id of a session that is being started was taken, so another one was drawn.
+    fn drawn_again(&mut self, started: Place, id: &str) -> Option<Place> {
+        let id = SessionId::parse(id)?;
+        let place = self.new_name(started.lineage, id);
+        let names = &mut self.lineages[place.lineage].names;
+        names[started.name].is_void = true;
+        names[place.name].given = names[started.name].given;
+        Some(place)
+    }
+
     /// A started session is stored, and has replaced the one that the request found.
     fn login_done(&mut self, doing: &mut Doing, commit: &Commit, started: Place, now: Stamp) {
         let lineage = &mut self.lineages[started.lineage];
@@ -150,6 +177,7 @@ impl Model {
         if let Some(opened) = doing.opened
             && self.lineages[opened.lineage].endings == 1
             && self.reaches(opened, now)
+            && self.is_in_time(&self.lineages[opened.lineage].life)
         {
             // Nobody else has tried to end it.
             self.surely_kept(started.lineage);
@@ -203,17 +231,21 @@ impl Model {
         self.changes_done(doing, commit, now);
     }
 
-    /// Changes were acknowledged, if the session was there.
+    /// Changes were acknowledged, unless they were dropped because the session had ended.
     fn changes_done(&mut self, doing: &mut Doing, commit: &Commit, now: Stamp) {
         let Some(place) = doing.opened else { return };
-        let had_changes = !doing.pending.is_empty();
-        if !self.reaches(place, now) || !self.surely_lives(place.lineage) {
+        if doing.pending.is_empty() {
+            return;
+        }
+        if doing.has_lost {
+            if self.reaches(place, now) && self.surely_lives(place.lineage) {
+                let name = Model::name_of(place);
+                self.violate(&[place.lineage], format!("changes of {name} are dropped, although it is there"));
+            }
             doing.pending.clear();
             return;
         }
         self.writes_done(doing, now);
-        if had_changes {
-            self.saved(place.lineage, doing.process, commit.began);
-        }
+        self.saved(place.lineage, doing.process, commit.began);
     }
 }

@@ -47,10 +47,15 @@ impl Model {
 
     /// Why a record must not be there, as words that follow "has".
     pub(super) fn wrong_record(&self, record: &Record, now: Stamp) -> Option<String> {
-        let Some(place) = self.place_of_key(&record.key) else { return Some("a record that nobody made".to_owned()) };
+        let told = record.constants.get(Attr::LINEAGE).and_then(|number| number.as_u64());
+        let Some(place) = self.place_of_key(&record.key) else {
+            // The id that was drawn first may be taken, after an attempt whose answer was lost.
+            let start = told.and_then(|told| self.lineages.get(told as usize)).map(|lineage| lineage.start);
+            let is_starting = start.is_some_and(|start| start.began.is_some() && start.done.is_none());
+            return (!is_starting).then(|| format!("a record of session {told:?} that nobody made"));
+        };
         let name = Model::name_of(place);
         let lineage = &self.lineages[place.lineage];
-        let told = record.constants.get(Attr::LINEAGE).and_then(|number| number.as_u64());
         if told != Some(place.lineage as u64) {
             return Some(format!("{name} with the content of session {told:?}"));
         }

@@ -92,6 +92,9 @@ impl Model {
 
     /// A request that began then has read this value of an attribute. `None`: the session does not have it.
     pub(super) fn check_value(&mut self, lineage: usize, attr: Attr, value: Option<u64>, began: Stamp, stale: u64) {
+        if self.may_have_lost_values(lineage) {
+            return;
+        }
         let own_name = attr.name();
         let landed = match value {
             None => self.removals_landed(lineage, attr),
@@ -149,6 +152,12 @@ impl Model {
         Ok(start)
     }
 
+    /// Written behind, a session that was used right before its deadline may have expired where it is durable before its
+    /// changes came there.
+    fn may_have_lost_values(&self, lineage: usize) -> bool {
+        self.early_end > 0 && self.lineages[lineage].life.may_be_over
+    }
+
     /// Whether attributes of `from` were copied into this session.
     fn was_kept(&self, mut lineage: usize, from: usize) -> bool {
         while let Some(kept) = self.lineages[lineage].kept {
@@ -203,6 +212,9 @@ impl Model {
 
     /// A request that began then has read this number.
     pub(super) fn check_count(&mut self, lineage: usize, number: u64, began: Stamp, stale: u64) {
+        if self.may_have_lost_values(lineage) {
+            return;
+        }
         let Count { base, begun, done, .. } = &self.lineages[lineage].count;
         let done = done.iter().filter(|done| **done < began && done.at + stale <= began.at).count() as u64;
         let (least, most) = (base.0 + done, base.1.saturating_add(*begun));

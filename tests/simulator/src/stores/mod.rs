@@ -5,5 +5,4 @@ mod records;
 mod remote;
 
 pub use cache::{Cache, now};
-pub use records::Records;
 pub use remote::Remote;
