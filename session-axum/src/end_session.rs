@@ -62,6 +62,6 @@ impl<S: Send + Sync> FromRequestParts<S> for EndSession {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         let slot = Slot::of(parts)?;
-        Ok(EndSession { visit: slot.visit().clone(), presented: Arc::new(slot.presented(&parts.headers)) })
+        Ok(EndSession { visit: slot.visit().clone(), presented: Arc::new(slot.presented(parts)) })
     }
 }

@@ -9,6 +9,10 @@ use session_core::{AttributeError, ConfigError, Error, RandomError, StoreError};
 /// [`CoreError`](crate::CoreError) of a session and of the [`SessionManager`](crate::SessionManager),
 /// [`StoreError`], [`ConfigError`], [`AttributeError`]. The extractors reject a request with it too.
 ///
+/// A handler that returns an error with a status of 500 or above did not do what it meant, so what it collected is
+/// dropped: changes, a start, a renewal and a removal. What it saved itself stays saved. With any other status, and
+/// in a response of the handler's own, everything collected is saved.
+///
 /// The client sees a status and a few words. What is answered with a status of 500 or above is logged
 /// with its causes, which [`source`](std::error::Error::source) tells as well.
 ///
@@ -45,6 +49,10 @@ pub enum SessionError {
     #[error(transparent)]
     Failed(#[from] Error),
 }
+
+/// In the extensions of a response: its handler failed, so what it collected is not to be saved.
+#[derive(Clone, Copy)]
+pub(crate) struct HandlerFailed;
 
 /// The visitor has no session. The response is 401, or a redirect where the layer has one.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +128,11 @@ impl IntoResponse for SessionError {
             }
             SessionError::Failed(_) => "Internal server error.",
         };
-        (status, text).into_response()
+        let mut response = (status, text).into_response();
+        if status.is_server_error() {
+            response.extensions_mut().insert(HandlerFailed);
+        }
+        response
     }
 }
 

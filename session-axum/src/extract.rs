@@ -121,7 +121,7 @@ impl fmt::Debug for MaybeSession {
 /// The slot of the innermost layer, and its session.
 async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionError> {
     let slot = Slot::of(parts)?;
-    let opening = match slot.open(&parts.headers) {
+    let opening = match slot.open(parts) {
         // Returned from here, what was opened takes no room in the handler's future.
         Opening::Done(opened) => return Ok((slot, opened?.map(Session))),
         Opening::Waits(opening) => opening,

@@ -1,10 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
+use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE};
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -70,6 +72,8 @@ impl SessionLayer {
             allow_http: false,
             transport: None,
             redirect: None,
+            lost_changes: None,
+            signed_in: PRIVATE_NO_CACHE,
         }
     }
 
@@ -115,6 +119,8 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     allow_http: bool,
     transport: Option<Box<dyn Transport>>,
     redirect: Option<String>,
+    lost_changes: Option<StatusCode>,
+    signed_in: HeaderValue,
 }
 
 impl<S: Store> SessionLayerBuilder<S> {
@@ -153,10 +159,32 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// Redirects a visitor without a session, where a handler declares [`Session`](crate::Session).
     /// Default: the visitor is answered 401.
     ///
-    /// Allowed: a path that starts with `/`, or an address that starts with `https://` or `http://`. The
-    /// handler there must not declare `Session` itself, or the browser is redirected in a circle.
+    /// Allowed: a path that starts with one `/`, or an address that starts with `https://` or `http://`; in ASCII,
+    /// without blanks. The handler there must not declare `Session` itself, or the browser is redirected in a circle.
     pub fn redirect_to(mut self, location: impl Into<String>) -> Self {
         self.redirect = Some(location.into());
+        self
+    }
+
+    /// The status of a response whose changes to the session were dropped, because the session had ended when they were to
+    /// be saved. Default: the response leaves as the handler made it; the log, [`Event::LostChanges`](crate::Event) and a
+    /// counter tell.
+    ///
+    /// Allowed: 401, or 409 for clients that repeat a request then. What the handler did elsewhere is done all the same.
+    pub fn lost_changes_status(mut self, status: StatusCode) -> Self {
+        self.lost_changes = Some(status);
+        self
+    }
+
+    /// Sends `Cache-Control: no-store` to whoever is signed in, where the handler says nothing. Default:
+    /// `private, no-cache`.
+    ///
+    /// With the default, the visitor's browser keeps a page and asks the server each time before it shows it; after a
+    /// logout, the back button may show what was seen before. With `no-store`, nothing is kept, and going back loads
+    /// every page anew. Shared caches store nothing that depends on a session in either case: see
+    /// [`PublicResponse`](crate::PublicResponse).
+    pub fn no_store_when_signed_in(mut self) -> Self {
+        self.signed_in = NO_STORE;
         self
     }
 
@@ -168,6 +196,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// says what to write instead.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
         let redirect = self.redirect.map(redirect_location).transpose()?;
+        let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
                 return Err(ConfigError::new("`transport` and `cookie` can't both be given; leave one of them out"));
@@ -182,9 +211,16 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
                 Box::new(cookie.build()?)
             }
         };
-        let vary = transport.request_header().into();
-        let manager = S::build(self.sessions, without_prefix(transport.name()))?;
-        Ok(SessionLayer { settings: Arc::new(Settings { manager, transport, vary, redirect }) })
+        let settings = Settings {
+            manager: S::build(self.sessions, without_prefix(transport.name()))?,
+            vary: transport.request_header().into(),
+            transport,
+            redirect,
+            lost_changes,
+            signed_in: self.signed_in,
+            is_warned: AtomicBool::new(false),
+        };
+        Ok(SessionLayer { settings: Arc::new(settings) })
     }
 }
 
@@ -202,9 +238,23 @@ fn without_prefix(name: &str) -> &str {
 fn redirect_location(location: String) -> Result<HeaderValue, ConfigError> {
     // Relative to the page, it would lead elsewhere from each.
     let is_absolute = ["/", "https://", "http://"].iter().any(|start| location.starts_with(start));
-    HeaderValue::from_str(&location).ok().filter(|_| is_absolute).ok_or_else(|| {
-        ConfigError::new(format!("`redirect_to` can't be {location:?}; give a path such as `/login`, in ASCII"))
-    })
+    let fix = if location.trim() != location {
+        "leave out the blanks or line breaks around it"
+    } else if location.starts_with("//") || location.contains('\\') {
+        "browsers take it for an address of another host: begin a path with one `/`, and write an address with `https://`"
+    } else if !is_absolute || !location.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "give a path such as `/login`, percent-encoded where it is not ASCII"
+    } else {
+        return HeaderValue::try_from(location).map_err(|_| ConfigError::new("`redirect_to` is no header value"));
+    };
+    Err(ConfigError::new(format!("`redirect_to` can't be {location:?}; {fix}")))
+}
+
+fn status_of_lost_changes(status: StatusCode) -> Result<StatusCode, ConfigError> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::CONFLICT => Ok(status),
+        other => Err(ConfigError::new(format!("`lost_changes_status` can't be {}; give 401 or 409", other.as_u16()))),
+    }
 }
 
 impl<S: IntoSessionManager> fmt::Debug for SessionLayerBuilder<S> {
@@ -250,8 +300,18 @@ mod tests {
 
     #[test]
     fn a_redirect_that_is_no_header_value_is_refused() {
-        for location in ["", "login", "/login\r\nSet-Cookie: a=b", "/login\n"] {
+        let no_path = ["", "login", "/login\r\nSet-Cookie: a=b", "/log in", "/l\u{f6}gin", "/login\u{200b}"];
+        let padded = ["/login\n", " /login", "/login ", "\t/login"];
+        for location in no_path.into_iter().chain(padded).chain(["//example.com", "/\\example.com"]) {
             assert!(refusal(builder().redirect_to(location)).contains("`redirect_to`"), "{location:?}");
+        }
+    }
+
+    #[test]
+    fn lost_changes_are_told_by_401_or_409() {
+        for (status, is_allowed) in [(401, true), (409, true), (200, false), (500, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(builder().lost_changes_status(status).build().is_ok(), is_allowed, "{status}");
         }
     }
 

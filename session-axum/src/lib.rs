@@ -46,7 +46,7 @@
 //! | for | names |
 //! |---|---|
 //! | handlers | [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
-//! | the router | [`SessionLayer`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`] |
+//! | the router | [`SessionLayer`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
 //! | tests | [`ManualClock`], [`Clock`], [`Time`] |
@@ -71,6 +71,7 @@
 //! | `firestore` | `FirestoreStore` |
 //! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |
 //! | `signed`, `private` | [`SessionCookie`] methods of these names: cookies that are signed or encrypted, with keys that rotate |
+//! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
 //!
 //! # Where else to look
@@ -88,10 +89,15 @@
 //! - A handler without an extractor costs next to nothing, and its response gets no header.
 //! - A response carries `Vary` if the session was looked up. It carries `Cache-Control: no-store` if it
 //!   sets or clears the cookie, whatever the handler said.
+//! - A response whose handler looked at a session is never stored by shared caches: what the handler says to
+//!   caches becomes `private`, unless it says [`PublicResponse`]. Whoever is signed in gets `private, no-cache` where
+//!   the handler says nothing.
 //! - What a handler collected is saved before the response head leaves, whatever its status, and also if
 //!   the client has hung up. If saving fails, the response is a 503 without a cookie. To show a page of
 //!   your own there, map responses of that status in a layer outside.
-//! - A handler that panics, or is cancelled by a layer outside, changes nothing.
+//! - A handler that panics, or is cancelled by a layer outside, changes nothing. Nor does one that returns a
+//!   [`SessionError`] with a status of 500 or above, or an informational status other than 101.
+//! - A HEAD request is no use of the session, and what its handler collected is dropped.
 //!
 //! # Other layers
 //!
@@ -122,6 +128,7 @@ mod extract;
 mod http_headers;
 mod layer;
 mod manager_settings;
+mod public_response;
 mod purge_service;
 mod service;
 mod settings;
@@ -134,6 +141,7 @@ pub use end_session::EndSession;
 pub use error::{NoSession, SessionError};
 pub use extract::{MaybeSession, Session};
 pub use layer::{SessionLayer, SessionLayerBuilder};
+pub use public_response::PublicResponse;
 pub use purge_service::PurgeService;
 pub use service::{ResponseFuture, SessionService};
 #[cfg(any(feature = "signed", feature = "private"))]

@@ -7,13 +7,14 @@ use std::task::{Context, Poll, ready};
 use axum_core::BoxError;
 use axum_core::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use session_core::{Committed, Error, StoreError};
 use tokio::task::JoinHandle;
 use tower_cookies::Cookies;
 use tower_service::Service;
 
+use crate::error::HandlerFailed;
 use crate::settings::Settings;
 use crate::slot::Slot;
 
@@ -33,8 +34,11 @@ impl<S> SessionService<S> {
     /// The place for this request's session. `None` if the next layer outside is the same as this one.
     fn slot<B>(&self, request: &Request<B>) -> Option<Slot> {
         let extensions = request.extensions();
-        if extensions.get::<Slot>().is_some_and(|outer| outer.settings().is_same(&self.settings)) {
-            return None;
+        if let Some(outer) = extensions.get::<Slot>() {
+            if outer.settings().is_same(&self.settings) {
+                return None;
+            }
+            self.settings.warn_of(outer.settings());
         }
         Some(Slot::new(&self.settings, extensions.get::<Cookies>().cloned()))
     }
@@ -175,6 +179,7 @@ where
                 slot.visit().close();
                 return Poll::Ready(Ok(response));
             }
+            drop_what_failed(&slot, &mut response);
             match commit(&mut slot, &mut response, context) {
                 None => return Poll::Ready(Ok(response)),
                 Some(task) => *this.commit = Some(Box::new(Commit { slot, task, response })),
@@ -187,6 +192,32 @@ where
         settle(slot, outcome, response);
         Poll::Ready(Ok(std::mem::take(response)))
     }
+}
+
+/// Drops what a handler collected that did not do what it meant, and what no response can tell its client.
+#[inline]
+fn drop_what_failed(slot: &Slot, response: &mut Response<Body>) {
+    if response.extensions().get::<HandlerFailed>().is_some() {
+        slot.visit().discard();
+    }
+    let status = response.status();
+    // A response that switches protocols is the last one of HTTP, so its headers count.
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        slot.visit().discard();
+        *response = no_final_response(status);
+    }
+}
+
+#[cold]
+fn no_final_response(status: StatusCode) -> Response<Body> {
+    tracing::error!(
+        %status,
+        "a handler answered with an informational status, which is no final response; what it changed in its session is \
+         dropped"
+    );
+    let mut response = Response::new(Body::from("Internal server error."));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 /// Commits what the handler did. A commit that has to wait becomes a task, so that it goes on when the
@@ -206,9 +237,14 @@ fn commit(slot: &mut Slot, response: &mut Response<Body>, context: &mut Context<
 }
 
 #[inline(always)]
-fn settle(slot: &Slot, outcome: Outcome, response: &mut Response<Body>) {
+fn settle(slot: &mut Slot, outcome: Outcome, response: &mut Response<Body>) {
     match outcome {
-        Ok(ref committed) => slot.tell(response.headers_mut(), committed),
+        Ok(ref committed) => {
+            if matches!(committed, Committed::Unchanged) {
+                slot.tell_of_lost_changes(response);
+            }
+            slot.tell(response, committed);
+        }
         Err(error) => *response = slot.failed(error),
     }
 }

@@ -15,6 +15,11 @@ pub enum Error {
     /// The session has ended since it was loaded: it was removed, renewed or replaced, or it expired.
     #[error("the session is gone: it was removed, renewed or replaced, or it expired")]
     Gone,
+    /// The client came with an id that was replaced, and goes on for a short while only: see
+    /// [`renewal_grace`](crate::manager::SessionManagerBuilder::renewal_grace). Such a session can't be renewed, and
+    /// can't end others. The client's next request comes with the new id.
+    #[error("the session can't be {0} by a request that came with an id that was replaced")]
+    OldId(&'static str),
     /// Other writers changed the session during every attempt to save it. Nothing was saved.
     #[error("the session was not saved: other writers changed it during each of {attempts} attempts")]
     Conflict {

@@ -102,7 +102,8 @@ pub use visit::{Committed, IssuedId, Visit};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::error::causes;
-    pub use crate::store::Backoff;
+    pub use crate::record::LONGEST_COOKIE;
+    pub use crate::store::{Backoff, end_all};
     pub use crate::time::LogThrottle;
     pub use crate::visit::{Environment, Host};
 }

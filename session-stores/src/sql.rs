@@ -1,7 +1,8 @@
-//! What the stores on SQL databases share: one table, and statements that both databases understand.
+//! What the stores on SQL databases share: two tables, and statements that both databases understand.
 //!
-//! Each operation is one statement. So none is ever half done, and no transaction stays open when a caller gives up.
-//! Times are numbers, so the database's clock and time zone do not matter. The column `expires_at` is computed from the
+//! One table has the records, the other the moved notes that renewals leave. Each write is one statement, so none is
+//! ever half done, and no transaction stays open when a caller gives up. The exception is a renewal in SQLite that
+//! leaves a note: see `sqlite/store.rs`. Times are numbers, so the database's clock and time zone do not matter. The column `expires_at` is computed from the
 //! other times, for an index and for conditions.
 //!
 //! This file knows statements and rows. It may not know either database: what differs is a [`Dialect`].
@@ -10,11 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    Codec, ConfigError, DroppedRecords, Envelope, InvalidRecord, PrincipalKey, Record, RecordKey, StoreError, Time,
-    Version,
+    Codec, DroppedRecords, Envelope, InvalidRecord, PrincipalKey, Record, RecordKey, StoreError, Time, Version,
 };
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Database, Encode, Type};
+
+pub(crate) use table_name::TableName;
+
+mod table_name;
 
 /// The columns that are read, in the order of [`Statements`].
 pub(crate) type Columns = (Vec<u8>, i64, i64, i64, i64, Option<i64>, bool, Option<Vec<u8>>, Vec<u8>);
@@ -23,42 +27,8 @@ pub(crate) type Prepared<DB> = Query<'static, DB, <DB as Database>::Arguments>;
 
 /// A timeout that never ends, and whose milliseconds can be added to any time without overflow.
 const FOREVER: Duration = Duration::from_millis(i64::MAX as u64 / 2);
-
-/// The name of a table, checked so that it can be written into a statement.
-#[derive(Clone, Debug)]
-pub(crate) struct TableName(String);
-
-impl TableName {
-    pub(crate) const DEFAULT: &'static str = "session_records";
-
-    /// PostgreSQL cuts names at 63 bytes, and the names of indexes are longer than the table's.
-    const MAX_BYTES: usize = 40;
-
-    /// Checks a name: `table` or `schema.table`.
-    pub(crate) fn checked(name: &str) -> Result<Self, ConfigError> {
-        let is_word = |word: &str| {
-            let starts_well = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            let goes_on_well = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            starts_well && goes_on_well && word.len() <= TableName::MAX_BYTES
-        };
-        if name.split('.').count() <= 2 && name.split('.').all(is_word) {
-            return Ok(TableName(name.to_owned()));
-        }
-        Err(ConfigError::new(format!(
-            "{name:?} is not allowed as the name of a table; write `table` or `schema.table`, each with at most {} \
-             ASCII letters, digits and underscores, not beginning with a digit",
-            TableName::MAX_BYTES
-        )))
-    }
-
-    /// Writes the table into the text of statements: `{table}` becomes the whole name, `{name}` the name without
-    /// schema.
-    pub(crate) fn fill(&self, text: &str) -> String {
-        let name = self.0.rsplit('.').next().unwrap_or(&self.0);
-        let quoted = self.0.replace('.', "\".\"");
-        text.replace("{table}", &format!("\"{quoted}\"")).replace("{name}", name)
-    }
-}
+/// A time by which no moved note is over.
+pub(crate) const LONG_AGO: Time = Time::from_unix_millis(i64::MIN);
 
 /// The statements on one table, in the dialect of one database.
 pub(crate) struct Statements {
@@ -67,8 +37,10 @@ pub(crate) struct Statements {
     pub(crate) save: Arc<str>,
     pub(crate) touch: Arc<str>,
     pub(crate) renew: Arc<str>,
+    pub(crate) moved: Arc<str>,
     pub(crate) delete: Arc<str>,
     pub(crate) purge: Arc<str>,
+    pub(crate) purge_moved: Arc<str>,
     pub(crate) list: Arc<str>,
     pub(crate) of_principal: Arc<str>,
     pub(crate) delete_of_principal: Arc<str>,
@@ -103,13 +75,26 @@ const RENEW: &str = "UPDATE {table} SET key = $1, version = $2, created = $3, ac
     expires_at = {least}(COALESCE($6, {never}), $4 + $5) \
     WHERE key = $11 AND version = $10 AND expires_at > $4";
 
+const MOVED: &str = "SELECT moved_to FROM {moved} WHERE key = $1 AND until > $2";
+
 const DELETE: &str = "DELETE FROM {table} WHERE key = $1";
 
 const LIST: &str = "SELECT {columns} FROM {table} WHERE expires_at > $1 LIMIT $2";
 
 const OF_PRINCIPAL: &str = "SELECT {columns} FROM {table} WHERE principal = $1 AND expires_at > $2";
 
-const DELETE_OF_PRINCIPAL: &str = "DELETE FROM {table} WHERE principal = $1 AND key <> $2 RETURNING expires_at > $3";
+// Spares the keys that the session under `$2` has had since, too.
+//
+// One step, which no renewal escapes, because a renewal keeps the row and changes its key. PostgreSQL: where another
+// transaction has changed a row since the statement began, or is doing so, the deletion waits for it, and then deletes
+// the row as it is by then, if the conditions still hold. The row of the session to be spared is never among those: the
+// notes and the rows are read as they were at one moment, at which its row had a key that is known or that a note leads
+// to. SQLite: there is one writer at a time.
+const DELETE_OF_PRINCIPAL: &str = "WITH RECURSIVE spared (key) AS ( \
+        SELECT moved_to FROM {moved} WHERE key = $2 AND until > $3 \
+        UNION SELECT moved_to FROM spared JOIN {moved} USING (key) WHERE until > $3) \
+    DELETE FROM {table} WHERE principal = $1 AND key <> $2 AND key NOT IN (SELECT key FROM spared) \
+    RETURNING expires_at > $3";
 
 // Checks the deadlines themselves too, as loading a record does.
 const VERSION: &str = "SELECT version FROM {table} WHERE key = $1 AND expires_at > $2 \
@@ -119,7 +104,9 @@ const VERSION: &str = "SELECT version FROM {table} WHERE key = $1 AND expires_at
 pub(crate) struct Dialect {
     pub(crate) least: &'static str,
     pub(crate) greatest: &'static str,
-    /// Deletes at most `$2` records that have expired by `$1`.
+    /// Does what `{renew}` does.
+    pub(crate) renew: &'static str,
+    /// Deletes at most `$2` rows of the table `{from}` whose `{over}` is at most `$1`.
     pub(crate) purge: &'static str,
 }
 
@@ -127,20 +114,24 @@ impl Statements {
     pub(crate) fn new(table: &TableName, dialect: &Dialect) -> Self {
         let text = |statement: &str| {
             let statement = statement
+                .replace("{renew}", RENEW)
                 .replace("{columns}", COLUMNS)
                 .replace("{least}", dialect.least)
                 .replace("{greatest}", dialect.greatest)
                 .replace("{never}", &i64::MAX.to_string());
             Arc::from(table.fill(&statement))
         };
+        let purge = |from, over| text(&dialect.purge.replace("{from}", from).replace("{over}", over));
         Statements {
             create: text(CREATE),
             load: text(LOAD),
             save: text(SAVE),
             touch: text(TOUCH),
-            renew: text(RENEW),
+            renew: text(dialect.renew),
+            moved: text(MOVED),
             delete: text(DELETE),
-            purge: text(dialect.purge),
+            purge: purge("{table}", "expires_at"),
+            purge_moved: purge("{moved}", "until"),
             list: text(LIST),
             of_principal: text(OF_PRINCIPAL),
             delete_of_principal: text(DELETE_OF_PRINCIPAL),
@@ -201,6 +192,12 @@ pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// The key in a moved note.
+pub(crate) fn moved_to(bytes: Vec<u8>, store: &'static str) -> Result<RecordKey, StoreError> {
+    let key = bytes.try_into().map_err(|_| StoreError::refused(store, "the key in a moved note has not 32 bytes"))?;
+    Ok(RecordKey::from_bytes(key))
+}
+
 /// The live record in a row. `None` for a row that is not a record of ours, of which it warns.
 pub(crate) fn open(columns: Columns, codec: &dyn Codec, dropped: &DroppedRecords, now: Time) -> Option<Record> {
     let Some(envelope) = envelope(columns) else {
@@ -227,23 +224,4 @@ fn envelope(columns: Columns) -> Option<Envelope> {
     envelope.persistent = persistent;
     envelope.principal = principal;
     Some(envelope)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_quoted_and_an_index_has_no_schema() {
-        let table = TableName::checked("app.Visits_2").unwrap();
-        assert_eq!(table.fill("{table} {name}_idx"), "\"app\".\"Visits_2\" Visits_2_idx");
-    }
-
-    #[test]
-    fn a_name_that_would_need_escaping_is_refused() {
-        let long = "a".repeat(TableName::MAX_BYTES + 1);
-        for name in ["", ".", "a.", "a.b.c", "1a", "a b", "a\"b", "a;b", "ä", &long] {
-            assert!(TableName::checked(name).is_err(), "{name:?}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod client;
+pub mod log;
 pub mod records;
 pub mod store_fault_tests;
 pub mod store_faults;

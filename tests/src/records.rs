@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use session_core::{
-    Attributes, Clock, Created, Record, RecordKey, SessionId, SessionManager, Store, SystemClock, SystemRandom, Time,
-    Version,
+    Attributes, Clock, Created, Record, RecordKey, Renewed, SessionId, SessionManager, Store, StoreError, SystemClock,
+    SystemRandom, Time, Version,
 };
 
 /// A second.
@@ -75,4 +75,14 @@ pub async fn created(store: &impl Store, record: Record) -> Record {
 /// The live record of this key.
 pub async fn load(store: &impl Store, key: &RecordKey) -> Option<Record> {
     store.load(key, now()).await.expect("the store works")
+}
+
+/// Replaces a record by another one, and leaves a moved note for a minute.
+pub async fn renew(store: &impl Store, old: &Record, new: &Record) -> Result<Renewed, StoreError> {
+    store.renew(&old.key, old.version, new, Some(now().saturating_add(MINUTE))).await
+}
+
+/// Where the record of this key went.
+pub async fn moved(store: &impl Store, key: &RecordKey) -> Option<RecordKey> {
+    store.moved(key, now()).await.expect("the store works")
 }

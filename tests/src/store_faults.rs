@@ -127,7 +127,7 @@ pub async fn cut_renewal_leaves_exactly_one(
         let old = created(store, with(fresh_record(), |record| record.attributes = attributes("Round", round))).await;
         let new = renewed(&old);
         proxy.set(cut(round, bytes));
-        let answer = store.renew(&old.key, old.version, &new).await;
+        let answer = renew(store, &old, &new).await;
         proxy.set(Fault::None);
         assert_exactly_one(store, &old, &new, answer.is_ok_and(|written| written == Renewed::Done)).await;
 
@@ -157,7 +157,7 @@ pub async fn cancelled_renewal_leaves_exactly_one(store: &impl Store, rounds: us
         assert!(round < 100 * rounds, "only {cancelled} of {round} were cancelled");
         let old = created(store, with(fresh_record(), |record| record.attributes = attributes("Round", round))).await;
         let new = renewed(&old);
-        let (answer, waits) = within_waits(round % (usual + 1), store.renew(&old.key, old.version, &new)).await;
+        let (answer, waits) = within_waits(round % (usual + 1), renew(store, &old, &new)).await;
         match answer {
             Some(_) => usual = waits.max(1),
             None => cancelled += 1,
@@ -167,7 +167,7 @@ pub async fn cancelled_renewal_leaves_exactly_one(store: &impl Store, rounds: us
         // Whatever was left behind is in nobody's way.
         let is_again_renewed = async |current: &Record| {
             let next = renewed(current);
-            let written = store.renew(&current.key, current.version, &next).await.expect("the store works");
+            let written = renew(store, current, &next).await.expect("the store works");
             if written == Renewed::Done {
                 assert_exactly_one(store, current, &next, true).await;
             }
@@ -254,18 +254,20 @@ async fn settled(store: &impl Store, record: &Record) -> Record {
     }
 }
 
+/// Of the two records, and a moved note if it is the new one.
 async fn assert_exactly_one(store: &impl Store, old: &Record, new: &Record, is_done: bool) {
-    let mut found = (load(store, &old.key).await, load(store, &new.key).await);
-    if let (Some(_), Some(_)) = found {
-        // The renewal took effect between the two looks.
-        found = (load(store, &old.key).await, load(store, &new.key).await);
+    let look = async || (load(store, &old.key).await, load(store, &new.key).await, moved(store, &old.key).await);
+    let mut found = look().await;
+    if !matches!(found, (Some(_), None, None) | (None, Some(_), Some(_))) {
+        // The renewal took effect between the looks.
+        found = look().await;
     }
     match found {
-        (Some(found), None) => {
+        (Some(found), None, None) => {
             assert!(!is_done, "renewed, and then not");
             assert_eq!(found, *old);
         }
-        (None, Some(found)) => assert_eq!(found, *new),
+        (None, Some(found), Some(to)) => assert_eq!((found, to), (new.clone(), new.key)),
         neither_or_both => panic!("not exactly one: {neither_or_both:?}"),
     }
 }

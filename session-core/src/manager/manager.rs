@@ -127,7 +127,8 @@ impl SessionManager {
     /// Ends nothing if the session has no principal. This session stays, also if another request renews it at the same
     /// moment.
     ///
-    /// [`Error::Store`] as in [`end_all_of`](Self::end_all_of), with the same effects. [`Error::Config`] if the
+    /// [`Error::Store`] as in [`end_all_of`](Self::end_all_of), with the same effects. [`Error::OldId`] if the session came
+    /// by an id that was replaced. [`Error::Config`] if the
     /// session was made by another manager, which may have another store.
     pub async fn end_others(&self, session: &Session) -> Result<usize, Error> {
         if !std::ptr::eq(session.visit().environment(), self.environment()) {
@@ -136,6 +137,7 @@ impl SessionManager {
             )
             .into());
         }
+        session.check_current_id("used to end others")?;
         match session.principal() {
             Some(principal) => self.end_of(&principal, Some(&session.handle())).await,
             None => Ok(0),
@@ -249,8 +251,8 @@ impl fmt::Debug for SessionManager {
         f.debug_struct("SessionManager")
             .field("store", &self.store().store().name())
             .field("audience", &self.audience())
-            .field("idle_timeout", &self.environment().defaults.idle_timeout)
-            .field("absolute_timeout", &self.environment().defaults.absolute_timeout)
+            .field("idle_timeout", &self.environment().defaults.lifetime.idle_timeout)
+            .field("absolute_timeout", &self.environment().defaults.lifetime.absolute_timeout)
             .finish_non_exhaustive()
     }
 }

@@ -15,6 +15,7 @@ mod key;
 mod principal_key;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod record;
+mod renewal;
 mod sealing;
 mod version;
 
@@ -29,8 +30,9 @@ pub use format::RecordFormat;
 pub use invalid::{CodecError, DroppedRecords, InvalidRecord};
 pub use key::{InvalidRecordKey, RecordKey};
 pub use principal_key::PrincipalKey;
-pub use record::Record;
 #[cfg(test)]
 pub(crate) use record::sample;
+pub use record::{LONGEST_COOKIE, Record};
 pub(crate) use record::{cookie_trigger, touch_interval_ms};
+pub(crate) use renewal::{Renewal, Standing};
 pub use version::Version;

@@ -114,6 +114,17 @@ impl Record {
         Duration::from_millis(touch_interval_ms(millis(self.idle_timeout)).unsigned_abs())
     }
 
+    /// Whether a client that uses the session is told its id again: once a day, if a browser could drop the cookie
+    /// before the session ends. `accessed` has to be the use before the present one.
+    ///
+    /// Days count from the start, and `accessed` tells on which day the session was last used, so nothing has to be
+    /// stored for it.
+    pub(crate) fn is_id_to_be_told_again(&self, now: Time) -> bool {
+        let day = |time: Time| time.since(self.created).as_secs() / DAY.as_secs();
+        let outlives_cookie = || self.absolute_deadline.is_none_or(|end| end.since(self.created) > LONGEST_COOKIE);
+        self.persistent && outlives_cookie() && day(now) > day(self.accessed)
+    }
+
     /// When this value changes, the client is sent its cookie again: the idle timeout of a persistent session.
     pub(crate) fn cookie_trigger(&self) -> Option<Duration> {
         cookie_trigger(self.persistent, self.idle_timeout)
@@ -124,6 +135,11 @@ impl Record {
 pub(crate) fn cookie_trigger(persistent: bool, idle_timeout: Duration) -> Option<Duration> {
     persistent.then_some(idle_timeout)
 }
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The longest time that browsers keep a cookie: 400 days (RFC 6265bis, 5.5).
+pub const LONGEST_COOKIE: Duration = DAY.saturating_mul(400);
 
 const LONGEST_TOUCH_INTERVAL_MS: i64 = 60_000;
 

@@ -15,4 +15,4 @@ mod timeout;
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
 pub use new_session::NewSession;
 pub use session::Session;
-pub(crate) use timeout::checked_timeout;
+pub(crate) use timeout::AskedLifetime;

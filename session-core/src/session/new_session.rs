@@ -10,7 +10,7 @@ use crate::visit::{Changes, Environment, Kept, Started};
 
 use super::attr_key::WriteName;
 use super::session::Session;
-use super::timeout::checked_timeout;
+use super::timeout::AskedLifetime;
 
 /// The contents and settings of a session that is about to start.
 ///
@@ -43,10 +43,7 @@ pub struct NewSession {
     constants: Changes,
     attributes: Changes,
     kept: Option<(Attributes, Kept)>,
-    idle_timeout: Option<Duration>,
-    /// The outer `None` means the manager's setting, the inner one no absolute timeout.
-    absolute_timeout: Option<Option<Duration>>,
-    persistent: Option<bool>,
+    lifetime: AskedLifetime,
     problem: Option<Error>,
 }
 
@@ -96,10 +93,11 @@ impl NewSession {
     }
 
     /// How long this session lives after its last request. Default: the manager's idle timeout. Allowed: at
-    /// least 1 ms. A short one signs users out while they read a page; a long one leaves a forgotten browser
+    /// least 1 ms, at most the [`absolute_timeout`](NewSession::absolute_timeout) of this session, which is the
+    /// manager's (24 hours by default) unless it is given here. A short one signs users out while they read a page; a long one leaves a forgotten browser
     /// signed in.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = Some(timeout);
+        self.lifetime.idle_timeout = Some(timeout);
         self
     }
 
@@ -110,19 +108,23 @@ impl NewSession {
     /// "Remember me" needs this, [`idle_timeout`](NewSession::idle_timeout) and
     /// [`persistent`](NewSession::persistent).
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
-        self.absolute_timeout = Some(Some(timeout));
+        self.lifetime.absolute_timeout = Some(Some(timeout));
         self
     }
 
     /// Lets this session live for as long as it is used. A stolen id then works for as long too.
     pub fn without_absolute_timeout(mut self) -> Self {
-        self.absolute_timeout = Some(None);
+        self.lifetime.absolute_timeout = Some(None);
         self
     }
 
     /// Whether the session's cookie survives closing the browser. Default: the manager's setting.
+    ///
+    /// With `true`, an absolute timeout must be given here or to the manager, or
+    /// [`without_absolute_timeout`](NewSession::without_absolute_timeout): the default of 24 hours would end what was
+    /// meant to be remembered.
     pub fn persistent(mut self, persistent: bool) -> Self {
-        self.persistent = Some(persistent);
+        self.lifetime.persistent = Some(persistent);
         self
     }
 
@@ -136,11 +138,7 @@ impl NewSession {
             return Err(problem);
         }
         let defaults = environment.defaults;
-        let idle_timeout = self.idle_timeout.map(|timeout| checked_timeout(timeout, "idle_timeout")).transpose()?;
-        let absolute_timeout = match self.absolute_timeout {
-            Some(timeout) => timeout.map(|timeout| checked_timeout(timeout, "absolute_timeout")).transpose()?,
-            None => defaults.absolute_timeout,
-        };
+        let lifetime = self.lifetime.or(defaults.lifetime)?;
         let constants = self.constants.into_attributes();
         let (attributes, kept) = match self.kept {
             None => (self.attributes.into_attributes(), None),
@@ -155,9 +153,9 @@ impl NewSession {
             version: Version::first(0),
             created: now,
             accessed: now,
-            idle_timeout: idle_timeout.unwrap_or(defaults.idle_timeout),
-            absolute_deadline: absolute_timeout.map(|timeout| now.saturating_add(timeout)),
-            persistent: self.persistent.unwrap_or(defaults.persistent),
+            idle_timeout: lifetime.idle_timeout,
+            absolute_deadline: lifetime.absolute_timeout.map(|timeout| now.saturating_add(timeout)),
+            persistent: lifetime.persistent,
             principal: self.principal,
             audience: environment.audience.clone(),
             constants,

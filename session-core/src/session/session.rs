@@ -14,7 +14,7 @@ use crate::time::Time;
 use crate::visit::{Kept, Phase, State, Update, Visit};
 
 use super::attr_key::{AttrName, Name, WriteName};
-use super::timeout::checked_timeout;
+use super::timeout::{check_idle, checked_timeout};
 
 /// One visitor's session.
 ///
@@ -234,6 +234,11 @@ impl Session {
         self.visit.save(self.generation).await
     }
 
+    /// Fails if the client came with an id that was replaced.
+    pub(crate) fn check_current_id(&self, what: &'static str) -> Result<(), Error> {
+        if self.state().is_by_grace() { Err(Error::OldId(what)) } else { Ok(()) }
+    }
+
     /// The visit of this session, for integrations.
     #[doc(hidden)]
     pub fn visit(&self) -> &Visit {
@@ -254,13 +259,16 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::HeadSent`] if the response head was already sent, because the client would not learn the new
-    /// id; [`Error::Gone`] if the session was removed or replaced; [`Error::Random`] if no id could be
-    /// generated.
+    /// id; [`Error::Gone`] if the session was removed or replaced; [`Error::OldId`] if the client came with an id that
+    /// was replaced; [`Error::Random`] if no id could be generated.
     pub fn renew_id(&self) -> Result<(), Error> {
         let id = self.visit.environment().draw_id()?;
         let mut state = self.writable()?;
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("renewed"));
+        }
+        if state.is_by_grace() {
+            return Err(Error::OldId("renewed"));
         }
         state.renew(id);
         Ok(())
@@ -283,18 +291,28 @@ impl Session {
 
     /// Changes how long the session lives after its last request. Cut to whole milliseconds.
     ///
-    /// The absolute timeout stays. Saved like an attribute: see [`set_attr`](Session::set_attr).
+    /// The absolute timeout stays: it is given when the session starts. Saved like an attribute: see [`set_attr`](Session::set_attr).
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if it is below 1 ms, [`Error::Gone`] if the session was removed or replaced.
+    /// [`Error::Config`] if it is below 1 ms, or longer than the absolute timeout; [`Error::Gone`] if the session was removed or replaced.
     pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), Error> {
         let timeout = checked_timeout(timeout, "idle_timeout")?;
-        self.writable()?.change(|changes| changes.idle_timeout = Some(timeout));
+        let mut state = self.writable()?;
+        if let Some(record) = state.record()
+            && let Some(deadline) = record.absolute_deadline
+        {
+            let absolute = deadline.since(record.created);
+            check_idle(timeout, absolute, "give the session a longer `absolute_timeout` when it starts")?;
+        }
+        state.change(|changes| changes.idle_timeout = Some(timeout));
         Ok(())
     }
 
     /// Changes whether the session's cookie survives closing the browser. Saved like an attribute.
+    ///
+    /// The absolute timeout stays: it is given when the session starts, by
+    /// [`NewSession::absolute_timeout`](super::NewSession::absolute_timeout) or to the manager.
     ///
     /// [`Error::Gone`] if the session was removed or replaced.
     pub fn set_persistent(&self, persistent: bool) -> Result<(), Error> {

@@ -36,7 +36,7 @@ fn renewed_too_often(store: &'static str) -> StoreError {
 }
 
 /// See [`Store::delete_of_principal`].
-pub(super) async fn end_all(
+pub async fn end_all(
     store: &(impl Store + ?Sized),
     principal: &PrincipalKey,
     except: Option<&RecordKey>,

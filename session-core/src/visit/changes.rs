@@ -3,7 +3,8 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use crate::record::{Attribute, Attributes, Record};
+use crate::record::{Attribute, Attributes, Record, RecordKey, Renewal};
+use crate::time::Time;
 
 /// The changes that one request made to a session's data: the last effect on each attribute, and settings.
 ///
@@ -14,6 +15,16 @@ pub(crate) struct Changes {
     effects: SmallVec<[Effect; 1]>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) persistent: Option<bool>,
+    /// The client has presented an id that it was offered.
+    pub(crate) taken_offer: Option<Box<TakenOffer>>,
+}
+
+#[derive(Clone)]
+pub(crate) struct TakenOffer {
+    pub(crate) presented: RecordKey,
+    pub(crate) at: Time,
+    /// How long the ids go on that it replaces.
+    pub(crate) grace: Duration,
 }
 
 #[derive(Clone)]
@@ -41,7 +52,12 @@ impl Effect {
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.names_none() && self.idle_timeout.is_none() && self.persistent.is_none()
+        !self.has_edits() && self.taken_offer.is_none()
+    }
+
+    /// Whether the application has changed anything.
+    pub(crate) fn has_edits(&self) -> bool {
+        !self.names_none() || self.idle_timeout.is_some() || self.persistent.is_some()
     }
 
     #[inline(always)]
@@ -51,6 +67,7 @@ impl Changes {
         }
         self.idle_timeout = None;
         self.persistent = None;
+        self.taken_offer = None;
     }
 
     /// Whether no attribute is changed.
@@ -110,6 +127,7 @@ impl Changes {
         }
         self.idle_timeout = later.idle_timeout.or(self.idle_timeout);
         self.persistent = later.persistent.or(self.persistent);
+        self.taken_offer = later.taken_offer.or(self.taken_offer);
         self
     }
 
@@ -157,6 +175,9 @@ impl Changes {
     pub(crate) fn apply_settings_to(&self, record: &mut Record) {
         record.idle_timeout = self.idle_timeout.unwrap_or(record.idle_timeout);
         record.persistent = self.persistent.unwrap_or(record.persistent);
+        if let Some(TakenOffer { presented, at, grace }) = self.taken_offer.as_deref() {
+            Renewal::take_offer(record, *presented, *at, *grace);
+        }
     }
 
     /// The attributes with these changes, and an update of one after them.

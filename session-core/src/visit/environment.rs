@@ -23,6 +23,7 @@ pub struct Environment {
     /// Whether the application has set the audience. Otherwise it is named after a cookie.
     pub(crate) audience_is_set: bool,
     pub(crate) defaults: Defaults,
+    pub(crate) renewals: Renewals,
     pub(crate) max_sessions_per_principal: Option<usize>,
     pub(crate) events: Events,
     /// The next mark of a write attempt. It starts at random, so that processes use different marks.
@@ -40,16 +41,46 @@ pub(crate) struct Warnings {
     other_audience: LogThrottle,
     touch_failed: LogThrottle,
     limit_failed: LogThrottle,
+    offer_failed: LogThrottle,
     pub(super) unsaved: LogThrottle,
+}
+
+/// How sessions get new ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Renewals {
+    /// After which time a session with a principal is offered a new id. `None` for never.
+    pub(crate) every: Option<Duration>,
+    /// How long an old id goes on. `None` if renewing ends it at once.
+    pub(crate) grace: Option<Duration>,
+}
+
+impl Renewals {
+    /// Whether an id may lead to a session that has another one by now.
+    pub(crate) fn keep_old_ids(&self) -> bool {
+        self.every.is_some() || self.grace.is_some()
+    }
+
+    /// How long the old id goes on when an offer is taken.
+    pub(crate) fn grace_of_offers(&self) -> Duration {
+        self.grace.unwrap_or(Duration::from_secs(10))
+    }
 }
 
 /// The settings of a new session that asks for nothing else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Defaults {
+    pub(crate) lifetime: Lifetime,
+    pub(crate) record_format: RecordFormat,
+}
+
+/// How long a new session lives, and whether its cookie survives closing the browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
     pub(crate) idle_timeout: Duration,
     pub(crate) absolute_timeout: Option<Duration>,
+    /// Somebody chose the absolute timeout, or chose to have none.
+    pub(crate) absolute_is_stated: bool,
     pub(crate) persistent: bool,
-    pub(crate) record_format: RecordFormat,
 }
 
 impl Environment {
@@ -109,6 +140,7 @@ impl Environment {
             Notice::StoreFailed => self.events.count_store_error(),
             Notice::TouchFailed { key, error } => self.warn_touch_failed(key, error),
             Notice::LimitFailed(error) => self.warn_limit_failed(error),
+            Notice::OfferFailed(error) => self.warn_offer_failed(error),
         }
     }
 
@@ -134,6 +166,12 @@ impl Environment {
         let Some(times) = self.warnings.touch_failed.due() else { return };
         let (session, causes) = (key.fingerprint(), causes(error));
         tracing::warn!(%session, times, %error, causes, "the use of a session could not be stored; it may expire too early");
+    }
+
+    fn warn_offer_failed(&self, error: &StoreError) {
+        let Some(times) = self.warnings.offer_failed.due() else { return };
+        let causes = causes(error);
+        tracing::warn!(times, %error, causes, "a session could not be given a new id; the next request tries again");
     }
 
     fn warn_limit_failed(&self, error: &StoreError) {

@@ -24,7 +24,7 @@ pub(crate) use changes::Changes;
 pub use commit::{Committed, IssuedId};
 pub(crate) use conflict_queue::ConflictQueue;
 pub use environment::Environment;
-pub(crate) use environment::{Defaults, Warnings};
+pub(crate) use environment::{Defaults, Lifetime, Renewals, Warnings};
 pub(crate) use started::{Kept, Started};
 pub(crate) use state::{Phase, State};
 pub(crate) use update::Update;

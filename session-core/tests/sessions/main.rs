@@ -10,8 +10,10 @@ mod events;
 mod faults;
 mod immediate;
 mod lifecycle;
+mod lifetimes;
 mod principals;
 mod random_source;
+mod renewing;
 mod timeouts;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Versi
 pub(super) const ACCESSED: &str = "accessed";
 pub(super) const EXPIRES_AT: &str = "expires_at";
 pub(super) const PRINCIPAL: &str = "principal";
+pub(super) const UNTIL: &str = "until";
 
 /// Turns an envelope into the document with this name. Times are milliseconds since the Unix epoch.
 pub(super) fn document_of(envelope: Envelope, name: String) -> Document {
@@ -45,6 +46,19 @@ pub(super) fn envelope_of(key: RecordKey, document: Document) -> Result<Envelope
         envelope.principal = Some(fields.principal()?);
     }
     Ok(envelope)
+}
+
+/// A moved note, as the document with this name: where a record went, and until when that is to be known.
+pub(super) fn note_of(to: &RecordKey, until: Time, name: String) -> Document {
+    let moved_to = ("moved_to".to_owned(), bytes(to.as_bytes().to_vec()));
+    Document { name, fields: HashMap::from([moved_to, (UNTIL.to_owned(), time(until))]), ..Document::default() }
+}
+
+/// Turns the document of a moved note back into its key and its time.
+pub(super) fn moved_of(note: Document) -> Result<(RecordKey, Time), InvalidRecord> {
+    let mut fields = Fields(note.fields);
+    let to = fields.bytes("moved_to")?.try_into().map_err(|_| InvalidRecord::Truncated)?;
+    Ok((RecordKey::from_bytes(to), fields.time(UNTIL)?))
 }
 
 /// The key in the last part of a document's name.
@@ -135,6 +149,18 @@ mod tests {
             let document = document_of(envelope.clone(), format!("a/b/{}", envelope.key));
             assert_eq!(key_of(&document), Some(envelope.key));
             assert_eq!(envelope_of(envelope.key, document).unwrap(), envelope);
+        }
+    }
+
+    #[test]
+    fn a_note_that_was_written_is_read_and_half_a_note_is_refused() {
+        let (to, until) = (RecordKey::from_bytes([8; 32]), Time::from_unix_millis(1_700_000_060_000));
+        let note = note_of(&to, until, String::new());
+        assert_eq!(moved_of(note.clone()).unwrap(), (to, until));
+        for name in ["moved_to", UNTIL] {
+            let mut altered = note.clone();
+            altered.fields.insert(name.to_owned(), bytes(vec![7; 31]));
+            assert!(moved_of(altered).is_err(), "{name}");
         }
     }
 

@@ -30,7 +30,7 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_
 
 const SCOPES: &[&str] = &["https://www.googleapis.com/auth/datastore"];
 
-/// The documents of one collection, each under the key of its record.
+/// The documents of one collection, each under a key.
 #[derive(Clone)]
 pub(super) struct Documents {
     client: FirestoreClient<Channel>,
@@ -92,6 +92,11 @@ impl Documents {
             database: database.into(),
             collection: collection.into(),
         }
+    }
+
+    /// Those of another collection of the same database.
+    pub(super) fn of_collection(&self, collection: &str) -> Self {
+        Documents { collection: collection.into(), ..self.clone() }
     }
 
     pub(super) async fn get(&self, key: &RecordKey) -> Result<Option<Document>, StoreError> {
@@ -227,9 +232,14 @@ pub(super) fn delete_unchanged(name: String, read: UpdateTime) -> Write {
     write(Operation::Delete(name), Some(ConditionType::UpdateTime(read)))
 }
 
-/// Deletes a document if it exists.
+/// Deletes a document. Fails if it does not exist.
 pub(super) fn delete(name: String) -> Write {
-    write(Operation::Delete(name), None)
+    write(Operation::Delete(name), Some(ConditionType::Exists(true)))
+}
+
+/// Creates a document, or replaces the one that is there.
+pub(super) fn put(document: Document) -> Write {
+    write(Operation::Update(document), None)
 }
 
 fn write(operation: Operation, condition: Option<ConditionType>) -> Write {

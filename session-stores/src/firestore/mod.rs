@@ -1,7 +1,8 @@
 //! Sessions in Google's Firestore.
 //!
 //! Every write has a precondition: the document must still be the one that was read before. The record in it has the
-//! version that the contract of stores compares. Queries use only fields that Firestore indexes by itself, so there is
+//! version that the contract of stores compares. A renewal leaves its moved note in a collection beside that of the
+//! records, so queries and other releases never take one for a record. Queries use only fields that Firestore indexes by itself, so there is
 //! no index to set up.
 //!
 //! From top to bottom: the store (`store.rs`), the documents of one collection and the calls to Google

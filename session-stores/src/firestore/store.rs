@@ -3,11 +3,11 @@ use std::sync::Arc;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::field_filter::Operator;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, DroppedRecords, Envelope, JsonCodec, PrincipalKey, Purged, Record,
-    RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, Envelope, JsonCodec, PrincipalKey, Purged,
+    Record, RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
 
-use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, document_of, envelope_of};
+use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, UNTIL, document_of, envelope_of};
 use super::documents::{self, Committed, Condition, Documents, NAME, UpdateTime};
 use crate::recent_reads::RecentReads;
 
@@ -17,14 +17,21 @@ const EMULATOR_HOST: &str = "FIRESTORE_EMULATOR_HOST";
 /// The largest body. A document may have 1 MiB, and the other fields need some of it.
 const MAX_BODY_BYTES: usize = 1024 * 1024 - 1024;
 
+/// What the name of the collection of moved notes ends with. It begins with that of the sessions.
+const MOVED: &str = "_moved";
+
+/// Firestore's limit of the name of a collection.
+const MAX_NAME_BYTES: usize = 1500;
+
 /// Firestore's limit of writes in a batch.
 const MAX_BATCH: usize = 500;
 
 /// A store in Google's Firestore (Native mode), for many processes and machines. What it has acknowledged survives a
 /// crash.
 ///
-/// Each session is one document. With all its fields it may have 1 MiB; a larger session is an error. Only the database
-/// must exist; nothing else needs to be set up. Exempt the field `body` from Firestore's automatic indexes to pay for
+/// Each session is one document. With all its fields it may have 1 MiB; a larger session is an error. For 60 s after a
+/// renewal there is also a small document in the collection `sess__moved`. Only the database must exist; nothing else
+/// needs to be set up. Exempt the field `body` from Firestore's automatic indexes to pay for
 /// fewer writes.
 ///
 /// Loading takes one call. Saving takes one call if this process has loaded the session within the last 60 s, otherwise
@@ -42,6 +49,8 @@ const MAX_BATCH: usize = 500;
 #[derive(Clone)]
 pub struct FirestoreStore {
     documents: Documents,
+    /// Where records went that were renewed.
+    notes: Documents,
     codec: Arc<dyn Codec>,
     dropped: Arc<DroppedRecords>,
     recent_reads: RecentReads<UpdateTime>,
@@ -79,8 +88,10 @@ impl FirestoreStore {
     async fn on(documents: Documents) -> Result<Self, StoreError> {
         let nobody = RecordKey::from_bytes([0; 32]);
         let _none = documents.get(&nobody).await?;
+        let notes = notes_of(&documents);
         Ok(FirestoreStore {
             documents,
+            notes,
             codec: Arc::new(JsonCodec),
             dropped: Arc::new(DroppedRecords::new(NAME)),
             recent_reads: RecentReads::new(),
@@ -89,17 +100,19 @@ impl FirestoreStore {
 
     /// The collection that has the sessions. Default: `sess_`.
     ///
-    /// Allowed: 1 to 1500 bytes without `/` and `.`, and not of the form `__name__`. Anything else is a
-    /// [`ConfigError`].
+    /// Allowed: 1 to 1494 bytes without `/` and `.`, not of the form `__name__`, and not ending with `_moved`, as the
+    /// collection beside it does. Anything else is a [`ConfigError`].
     pub fn with_collection(mut self, collection: &str) -> Result<Self, ConfigError> {
-        let is_reserved = collection.starts_with("__") && collection.ends_with("__");
-        if collection.is_empty() || collection.len() > 1500 || collection.contains(['/', '.']) || is_reserved {
+        let is_reserved = collection.starts_with("__") && collection.ends_with("__") || collection.ends_with(MOVED);
+        let max_bytes = MAX_NAME_BYTES - MOVED.len();
+        if collection.is_empty() || collection.len() > max_bytes || collection.contains(['/', '.']) || is_reserved {
             return Err(ConfigError::new(format!(
-                "{collection:?} is not allowed as the name of a collection; write 1 to 1500 bytes without `/` and `.`, \
-                 and not of the form `__name__`"
+                "{collection:?} is not allowed as the name of a collection; write 1 to {max_bytes} bytes without `/` \
+                 and `.`, not of the form `__name__`, and not ending with `{MOVED}`"
             )));
         }
-        self.documents.collection = collection.into();
+        self.documents = self.documents.of_collection(collection);
+        self.notes = notes_of(&self.documents);
         self.recent_reads = RecentReads::new();
         Ok(self)
     }
@@ -157,6 +170,12 @@ impl FirestoreStore {
         }
     }
 
+    /// The key to which the record of this key went, and the time of its moved note.
+    async fn note(&self, key: &RecordKey) -> Result<Option<(RecordKey, Time)>, StoreError> {
+        let Some(note) = self.notes.get(key).await? else { return Ok(None) };
+        document::moved_of(note).map(Some).map_err(|error| StoreError::refused(NAME, error))
+    }
+
     /// The live records of these documents.
     fn open_all(&self, documents: Vec<Document>, now: Time) -> Vec<Record> {
         let open = |document: Document| {
@@ -170,6 +189,11 @@ impl FirestoreStore {
         let records = documents.into_iter().filter_map(open);
         records.filter(|record| !record.is_expired(now)).collect()
     }
+}
+
+/// The moved notes of the records in these documents.
+fn notes_of(documents: &Documents) -> Documents {
+    documents.of_collection(&format!("{}{MOVED}", documents.collection))
 }
 
 /// The full name of the database `PROJECT` or `PROJECT/DATABASE`.
@@ -253,16 +277,25 @@ impl Store for FirestoreStore {
         }
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
         let document = self.document_of(self.seal(record)?);
+        let note = moved_until.map(|until| document::note_of(&record.key, until, self.notes.name_of(old)));
         loop {
             let found = self.recall_or_find(old, Some(expected), record.accessed).await?;
             let Some((stored, read)) = found else { return Ok(Renewed::Missing) };
             if stored.version != expected {
                 return Ok(Renewed::Conflict);
             }
-            let delete = documents::delete_unchanged(self.documents.name_of(old), read);
-            match self.documents.commit(vec![delete, documents::insert(document.clone())]).await? {
+            let mut writes = vec![documents::delete_unchanged(self.documents.name_of(old), read)];
+            writes.extend(note.clone().map(documents::put));
+            writes.push(documents::insert(document.clone()));
+            match self.documents.commit(writes).await? {
                 Committed::Done(_) => return Ok(Renewed::Done),
                 Committed::Exists => return Ok(Renewed::Exists),
                 Committed::Changed => {}
@@ -270,21 +303,26 @@ impl Store for FirestoreStore {
         }
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        let _ = self.documents.commit(vec![documents::delete(self.documents.name_of(key))]).await?;
-        Ok(())
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        let note = self.note(key).await?;
+        Ok(note.filter(|(_, until)| now < *until).map(|(to, _)| to))
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
+        // What is remembered of the record is of no use any more.
+        let _ = self.recent_reads.take(key);
+        if let Committed::Done(_) = self.documents.commit(vec![documents::delete(self.documents.name_of(key))]).await? {
+            return Ok(Deleted::Done);
+        }
+        // The note of a renewal that was faster is there by now: both are of one commit.
+        Ok(self.note(key).await?.map_or(Deleted::Missing, |(to, _)| Deleted::Moved(to)))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         let limit = limit.clamp(1, MAX_BATCH);
-        let condition = Condition(EXPIRES_AT, Operator::LessThanOrEqual, document::time(now));
-        let expired = self.documents.query(condition, limit, true).await?;
-        let more = expired.len() == limit;
-        // A document that was touched meanwhile has changed, so it stays.
-        let delete = |found: Document| Some(documents::delete_unchanged(found.name, found.update_time?));
-        let deletes = expired.into_iter().filter_map(delete);
-        let expired = self.documents.write_each(deletes.collect()).await?;
-        Ok(Purged::new(expired, more))
+        let (_, more_notes) = purge(&self.notes, UNTIL, now, limit).await?;
+        let (expired, more) = purge(&self.documents, EXPIRES_AT, now, limit).await?;
+        Ok(Purged::new(expired, more || more_notes))
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -297,6 +335,19 @@ impl Store for FirestoreStore {
         let condition = Condition(PRINCIPAL, Operator::Equal, value);
         Ok(self.open_all(self.documents.query(condition, usize::MAX, false).await?, now))
     }
+}
+
+/// Deletes at most `limit` documents whose field is at most `now`. How many it has deleted, and whether there may be
+/// more.
+async fn purge(documents: &Documents, field: &'static str, now: Time, limit: usize) -> Result<(u64, bool), StoreError> {
+    let condition = Condition(field, Operator::LessThanOrEqual, document::time(now));
+    let found = documents.query(condition, limit, true).await?;
+    let more = found.len() == limit;
+    // A document that was touched meanwhile has changed, so it stays.
+    let delete = |found: Document| Some(documents::delete_unchanged(found.name, found.update_time?));
+    let deletes: Vec<_> = found.into_iter().filter_map(delete).collect();
+    let deleted = if deletes.is_empty() { 0 } else { documents.write_each(deletes).await? };
+    Ok((deleted, more))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_core::internals::Backoff;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record, RecordKey,
-    Renewed, Saved, Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record,
+    RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres};
@@ -20,8 +20,8 @@ const NAME: &str = "postgres";
 /// A store in a table of a PostgreSQL database, for many processes and machines.
 ///
 /// What it has acknowledged survives a crash as far as the server's `synchronous_commit` says; by default it does. Each
-/// operation is one statement and one transaction. Only a save or a renewal that was refused needs a second statement,
-/// to find the reason. `Clone` shares the store.
+/// write is one statement and one transaction. Only a write that was refused, or a deletion that found no record, needs
+/// a second statement, to find the reason. `Clone` shares the store.
 ///
 /// ```no_run
 /// # async fn example(pool: sqlx::PgPool) -> Result<(), Box<dyn std::error::Error>> {
@@ -55,10 +55,15 @@ pub struct PostgresStore {
 const DIALECT: Dialect = Dialect {
     least: "LEAST",
     greatest: "GREATEST",
+    // The note is made of the row that was written, so it is left by a renewal that succeeds, and in the same step.
+    renew: "WITH renewed AS ({renew} RETURNING key), noted AS ( \
+            INSERT INTO {moved} (key, moved_to, until) SELECT $11, key, $12 FROM renewed WHERE $12 IS NOT NULL \
+            ON CONFLICT (key) DO UPDATE SET moved_to = excluded.moved_to, until = excluded.until) \
+        SELECT key FROM renewed",
     // The array is computed once. `FOR UPDATE` looks at each row again, so one that was just touched stays. `SKIP
     // LOCKED` skips rows that others hold, so purges wait neither for each other nor for a request.
-    purge: "DELETE FROM {table} WHERE key = ANY (ARRAY( \
-        SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+    purge: "DELETE FROM {from} WHERE key = ANY (ARRAY( \
+        SELECT key FROM {from} WHERE {over} <= $1 ORDER BY {over} LIMIT $2 FOR UPDATE SKIP LOCKED))",
 };
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -72,14 +77,14 @@ const REPETITIONS: usize = 50;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
 
 impl PostgresStore {
-    /// Connects to the database at `url` (`postgres://user:password@host:port/database`), and creates the table
-    /// `session_records` if it does not exist.
+    /// Connects to the database at `url` (`postgres://user:password@host:port/database`), and creates the tables
+    /// `session_records` and `session_records_moved` if they do not exist.
     ///
     /// The store has up to 10 connections of its own, which [`close`](Store::close) closes.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the URL is malformed, the server can't be reached, or the table can't be created.
+    /// [`StoreError`] if the URL is malformed, the server can't be reached, or a table can't be created.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
         let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options))));
@@ -89,8 +94,8 @@ impl PostgresStore {
 
     /// Makes a store that uses the application's pool. [`close`](Store::close) leaves the pool open.
     ///
-    /// The table must exist: call [`set_up`](PostgresStore::set_up), or put [`schema`](PostgresStore::schema) into
-    /// your migrations.
+    /// The tables must exist: call [`set_up`](PostgresStore::set_up), or put [`schema`](PostgresStore::schema) into
+    /// your migrations. A role that may only use them needs SELECT, INSERT, UPDATE and DELETE on both.
     ///
     /// Set the pool's `acquire_timeout` below the manager's `time_limit` (default: 5 s). sqlx tries for this long to
     /// connect to a server that is down. A pool of sqlx also checks its connections: one more round trip after each
@@ -114,7 +119,8 @@ impl PostgresStore {
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](PostgresStore::set_up) afterwards.
     ///
     /// Allowed: `table` or `schema.table`, each with at most 40 ASCII letters, digits and underscores, not beginning
-    /// with a digit. Anything else is a [`ConfigError`].
+    /// with a digit. The table must not end with `_moved`, as the table beside it does, nor as an index of it does:
+    /// `_expires_at`, `_principal`, `_pkey`. Anything else is a [`ConfigError`].
     pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
         self.table = TableName::checked(name)?;
         self.statements = Arc::new(Statements::new(&self.table, &DIALECT));
@@ -130,9 +136,10 @@ impl PostgresStore {
         self
     }
 
-    /// Creates the table and its indexes if they do not exist. Several processes may do so at the same time.
+    /// Creates the tables and their indexes if they do not exist: that of the sessions, and one whose name ends with
+    /// `_moved`, where renewals leave a note for 60 s. Several processes may do so at the same time.
     ///
-    /// If the table exists, this needs no right to create one.
+    /// If both tables exist, this needs no right to create one.
     pub async fn set_up(&self) -> Result<(), StoreError> {
         let mut lent = self.connections.lend().await.map_err(failed)?;
         self.set_up_on(lent.connection()).await.map_err(failed)?;
@@ -140,15 +147,17 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// The SQL that creates the table and its indexes, for the application's own migrations.
+    /// The SQL that creates both tables and their indexes, for the application's own migrations. It changes nothing
+    /// that exists, so a later migration can run that of a later release.
     pub fn schema(&self) -> String {
         self.table.fill(SCHEMA)
     }
 
     async fn set_up_on(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        // A user without the right to create tables may use one that exists.
-        let exists = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(self.table.fill("{table}"));
-        if exists.fetch_one(&mut *connection).await? {
+        // A user without the right to create tables may use some that exist.
+        let exist = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL");
+        let exist = exist.bind(self.table.fill("{table}")).bind(self.table.fill("{moved}"));
+        if exist.fetch_one(&mut *connection).await? {
             return Ok(());
         }
         // Sent together, so that they are one transaction, and the lock ends with it.
@@ -229,12 +238,19 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let update = || {
             bind_record(sqlx::query(safe(&self.statements.renew)), &envelope)
                 .bind(number(expected))
                 .bind(old.as_bytes().to_vec())
+                .bind(moved_until.map(Time::unix_millis))
         };
         match self.write(update).await {
             Ok(0) => Ok(self.refusal(old, record.accessed).await?.into()),
@@ -244,17 +260,31 @@ impl Store for PostgresStore {
         }
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        let query = sqlx::query_scalar(safe(&self.statements.moved));
+        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        let mut lent = self.connections.lend().await.map_err(failed)?;
+        let found: Option<Vec<u8>> = query.fetch_optional(lent.connection()).await.map_err(failed)?;
+        lent.give_back();
+        found.map(|key| sql::moved_to(key, NAME)).transpose()
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let delete = || sqlx::query(safe(&self.statements.delete)).bind(key.as_bytes().to_vec());
-        self.write(delete).await.map_err(failed)?;
-        Ok(())
+        if self.write(delete).await.map_err(failed)? > 0 {
+            return Ok(Deleted::Done);
+        }
+        // In a second statement, because the first one sees nothing that was committed while it waited for the row. The
+        // note of a renewal that was faster is there by now: it was committed together with the row.
+        Ok(self.moved(key, sql::LONG_AGO).await?.map_or(Deleted::Missing, Deleted::Moved))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         let limit = sql::limit(limit);
-        let delete = || sqlx::query(safe(&self.statements.purge)).bind(now.unix_millis()).bind(limit);
-        let expired = self.write(delete).await.map_err(failed)?;
-        Ok(Purged::new(expired, expired >= limit.unsigned_abs()))
+        let purge = |statement| sqlx::query(safe(statement)).bind(now.unix_millis()).bind(limit);
+        let notes = self.write(|| purge(&self.statements.purge_moved)).await.map_err(failed)?;
+        let expired = self.write(|| purge(&self.statements.purge)).await.map_err(failed)?;
+        Ok(Purged::new(expired, expired.max(notes) >= limit.unsigned_abs()))
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {

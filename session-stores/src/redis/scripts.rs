@@ -29,7 +29,9 @@ scripts! {
     STAGE = "stage.lua";
     COMMIT = "commit.lua";
     PROMOTE = "promote.lua";
-    UNSTAGE = "unstage.lua";
+    SETTLE = "settle.lua";
+    ABANDON = "abandon.lua";
+    END_ALL = "end_all.lua";
     INDEX_ADD = "index_add.lua";
     FILL = "fill.lua";
     BURY = "bury.lua";

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use redis::ProtocolVersion;
 use session_core::{
-    Capabilities, Codec, Created, ImmediateStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, Store,
-    StoreError, Time, Version,
+    Capabilities, Codec, Created, Deleted, ImmediateStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved,
+    Store, StoreError, Time, Version,
 };
 use tokio::task::AbortHandle;
 
@@ -167,16 +167,26 @@ impl Store for TrackedRedisStore {
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
         let (_ended, change) = (self.copies.change(*old), self.copies.change(record.key));
-        let (written, accessed) = self.store.renew_and_see(old, expected, record).await?;
+        let (written, accessed) = self.store.renew_and_see(old, expected, record, moved_until).await?;
         if let Some(accessed) = accessed {
             change.done(&used(record, accessed));
         }
         Ok(written)
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        self.store.moved(key, now).await
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let _ended = self.copies.change(*key);
         self.store.delete(key).await
     }

@@ -10,5 +10,11 @@ CREATE TABLE IF NOT EXISTS {table} (
     principal BLOB,
     body BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS {name}_expires_at ON {table} (expires_at);
-CREATE INDEX IF NOT EXISTS {name}_principal ON {table} (principal) WHERE principal IS NOT NULL;
+CREATE INDEX IF NOT EXISTS {schema}"{name}_expires_at" ON "{name}" (expires_at);
+CREATE INDEX IF NOT EXISTS {schema}"{name}_principal" ON "{name}" (principal) WHERE principal IS NOT NULL;
+CREATE TABLE IF NOT EXISTS {moved} (
+    key BLOB NOT NULL PRIMARY KEY,
+    moved_to BLOB NOT NULL,
+    until INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS {schema}"{name}_moved_until" ON "{name}_moved" (until);

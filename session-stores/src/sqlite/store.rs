@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use session_core::internals::Backoff;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record, RecordKey,
-    Renewed, Saved, Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record,
+    RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Error, Executor, Sqlite, SqliteConnection, SqlitePool};
@@ -49,9 +49,13 @@ pub struct SqliteStore {
 const DIALECT: Dialect = Dialect {
     least: "MIN",
     greatest: "MAX",
-    purge: "DELETE FROM {table} WHERE key IN \
-        (SELECT key FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+    renew: "{renew}",
+    purge: "DELETE FROM {from} WHERE key IN (SELECT key FROM {from} WHERE {over} <= $1 ORDER BY {over} LIMIT $2)",
 };
+
+/// Leaves a moved note. A key has one already only if it was used twice.
+const NOTE: &str = "INSERT INTO {moved} (key, moved_to, until) VALUES ($1, $2, $3) \
+    ON CONFLICT (key) DO UPDATE SET moved_to = excluded.moved_to, until = excluded.until";
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -69,15 +73,15 @@ const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
 const MAX_CONNECTIONS: u32 = 8;
 
 impl SqliteStore {
-    /// Opens the file at `path`, or creates it so that only its owner can read it. Creates the table
-    /// `session_records` if it does not exist.
+    /// Opens the file at `path`, or creates it so that only its owner can read it. Creates the tables
+    /// `session_records` and `session_records_moved` if they do not exist.
     ///
     /// The folder must exist. The store has up to 8 connections of its own, which [`close`](Store::close) closes. They
     /// use a write-ahead log: two more files whose names end with `-wal` and `-shm`.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the file can't be opened, is not a database, or the table can't be created.
+    /// [`StoreError`] if the file can't be opened, is not a database, or a table can't be created.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         make_private(path).map_err(|error| {
@@ -103,7 +107,7 @@ impl SqliteStore {
 
     /// Makes a store that uses the application's pool. [`close`](Store::close) leaves the pool open.
     ///
-    /// The table must exist: call [`set_up`](SqliteStore::set_up), or put [`schema`](SqliteStore::schema) into your
+    /// The tables must exist: call [`set_up`](SqliteStore::set_up), or put [`schema`](SqliteStore::schema) into your
     /// migrations.
     ///
     /// The pool's options decide what survives a power failure. [`open`](SqliteStore::open) uses the journal mode WAL,
@@ -119,7 +123,8 @@ impl SqliteStore {
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](SqliteStore::set_up) afterwards.
     ///
     /// Allowed: `table` or `schema.table`, each with at most 40 ASCII letters, digits and underscores, not beginning
-    /// with a digit. Anything else is a [`ConfigError`].
+    /// with a digit. The table must not end with `_moved`, as the table beside it does, nor as an index of it does:
+    /// `_expires_at`, `_principal`. Anything else is a [`ConfigError`].
     pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
         self.table = TableName::checked(name)?;
         self.statements = Arc::new(Statements::new(&self.table, &DIALECT));
@@ -135,13 +140,15 @@ impl SqliteStore {
         self
     }
 
-    /// Creates the table and its indexes if they do not exist. Several processes may do so at the same time.
+    /// Creates the tables and their indexes if they do not exist: that of the sessions, and one whose name ends with
+    /// `_moved`, where renewals leave a note for 60 s. Several processes may do so at the same time.
     pub async fn set_up(&self) -> Result<(), StoreError> {
         let mut connection = self.pool.acquire().await.map_err(failed)?;
         self.set_up_on(&mut connection).await.map_err(failed)
     }
 
-    /// The SQL that creates the table and its indexes, for the application's own migrations.
+    /// The SQL that creates both tables and their indexes, for the application's own migrations. It changes nothing
+    /// that exists, so a later migration can run that of a later release.
     pub fn schema(&self) -> String {
         self.table.fill(SCHEMA)
     }
@@ -155,6 +162,26 @@ impl SqliteStore {
     async fn write(&self, statement: Prepared<Sqlite>) -> Result<u64, Error> {
         let _turn = self.writing.lock().await;
         Ok(statement.execute(&self.pool).await?.rows_affected())
+    }
+
+    /// Runs a statement, and another one if the first has written a row, in one transaction.
+    ///
+    /// The transaction holds the lock of the file, for which other processes wait. So it is a task of its own, which
+    /// does not depend on a caller that is slow or gives up. If the program ends, SQLite takes the first half back.
+    async fn write_both(&self, statement: Prepared<Sqlite>, then: Prepared<Sqlite>) -> Result<u64, Error> {
+        let turn = Arc::clone(&self.writing).lock_owned().await;
+        let pool = self.pool.clone();
+        let writing = tokio::spawn(async move {
+            let _turn = turn;
+            let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+            let rows = statement.execute(&mut *transaction).await?.rows_affected();
+            if rows > 0 {
+                then.execute(&mut *transaction).await?;
+            }
+            transaction.commit().await?;
+            Ok(rows)
+        });
+        writing.await.unwrap_or(Err(Error::WorkerCrashed))
     }
 
     /// Finds out why the record of this key was not written.
@@ -220,12 +247,28 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
         let update = bind_record(sqlx::query(safe(&self.statements.renew)), &envelope)
             .bind(number(expected))
             .bind(old.as_bytes().to_vec());
-        match self.write(update).await {
+        let written = match moved_until {
+            None => self.write(update).await,
+            Some(until) => {
+                let note = sqlx::query(AssertSqlSafe(self.table.fill(NOTE)))
+                    .bind(old.as_bytes().to_vec())
+                    .bind(record.key.as_bytes().to_vec())
+                    .bind(until.unix_millis());
+                self.write_both(update, note).await
+            }
+        };
+        match written {
             Ok(0) => Ok(self.refusal(old, record.accessed).await?.into()),
             Ok(_) => Ok(Renewed::Done),
             Err(Error::Database(error)) if error.is_unique_violation() => Ok(Renewed::Exists),
@@ -233,17 +276,28 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        let query = sqlx::query_scalar(safe(&self.statements.moved));
+        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        let found: Option<Vec<u8>> = query.fetch_optional(&self.pool).await.map_err(failed)?;
+        found.map(|key| sql::moved_to(key, NAME)).transpose()
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let delete = sqlx::query(safe(&self.statements.delete)).bind(key.as_bytes().to_vec());
-        self.write(delete).await.map_err(failed)?;
-        Ok(())
+        if self.write(delete).await.map_err(failed)? > 0 {
+            return Ok(Deleted::Done);
+        }
+        // The note of a renewal that was faster is there by now: it was written in one step with the row.
+        Ok(self.moved(key, sql::LONG_AGO).await?.map_or(Deleted::Missing, Deleted::Moved))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         let limit = sql::limit(limit);
-        let delete = sqlx::query(safe(&self.statements.purge)).bind(now.unix_millis()).bind(limit);
-        let expired = self.write(delete).await.map_err(failed)?;
-        Ok(Purged::new(expired, expired >= limit.unsigned_abs()))
+        let purge = |statement| sqlx::query(safe(statement)).bind(now.unix_millis()).bind(limit);
+        let notes = self.write(purge(&self.statements.purge_moved)).await.map_err(failed)?;
+        let expired = self.write(purge(&self.statements.purge)).await.map_err(failed)?;
+        Ok(Purged::new(expired, expired.max(notes) >= limit.unsigned_abs()))
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {

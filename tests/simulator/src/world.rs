@@ -117,7 +117,7 @@ impl World {
 
     async fn rest(&self) {
         while self.is_busy() && !self.has_failed() {
-            sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_secs(1)).await;
         }
     }
 

@@ -60,12 +60,12 @@ async fn nothing_is_left_behind() {
         store.touch(&record.key, now()).await.unwrap();
         store.delete(&record.key).await.unwrap();
         assert_eq!(store.save(&record, record.version).await.unwrap(), Saved::Missing);
-        assert_eq!(store.renew(&record.key, record.version, &renewed(&record)).await.unwrap(), Renewed::Missing);
+        assert_eq!(renew(&store, &record, &renewed(&record)).await.unwrap(), Renewed::Missing);
     }
     assert_eq!(documents(emulator, &collection), Vec::<Value>::new());
     let record = created(&store, fresh_record()).await;
     let new = renewed(&record);
-    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Done);
+    assert_eq!(renew(&store, &record, &new).await.unwrap(), Renewed::Done);
     assert_eq!(documents(emulator, &collection).len(), 1);
     store.delete(&new.key).await.unwrap();
     assert_eq!(documents(emulator, &collection), Vec::<Value>::new());
@@ -87,7 +87,7 @@ async fn a_load_is_one_call_and_a_save_of_what_was_loaded_too() {
         (store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap(), step()).1,
         (store.touch(&record.key, now().saturating_add(2 * MINUTE)).await.unwrap(), step()).1,
         (store.load(&record.key, now()).await.unwrap(), step()).1,
-        (store.renew(&record.key, again.version, &new).await.unwrap(), step()).1,
+        (renew(&store, &again, &new).await.unwrap(), step()).1,
         (store.delete(&new.key).await.unwrap(), step()).1,
     ];
     assert_eq!(steps, [1, 1, 1, 1, 1, 2, 1, 1, 1]);

@@ -102,7 +102,7 @@ async fn strangers_leave_nothing_behind() {
         store.touch(&record.key, now()).await.unwrap();
         store.delete(&record.key).await.unwrap();
         assert_eq!(store.save(&record, record.version).await.unwrap(), Saved::Missing);
-        assert_eq!(store.renew(&record.key, record.version, &renewed(&record)).await.unwrap(), Renewed::Missing);
+        assert_eq!(renew(&store, &record, &renewed(&record)).await.unwrap(), Renewed::Missing);
     }
     assert!(server.ask("stats").contains("STAT total_items 0\r\n"));
 }
@@ -115,7 +115,7 @@ async fn renewing_and_deleting_leave_nothing_behind() {
     let mut record = created(&store, fresh_record()).await;
     for _ in 0..3 {
         let new = renewed(&record);
-        assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Done);
+        assert_eq!(store.renew(&record.key, record.version, &new, None).await.unwrap(), Renewed::Done);
         assert_eq!(server.keys(), [name(&new.key)]);
         record = new;
     }
@@ -139,7 +139,7 @@ async fn a_load_is_one_round_trip_and_a_save_of_what_was_loaded_too() {
         (store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap(), step()).1,
         (store.touch(&record.key, now()).await.unwrap(), step()).1,
         (store.load(&record.key, now()).await.unwrap(), step()).1,
-        (store.renew(&record.key, again.version, &new).await.unwrap(), step()).1,
+        (store.renew(&record.key, again.version, &new, None).await.unwrap(), step()).1,
         (store.load(&new.key, now()).await.unwrap(), step()).1,
         (store.delete(&new.key).await.unwrap(), step()).1,
     ];
@@ -186,7 +186,7 @@ async fn a_number_from_before_a_restart_matches_nothing() {
     assert_eq!(load(&store, &fresh_key()).await, None);
     let [saved, renewed_away, deleted, touched] = &records;
     assert_eq!(store.save(&next(saved), saved.version).await.unwrap(), Saved::Conflict);
-    let renewing = store.renew(&renewed_away.key, renewed_away.version, &renewed(renewed_away)).await;
+    let renewing = renew(&store, renewed_away, &renewed(renewed_away)).await;
     assert_eq!(renewing.unwrap(), Renewed::Conflict);
     for record in [&newer[0], &newer[1]] {
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(record));

@@ -48,7 +48,7 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     let larger = with(next(&stored[0]), |record| record.attributes = large(1_000_000).attributes);
     assert!(store.save(&larger, stored[0].version).await.is_err());
     let moved = with(renewed(&stored[1]), |record| record.attributes = larger.attributes.clone());
-    assert!(store.renew(&stored[1].key, stored[1].version, &moved).await.is_err());
+    assert!(renew(&store, &stored[1], &moved).await.is_err());
     assert_all_there(&store, &stored).await;
     assert_eq!(load(&store, &moved.key).await, None);
     // A logout needs no room.
@@ -58,7 +58,7 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
 
     server.limit_files(None);
     assert_eq!(store.save(&larger, stored[0].version).await.unwrap(), Saved::Done);
-    assert_eq!(store.renew(&stored[1].key, stored[1].version, &moved).await.unwrap(), Renewed::Done);
+    assert_eq!(renew(&store, &stored[1], &moved).await.unwrap(), Renewed::Done);
     stored[0] = larger;
     stored[1] = moved;
     assert_all_there(&store, &stored).await;

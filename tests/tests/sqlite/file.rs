@@ -104,7 +104,7 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     let larger = with(next(&stored[0]), |record| record.attributes = attributes("Text", "b".repeat(200_000)));
     assert!(store.save(&larger, stored[0].version).await.is_err());
     let moved = with(renewed(&stored[1]), |record| record.attributes = larger.attributes.clone());
-    assert!(store.renew(&stored[1].key, stored[1].version, &moved).await.is_err());
+    assert!(renew(&store, &stored[1], &moved).await.is_err());
     for record in &stored {
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(record));
     }

@@ -5,8 +5,8 @@ use std::mem;
 use std::time::Duration;
 
 use crate::error::{Error, RandomError, StoreError};
-use crate::id::PresentedIds;
-use crate::record::{PrincipalKey, Record, RecordKey};
+use crate::id::{PresentedIds, SessionId};
+use crate::record::{PrincipalKey, Record, RecordKey, Renewal, Standing};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 
@@ -23,6 +23,9 @@ const MAX_CONFLICTS: u32 = 1000;
 
 /// How long a renewed session is found by its old id: by a request that had loaded it before, and by a logout.
 const MOVED_FOR: Duration = Duration::from_secs(60);
+
+/// How long an offer stands in a session without an absolute deadline.
+const LONGEST_OFFER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The largest number of ids that are generated if each is taken. With a sound random source the first is never taken.
 const MAX_DRAWS: u32 = 3;
@@ -49,6 +52,11 @@ impl State {
     fn next_to_open<'a>(&mut self, operation: &mut Operation<'a>, presented: &'a PresentedIds) -> Step {
         if operation.is_done {
             return Step::Done;
+        }
+        match operation.loading {
+            Loading::Note(key) => return Step::Follow(key),
+            Loading::Followed(key) => return Step::Load(key),
+            _ => {}
         }
         if let Some(id) = presented.nth(operation.looked_up) {
             operation.looked_up += 1;
@@ -168,7 +176,7 @@ impl State {
         self.advance(update, moment.now, moment.mark);
         match renewed {
             Some(old) => {
-                self.advance_to_new_id();
+                self.advance_to_new_id(old, moment.now);
                 Step::Renew { old, expected, moved_until: self.moved_until(moment.now) }
             }
             None => Step::Save { expected },
@@ -178,7 +186,12 @@ impl State {
     /// Until when a renewal leaves a note. An anonymous session leaves none, because an application may sign a user in
     /// by renewing it.
     fn moved_until(&self, now: Time) -> Option<Time> {
-        self.has_principal().then(|| now.saturating_add(MOVED_FOR))
+        let Stored { record, .. } = self.stored.as_ref().filter(|stored| stored.record.principal.is_some())?;
+        if self.is_offer {
+            // The old id counts until the client presents the new one.
+            return Some(record.absolute_deadline.unwrap_or(now.saturating_add(LONGEST_OFFER)));
+        }
+        Some(now.saturating_add(MOVED_FOR.max(self.renewals.grace.unwrap_or_default())))
     }
 
     fn has_principal(&self) -> bool {
@@ -217,6 +230,10 @@ impl State {
             Answer::Renewed(Ok(Renewed::Conflict)) => self.conflicted(operation),
             Answer::Renewed(Ok(Renewed::Missing)) => self.is_missing(operation),
             Answer::Followed(moved) => self.followed(operation, moved),
+            Answer::Renewed(Err(error)) if self.is_offer && !self.has_edits() => {
+                self.offer_failed(error);
+                Ok(())
+            }
             Answer::Created(Err(error)) | Answer::Renewed(Err(error)) => Err(self.failed(error)),
             Answer::Saved(Ok(Saved::Done)) => {
                 self.saved();
@@ -245,6 +262,14 @@ impl State {
         self.take_back();
         self.notices.push(Notice::StoreFailed);
         Error::Store(error)
+    }
+
+    /// A request that changes nothing goes on without the offer.
+    fn offer_failed(&mut self, error: StoreError) {
+        self.take_back();
+        self.intent = Intent::Keep;
+        self.is_offer = false;
+        self.notices.extend([Notice::StoreFailed, Notice::OfferFailed(error)]);
     }
 
     fn computed(&mut self, operation: &mut Operation<'_>, edits: u64) -> Result<(), Error> {
@@ -276,13 +301,23 @@ impl State {
             return Err(self.failed(error));
         }
         match mem::replace(&mut operation.loading, Loading::Nothing) {
-            Loading::Opened(id) => {
-                if let Ok(Some(record)) = loaded {
+            Loading::Opened(id) => match loaded {
+                Ok(Some(record)) if record.extensions.is_empty() => {
                     self.found(id, record, operation.now);
+                    if operation.found_outdated() {
+                        self.tell = Tell::Issue;
+                    }
                     operation.is_done = true;
                     self.note_others(operation);
                 }
-            }
+                Ok(Some(record)) => self.opened(operation, id, record.key, record),
+                _ if self.renewals.keep_old_ids() => {
+                    let key = id.key();
+                    operation.opening = Some((id, key));
+                    operation.loading = Loading::Note(key);
+                }
+                _ => {}
+            },
             Loading::Reloaded => match loaded {
                 Ok(Some(record)) => self.reloaded(record)?,
                 _ => return self.is_missing(operation),
@@ -295,9 +330,10 @@ impl State {
                 }
                 _ => return self.is_missing(operation),
             },
-            Loading::Followed(key) => match loaded {
-                Ok(Some(record)) if self.is_same_session(&record) => self.moved(record)?,
-                Ok(Some(_)) => return self.is_gone(),
+            Loading::Followed(key) => match (loaded, operation.opening) {
+                (Ok(Some(record)), Some((id, presented))) => self.opened(operation, id, presented, record),
+                (Ok(Some(record)), None) if self.is_same_session(&record) => self.moved(record)?,
+                (Ok(Some(_)), None) => return self.is_gone(),
                 // Renewed once more, or ended.
                 _ => operation.loading = Loading::Note(key),
             },
@@ -318,6 +354,17 @@ impl State {
     fn check_conflicts(&self, operation: &Operation<'_>) -> Result<(), Error> {
         let attempts = operation.conflicts;
         if attempts < MAX_CONFLICTS { Ok(()) } else { Err(Error::Conflict { attempts }) }
+    }
+
+    /// An id has led to a session that keeps its old ids for a while, or offers a new one.
+    fn opened(&mut self, operation: &mut Operation<'_>, id: &SessionId, presented: RecordKey, record: Record) {
+        operation.opening = None;
+        let standing = Renewal::standing(&record, &presented, operation.now);
+        if standing != Standing::Refused {
+            self.found_by(id, presented, standing, record, operation.now);
+            operation.is_done = true;
+            self.note_others(operation);
+        }
     }
 
     /// The other ids of a request that presents several.
@@ -356,6 +403,8 @@ impl State {
         operation.loading = Loading::Nothing;
         match moved {
             Err(error) => Err(self.failed(error)),
+            // The next id is tried.
+            Ok(None) if operation.opening.take().is_some() => Ok(()),
             Ok(None) => self.is_gone(),
             Ok(Some(to)) => {
                 operation.loading = Loading::Followed(to);

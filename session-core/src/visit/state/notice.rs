@@ -38,4 +38,6 @@ pub(crate) enum Notice {
     },
     /// The limit of sessions per principal could not be enforced. The login succeeds, and the next one tries again.
     LimitFailed(StoreError),
+    /// A new id could not be offered. The session goes on under the old one, and another request tries again.
+    OfferFailed(StoreError),
 }

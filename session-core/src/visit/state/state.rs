@@ -5,10 +5,13 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, Audience, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
+use crate::record::{
+    Attribute, Audience, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, Renewal, Standing, check_size, read,
+};
 use crate::time::Time;
 
-use super::super::changes::Changes;
+use super::super::changes::{Changes, TakenOffer};
+use super::super::environment::Renewals;
 use super::super::started::{Kept, Started};
 use super::notice::Notice;
 use super::outgoing::{Aside, Outgoing, advance};
@@ -56,6 +59,11 @@ pub(crate) struct State {
     format: RecordFormat,
     /// Whose sessions this visit may open.
     pub(super) audience: Audience,
+    pub(super) renewals: Renewals,
+    /// What the presented id is to the session.
+    pub(super) standing: Standing,
+    /// The new id of a renewal is offered to the client, and counts when the client presents it.
+    pub(super) is_offer: bool,
     pub(super) stored: Option<Stored>,
     /// What else the request presented. It ends with the session, or when another one starts.
     pub(super) also_presented: Vec<RecordKey>,
@@ -69,6 +77,8 @@ pub(crate) struct State {
     stored_generation: u32,
     last_generation: u32,
     pub(super) tell: Tell,
+    /// Loading the session is no use of it, and the commit stores nothing.
+    only_looks: bool,
     /// The session needed no touch when it was loaded, or that is noted by now, or being noted.
     pub(super) use_is_noted: bool,
     /// When the last touch of this visit was.
@@ -87,11 +97,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience) -> Self {
+    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience, renewals: Renewals) -> Self {
         State {
             phase,
             format,
             audience,
+            renewals,
+            standing: Standing::Current,
+            is_offer: false,
             stored: None,
             also_presented: Vec::new(),
             started: None,
@@ -102,6 +115,7 @@ impl State {
             stored_generation: 0,
             last_generation: 0,
             tell: Tell::Nothing,
+            only_looks: false,
             use_is_noted: true,
             touched: Time::from_unix_millis(i64::MIN),
             lost_changes: false,
@@ -131,6 +145,13 @@ impl State {
     /// The generation of the session that there is now.
     pub(crate) fn present(&self) -> Option<u32> {
         self.is_present().then_some(self.generation)
+    }
+
+    /// Whether a session with a principal was found or started, removed or not.
+    pub(in crate::visit) fn is_signed_in(&self) -> bool {
+        let has_principal = |record: &Record| record.principal.is_some();
+        self.stored.as_ref().is_some_and(|stored| has_principal(&stored.record))
+            || self.started.as_ref().is_some_and(|started| has_principal(&started.record))
     }
 
     /// The session as it was loaded or started, removed or not, without the changes since.
@@ -214,6 +235,11 @@ impl State {
         Kept { key, in_flight: self.saving().cloned().unwrap_or_default(), changes: self.changes.clone() }
     }
 
+    /// Whether the application has changed anything that is not saved.
+    pub(super) fn has_edits(&self) -> bool {
+        self.pending().any(Changes::has_edits)
+    }
+
     pub(crate) fn has_changes(&self) -> bool {
         self.pending().any(|changes| !changes.is_empty())
     }
@@ -242,8 +268,36 @@ impl State {
 
     #[inline(always)]
     pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
-        self.use_is_noted = !record.is_touch_due(now);
+        self.use_is_noted = self.only_looks || !record.is_touch_due(now);
+        // A client is told its id again only where its use is noted too, so that this is rare.
+        if !self.use_is_noted && record.is_id_to_be_told_again(now) {
+            self.tell = Tell::Issue;
+        }
         self.stored = Some(Stored { id: id.clone(), record, has_other_id: false });
+    }
+
+    /// The session was found by an id that is not its newest one, or one that was only offered.
+    pub(super) fn found_by(
+        &mut self,
+        id: &SessionId,
+        presented: RecordKey,
+        standing: Standing,
+        record: Record,
+        now: Time,
+    ) {
+        let has_other_id = record.key != presented;
+        self.found(id, record, now);
+        if let Some(stored) = &mut self.stored {
+            stored.has_other_id = has_other_id;
+        }
+        if has_other_id {
+            self.tell = Tell::Nothing;
+        }
+        self.standing = standing;
+        if standing == Standing::Offered {
+            let grace = self.renewals.grace_of_offers();
+            self.changes.taken_offer = Some(Box::new(TakenOffer { presented, at: now, grace }));
+        }
     }
 
     /// Whether the use of the session that was just loaded is to be noted beside the handler. The caller does it, so that
@@ -263,7 +317,7 @@ impl State {
     /// How long the request may go on before its use must be noted once more, or its session expires under it. `None`
     /// if that would not help, or there is no session.
     pub(in crate::visit) fn next_use(&self, now: Time) -> Option<Duration> {
-        let record = &self.stored.as_ref().filter(|_| self.is_present())?.record;
+        let record = &self.stored.as_ref().filter(|_| self.is_present() && !self.only_looks)?.record;
         let deadline = record.accessed.max(self.touched).saturating_add(record.idle_timeout);
         let is_absolute = record.absolute_deadline.is_some_and(|absolute| absolute <= deadline);
         (!is_absolute).then(|| deadline.saturating_sub(record.touch_interval()).since(now))
@@ -343,7 +397,30 @@ impl State {
         let has_fresh_id = self.started.is_some() || self.stored.as_ref().is_some_and(|stored| stored.has_other_id);
         if !has_fresh_id {
             self.intent = Intent::Renew(Box::new(id));
+            self.is_offer = false;
         }
+    }
+
+    /// Whether the client is to be offered a new id. Only one of several requests at the same moment gets to it: the
+    /// others find that the session has moved.
+    pub(in crate::visit) fn is_offer_due(&self, now: Time) -> bool {
+        let (Some(every), Some(Stored { record, .. })) = (self.renewals.every, &self.stored) else { return false };
+        self.phase == Phase::Request
+            && !self.only_looks
+            && matches!(self.intent, Intent::Keep)
+            && record.principal.is_some()
+            && self.standing != Standing::Grace
+            && Renewal::made(record).saturating_add(every) <= now
+    }
+
+    pub(in crate::visit) fn offer(&mut self, id: SessionId) {
+        self.intent = Intent::Renew(Box::new(id));
+        self.is_offer = true;
+    }
+
+    /// Whether the client came with an id that was replaced, and only goes on for a while.
+    pub(crate) fn is_by_grace(&self) -> bool {
+        self.standing == Standing::Grace && self.started.is_none()
     }
 
     pub(crate) fn remove(&mut self) {
@@ -391,6 +468,17 @@ impl State {
             }
             _ => self.intent = Intent::Keep,
         }
+    }
+
+    /// From now on loading is no use, and what the handler collects is dropped at the end of the request.
+    pub(in crate::visit) fn look_only(&mut self) {
+        self.only_looks = true;
+    }
+
+    /// Whether the handler collected something that is to be dropped.
+    pub(in crate::visit) fn looked_and_changed(&self) -> bool {
+        let stays = matches!(self.intent, Intent::Keep | Intent::Nothing);
+        self.only_looks && self.phase == Phase::Request && (!stays || self.has_changes())
     }
 
     /// Leaves nothing behind, whatever comes after: the handler panicked.
@@ -442,10 +530,19 @@ impl State {
     }
 
     /// Moves the record that was just advanced to the id that the session is to have.
-    pub(super) fn advance_to_new_id(&mut self) {
-        if let Intent::Renew(id) = &self.intent {
-            let id = SessionId::clone(id);
-            self.move_aside(Some(id));
+    pub(super) fn advance_to_new_id(&mut self, old: RecordKey, now: Time) {
+        let Intent::Renew(id) = &self.intent else { return };
+        let id = SessionId::clone(id);
+        self.move_aside(Some(id));
+        if let Outgoing::Aside(aside) = &mut self.outgoing {
+            match self.renewals.grace {
+                _ if self.is_offer => Renewal::offer(&mut aside.record, old, now),
+                // Also what was noted while the manager kept old ids.
+                grace if self.renewals.keep_old_ids() || Renewal::is_noted(&aside.record) => {
+                    Renewal::replace(&mut aside.record, old, now, grace.unwrap_or_default());
+                }
+                _ => {}
+            }
         }
     }
 
@@ -595,7 +692,7 @@ impl State {
 
     /// The store no longer has the session.
     pub(super) fn lost(&mut self) {
-        self.lost_changes |= self.has_changes();
+        self.lost_changes |= self.has_edits();
         self.abandon();
         self.tell = Tell::Nothing;
     }

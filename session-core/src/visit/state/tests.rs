@@ -8,6 +8,7 @@ use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
+use super::super::environment::Renewals;
 use super::super::started::Started;
 use super::notice::Notice;
 use super::operation::{Answer, Loading, Moment, Operation, Step};
@@ -30,7 +31,8 @@ fn record_of(id: &SessionId) -> Record {
 
 /// A visit that found a session.
 fn opened() -> (State, Record) {
-    let (mut state, id) = (State::new(Phase::Request, RecordFormat::V1, Audience::default()), id());
+    let (mut state, id) =
+        (State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default()), id());
     let record = record_of(&id);
     state.found(&id, record.clone(), record.accessed);
     (state, record)
@@ -38,7 +40,7 @@ fn opened() -> (State, Record) {
 
 /// A visit that started a session, and the session's record.
 fn started() -> (State, Record) {
-    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
     let record = start(&mut state);
     (state, record)
 }
@@ -145,7 +147,7 @@ fn saved_record(state: &mut State, record: &Record) -> Record {
 
 #[test]
 fn a_visit_without_a_session_has_nothing_to_do() {
-    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
     assert!(!state.is_present() && state.is_settled() && !state.is_unsaved());
     assert_nothing(step_at(&mut state, Time::MAX));
     assert_eq!(state.take_tell(), Tell::Nothing);
@@ -197,7 +199,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let (_, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
-        let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
+        let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
         state.found(&id(), record.clone(), now);
         assert_eq!(state.is_settled(), settled);
     }
@@ -847,7 +849,7 @@ fn presented(ids: &[&SessionId]) -> PresentedIds {
 #[test]
 fn a_logout_ends_all_that_was_presented_wherever_it_went() {
     let (first, second, new_key) = (id(), id(), id().key());
-    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
     state.end_presented(&presented(&[&first, &second]));
     assert!(!state.is_present() && !state.is_settled() && state.is_unsaved());
     let (mut operation, now) = (Operation::commit(None), moment(Time::MAX));
@@ -864,7 +866,7 @@ fn a_logout_ends_all_that_was_presented_wherever_it_went() {
 
 #[test]
 fn a_logout_of_strangers_tells_nothing() {
-    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default());
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
     state.end_presented(&PresentedIds::default());
     assert_nothing(step_at(&mut state, Time::MAX));
     state.end_presented(&presented(&[&id()]));
@@ -879,7 +881,7 @@ fn a_logout_of_strangers_tells_nothing() {
 fn opened_by_the_second() -> (State, SessionId, Record) {
     let (first, second) = (id(), id());
     let (mut state, record, presented) = (
-        State::new(Phase::Request, RecordFormat::V1, Audience::default()),
+        State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default()),
         record_of(&second),
         presented(&[&first, &second]),
     );
@@ -916,7 +918,7 @@ fn answering_ends_the_request_only() {
     for (before, after) in
         [(Phase::Request, Phase::Answered), (Phase::Answered, Phase::Answered), (Phase::Direct, Phase::Direct)]
     {
-        let mut state = State::new(before, RecordFormat::V1, Audience::default());
+        let mut state = State::new(before, RecordFormat::V1, Audience::default(), Renewals::default());
         state.end_request();
         assert_eq!(state.phase, after);
     }

@@ -114,7 +114,8 @@ impl Model {
         // What was done by a call whose answer was lost is counted by nobody.
         let least = if self.may_fail(ending.began) { 0 } else { ending.wanted.iter().filter(only_ours).count() };
         let theirs = |lineage: &&Lineage| lineage.user == Some(ending.user) && lineage.may_live(ending.began);
-        let most = self.lineages.iter().filter(theirs).count();
+        // A login whose answer was lost may store its session once more, after it has ended.
+        let most = if self.may_fail(ending.began) { usize::MAX } else { self.lineages.iter().filter(theirs).count() };
         if !(least..=most).contains(&count) {
             let about: Vec<usize> = ending.wanted.iter().map(|(lineage, _)| *lineage).collect();
             let what = format!("{count} sessions of user {} ended, and must be from {least} to {most}", ending.user);
@@ -175,7 +176,8 @@ impl Model {
             others.clear();
         }
         if is_overtaken || is_one_of_many || self.being_ended.contains(&user) {
-            others.push(new);
+            // By others, who may fail.
+            self.ending_begins(new, now);
         }
         for other in &others {
             self.ending_begins(*other, now);

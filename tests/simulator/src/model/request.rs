@@ -51,6 +51,7 @@ impl Model {
         let now = self.stamp();
         let Some(place) = doing.place else { return };
         match outcome {
+            Ok(()) if doing.pending.is_empty() => {}
             Ok(()) => {
                 self.writes_done(doing, now);
                 self.saved(place.lineage, doing.process, began);
@@ -178,8 +179,9 @@ impl Model {
             && self.lineages[opened.lineage].endings == 1
             && self.reaches(opened, now)
             && self.is_in_time(&self.lineages[opened.lineage].life)
+            && self.lineages[started.lineage].endings == 0
         {
-            // Nobody else has tried to end it.
+            // Nobody else has tried to end either of them.
             self.surely_kept(started.lineage);
         }
         self.all_presented_ended(doing, commit.began, now);
