@@ -22,8 +22,9 @@ fn call(
     let (caller, about) = (Arc::clone(world), about.to_vec());
     world.spawn(name.clone(), Duration::ZERO, async move {
         let task = start(&caller, process, task);
-        if let Ok(answer) = task.await {
-            caller.story.tell(&about, || format!("{name} is answered: {answer}"));
+        match task.await {
+            Ok(answer) => caller.story.tell(&about, || format!("{name} is answered: {answer}")),
+            Err(end) => caller.note_end(&end),
         }
     });
 }

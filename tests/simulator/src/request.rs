@@ -78,8 +78,10 @@ async fn exchange(world: &Arc<World>, name: String, request: Request) {
             Err(_) => return abort.abort(),
         },
     };
-    // The process has crashed.
-    let Ok(told) = answer else { return };
+    let told = match answer {
+        Ok(told) => told,
+        Err(end) => return world.note_end(&end),
+    };
     sleep(travel[1]).await;
     if let (Some(browser), false) = (browser, is_lost) {
         world.browsers.lock()[browser].take(told);
@@ -215,8 +217,11 @@ async fn commit(world: &Arc<World>, visit: &mut Visit, mut handler: Handler) -> 
     });
     match task.await {
         Ok(answer) => answer,
-        // The process has crashed, and this task with it.
-        Err(_) => std::future::pending().await,
+        Err(end) => {
+            world.note_end(&end);
+            // If the process has crashed, this task has as well.
+            std::future::pending().await
+        }
     }
 }
 

@@ -156,7 +156,7 @@ impl Setup {
             skews: (0..processes).map(|_| skew(rng)).collect(),
             idle_timeout: Duration::from_secs(*rng.choice(&[600, 1800]).expect("there are some")),
             absolute_timeout: rng
-                .choice([None, Some(900), Some(7200)])
+                .choice([None, Some(1800), Some(7200)])
                 .expect("there are some")
                 .map(Duration::from_secs),
             limit: if theme == Theme::Logins || rng.u8(0..4) == 0 { Some(rng.usize(1..=3)) } else { None },

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use parking_lot::Mutex;
+use tokio::task::JoinError;
 use tokio::time::{Instant, sleep};
 
 use crate::actions;
@@ -87,6 +88,13 @@ impl World {
             }
             *world.under_way.lock() -= 1;
         });
+    }
+
+    /// A task has ended without an answer: its process has crashed, or it panicked.
+    pub fn note_end(&self, end: &JoinError) {
+        if end.is_panic() {
+            self.model.lock().violate(&[], format!("a request panics: {end}"));
+        }
     }
 
     pub fn is_busy(&self) -> bool {

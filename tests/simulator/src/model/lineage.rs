@@ -65,7 +65,15 @@ pub struct Life {
 impl Life {
     pub fn new(now: i64, idle: i64, absolute: Option<i64>) -> Self {
         let absolute = absolute.map(|timeout| now + timeout);
-        Life { created: now, noted: now, used: now, shortest_idle: idle, longest_idle: idle, absolute, may_be_over: false }
+        Life {
+            created: now,
+            noted: now,
+            used: now,
+            shortest_idle: idle,
+            longest_idle: idle,
+            absolute,
+            may_be_over: false,
+        }
     }
 
     /// Until then it is surely alive.

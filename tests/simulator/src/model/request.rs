@@ -111,13 +111,7 @@ impl Model {
     /// A commit was answered.
     ///
     /// `lost` tells whether changes were dropped because the session had ended.
-    pub fn commit_ended(
-        &mut self,
-        doing: &mut Doing,
-        commit: &Commit,
-        outcome: &Result<Committed, Error>,
-        lost: bool,
-    ) {
+    pub fn commit_ended(&mut self, doing: &mut Doing, commit: &Commit, outcome: &Result<Committed, Error>, lost: bool) {
         let now = self.stamp();
         doing.has_lost = lost;
         match outcome {
