@@ -287,11 +287,14 @@ impl SessionManagerBuilder {
     }
 
     fn make(self, lifetime: Lifetime, audience: Audience) -> SessionManager {
+        let store = PatientStore::new(self.store, self.time_limit, self.attempts);
         let mut mark = [0; 4];
-        // The mark is no secret, and ids are random without it.
-        let _ = getrandom::fill(&mut mark);
+        if !store.never_waits() {
+            // The mark is no secret, and ids are random without it.
+            let _ = self.random.fill(&mut mark);
+        }
         let environment = Environment {
-            store: PatientStore::new(self.store, self.time_limit, self.attempts),
+            store,
             clock: self.clock,
             random: self.random,
             id_bytes: self.id_bytes,

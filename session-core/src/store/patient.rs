@@ -163,11 +163,12 @@ impl PatientStore {
             Some(_) if refused.is_conflict() => return Err(doubt),
             _ => {}
         }
-        // The renewed session may have been saved or renewed again since.
-        match renewed {
-            Some(old) if self.repeat(|| self.store.moved(old, record.accessed)).await? == Some(record.key) => {
-                Ok(T::DONE)
-            }
+        let from = renewed.unwrap_or(&record.key);
+        match self.repeat(|| self.store.moved(from, record.accessed)).await? {
+            // The renewed session may have been saved or renewed again since.
+            Some(to) if to == record.key => Ok(T::DONE),
+            // Somebody has renewed the session, with what our attempt wrote or without it.
+            Some(_) if renewed.is_none() => Err(doubt),
             _ => Ok(refused),
         }
     }

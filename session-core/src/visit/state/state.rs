@@ -425,8 +425,10 @@ impl State {
     }
 
     pub(crate) fn renew(&mut self, id: SessionId) {
-        // A session that was just started has a fresh id.
-        if self.started.is_none() {
+        // A session that was just started has a fresh id. One that another request has renewed has one, too, which this
+        // client must not learn: it may hold an old id that the renewal was to make worthless.
+        let has_fresh_id = self.started.is_some() || self.stored.as_ref().is_some_and(|stored| stored.has_other_id);
+        if !has_fresh_id {
             self.intent = Intent::Renew(Box::new(id));
             self.is_offer = false;
         }
