@@ -282,9 +282,9 @@ impl Store for FirestoreStore {
             if stored.version != expected {
                 return Ok(Renewed::Conflict);
             }
-            let mut writes = vec![documents::delete_unchanged(self.documents.name_of(old), read)];
+            let mut writes = vec![documents::insert(document.clone())];
             writes.extend(note.clone().map(documents::put));
-            writes.push(documents::insert(document.clone()));
+            writes.push(documents::delete_unchanged(self.documents.name_of(old), read));
             match self.documents.commit(writes).await? {
                 Committed::Done(_) => return Ok(Renewed::Done),
                 Committed::Exists => return Ok(Renewed::Exists),
