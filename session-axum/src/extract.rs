@@ -6,7 +6,8 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use session_core::{NewSession, Visit};
 
-use crate::error::{NoSession, SessionError};
+use crate::error::SessionError;
+use crate::service::Polling;
 use crate::slot::{Opening, Slot};
 
 /// The visitor's session, as a handler's argument.
@@ -43,8 +44,8 @@ pub struct Session(session_core::Session);
 /// async fn login(visitor: MaybeSession) -> Result<Redirect, SessionError> {
 ///     // Check a password first.
 ///     let mut new = NewSession::new().principal("ann");
-///     if let Some(anonymous) = visitor.session() {
-///         new = new.keep(&anonymous); // The cart that was filled before the login.
+///     if let Some(before) = visitor.session() {
+///         new = new.keep(&before); // The cart that was filled before the login.
 ///     }
 ///     visitor.start(new)?;
 ///     Ok(Redirect::to("/"))
@@ -53,11 +54,17 @@ pub struct Session(session_core::Session);
 #[derive(Clone)]
 pub struct MaybeSession(Visit);
 
-// A panic that a layer inside the session layer turns into a response looks to us like a handler that
-// returned. So what the handler did is dropped here, while the panic passes by.
+/// Whether a handler is panicking. A panic that a layer inside the session layer turns into a response looks to us like a
+/// handler that returned, so what the handler did is dropped while the panic passes by.
+///
+/// A panic in a task that the application has spawned ends that task alone: it drops nothing that the handler did.
+pub(crate) fn is_panic_of_a_handler() -> bool {
+    thread::panicking() && Polling::is_under_way()
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if is_panic_of_a_handler() {
             self.0.visit().abandon();
         }
     }
@@ -65,7 +72,7 @@ impl Drop for Session {
 
 impl Drop for MaybeSession {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if is_panic_of_a_handler() {
             self.0.abandon();
         }
     }
@@ -92,7 +99,8 @@ impl MaybeSession {
     }
 
     /// Starts a session under a fresh id, as a login does. If the visitor has a session already, the
-    /// new one replaces it in one step; [`NewSession::keep`] carries its attributes over.
+    /// new one replaces it in one step; [`NewSession::keep`] carries its attributes over, unless another
+    /// user is signed in there.
     ///
     /// The session is stored when the handler has returned; the response then tells the client its id.
     ///
@@ -114,7 +122,7 @@ impl fmt::Debug for MaybeSession {
 /// The slot of the innermost layer, and its session.
 async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionError> {
     let slot = Slot::of(parts)?;
-    let opening = match slot.open(&parts.headers) {
+    let opening = match slot.open(parts) {
         // Returned from here, what was opened takes no room in the handler's future.
         Opening::Done(opened) => return Ok((slot, opened?.map(Session))),
         Opening::Waits(opening) => opening,
@@ -127,7 +135,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         let (slot, session) = opened(parts).await?;
-        session.ok_or_else(|| SessionError::NoSession(NoSession::new(slot.settings().redirect.clone())))
+        session.ok_or_else(|| SessionError::NoSession(slot.no_session()))
     }
 }
 

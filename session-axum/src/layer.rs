@@ -1,10 +1,13 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
+use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE};
+use crate::redirect::Redirect;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -19,6 +22,11 @@ use crate::transport::cookie::SessionCookie;
 /// To have one layer in several places, clone it: clones share everything. Two layers that are made of
 /// one store are independent: each purges, counts and queues for itself. Give both a clone of one
 /// [`SessionManager`] if they are to share that.
+///
+/// Layers whose cookies have different names don't open each other's sessions: see
+/// [`audience`](SessionLayerBuilder::audience). Two applications that share a store and call their cookies by
+/// the same name need different audiences. Layers that share a manager open the same sessions; if their
+/// cookies have different names, the manager must have an audience that says so.
 ///
 /// Layers may be stacked, each with its own cookie name; an extractor means the innermost. A layer
 /// directly inside another of the same manager and cookie changes nothing. Stacking layers A, B, A
@@ -47,8 +55,13 @@ pub struct SessionLayer {
 
 impl SessionLayer {
     /// A layer with every default, for a store or for a manager that is shared.
+    ///
+    /// # Panics
+    ///
+    /// If the manager was made for a layer whose cookie has another name than `sessid`, and has no
+    /// [`audience`](session_core::SessionManagerBuilder::audience) of its own.
     pub fn new(sessions: impl IntoSessionManager) -> Self {
-        SessionLayer::builder(sessions).build().expect("the defaults work")
+        SessionLayer::builder(sessions).build().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Begins a layer with settings: for a store its manager's too, for a manager that is shared the
@@ -60,6 +73,8 @@ impl SessionLayer {
             allow_http: false,
             transport: None,
             redirect: None,
+            lost_changes: None,
+            signed_in: PRIVATE_NO_CACHE,
         }
     }
 
@@ -105,6 +120,8 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     allow_http: bool,
     transport: Option<Box<dyn Transport>>,
     redirect: Option<String>,
+    lost_changes: Option<StatusCode>,
+    signed_in: HeaderValue,
 }
 
 impl<S: Store> SessionLayerBuilder<S> {
@@ -143,10 +160,33 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// Redirects a visitor without a session, where a handler declares [`Session`](crate::Session).
     /// Default: the visitor is answered 401.
     ///
-    /// Allowed: a path that starts with `/`, or an address that starts with `https://` or `http://`. The
-    /// handler there must not declare `Session` itself, or the browser is redirected in a circle.
+    /// Allowed: a path that starts with one `/`, or an address that starts with `https://` or `http://`; in ASCII,
+    /// without blanks. The handler there must not declare `Session` itself, or the browser is redirected in a circle. A
+    /// warning then says so once, unless the layer is inside a nested router, where it does not see the whole path.
     pub fn redirect_to(mut self, location: impl Into<String>) -> Self {
         self.redirect = Some(location.into());
+        self
+    }
+
+    /// The status of a response whose changes to the session were dropped, because the session had ended when they were to
+    /// be saved. Default: the response leaves as the handler made it; the log, [`Event::LostChanges`](crate::Event) and a
+    /// counter tell.
+    ///
+    /// Allowed: 401, or 409 for clients that repeat a request then. What the handler did elsewhere is done all the same.
+    pub fn lost_changes_status(mut self, status: StatusCode) -> Self {
+        self.lost_changes = Some(status);
+        self
+    }
+
+    /// Sends `Cache-Control: no-store` to whoever is signed in, where the handler says nothing. Default:
+    /// `private, no-cache`.
+    ///
+    /// With the default, the visitor's browser keeps a page and asks the server each time before it shows it; after a
+    /// logout, the back button may show what was seen before. With `no-store`, nothing is kept, and going back loads
+    /// every page anew. Shared caches store nothing that depends on a session in either case: see
+    /// [`PublicResponse`](crate::PublicResponse).
+    pub fn no_store_when_signed_in(mut self) -> Self {
+        self.signed_in = NO_STORE;
         self
     }
 
@@ -157,7 +197,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// [`ConfigError`] if settings can't work, alone or together. Its message names the setting, and
     /// says what to write instead.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
-        let redirect = self.redirect.map(redirect_location).transpose()?;
+        let redirect = self.redirect.map(|location| Redirect::new(&location)).transpose()?.map(Arc::new);
+        let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
                 return Err(ConfigError::new("`transport` and `cookie` can't both be given; leave one of them out"));
@@ -172,18 +213,35 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
                 Box::new(cookie.build()?)
             }
         };
-        let vary = transport.request_header().into();
-        let manager = S::build(self.sessions)?;
-        Ok(SessionLayer { settings: Arc::new(Settings { manager, transport, vary, redirect }) })
+        let settings = Settings {
+            manager: S::build(self.sessions, without_prefix(transport.name()))?,
+            vary: transport.request_header().into(),
+            transport,
+            redirect,
+            lost_changes,
+            signed_in: self.signed_in,
+            is_warned: AtomicBool::new(false),
+        };
+        Ok(SessionLayer { settings: Arc::new(settings) })
     }
 }
 
-fn redirect_location(location: String) -> Result<HeaderValue, ConfigError> {
-    // Relative to the page, it would lead elsewhere from each.
-    let is_absolute = ["/", "https://", "http://"].iter().any(|start| location.starts_with(start));
-    HeaderValue::from_str(&location).ok().filter(|_| is_absolute).ok_or_else(|| {
-        ConfigError::new(format!("`redirect_to` can't be {location:?}; give a path such as `/login`, in ASCII"))
-    })
+/// The name that the manager's audience has by default. Switching to HTTPS or to a domain changes the prefix, and must
+/// sign nobody out.
+fn without_prefix(name: &str) -> &str {
+    let prefixes = ["__Host-", "__Secure-"];
+    let prefix = prefixes.iter().find(|prefix| {
+        let start = name.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    });
+    prefix.map_or(name, |prefix| &name[prefix.len()..])
+}
+
+fn status_of_lost_changes(status: StatusCode) -> Result<StatusCode, ConfigError> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::CONFLICT => Ok(status),
+        other => Err(ConfigError::new(format!("`lost_changes_status` can't be {}; give 401 or 409", other.as_u16()))),
+    }
 }
 
 impl<S: IntoSessionManager> fmt::Debug for SessionLayerBuilder<S> {
@@ -229,8 +287,18 @@ mod tests {
 
     #[test]
     fn a_redirect_that_is_no_header_value_is_refused() {
-        for location in ["", "login", "/login\r\nSet-Cookie: a=b", "/login\n"] {
+        let no_path = ["", "login", "/login\r\nSet-Cookie: a=b", "/log in", "/l\u{f6}gin", "/login\u{200b}"];
+        let padded = ["/login\n", " /login", "/login ", "\t/login"];
+        for location in no_path.into_iter().chain(padded).chain(["//example.com", "/\\example.com"]) {
             assert!(refusal(builder().redirect_to(location)).contains("`redirect_to`"), "{location:?}");
+        }
+    }
+
+    #[test]
+    fn lost_changes_are_told_by_401_or_409() {
+        for (status, is_allowed) in [(401, true), (409, true), (200, false), (500, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(builder().lost_changes_status(status).build().is_ok(), is_allowed, "{status}");
         }
     }
 
@@ -240,6 +308,38 @@ mod tests {
         let shown = format!("{:?}", layer.manager());
         assert!(shown.contains("idle_timeout: 90s, absolute_timeout: None"), "{shown}");
         assert!(refusal(builder().attempts(0)).contains("attempt"));
+    }
+
+    #[test]
+    fn the_audience_is_the_name_of_the_cookie_without_its_prefix_unless_it_is_set() {
+        let audience =
+            |builder: SessionLayerBuilder<MemoryStore>| builder.build().unwrap().manager().audience().to_owned();
+        let cookie = || SessionCookie::new().name("shop");
+        assert_eq!(audience(builder()), "sessid");
+        assert_eq!(audience(builder().cookie(cookie())), "shop");
+        assert_eq!(audience(builder().cookie(cookie().domain("example.com"))), "shop");
+        assert_eq!(audience(builder().cookie(cookie()).allow_http()), "shop");
+        assert_eq!(audience(builder().cookie(cookie().name("__HOST-shop"))), "shop");
+        assert_eq!(audience(builder().transport(HeaderTransport::bearer())), "authorization");
+        assert_eq!(audience(builder().transport(cookie().build().unwrap())), "shop");
+        assert_eq!(audience(builder().cookie(cookie()).audience("both")), "both");
+        assert!(refusal(builder().audience("shop\n")).contains("`audience`"));
+    }
+
+    #[test]
+    fn a_shared_manager_needs_an_audience_if_the_cookie_has_another_name() {
+        let layer = |shared: SessionManager| SessionLayer::builder(shared).cookie(SessionCookie::new().name("shop"));
+        let message = layer(SessionManager::new(MemoryStore::new())).build().unwrap_err().to_string();
+        assert!(
+            message.contains("`shop`") && message.contains("`sessid`") && message.contains("`audience`"),
+            "{message}"
+        );
+        let shared = SessionManager::builder(MemoryStore::new()).audience("any").build().unwrap();
+        assert!(layer(shared.clone()).build().is_ok());
+        assert_eq!(SessionLayer::new(shared).manager().audience(), "any");
+        let first = builder().cookie(SessionCookie::new().name("shop")).build().unwrap();
+        assert!(layer(first.manager().clone()).build().is_ok());
+        assert!(SessionLayer::builder(first.manager().clone()).build().is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use axum::{Router, Form, response::Redirect, routing::{get, post}};
-//! use session_axum::{AttrKey, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer};
+//! use session_axum::{AttrKey, EndSession, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer};
 //!
 //! const USER: AttrKey<String> = AttrKey::new("UserName");
 //! const COUNT: AttrKey<u32> = AttrKey::new("Count");
@@ -24,8 +24,8 @@
 //!     Ok(format!("{user}: visit {visits}"))
 //! }
 //!
-//! async fn logout(sess: Session) -> Redirect {
-//!     sess.remove();
+//! async fn logout(ending: EndSession) -> Redirect {
+//!     ending.end();
 //!     Redirect::to("/")
 //! }
 //!
@@ -46,7 +46,7 @@
 //! | for | names |
 //! |---|---|
 //! | handlers | [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
-//! | the router | [`SessionLayer`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`] |
+//! | the router | [`SessionLayer`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
 //! | tests | [`ManualClock`], [`Clock`], [`Time`] |
@@ -71,6 +71,7 @@
 //! | `firestore` | `FirestoreStore` |
 //! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |
 //! | `signed`, `private` | [`SessionCookie`] methods of these names: cookies that are signed or encrypted, with keys that rotate |
+//! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
 //!
 //! # Where else to look
@@ -88,10 +89,15 @@
 //! - A handler without an extractor costs next to nothing, and its response gets no header.
 //! - A response carries `Vary` if the session was looked up. It carries `Cache-Control: no-store` if it
 //!   sets or clears the cookie, whatever the handler said.
+//! - A response whose handler looked at a session is never stored by shared caches: what the handler says to
+//!   caches becomes `private`, unless it says [`PublicResponse`]. Whoever is signed in gets `private, no-cache` where
+//!   the handler says nothing.
 //! - What a handler collected is saved before the response head leaves, whatever its status, and also if
 //!   the client has hung up. If saving fails, the response is a 503 without a cookie. To show a page of
 //!   your own there, map responses of that status in a layer outside.
-//! - A handler that panics, or is cancelled by a layer outside, changes nothing.
+//! - A handler that panics, or is cancelled by a layer outside, changes nothing. Nor does one that returns a
+//!   [`SessionError`] with a status of 500 or above, or an informational status other than 101.
+//! - A HEAD request is no use of the session, and what its handler collected is dropped.
 //!
 //! # Other layers
 //!
@@ -116,12 +122,15 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod end_session;
 mod error;
 mod extract;
 mod http_headers;
 mod layer;
 mod manager_settings;
+mod public_response;
 mod purge_service;
+mod redirect;
 mod service;
 mod settings;
 mod slot;
@@ -129,9 +138,11 @@ pub mod store;
 pub mod transport;
 
 // What this crate adds: extractors, the layer and its settings.
+pub use end_session::EndSession;
 pub use error::{NoSession, SessionError};
 pub use extract::{MaybeSession, Session};
 pub use layer::{SessionLayer, SessionLayerBuilder};
+pub use public_response::PublicResponse;
 pub use purge_service::PurgeService;
 pub use service::{ResponseFuture, SessionService};
 #[cfg(any(feature = "signed", feature = "private"))]
@@ -148,9 +159,11 @@ pub use session_core::{AttrKey, AttrName, Attributes, Name, NewSession, WriteNam
 pub use session_core::{AttributeError, ConfigError, StoreError};
 
 // Sessions without a request, and who is told of them.
+pub use session_core::{
+    Audience, IntoSessionManager, Record, RecordFormat, RecordKey, SessionManager, SessionManagerBuilder,
+};
 pub use session_core::{Clock, ManualClock, SystemClock, Time};
 pub use session_core::{Counters, Event, Observer};
-pub use session_core::{IntoSessionManager, Record, RecordFormat, RecordKey, SessionManager, SessionManagerBuilder};
 
 // Where sessions are kept.
 #[cfg(feature = "encryption")]

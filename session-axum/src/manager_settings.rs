@@ -24,6 +24,10 @@ macro_rules! pass_on {
 }
 
 pass_on! {
+    /// The application to which the sessions belong; an id opens a session only where both have the same
+    /// audience. Default: the name of the cookie without `__Host-` or `__Secure-`, so layers with different
+    /// cookies don't open each other's sessions.
+    audience(name: impl Into<String>);
     /// How long a session lives after its last request. Default: 30 minutes.
     idle_timeout(timeout: Duration);
     /// How long a session lives after its start, used or not. Default: 24 hours.
@@ -39,6 +43,11 @@ pass_on! {
     id_bytes(bytes: usize);
     /// How many sessions one principal may have; the oldest ends when another starts. Default: no limit.
     max_sessions_per_principal(sessions: usize);
+    /// Offers each session with a principal a new id every so often. Default: never.
+    renew_every(interval: Duration);
+    /// How long an old id goes on after it was replaced. Default: 10 seconds after `renew_every`, not at all after
+    /// `renew_id`.
+    renewal_grace(grace: Duration);
     /// How long one operation of the store may take, all attempts together. Default: 5 seconds.
     time_limit(limit: Duration);
     /// How often an operation is tried while the store can't be reached. Default: 3.

@@ -47,11 +47,19 @@ impl PurgeService {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the secret is empty, as it is if a variable of the environment was forgotten.
+    /// [`ConfigError`] if the secret is empty, as it is if a variable of the environment was forgotten. Also if it
+    /// has blanks or a line break around it, as a file has at its end, or characters other than visible ASCII: no job
+    /// could send it.
     pub fn new(sessions: SessionManager, secret: &str) -> Result<Self, ConfigError> {
         if secret.is_empty() {
             return Err(ConfigError::new(
                 "the `secret` of the purge service is empty; give at least 16 random characters",
+            ));
+        }
+        if secret.trim() != secret || !secret.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(ConfigError::new(
+                "the `secret` of the purge service has blanks or line breaks around it, or a character that is not \
+                 visible ASCII, which no job can send in a header; trim it",
             ));
         }
         Ok(PurgeService { sessions, secret: secret.as_bytes().into(), time_limit: PurgeService::TIME_LIMIT })

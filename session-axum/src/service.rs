@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,13 +7,13 @@ use std::task::{Context, Poll, ready};
 use axum_core::BoxError;
 use axum_core::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use session_core::{Committed, Error, StoreError};
 use tokio::task::JoinHandle;
-use tower_cookies::Cookies;
 use tower_service::Service;
 
+use crate::error::HandlerFailed;
 use crate::settings::Settings;
 use crate::slot::Slot;
 
@@ -32,10 +33,13 @@ impl<S> SessionService<S> {
     /// The place for this request's session. `None` if the next layer outside is the same as this one.
     fn slot<B>(&self, request: &Request<B>) -> Option<Slot> {
         let extensions = request.extensions();
-        if extensions.get::<Slot>().is_some_and(|outer| outer.settings().is_same(&self.settings)) {
-            return None;
+        if let Some(outer) = extensions.get::<Slot>() {
+            if outer.settings().is_same(&self.settings) {
+                return None;
+            }
+            self.settings.warn_of(outer.settings());
         }
-        Some(Slot::new(&self.settings, extensions.get::<Cookies>().cloned()))
+        Some(Slot::new(&self.settings, request))
     }
 }
 
@@ -58,11 +62,65 @@ where
         if let Some(slot) = &slot {
             request.extensions_mut().insert(slot.clone());
         }
-        ResponseFuture { handler: self.inner.call(request), slot, commit: None }
+        ResponseFuture { handler: self.inner.call(request), slot, use_of_session: UseOfSession::NotYet, commit: None }
     }
 }
 
 type Outcome = Result<Committed, Error>;
+
+thread_local! {
+    /// How many handlers are being polled on this thread, one inside the other.
+    static POLLED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The time in which a handler is polled, also if it panics.
+pub(crate) struct Polling;
+
+impl Polling {
+    fn begin() -> Self {
+        POLLED.set(POLLED.get() + 1);
+        Polling
+    }
+
+    /// Whether this thread is polling a handler.
+    pub(crate) fn is_under_way() -> bool {
+        POLLED.get() > 0
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLED.set(POLLED.get() - 1);
+    }
+}
+
+/// The use of the session by a handler that waits for something else.
+enum UseOfSession {
+    /// No session was open when the handler was last polled.
+    NotYet,
+    /// On the heap, as handlers that don't wait never get here.
+    Kept(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Over,
+}
+
+impl UseOfSession {
+    /// The handler goes on waiting.
+    fn go_on(&mut self, slot: Option<&Slot>, context: &mut Context<'_>) {
+        if matches!(self, UseOfSession::NotYet)
+            && let Some(slot) = slot.filter(|slot| slot.visit().is_opened())
+        {
+            *self = match slot.visit().keep_in_use() {
+                Some(keeping) => UseOfSession::Kept(Box::pin(keeping)),
+                None => UseOfSession::Over,
+            };
+        }
+        if let UseOfSession::Kept(keeping) = self
+            && keeping.as_mut().poll(context).is_ready()
+        {
+            *self = UseOfSession::Over;
+        }
+    }
+}
 
 /// A commit that waits for the store, and the response that waits for the commit.
 struct Commit {
@@ -78,6 +136,8 @@ pin_project! {
         handler: F,
         // Until the handler has returned.
         slot: Option<Slot>,
+        // Keeps the session of a handler that waits from expiring under it.
+        use_of_session: UseOfSession,
         // On the heap, as most commits don't wait.
         commit: Option<Box<Commit>>,
     }
@@ -103,12 +163,22 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if this.commit.is_none() {
-            let mut response = ready!(this.handler.poll(context))?.map(Body::new);
+            let polled = {
+                let _polling = Polling::begin();
+                this.handler.poll(context)
+            };
+            let Poll::Ready(response) = polled else {
+                this.use_of_session.go_on(this.slot.as_ref(), context);
+                return Poll::Pending;
+            };
+            *this.use_of_session = UseOfSession::Over;
+            let mut response = response?.map(Body::new);
             let Some(mut slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
             if !slot.visit().is_asked_for() {
                 slot.visit().close();
                 return Poll::Ready(Ok(response));
             }
+            drop_what_failed(&slot, &mut response);
             match commit(&mut slot, &mut response, context) {
                 None => return Poll::Ready(Ok(response)),
                 Some(task) => *this.commit = Some(Box::new(Commit { slot, task, response })),
@@ -121,6 +191,32 @@ where
         settle(slot, outcome, response);
         Poll::Ready(Ok(std::mem::take(response)))
     }
+}
+
+/// Drops what a handler collected that did not do what it meant, and what no response can tell its client.
+#[inline]
+fn drop_what_failed(slot: &Slot, response: &mut Response<Body>) {
+    if response.extensions().get::<HandlerFailed>().is_some() {
+        slot.visit().discard();
+    }
+    let status = response.status();
+    // A response that switches protocols is the last one of HTTP, so its headers count.
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        slot.visit().discard();
+        *response = no_final_response(status);
+    }
+}
+
+#[cold]
+fn no_final_response(status: StatusCode) -> Response<Body> {
+    tracing::error!(
+        %status,
+        "a handler answered with an informational status, which is no final response; what it changed in its session is \
+         dropped"
+    );
+    let mut response = Response::new(Body::from("Internal server error."));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 /// Commits what the handler did. A commit that has to wait becomes a task, so that it goes on when the
@@ -140,9 +236,14 @@ fn commit(slot: &mut Slot, response: &mut Response<Body>, context: &mut Context<
 }
 
 #[inline(always)]
-fn settle(slot: &Slot, outcome: Outcome, response: &mut Response<Body>) {
+fn settle(slot: &mut Slot, outcome: Outcome, response: &mut Response<Body>) {
     match outcome {
-        Ok(ref committed) => slot.tell(response.headers_mut(), committed),
+        Ok(ref committed) => {
+            if matches!(committed, Committed::Unchanged) {
+                slot.tell_of_lost_changes(response);
+            }
+            slot.tell(response, committed);
+        }
         Err(error) => *response = slot.failed(error),
     }
 }

@@ -1,7 +1,11 @@
-use http::HeaderValue;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::{HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+use crate::redirect::Redirect;
 use crate::transport::Transport;
 
 /// The settings that a layer, its service and its extractors share.
@@ -9,7 +13,13 @@ pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) vary: HeaderValue,
-    pub(crate) redirect: Option<HeaderValue>,
+    pub(crate) redirect: Option<Arc<Redirect>>,
+    /// The status of a response whose changes were dropped.
+    pub(crate) lost_changes: Option<StatusCode>,
+    /// The `Cache-Control` of whoever is signed in, where the handler says nothing.
+    pub(crate) signed_in: HeaderValue,
+    /// A layer outside this one shares its cookie, and that was told.
+    pub(crate) is_warned: AtomicBool,
 }
 
 impl Host for Settings {
@@ -21,6 +31,36 @@ impl Host for Settings {
 impl Settings {
     /// Whether layers with these two settings count as one layer.
     pub(crate) fn is_same(&self, other: &Settings) -> bool {
-        self.manager.is_same(&other.manager) && self.transport.name() == other.transport.name()
+        self.has_place_of(other)
+            && self.manager.is_same(&other.manager)
+            && self.transport.proof() == other.transport.proof()
+    }
+
+    /// Whether both carry their ids in the same place of a request.
+    fn has_place_of(&self, other: &Settings) -> bool {
+        self.transport.name() == other.transport.name() && self.vary == other.vary
+    }
+
+    /// Warns if another layer outside this one carries its ids in the same place. Once, because each request comes by
+    /// here.
+    pub(crate) fn warn_of(&self, outer: &Settings) {
+        if !self.has_place_of(outer) || self.is_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let name = self.transport.name();
+        if self.manager.is_same(&outer.manager) {
+            tracing::warn!(
+                name,
+                "a session layer is inside another of the same manager and name, but they sign or encrypt their ids \
+                 differently, so neither accepts the other's; build the layer once and clone it, or give one of them \
+                 another `SessionCookie::name`"
+            );
+        } else {
+            tracing::warn!(
+                name,
+                "a session layer is inside another of the same name but another manager, so they overwrite each \
+                 other's ids; give one of them another `SessionCookie::name`, or both a clone of one `SessionManager`"
+            );
+        }
     }
 }

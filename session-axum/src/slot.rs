@@ -2,12 +2,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
-use http::HeaderMap;
 use http::request::Parts;
+use http::{Method, Request};
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
-use crate::error::SessionError;
+use crate::error::{NoSession, SessionError};
+use crate::http_headers::forbid_sharing;
+use crate::public_response::PublicResponse;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
 
@@ -19,6 +21,8 @@ pub(crate) struct Slot {
     visit: Visit,
     /// The jar of tower-cookies, if its layer is outside ours and so sends what we add.
     cookies: Option<Cookies>,
+    /// The request is for the page that visitors without a session are sent to.
+    is_redirect_target: bool,
 }
 
 type Opened = Result<Option<Session>, Error>;
@@ -32,9 +36,11 @@ pub(crate) enum Opening {
 }
 
 impl Slot {
-    pub(crate) fn new(settings: &Arc<Settings>, cookies: Option<Cookies>) -> Self {
+    pub(crate) fn new<B>(settings: &Arc<Settings>, request: &Request<B>) -> Self {
         let host = Arc::clone(settings);
-        Slot { visit: Visit::of_host(host), cookies }
+        // Here the path is whole; in a nested router the extractor sees a part of it.
+        let is_redirect_target = settings.redirect.as_ref().is_some_and(|redirect| redirect.leads_to(request));
+        Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned(), is_redirect_target }
     }
 
     /// The innermost layer's slot.
@@ -46,6 +52,11 @@ impl Slot {
         self.visit.host().expect("a slot's visit is made with settings")
     }
 
+    /// The rejection of a visitor without a session.
+    pub(crate) fn no_session(&self) -> NoSession {
+        NoSession::new(self.settings().redirect.clone(), self.is_redirect_target)
+    }
+
     pub(crate) fn visit(&self) -> &Visit {
         &self.visit
     }
@@ -54,13 +65,23 @@ impl Slot {
         &mut self.visit
     }
 
+    /// The ids that a request presents.
+    pub(crate) fn presented(&self, parts: &Parts) -> PresentedIds {
+        // axum runs the handler of GET, but the visitor sees nothing of what it shows.
+        if parts.method == Method::HEAD {
+            self.visit.look_only();
+        }
+        let mut presented = PresentedIds::default();
+        self.settings().transport.read(&parts.headers, &mut presented);
+        presented
+    }
+
     /// Loads the session, unless that was done.
-    pub(crate) fn open(&self, headers: &HeaderMap) -> Opening {
+    pub(crate) fn open(&self, parts: &Parts) -> Opening {
         if self.visit.is_opened() {
             return Opening::Done(Ok(self.visit.session()));
         }
-        let mut presented = PresentedIds::default();
-        self.settings().transport.read(headers, &mut presented);
+        let presented = self.presented(parts);
         match self.visit.open_now(&presented) {
             Some(opened) => Opening::Done(opened),
             None => {
@@ -71,22 +92,34 @@ impl Slot {
     }
 
     /// Writes into the response's headers what became of the session.
-    pub(crate) fn tell(&self, headers: &mut HeaderMap, committed: &Committed) {
-        let Settings { transport, vary, .. } = self.settings();
-        let mut outgoing = Outgoing::new(headers, self.cookies.as_ref());
+    pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed) {
+        let is_signed_in = self.visit.is_signed_in();
+        let Settings { transport, vary, signed_in, .. } = self.settings();
+        let is_public = response.extensions().get::<PublicResponse>().is_some();
+        let mut outgoing = Outgoing::new(response.headers_mut(), self.cookies.as_ref());
         outgoing.mark_read(vary);
         match committed {
-            Committed::Unchanged => return,
+            Committed::Unchanged if is_public => return,
+            Committed::Unchanged => return forbid_sharing(outgoing.headers(), is_signed_in.then_some(signed_in)),
             Committed::Issue(issued) => transport.issue(issued, &mut outgoing),
             Committed::Forget => transport.forget(&mut outgoing),
         }
         outgoing.mark_secret();
     }
 
+    /// Replaces the response, if the application wants that, where changes were dropped because the session has ended.
+    pub(crate) fn tell_of_lost_changes(&self, response: &mut Response) {
+        if let Some(status) = self.settings().lost_changes
+            && self.visit.has_lost_changes()
+        {
+            *response = (status, "Your session has ended, and your changes were not saved.").into_response();
+        }
+    }
+
     /// The response to a request whose changes could not be saved.
-    pub(crate) fn failed(&self, error: Error) -> Response {
+    pub(crate) fn failed(&mut self, error: Error) -> Response {
         let mut response = SessionError::from(error).into_response();
-        self.tell(response.headers_mut(), &Committed::Unchanged);
+        self.tell(&mut response, &Committed::Unchanged);
         response
     }
 }

@@ -13,7 +13,7 @@
 #[cfg(feature = "conformance")]
 pub use session_core::conformance;
 pub use session_core::{
-    Body, Buried, Capabilities, Codec, CodecError, Created, Envelope, FastStore, ImmediateStore, InvalidRecord,
-    InvalidRecordKey, JsonCodec, MAX_SESSION_BYTES, PrincipalKey, Purged, Renewed, Saved, TierCounters,
+    Body, Buried, Capabilities, Codec, CodecError, Created, DroppedRecords, Envelope, FastStore, ImmediateStore,
+    InvalidRecord, InvalidRecordKey, JsonCodec, MAX_SESSION_BYTES, PrincipalKey, Purged, Renewed, Saved, TierCounters,
     TieredStoreBuilder, Version,
 };

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use session_core::{
-    Created, Deleted, Envelope, Error, JsonCodec, NewSession, Purged, Record, RecordKey, Renewed, Saved,
-    SessionManager, Store, StoreError, Time, Version,
+    Created, Deleted, DroppedRecords, Envelope, Error, JsonCodec, NewSession, Purged, Record, RecordKey, Renewed,
+    Saved, SessionManager, Store, StoreError, Time, Version,
 };
 
 #[derive(Clone, Default)]
@@ -27,9 +27,12 @@ fn seal(record: &Record) -> Result<Envelope, StoreError> {
     Envelope::seal(record, &JsonCodec).map_err(|error| StoreError::refused("own", error))
 }
 
+/// Warns of records that do not fit, at most once in a minute.
+static DROPPED: DroppedRecords = DroppedRecords::new("own");
+
 /// The live record of this key.
 fn find(values: &Values, key: &RecordKey, now: Time) -> Option<Envelope> {
-    let envelope = Envelope::from_bytes_or_warn(*key, values.records.get(key)?, "own")?;
+    let envelope = Envelope::from_bytes_or_warn(*key, values.records.get(key)?, &DROPPED)?;
     (envelope.expires_at() > now).then_some(envelope)
 }
 
@@ -49,7 +52,7 @@ impl Store for OwnStore {
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let found = find(&self.0.lock(), key, now);
-        Ok(found.and_then(|envelope| envelope.open_or_warn(&JsonCodec, "own")))
+        Ok(found.and_then(|envelope| envelope.open_or_warn(&JsonCodec, &DROPPED)))
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {

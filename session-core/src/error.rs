@@ -15,6 +15,11 @@ pub enum Error {
     /// The session has ended since it was loaded: it was removed, renewed or replaced, or it expired.
     #[error("the session is gone: it was removed, renewed or replaced, or it expired")]
     Gone,
+    /// The client came with an id that was replaced, and goes on for a short while only: see
+    /// [`renewal_grace`](crate::manager::SessionManagerBuilder::renewal_grace). Such a session can't be renewed, and
+    /// can't end others. The client's next request comes with the new id.
+    #[error("the session can't be {0} by a request that came with an id that was replaced")]
+    OldId(&'static str),
     /// Other writers changed the session during every attempt to save it. Nothing was saved.
     #[error("the session was not saved: other writers changed it during each of {attempts} attempts")]
     Conflict {
@@ -62,13 +67,31 @@ pub enum AttributeError {
         /// Why the value does not fit. The text may contain the value, so keep it out of logs.
         source: serde_json::Error,
     },
-    /// The value can't be written as JSON: for example a map whose keys are not strings.
+    /// The value can't be written as JSON: for example a map whose keys are lists, or a type whose own `Serialize`
+    /// fails.
     #[error("attribute {name:?} can't be written as JSON")]
     Serialize {
         /// The attribute's name.
         name: String,
         /// What can't be written.
         source: serde_json::Error,
+    },
+    /// The value would come back as another one, or could not be read. The session is not changed.
+    #[error("attribute {name:?} would not come back as it is: {reason}")]
+    Lossy {
+        /// The attribute's name.
+        name: String,
+        /// What would be lost, and what to store instead.
+        reason: &'static str,
+    },
+    /// The value has lists, maps, structs or enum variants nested deeper than can be read back. The session is not
+    /// changed.
+    #[error("attribute {name:?} is nested deeper than {limit} levels; store a flatter value")]
+    TooDeep {
+        /// The attribute's name.
+        name: String,
+        /// The largest number of levels.
+        limit: usize,
     },
     /// The value would make the session larger than [`MAX_SESSION_BYTES`](crate::record::MAX_SESSION_BYTES).
     /// The session is not changed.

@@ -1,11 +1,12 @@
 //! What has happened to sessions: events for observers, counters, and the log.
 //!
-//! This room may know handles of records. It may not know who reports an event.
+//! This room may know handles of records, and how often something is to be logged. It may not know who reports an event.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::record::RecordKey;
+use crate::time::LogThrottle;
 
 /// Something that has happened to a session. An [`Observer`] is called with each event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +59,14 @@ pub enum Event<'a> {
         /// The number of evicted sessions.
         count: u64,
     },
-    /// No id that a client presented has a session: each is malformed, unknown, expired or ended.
+    /// What a request changed was dropped, because its session had ended when it was to be saved: it was removed or
+    /// replaced by a login, or it expired.
+    #[non_exhaustive]
+    LostChanges {
+        /// The handle of the session, which no longer works.
+        handle: &'a RecordKey,
+    },
+    /// No id that a client presented has a session: each is malformed, unknown, expired, ended or of another audience.
     RejectedId,
 }
 
@@ -132,6 +140,11 @@ pub struct Counters {
     pub evicted: u64,
     /// Requests that presented ids, none of which has a session.
     pub rejected_ids: u64,
+    /// Requests whose changes were dropped because their session had ended.
+    pub lost_changes: u64,
+    /// Ids that were presented and belong to another audience: see
+    /// [`audience`](crate::manager::SessionManagerBuilder::audience).
+    pub other_audiences: u64,
     /// Attempts to save that failed because another writer was faster. Each was repeated.
     pub conflicts: u64,
     /// Operations of the store that failed, after all their attempts.
@@ -146,6 +159,8 @@ struct Tally {
     expired: AtomicU64,
     evicted: AtomicU64,
     rejected_ids: AtomicU64,
+    lost_changes: AtomicU64,
+    other_audiences: AtomicU64,
     conflicts: AtomicU64,
     store_errors: AtomicU64,
 }
@@ -155,11 +170,14 @@ struct Tally {
 pub(crate) struct Events {
     tally: Tally,
     observers: Vec<Box<dyn Observer>>,
+    panics: LogThrottle,
+    /// The warning about another user's attributes was logged.
+    has_left_behind: AtomicBool,
 }
 
 impl Events {
     pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
-        Events { tally: Tally::default(), observers }
+        Events { observers, ..Events::default() }
     }
 
     pub(crate) fn emit(&self, event: Event<'_>) {
@@ -171,17 +189,38 @@ impl Events {
             Event::EndedAll { count, .. } => (&tally.ended, count),
             Event::Expired { count } => (&tally.expired, count),
             Event::Evicted { count } => (&tally.evicted, count),
+            Event::LostChanges { .. } => (&tally.lost_changes, 1),
             Event::RejectedId => (&tally.rejected_ids, 1),
         };
         counter.fetch_add(count, Ordering::Relaxed);
         log(event);
         for observer in &self.observers {
-            if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err()
+                && let Some(times) = self.panics.due()
+            {
                 tracing::error!(
+                    times,
                     "an observer of session events panicked; the event is counted, and other observers are called"
                 );
             }
         }
+    }
+
+    pub(crate) fn count_other_audience(&self) {
+        self.tally.other_audiences.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Warns once: how often it happens, the client decides.
+    pub(crate) fn left_another_users_behind(&self, left_behind: &[&str]) {
+        if self.has_left_behind.swap(true, Ordering::Relaxed) {
+            tracing::debug!(?left_behind, "`keep` left another user's attributes behind");
+            return;
+        }
+        tracing::warn!(
+            ?left_behind,
+            "`keep` left another user's attributes behind; if some may be seen by whoever signs in next, name them with \
+             `keep_only`. Later ones are logged at debug level"
+        );
     }
 
     pub(crate) fn count_conflict(&self) {
@@ -202,6 +241,8 @@ impl Events {
             expired: read(&tally.expired),
             evicted: read(&tally.evicted),
             rejected_ids: read(&tally.rejected_ids),
+            lost_changes: read(&tally.lost_changes),
+            other_audiences: read(&tally.other_audiences),
             conflicts: read(&tally.conflicts),
             store_errors: read(&tally.store_errors),
         }
@@ -218,6 +259,9 @@ fn log(event: Event<'_>) {
         Event::EndedAll { count, .. } => tracing::debug!(count, "sessions of a principal ended"),
         Event::Expired { count } => tracing::debug!(count, "expired sessions purged"),
         Event::Evicted { count } => tracing::info!(count, "sessions evicted from a full store"),
+        Event::LostChanges { handle } => {
+            tracing::warn!(session = %handle.fingerprint(), "changes were dropped because the session has ended");
+        }
         Event::RejectedId => tracing::debug!("rejected a session id that is malformed or unknown"),
     }
 }

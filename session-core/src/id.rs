@@ -94,10 +94,12 @@ const fn chars(bytes: usize) -> usize {
 /// The session ids that one request presents, in order: at most 4.
 ///
 /// A client may send several cookies of the same name (for other paths or domains), so each id is looked up until
-/// one has a session. Of text that is not an id, only the fact that there was some is kept.
+/// one has a session. Text that is not an id takes no place among the 4. Only the fact that there was some is kept.
 #[derive(Debug, Default)]
 pub struct PresentedIds {
     ids: [Option<SessionId>; PresentedIds::MAX],
+    /// Bit n tells that the n-th id came in an outdated form.
+    outdated: u8,
     rejected: bool,
 }
 
@@ -105,12 +107,20 @@ impl PresentedIds {
     /// The largest number of ids that are looked up: 4.
     pub const MAX: usize = 4;
 
-    /// Adds text that the client presented as an id. Malformed text counts as rejected. Ids after the fourth are
-    /// ignored.
+    /// Adds text that the client presented as an id. Malformed text counts as rejected and takes no place. Ids after
+    /// the fourth are ignored.
     pub fn push(&mut self, text: impl AsRef<[u8]>) {
         let Some(free) = self.ids.iter_mut().find(|id| id.is_none()) else { return };
         *free = SessionId::parse(text);
         self.rejected |= free.is_none();
+    }
+
+    /// Adds an id that the client holds in an outdated form, such as a cookie that is signed with an old key. If it has
+    /// a session, the client is told the id again.
+    pub fn push_outdated(&mut self, text: impl AsRef<[u8]>) {
+        let Some(free) = self.ids.iter().position(Option::is_none) else { return };
+        self.push(text);
+        self.outdated |= u8::from(self.ids[free].is_some()) << free;
     }
 
     /// Notes that the client presented something that is not an id.
@@ -130,6 +140,11 @@ impl PresentedIds {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &SessionId> {
         self.ids.iter().flatten()
+    }
+
+    /// Whether the id at this place came in an outdated form.
+    pub(crate) fn is_outdated(&self, at: usize) -> bool {
+        self.outdated & (1 << at) != 0
     }
 
     pub(crate) fn nth(&self, at: usize) -> Option<&SessionId> {
@@ -159,6 +174,34 @@ mod tests {
         for text in malformed {
             assert_eq!(SessionId::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn text_that_is_no_id_takes_no_place() {
+        let ids: Vec<_> = (0..5).map(|_| SessionId::generate(&SystemRandom, 18).unwrap()).collect();
+        let mut presented = PresentedIds::default();
+        for id in &ids {
+            for junk in ["", "short", "\"\"", "aaaaaaaaaaaaaaaaaaaaaaa%"] {
+                presented.push(junk);
+                presented.push_outdated(junk);
+            }
+            presented.push(id.as_str());
+        }
+        assert!(presented.is_full() && presented.rejected);
+        assert_eq!(presented.ids, ids[..4].iter().cloned().map(Some).collect::<Vec<_>>()[..]);
+        assert_eq!(presented.outdated, 0);
+    }
+
+    #[test]
+    fn an_id_is_outdated_by_the_form_that_it_came_in() {
+        let id = SessionId::generate(&SystemRandom, 18).unwrap();
+        let mut presented = PresentedIds::default();
+        presented.push(id.as_str());
+        presented.push_outdated(id.as_str());
+        presented.push(id.as_str());
+        presented.push_outdated(id.as_str());
+        presented.push_outdated(id.as_str());
+        assert_eq!((0..4).map(|at| presented.is_outdated(at)).collect::<Vec<_>>(), [false, true, false, true]);
     }
 
     #[test]

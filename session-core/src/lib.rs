@@ -87,8 +87,8 @@ pub use random::{RandomSource, SystemRandom};
 #[cfg(feature = "encryption")]
 pub use record::EncryptedCodec;
 pub use record::{
-    Attributes, Body, Codec, CodecError, Envelope, InvalidRecord, InvalidRecordKey, JsonCodec, MAX_SESSION_BYTES,
-    PrincipalKey, Record, RecordFormat, RecordKey, Version,
+    Attributes, Audience, Body, Codec, CodecError, DroppedRecords, Envelope, InvalidRecord, InvalidRecordKey,
+    JsonCodec, MAX_SESSION_BYTES, PrincipalKey, Record, RecordFormat, RecordKey, Version,
 };
 pub use session::{AttrKey, AttrName, Name, NewSession, Session, WriteName};
 pub use store::{
@@ -102,8 +102,9 @@ pub use visit::{Committed, IssuedId, Visit};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::error::causes;
-    pub use crate::record::warn_dropped;
-    pub use crate::store::Backoff;
+    pub use crate::record::LONGEST_COOKIE;
+    pub use crate::store::{Backoff, end, end_all};
+    pub use crate::time::LogThrottle;
     pub use crate::visit::{Environment, Host};
 }
 

@@ -8,8 +8,11 @@
 //! This file knows statements and rows. It may not know either database: what differs is a [`Dialect`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use session_core::{Codec, Envelope, PrincipalKey, Record, RecordKey, StoreError, Time, Version};
+use session_core::{
+    Codec, DroppedRecords, Envelope, InvalidRecord, PrincipalKey, Record, RecordKey, StoreError, Time, Version,
+};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Database, Encode, Type};
 
@@ -22,11 +25,10 @@ pub(crate) type Columns = (Vec<u8>, i64, i64, i64, i64, Option<i64>, bool, Optio
 
 pub(crate) type Prepared<DB> = Query<'static, DB, <DB as Database>::Arguments>;
 
+/// A timeout that never ends, and whose milliseconds can be added to any time without overflow.
+const FOREVER: Duration = Duration::from_millis(i64::MAX as u64 / 2);
 /// A time by which no moved note is over.
 pub(crate) const LONG_AGO: Time = Time::from_unix_millis(i64::MIN);
-
-/// A timeout that never ends, and that can be added to any time without overflow.
-const FOREVER_MS: i64 = i64::MAX / 2;
 
 /// The statements on one table, in the dialect of one database.
 pub(crate) struct Statements {
@@ -147,9 +149,14 @@ pub(crate) fn safe(statement: &Arc<str>) -> AssertSqlSafe<Arc<str>> {
 }
 
 pub(crate) fn seal(record: &Record, codec: &dyn Codec, store: &'static str) -> Result<Envelope, StoreError> {
-    let mut envelope = Envelope::seal(record, codec).map_err(|error| StoreError::refused(store, error))?;
-    envelope.idle_timeout_ms = envelope.idle_timeout_ms.min(FOREVER_MS);
-    Ok(envelope)
+    let refused = |error| StoreError::refused(store, error);
+    if record.idle_timeout <= FOREVER {
+        return Envelope::seal(record, codec).map_err(refused);
+    }
+    // Cut before it is sealed, because an encrypting codec authenticates the timeout.
+    let mut record = record.clone();
+    record.idle_timeout = FOREVER;
+    Envelope::seal(&record, codec).map_err(refused)
 }
 
 /// Binds the parameters 1 to 9 of a statement that writes a record.
@@ -194,13 +201,13 @@ pub(crate) fn moved_to(bytes: Vec<u8>, store: &'static str) -> Result<RecordKey,
     Ok(RecordKey::from_bytes(key))
 }
 
-/// The live record in a row. `None` for a row that is not a record of ours; that is logged as a warning.
-pub(crate) fn open(columns: Columns, codec: &dyn Codec, store: &'static str, now: Time) -> Option<Record> {
+/// The live record in a row. `None` for a row that is not a record of ours, of which it warns.
+pub(crate) fn open(columns: Columns, codec: &dyn Codec, dropped: &DroppedRecords, now: Time) -> Option<Record> {
     let Some(envelope) = envelope(columns) else {
-        tracing::warn!(store, "dropped a row whose key or principal does not have 32 bytes");
+        dropped.warn(None, &InvalidRecord::Keys);
         return None;
     };
-    let record = envelope.open_or_warn(codec, store)?;
+    let record = envelope.open_or_warn(codec, dropped)?;
     // By its own times, because the computed column may be wrong.
     (!record.is_expired(now)).then_some(record)
 }

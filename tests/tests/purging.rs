@@ -130,3 +130,16 @@ async fn an_empty_secret_opens_nothing() {
 async fn the_secret_is_not_in_what_is_printed() {
     assert!(!format!("{:?}", Job::new().service()).contains(SECRET));
 }
+
+#[tokio::test]
+async fn a_secret_that_no_job_can_send_is_refused_when_the_service_is_made() {
+    let sessions = Job::new().sessions;
+    for secret in
+        ["s3cret\n", "s3cret\r\n", " s3cret", "s3cret ", "\ts3cret", "s3\ncret", "s3cret\u{200b}", "s\u{e9}cret", "\n"]
+    {
+        let error = PurgeService::new(sessions.clone(), secret).unwrap_err().to_string();
+        assert!(error.contains("`secret`") && error.contains("trim"), "{error}");
+        assert!(!error.contains(secret.trim()) || secret.trim().is_empty(), "{error} tells the secret");
+    }
+    assert!(PurgeService::new(sessions, "s3cret").is_ok());
+}

@@ -1,19 +1,15 @@
-use std::time::Duration;
-
-use http::{HeaderMap, HeaderName, header};
-use session_core::{ConfigError, IssuedId, PresentedIds};
+use session_core::ConfigError;
 use tower_cookies::Cookie;
-use tower_cookies::cookie::{SameSite, time};
+use tower_cookies::cookie::SameSite;
 
-use super::cookie_header::CookieReader;
+use super::cookie_transport::CookieTransport;
 #[cfg(any(feature = "signed", feature = "private"))]
-use super::sealed::Seal;
-use super::{Outgoing, Transport};
+use super::sealed::{AskedSeal, PlainIds};
 
-const HOST: &str = "__Host-";
-const SECURE: &str = "__Secure-";
-/// The longest time that browsers keep a cookie (RFC 6265bis, 5.5).
-const LONGEST: Duration = Duration::from_secs(400 * 86_400);
+// Names that begin so have rules of their own in browsers (RFC 6265bis, 4.1.3).
+pub(super) const HOST: &str = "__Host-";
+pub(super) const SECURE: &str = "__Secure-";
+pub(super) const HTTP: &str = "__Http-";
 /// The most bytes of name and value together that browsers keep (RFC 6265bis, 5.6).
 const MAX_BYTES: usize = 4096;
 
@@ -23,7 +19,7 @@ const MAX_BYTES: usize = 4096;
 /// |---|---|
 /// | name | `sessid`, sent as `__Host-sessid`; as `__Secure-sessid` with a path or a domain; as `sessid` over HTTP |
 /// | flags | `Secure; HttpOnly; SameSite=Lax; Path=/`, no Domain |
-/// | lifetime | until the browser is closed; for persistent sessions the time left to their absolute deadline, at most 400 days |
+/// | lifetime | until the browser is closed; for persistent sessions the time left to their absolute deadline, at most 400 days, and sent again once a day if the session may live longer |
 ///
 /// `HttpOnly` can't be switched off, because no script needs the id.
 ///
@@ -38,15 +34,17 @@ const MAX_BYTES: usize = 4096;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SessionCookie {
-    name: String,
+    pub(super) name: String,
     prefix: bool,
-    domain: Option<String>,
-    path: String,
-    same_site: SameSite,
-    secure: bool,
-    partitioned: bool,
+    pub(super) domain: Option<String>,
+    pub(super) path: String,
+    pub(super) same_site: SameSite,
+    pub(super) secure: bool,
+    pub(super) partitioned: bool,
     #[cfg(any(feature = "signed", feature = "private"))]
-    seal: Option<Seal>,
+    seal: Option<AskedSeal>,
+    #[cfg(any(feature = "signed", feature = "private"))]
+    plain_ids: PlainIds,
 }
 
 impl Default for SessionCookie {
@@ -68,11 +66,13 @@ impl SessionCookie {
             partitioned: false,
             #[cfg(any(feature = "signed", feature = "private"))]
             seal: None,
+            #[cfg(any(feature = "signed", feature = "private"))]
+            plain_ids: PlainIds::Refused,
         }
     }
 
     /// The name. Default: `sessid`. Allowed: letters, digits, `-`, `_` and the other characters of a token
-    /// (RFC 9110). A prefix is added where browsers allow it; see
+    /// (RFC 9110); no `$` in front, and no name of an attribute, such as `path`. A prefix is added where browsers allow it; see
     /// [`without_prefix`](SessionCookie::without_prefix).
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -90,7 +90,9 @@ impl SessionCookie {
 
     /// The domain whose subdomains get the cookie too. Default: none, so only the host itself gets it.
     ///
-    /// Allowed: a host name such as `example.com`. Every subdomain can then read and replace the cookie.
+    /// Allowed: a host name such as `example.com`, in lower case and with a dot inside; no IP address. With the
+    /// feature `public-suffix` also nothing below which anybody can have a host, such as `co.uk`: browsers refuse such
+    /// a cookie. Every subdomain can read and replace the cookie.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
@@ -98,7 +100,7 @@ impl SessionCookie {
 
     /// The path below which the browser sends the cookie. Default: `/`.
     ///
-    /// Allowed: text that starts with `/` and has no `;`. A path does not protect applications of one host
+    /// Allowed: a path as browsers send it: it starts with `/`, is percent-encoded, and has no `;`, `?` or `#`. A path does not protect applications of one host
     /// from each other.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
@@ -132,22 +134,55 @@ impl SessionCookie {
     /// Signs the id with the first key, and accepts ids that are signed with any of the keys. Default: not
     /// signed. At least one key is needed.
     ///
-    /// An id without a right signature never reaches the store. To rotate keys, put the new one in front.
-    /// A cookie is not sent again when keys change, so keep an old key for the longest absolute timeout;
-    /// dropping it signs out everyone whose cookie it signed.
+    /// An id without a right signature never reaches the store. A signature counts for this cookie's name alone: the
+    /// keys that sign are derived from those given, and from the name. The same keys may therefore serve several
+    /// layers, and other cookies of the application.
+    ///
+    /// To rotate keys, put the new one in front. A cookie that an old key signed is sent again, signed with the new
+    /// one, when its session is used. Drop the old key after the longest idle timeout: that signs out those who did
+    /// not come back.
+    ///
+    /// To switch signing on, or off again, without signing everybody out, see
+    /// [`insecure_accept_plain_ids`](SessionCookie::insecure_accept_plain_ids).
     #[cfg(feature = "signed")]
     pub fn signed(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
-        self.seal = Some(Seal::signed(keys));
+        self.seal = Some(AskedSeal::signed(keys));
         self
     }
 
     /// Encrypts the id with the first key, and accepts ids that are encrypted with any of the keys.
     /// Default: not encrypted. At least one key is needed.
     ///
-    /// Keys are rotated as for [signed](SessionCookie::signed) cookies.
+    /// Keys are rotated, and encryption is switched on and off, as for [signed](SessionCookie::signed) cookies.
     #[cfg(feature = "private")]
     pub fn private(mut self, keys: impl IntoIterator<Item = tower_cookies::Key>) -> Self {
-        self.seal = Some(Seal::private(keys));
+        self.seal = Some(AskedSeal::private(keys));
+        self
+    }
+
+    /// Accepts ids that are not signed or encrypted as well, and sends them again sealed: for the time in which
+    /// [`signed`](SessionCookie::signed) or [`private`](SessionCookie::private) is being switched on. Default: they
+    /// are refused.
+    ///
+    /// As long as this is set, the seal protects nothing: any id is looked up. Leave it out again after the longest
+    /// idle timeout.
+    ///
+    /// With several processes, switch on in three steps, each of which every process has taken before the next:
+    /// the keys and [`insecure_send_plain_ids`](SessionCookie::insecure_send_plain_ids); the keys and this; the keys
+    /// alone. To switch off, take the same steps backward.
+    #[cfg(any(feature = "signed", feature = "private"))]
+    pub fn insecure_accept_plain_ids(mut self) -> Self {
+        self.plain_ids = PlainIds::Accepted;
+        self
+    }
+
+    /// Sends ids that are not signed or encrypted, and accepts them, as if there were no keys. Sealed ids are
+    /// accepted as well, and sent again plain. For switching [`signed`](SessionCookie::signed) or
+    /// [`private`](SessionCookie::private) on and off: see
+    /// [`insecure_accept_plain_ids`](SessionCookie::insecure_accept_plain_ids). Default: ids are sent sealed.
+    #[cfg(any(feature = "signed", feature = "private"))]
+    pub fn insecure_send_plain_ids(mut self) -> Self {
+        self.plain_ids = PlainIds::Sent;
         self
     }
 
@@ -159,7 +194,12 @@ impl SessionCookie {
     /// write instead.
     pub fn build(self) -> Result<CookieTransport, ConfigError> {
         self.check()?;
-        let mut template = Cookie::new(self.sent_name(), "");
+        #[cfg(any(feature = "signed", feature = "private"))]
+        self.check_seal()?;
+        let name = self.sent_name();
+        #[cfg(any(feature = "signed", feature = "private"))]
+        let seal = self.seal.as_ref().map(|seal| seal.of(&name, self.plain_ids));
+        let mut template = Cookie::new(name, "");
         template.set_path(self.path.clone());
         template.set_http_only(true);
         template.set_secure(self.secure);
@@ -170,15 +210,10 @@ impl SessionCookie {
         if let Some(domain) = &self.domain {
             template.set_domain(domain.clone());
         }
-        let text = template.to_string();
-        let transport = CookieTransport {
-            reader: CookieReader::new(template.name()),
-            flags: text[template.name().len() + "=".len()..].into(),
-            template,
-            #[cfg(any(feature = "signed", feature = "private"))]
-            seal: self.seal,
-        };
-        let longest = transport.sealed("x".repeat(43));
+        let transport = CookieTransport::new(template);
+        #[cfg(any(feature = "signed", feature = "private"))]
+        let transport = transport.sealed_by(seal);
+        let longest = transport.carrying("x".repeat(43));
         if longest.name().len() + longest.value().len() > MAX_BYTES {
             return Err(ConfigError::new(
                 "the cookie's name and value have more than 4096 bytes, which browsers refuse; give a shorter `name`",
@@ -188,7 +223,8 @@ impl SessionCookie {
     }
 
     fn sent_name(&self) -> String {
-        if !self.prefix || !self.secure || self.has_prefix(HOST) || self.has_prefix(SECURE) {
+        let has_one = [HOST, SECURE, HTTP].into_iter().any(|prefix| self.has_prefix(prefix));
+        if !self.prefix || !self.secure || has_one {
             return self.name.clone();
         }
         let prefix = if self.may_be_host() { HOST } else { SECURE };
@@ -196,166 +232,31 @@ impl SessionCookie {
     }
 
     /// Whether the name starts so, as browsers see it: in any case.
-    fn has_prefix(&self, prefix: &str) -> bool {
+    pub(super) fn has_prefix(&self, prefix: &str) -> bool {
         self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     }
 
-    fn may_be_host(&self) -> bool {
+    pub(super) fn may_be_host(&self) -> bool {
         self.secure && self.path == "/" && self.domain.is_none()
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |message: String| Err(ConfigError::new(message));
-        let SessionCookie { name, path, .. } = self;
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return refuse(format!("the cookie's `name` can't be {name:?}; use letters, digits, `-` and `_`"));
-        }
-        if self.has_prefix(HOST) && !self.may_be_host() {
-            return refuse(format!(
-                "browsers refuse a cookie with the `name` {name} unless it is Secure, has Path=/ and no Domain; leave out `__Host-`, or `allow_http`, `path` and `domain`"
-            ));
-        }
-        if self.has_prefix(SECURE) && !self.secure {
-            return refuse(format!(
-                "browsers refuse a cookie with the `name` {name} over HTTP; leave out `__Secure-` or `allow_http`"
-            ));
-        }
-        if self.same_site == SameSite::None && !self.secure {
-            return refuse(
-                "browsers refuse SameSite=None over HTTP; leave out `allow_http`, or give `same_site` Lax or Strict"
-                    .into(),
-            );
-        }
-        if self.partitioned && !self.secure {
-            return refuse("browsers refuse Partitioned over HTTP; leave out `allow_http` or `partitioned`".into());
-        }
-        if !path.starts_with('/') || !path.bytes().all(is_attribute) {
-            return refuse(format!("the cookie's `path` can't be {path:?}; start it with `/` and leave out `;`"));
-        }
-        match &self.domain {
-            Some(domain) if !is_domain(domain) => {
-                refuse(format!("the cookie's `domain` can't be {domain:?}; give a host name such as `example.com`"))
-            }
-            _ => self.check_seal(),
-        }
     }
 
     #[cfg(any(feature = "signed", feature = "private"))]
     fn check_seal(&self) -> Result<(), ConfigError> {
         match &self.seal {
-            Some(seal) if seal.has_no_key() => Err(ConfigError::new(
-                "the list of keys of the `signed` or `private` cookie is empty; give at least one",
+            Some(seal) => seal.check(),
+            None if self.plain_ids == PlainIds::Refused => Ok(()),
+            None => Err(ConfigError::new(
+                "`insecure_accept_plain_ids` and `insecure_send_plain_ids` are for cookies that are `signed` or \
+                 `private`; leave them out, or give the keys",
             )),
-            _ => Ok(()),
         }
-    }
-
-    #[cfg(not(any(feature = "signed", feature = "private")))]
-    fn check_seal(&self) -> Result<(), ConfigError> {
-        Ok(())
-    }
-}
-
-/// Whether a token may have it (RFC 9110).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn is_attribute(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && byte != b';'
-}
-
-fn is_domain(domain: &str) -> bool {
-    let labels = domain.strip_prefix('.').unwrap_or(domain).split('.');
-    let fits = |label: &str| {
-        let ends = !label.starts_with('-') && !label.ends_with('-');
-        !label.is_empty() && ends && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    labels.into_iter().all(fits)
-}
-
-/// A [`Transport`] that carries the session's id in a cookie: what [`SessionCookie::build`] makes.
-pub struct CookieTransport {
-    /// The cookie with all but its value, so that the one that removes it has the same name,
-    /// path, domain and flags.
-    template: Cookie<'static>,
-    reader: CookieReader,
-    /// The text that follows the value: `; HttpOnly; …`.
-    flags: Box<str>,
-    #[cfg(any(feature = "signed", feature = "private"))]
-    seal: Option<Seal>,
-}
-
-impl CookieTransport {
-    fn sealed(&self, id: String) -> Cookie<'static> {
-        let mut cookie = self.template.clone();
-        cookie.set_value(id);
-        #[cfg(any(feature = "signed", feature = "private"))]
-        if let Some(seal) = &self.seal {
-            return seal.close(cookie);
-        }
-        cookie
-    }
-
-    fn is_sealed(&self) -> bool {
-        #[cfg(any(feature = "signed", feature = "private"))]
-        return self.seal.is_some();
-        #[cfg(not(any(feature = "signed", feature = "private")))]
-        false
-    }
-
-    fn present(&self, value: &[u8], presented: &mut PresentedIds) {
-        #[cfg(any(feature = "signed", feature = "private"))]
-        if let Some(seal) = &self.seal {
-            let opened = std::str::from_utf8(value).ok().and_then(|value| seal.open(self.template.name(), value));
-            return match opened {
-                Some(id) => presented.push(&id),
-                None => presented.reject(),
-            };
-        }
-        presented.push(value);
-    }
-}
-
-impl Transport for CookieTransport {
-    fn name(&self) -> &str {
-        self.template.name()
-    }
-
-    fn request_header(&self) -> HeaderName {
-        header::COOKIE
-    }
-
-    fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
-        // At most four of this name are tried, valid or not. Else a long header could make the server
-        // verify a thousand signatures.
-        self.reader.first_values(PresentedIds::MAX, headers, |value| self.present(value, presented));
-    }
-
-    fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>) {
-        let (id, keep_for) = (issued.id.as_str(), issued.keep_for);
-        // Most logins need no cookie that is taken apart again.
-        if keep_for.is_none() && !self.is_sealed() && !outgoing.has_jar() {
-            return outgoing.append_cookie([self.template.name(), "=", id, &self.flags].concat());
-        }
-        let mut cookie = self.sealed(id.to_owned());
-        if let Some(keep_for) = keep_for {
-            let seconds = keep_for.min(LONGEST).as_secs();
-            cookie.set_max_age(time::Duration::seconds(seconds as i64));
-        }
-        outgoing.set_cookie(cookie);
-    }
-
-    fn forget(&self, outgoing: &mut Outgoing<'_>) {
-        let mut cookie = self.template.clone();
-        cookie.make_removal();
-        outgoing.set_cookie(cookie);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Transport;
 
     fn sent_name(cookie: SessionCookie) -> String {
         cookie.build().unwrap().name().to_owned()
@@ -374,70 +275,5 @@ mod tests {
         // Underscores alone are no prefix.
         assert_eq!(sent_name(SessionCookie::new().name("__a")), "__Host-__a");
         assert_eq!(sent_name(SessionCookie::new().name("__Hosta").path("/a")), "__Secure-__Hosta");
-    }
-
-    /// R21.
-    #[test]
-    fn what_a_browser_refuses_is_refused_here() {
-        let new = SessionCookie::new;
-        let cases = [
-            (new().name("__Host-a").domain("example.com"), "no Domain"),
-            (new().name("__host-a").path("/a"), "Path=/"),
-            (new().name("__Host-a").allow_http(), "Secure"),
-            (new().name("__Secure-a").allow_http(), "over HTTP"),
-            (new().same_site(SameSite::None).allow_http(), "SameSite=None"),
-            (new().partitioned().allow_http(), "Partitioned"),
-            (new().name(""), "`name`"),
-            (new().name("a b"), "`name`"),
-            (new().name("a;b"), "`name`"),
-            (new().name("x".repeat(4096)), "4096"),
-            (new().path("app"), "`path`"),
-            (new().path("/a; Domain=evil.example"), "`path`"),
-            (new().domain("exa mple.com"), "`domain`"),
-            (new().domain("example.com; Secure"), "`domain`"),
-            (new().domain(""), "`domain`"),
-        ];
-        for (cookie, says) in cases {
-            let shown = format!("{cookie:?}");
-            let error = cookie.build().err().unwrap_or_else(|| panic!("accepted {shown}"));
-            assert!(error.to_string().contains(says), "{error} does not say {says}");
-        }
-    }
-
-    #[test]
-    fn a_cookie_is_the_same_with_a_jar_and_without() {
-        let new = SessionCookie::new;
-        let cookies = [
-            new(),
-            new().allow_http(),
-            new().path("/app").domain("example.com").same_site(SameSite::None).partitioned(),
-        ];
-        for cookie in cookies {
-            let transport = cookie.build().unwrap();
-            let manager = session_core::SessionManager::new(session_core::MemoryStore::new());
-            let id = manager.visit().start(session_core::NewSession::new()).unwrap().id();
-            let mut headers = HeaderMap::new();
-            let issued = IssuedId::new(id.clone(), None);
-            transport.issue(&issued, &mut Outgoing::new(&mut headers, None));
-            let in_a_jar = transport.sealed(id.as_str().to_owned()).to_string();
-            assert_eq!(headers[header::SET_COOKIE], in_a_jar);
-        }
-    }
-
-    #[test]
-    fn the_longest_lifetime_is_400_days() {
-        let transport = SessionCookie::new().build().unwrap();
-        let manager = session_core::SessionManager::new(session_core::MemoryStore::new());
-        let visit = manager.visit();
-        let id = visit.start(session_core::NewSession::new()).unwrap().id();
-        for (keep_for, max_age) in
-            [(Duration::MAX, 400 * 86_400), (Duration::ZERO, 0), (Duration::from_millis(1500), 1)]
-        {
-            let mut headers = HeaderMap::new();
-            let issued = IssuedId::new(id.clone(), Some(keep_for));
-            transport.issue(&issued, &mut Outgoing::new(&mut headers, None));
-            let sent = headers[header::SET_COOKIE].to_str().unwrap();
-            assert!(sent.ends_with(&format!("Max-Age={max_age}")), "{sent}");
-        }
     }
 }

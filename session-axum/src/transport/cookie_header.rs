@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use http::{HeaderMap, header};
 use memchr::memchr;
 
@@ -15,23 +17,30 @@ impl CookieReader {
         CookieReader { name: [name.as_bytes(), b"="].concat().into() }
     }
 
-    /// Passes on the first values, at most so many, in the order in which the client sent them.
-    pub(crate) fn first_values(&self, most: usize, headers: &HeaderMap, mut found: impl FnMut(&[u8])) {
-        let mut left = most;
+    /// Passes on the values in the order in which the client sent them, until `found` breaks.
+    pub(crate) fn values(&self, headers: &HeaderMap, mut found: impl FnMut(&[u8]) -> ControlFlow<()>) {
         for header in headers.get_all(header::COOKIE) {
             let mut rest = Some(header.as_bytes());
-            while let Some(cookies) = rest
-                && left > 0
-            {
+            while let Some(cookies) = rest {
                 let end = memchr(b';', cookies);
                 rest = end.map(|end| &cookies[end + 1..]);
                 let cookie = trim_start(&cookies[..end.unwrap_or(cookies.len())]);
-                if let Some(value) = cookie.strip_prefix(&*self.name) {
-                    found(trim_start(trim_end(value)));
-                    left -= 1;
+                if let Some(value) = cookie.strip_prefix(&*self.name)
+                    && found(unquoted(trim_start(trim_end(value)))).is_break()
+                {
+                    return;
                 }
             }
         }
+    }
+}
+
+/// The value that an old client has put into quotes (RFC 2109, RFC 2965). It sends `$Version` and `$Path` as cookies
+/// of their own, which are of other names.
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', value @ .., b'"'] => value,
+        _ => value,
     }
 }
 
@@ -60,7 +69,10 @@ mod tests {
             map.append(header::COOKIE, HeaderValue::from_bytes(header).unwrap());
         }
         let mut found = Vec::new();
-        CookieReader::new(name).first_values(3, &map, |value| found.push(String::from_utf8_lossy(value).into_owned()));
+        CookieReader::new(name).values(&map, |value| {
+            found.push(String::from_utf8_lossy(value).into_owned());
+            if found.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
         found
     }
 
@@ -80,6 +92,7 @@ mod tests {
     #[test]
     fn cookies_of_the_same_name_come_in_order() {
         assert_eq!(found(&[b"s=1; s=2", b"s=3"], "s"), ["1", "2", "3"]);
+        assert_eq!(found(&[b"s=1; s=2", b"s=3; s=4"], "s"), ["1", "2", "3"]);
     }
 
     #[test]
@@ -92,8 +105,18 @@ mod tests {
     #[test]
     fn values_are_raw() {
         assert_eq!(found(&[b"s=a%20b"], "s"), ["a%20b"]);
-        assert_eq!(found(&[b"s=\"a\""], "s"), ["\"a\""]);
+        assert_eq!(found(&[b"s=\"a; s=a\"; s=\""], "s"), ["\"a", "a\"", "\""]);
         assert_eq!(found(&[b"s=; s==="], "s"), ["", "=="]);
+    }
+
+    #[test]
+    fn the_cookies_of_old_clients_are_read() {
+        let sent: &[u8] = b"$Version=\"1\"; s=\"a\"; $Path=\"/\"; $Domain=\"example.com\"; s=\"\"";
+        assert_eq!(found(&[sent], "s"), ["a", ""]);
+        // Only one pair of quotes is the client's.
+        assert_eq!(found(&[b"s=\"\"a\"\""], "s"), ["\"a\""]);
+        // A comma does not separate cookies. Else the value of another cookie could contain ours.
+        assert_eq!(found(&[b"a=1, s=2; b=\"x,s=3\""], "s"), Vec::<String>::new());
     }
 
     #[test]

@@ -59,12 +59,13 @@ impl Transport for HeaderTransport {
     }
 
     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
-        for value in headers.get_all(&self.request).iter().take(PresentedIds::MAX) {
-            // Another scheme than Bearer is for somebody else to read.
-            let presented_here = if self.bearer { bearer_token(value.as_bytes()) } else { Some(value.as_bytes()) };
-            if let Some(id) = presented_here {
-                presented.push(id);
-            }
+        let values = headers.get_all(&self.request).iter().map(HeaderValue::as_bytes);
+        // Another scheme than Bearer is for somebody else to read.
+        let mut presented_here = values.filter_map(|value| if self.bearer { bearer_token(value) } else { Some(value) });
+        while !presented.is_full()
+            && let Some(id) = presented_here.next()
+        {
+            presented.push(id);
         }
     }
 
@@ -82,6 +83,23 @@ impl Transport for HeaderTransport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_id_hides_none_that_comes_after_it() {
+        let mut headers = HeaderMap::new();
+        for value in ["Basic abc", "Bearer junk", "Bearer", ""].repeat(4) {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+        }
+        for _ in 0..PresentedIds::MAX {
+            let mut presented = PresentedIds::default();
+            HeaderTransport::bearer().read(&headers, &mut presented);
+            assert!(!presented.is_full());
+            headers.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer AAAAAAAAAAAAAAAAAAAAAAAA"));
+        }
+        let mut presented = PresentedIds::default();
+        HeaderTransport::bearer().read(&headers, &mut presented);
+        assert!(presented.is_full());
+    }
 
     #[test]
     fn only_the_bearer_scheme_is_read() {

@@ -6,12 +6,14 @@
 // The contract is here; each file implements it in one way, or helps one that does. They know the ids
 // that come and go and the headers around them, and nothing of layers, extractors or what a session holds.
 pub(crate) mod cookie;
+mod cookie_check;
 mod cookie_header;
+mod cookie_transport;
 pub(crate) mod header;
 #[cfg(any(feature = "signed", feature = "private"))]
 mod sealed;
 
-pub use cookie::CookieTransport;
+pub use cookie_transport::CookieTransport;
 pub use session_core::{IssuedId, PresentedIds, RandomError, RandomSource, SessionId, SystemRandom};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::SET_COOKIE};
@@ -54,8 +56,15 @@ pub trait Transport: Send + Sync + 'static {
     /// The request header that carries the id. Responses name it in `Vary`.
     fn request_header(&self) -> HeaderName;
 
-    /// Collects the ids that a request presents: [`push`](PresentedIds::push) what may be an id, and
-    /// [`reject`](PresentedIds::reject) what can't be one, such as a cookie with a wrong signature.
+    /// Which proof an id needs to be accepted, such as a signature, as a number that differs where the proof does. Two
+    /// layers with the same manager and name are one only if they need the same proof. Default: 0, for none.
+    fn proof(&self) -> u64 {
+        0
+    }
+
+    /// Collects the ids that a request presents: [`push`](PresentedIds::push) what may be an id,
+    /// [`push_outdated`](PresentedIds::push_outdated) what is to be sent again in a newer form, and
+    /// [`reject`](PresentedIds::reject) what can't be an id, such as a cookie with a wrong signature.
     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds);
 
     /// Tells the client its id. The layer adds `Cache-Control: no-store` to the response.
@@ -74,6 +83,11 @@ pub struct Outgoing<'a> {
 impl<'a> Outgoing<'a> {
     pub(crate) fn new(headers: &'a mut HeaderMap, cookies: Option<&'a Cookies>) -> Self {
         Outgoing { headers, cookies }
+    }
+
+    /// The head of a response that has these headers: for tests of a [`Transport`].
+    pub fn to(headers: &'a mut HeaderMap) -> Self {
+        Outgoing::new(headers, None)
     }
 
     /// The headers of the response.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::id::SessionId;
 use crate::random::SystemRandom;
-use crate::record::{Attribute, Attributes, Record, RecordFormat, RecordKey, Version};
+use crate::record::{Attribute, Attributes, Audience, Record, RecordFormat, RecordKey, Version};
 use crate::store::{Created, Deleted, Renewed, Saved, Store};
 use crate::time::Time;
 use crate::time::{Clock, SystemClock};
@@ -45,6 +45,7 @@ pub(super) fn fresh_record() -> Record {
         absolute_deadline: Some(now.saturating_add(24 * HOUR)),
         persistent: false,
         principal: None,
+        audience: Audience::default(),
         constants: attributes([("Role", "guest".into())]),
         attributes: attributes([("Color", "red".into()), ("Count", 1.into())]),
         format: RecordFormat::default(),
@@ -106,6 +107,10 @@ pub(super) async fn moved(store: &impl Store, key: &RecordKey, now: Time) -> Opt
 
 pub(super) async fn delete(store: &impl Store, key: &RecordKey) -> Deleted {
     store.delete(key).await.expect("the store works")
+}
+
+pub(super) async fn end(store: &impl Store, key: &RecordKey) -> Option<RecordKey> {
+    store.end(key).await.expect("the store works")
 }
 
 pub(super) async fn load(store: &impl Store, key: &RecordKey, now: Time) -> Option<Record> {

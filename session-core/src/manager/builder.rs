@@ -5,11 +5,11 @@ use crate::error::ConfigError;
 use crate::event::{Events, Observer};
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::RecordFormat;
-use crate::session::checked_timeout;
+use crate::record::{Audience, RecordFormat};
+use crate::session::AskedLifetime;
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::time::{Clock, SystemClock};
-use crate::visit::{ConflictQueue, Defaults, Environment};
+use crate::visit::{ConflictQueue, Defaults, Environment, Lifetime, Renewals, Warnings};
 
 use super::manager::SessionManager;
 
@@ -31,19 +31,26 @@ use super::manager::SessionManager;
 #[must_use]
 pub struct SessionManagerBuilder {
     store: AnyStore,
+    audience: Option<String>,
     clock: Box<dyn Clock>,
     random: Box<dyn RandomSource>,
     id_bytes: usize,
-    idle_timeout: Duration,
-    absolute_timeout: Option<Duration>,
-    persistent: bool,
+    lifetime: AskedLifetime,
     record_format: RecordFormat,
+    renewals: Renewals,
     max_sessions_per_principal: Option<usize>,
     time_limit: Duration,
     attempts: u32,
     purge_interval: Option<Duration>,
     observers: Vec<Box<dyn Observer>>,
 }
+
+const DEFAULT_LIFETIME: Lifetime = Lifetime {
+    idle_timeout: Duration::from_secs(30 * 60),
+    absolute_timeout: Some(Duration::from_secs(24 * 60 * 60)),
+    absolute_is_stated: false,
+    persistent: false,
+};
 
 impl SessionManager {
     /// Makes a manager with default settings.
@@ -52,7 +59,7 @@ impl SessionManager {
     /// at this moment, unless the store is in memory: see
     /// [`purge_interval`](SessionManagerBuilder::purge_interval).
     pub fn new(store: impl Store) -> Self {
-        SessionManager::builder(store).make()
+        SessionManager::builder(store).make(DEFAULT_LIFETIME, Audience::default())
     }
 
     /// Begins a manager with other settings.
@@ -65,13 +72,13 @@ impl SessionManagerBuilder {
     fn new(store: impl Store) -> Self {
         SessionManagerBuilder {
             store: AnyStore::new(store),
+            audience: None,
             clock: Box::new(SystemClock),
             random: Box::new(SystemRandom),
             id_bytes: SessionId::DEFAULT_BYTES,
-            idle_timeout: Duration::from_secs(30 * 60),
-            absolute_timeout: Some(Duration::from_secs(24 * 60 * 60)),
-            persistent: false,
+            lifetime: AskedLifetime::default(),
             record_format: RecordFormat::default(),
+            renewals: Renewals::default(),
             max_sessions_per_principal: None,
             time_limit: Duration::from_secs(5),
             attempts: 3,
@@ -80,13 +87,32 @@ impl SessionManagerBuilder {
         }
     }
 
+    /// The application to which the sessions belong. A session opens only where the audience is that of its start.
+    ///
+    /// Default: the name of the cookie for a manager that a web layer makes of a store, without the prefix
+    /// `__Host-` or `__Secure-`; otherwise `sessid`, which is the default name of the cookie. Allowed: 1 to 128
+    /// visible ASCII characters.
+    ///
+    /// Set it to different names for applications that share a store and whose cookies have the same name:
+    /// otherwise the id of one opens a session in the other. Set it to the same name for managers that are to open
+    /// each other's sessions. If you change it, every session that was started before counts as missing.
+    ///
+    /// It is checked when an id is presented. Lists, the limit, and endings by handle or by principal are about all
+    /// sessions of the store. Applications that must not see each other's sessions need stores, prefixes or tables
+    /// of their own.
+    pub fn audience(mut self, name: impl Into<String>) -> Self {
+        self.audience = Some(name.into());
+        self
+    }
+
     /// How long a session lives after its last request.
     ///
-    /// Default: 30 minutes. Allowed: at least 1 ms. [`NewSession`](crate::session::NewSession) can set it for
-    /// one session. A short timeout signs users out while they read a page; a long one leaves a forgotten
+    /// Default: 30 minutes. Allowed: at least 1 ms, at most the
+    /// [`absolute_timeout`](SessionManagerBuilder::absolute_timeout), which would end the session first.
+    /// [`NewSession`](crate::session::NewSession) can set it for one session. A short timeout signs users out while they read a page; a long one leaves a forgotten
     /// browser signed in.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = timeout;
+        self.lifetime.idle_timeout = Some(timeout);
         self
     }
 
@@ -96,7 +122,7 @@ impl SessionManagerBuilder {
     /// [`NewSession`](crate::session::NewSession) can set it for one session. A short timeout makes users sign
     /// in again in the middle of their work; a long one lets a stolen id work for as long.
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
-        self.absolute_timeout = Some(timeout);
+        self.lifetime.absolute_timeout = Some(Some(timeout));
         self
     }
 
@@ -104,17 +130,19 @@ impl SessionManagerBuilder {
     ///
     /// Default: sessions have an [`absolute_timeout`](SessionManagerBuilder::absolute_timeout).
     pub fn without_absolute_timeout(mut self) -> Self {
-        self.absolute_timeout = None;
+        self.lifetime.absolute_timeout = Some(None);
         self
     }
 
     /// Whether cookies survive closing the browser.
     ///
-    /// Default: `false`. [`NewSession`](crate::session::NewSession) and
-    /// [`Session::set_persistent`](crate::session::Session::set_persistent) can set it for one session. With
-    /// `true`, whoever uses the computer next finds the user signed in until a timeout ends the session.
+    /// Default: `false`. With `true`, also say how long a session may live: by
+    /// [`absolute_timeout`](SessionManagerBuilder::absolute_timeout) or
+    /// [`without_absolute_timeout`](SessionManagerBuilder::without_absolute_timeout). [`NewSession`](crate::session::NewSession) and
+    /// [`Session::set_persistent`](crate::session::Session::set_persistent) can set it for one session.
+    /// Whoever uses the computer next finds the user of a persistent session signed in until a timeout ends the session.
     pub fn persistent(mut self, persistent: bool) -> Self {
-        self.persistent = persistent;
+        self.lifetime.persistent = Some(persistent);
         self
     }
 
@@ -135,6 +163,34 @@ impl SessionManagerBuilder {
     /// 5.0 asks for 128 bits); more only make the cookie longer.
     pub fn id_bytes(mut self, bytes: usize) -> Self {
         self.id_bytes = bytes;
+        self
+    }
+
+    /// Gives each session with a principal a new id every so often.
+    ///
+    /// Default: only [`Session::renew_id`](crate::session::Session::renew_id) does. Allowed: at least 1 s. A short time
+    /// bounds what a stolen id is worth, and costs two writes each time; OWASP asks for it where sessions are long.
+    ///
+    /// A response offers the new id. It counts when the client presents it for the first time; until then both ids work,
+    /// so a response that is lost costs nothing. The old id then goes on for the
+    /// [`renewal_grace`](Self::renewal_grace), for requests that were sent before. A session that came by such an id
+    /// can't be renewed, and can't end others.
+    ///
+    /// An id without a session costs one more call of the store.
+    pub fn renew_every(mut self, interval: Duration) -> Self {
+        self.renewals.every = Some(interval);
+        self
+    }
+
+    /// How long an old id goes on after it was replaced, by [`renew_every`](Self::renew_every) or by
+    /// [`Session::renew_id`](crate::session::Session::renew_id), in a session with a principal.
+    ///
+    /// Default: 10 s after `renew_every`, and not at all after `renew_id`. Allowed: at most 60 s. Without it, requests
+    /// that were sent before the new id arrived have no session; with it, a stolen id works that much longer.
+    ///
+    /// An id without a session then costs one more call of the store.
+    pub fn renewal_grace(mut self, grace: Duration) -> Self {
+        self.renewals.grace = Some(grace);
         self
     }
 
@@ -218,45 +274,59 @@ impl SessionManagerBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] if a setting is not allowed. Its message names the setting and what to write instead.
-    pub fn build(mut self) -> Result<SessionManager, ConfigError> {
-        self.check()?;
-        Ok(self.make())
+    pub fn build(self) -> Result<SessionManager, ConfigError> {
+        self.build_for(Audience::DEFAULT)
     }
 
-    fn make(self) -> SessionManager {
+    /// Does what [`build`](SessionManagerBuilder::build) does. The audience is `audience` unless one was set.
+    pub(super) fn build_for(self, audience: &str) -> Result<SessionManager, ConfigError> {
+        let lifetime = self.lifetime.or(DEFAULT_LIFETIME)?;
+        self.check()?;
+        let audience = Audience::new(self.audience.as_deref().unwrap_or(audience))?;
+        Ok(self.make(lifetime, audience))
+    }
+
+    fn make(self, lifetime: Lifetime, audience: Audience) -> SessionManager {
+        let store = PatientStore::new(self.store, self.time_limit, self.attempts);
         let mut mark = [0; 4];
-        // The mark is no secret, and ids are random without it.
-        let _ = getrandom::fill(&mut mark);
+        if !store.never_waits() {
+            // The mark is no secret, and ids are random without it.
+            let _ = self.random.fill(&mut mark);
+        }
         let environment = Environment {
-            store: PatientStore::new(self.store, self.time_limit, self.attempts),
+            store,
             clock: self.clock,
             random: self.random,
             id_bytes: self.id_bytes,
-            defaults: Defaults {
-                idle_timeout: self.idle_timeout,
-                absolute_timeout: self.absolute_timeout,
-                persistent: self.persistent,
-                record_format: self.record_format,
-            },
+            audience,
+            audience_is_set: self.audience.is_some(),
+            defaults: Defaults { lifetime, record_format: self.record_format },
+            renewals: self.renewals,
             max_sessions_per_principal: self.max_sessions_per_principal,
             events: Events::new(self.observers),
             mark: AtomicU32::new(u32::from_ne_bytes(mark)),
+            warnings: Warnings::default(),
             queues: (0..64).map(|_| ConflictQueue::default()).collect(),
             commits: tokio::sync::RwLock::default(),
         };
         SessionManager::of(environment, self.purge_interval)
     }
 
-    fn check(&mut self) -> Result<(), ConfigError> {
-        self.idle_timeout = checked_timeout(self.idle_timeout, "idle_timeout")?;
-        self.absolute_timeout =
-            self.absolute_timeout.map(|timeout| checked_timeout(timeout, "absolute_timeout")).transpose()?;
+    fn check(&self) -> Result<(), ConfigError> {
         let (least, most) = (SessionId::MIN_BYTES, SessionId::MAX_BYTES);
         if !(least..=most).contains(&self.id_bytes) {
             return Err(ConfigError::new(format!(
                 "`id_bytes` is {}; it must be from {least} to {most}",
                 self.id_bytes
             )));
+        }
+        if self.renewals.every.is_some_and(|every| every < Duration::from_secs(1)) {
+            return Err(ConfigError::new(
+                "`renew_every` must be at least 1 s; leave it out to renew by `renew_id` only",
+            ));
+        }
+        if self.renewals.grace.is_some_and(|grace| grace > Duration::from_secs(60)) {
+            return Err(ConfigError::new("`renewal_grace` must be at most 60 s"));
         }
         if self.attempts == 0 {
             return Err(ConfigError::new("`attempts` must be at least 1"));

@@ -21,8 +21,11 @@ pub trait IntoSessionManager {
     /// Begins to build the manager of a store; returns a manager as it is.
     fn into_builder(self) -> Self::Builder;
 
-    /// Checks the settings and makes the manager. [`ConfigError`] if a setting is not allowed.
-    fn build(builder: Self::Builder) -> Result<SessionManager, ConfigError>;
+    /// Checks the settings and makes the manager of a layer whose cookie is called `cookie`, without prefix.
+    ///
+    /// [`ConfigError`] if a setting is not allowed, or the manager is shared and its
+    /// [`audience`](SessionManagerBuilder::audience) does not fit the cookie.
+    fn build(builder: Self::Builder, cookie: &str) -> Result<SessionManager, ConfigError>;
 }
 
 impl<S: Store> IntoSessionManager for S {
@@ -32,8 +35,8 @@ impl<S: Store> IntoSessionManager for S {
         SessionManager::builder(self)
     }
 
-    fn build(builder: SessionManagerBuilder) -> Result<SessionManager, ConfigError> {
-        builder.build()
+    fn build(builder: SessionManagerBuilder, cookie: &str) -> Result<SessionManager, ConfigError> {
+        builder.build_for(cookie)
     }
 }
 
@@ -44,7 +47,16 @@ impl IntoSessionManager for SessionManager {
         self
     }
 
-    fn build(manager: SessionManager) -> Result<SessionManager, ConfigError> {
-        Ok(manager)
+    /// Layers that share a manager share its sessions. Where their cookies have different names, that must be meant.
+    fn build(manager: SessionManager, cookie: &str) -> Result<SessionManager, ConfigError> {
+        if manager.has_audience_of(cookie) {
+            return Ok(manager);
+        }
+        let audience = manager.audience();
+        Err(ConfigError::new(format!(
+            "the layer's cookie is called `{cookie}`, and its manager opens sessions of the cookie `{audience}`: give the \
+             manager the setting `audience`, for example {cookie:?}, if all its layers are to open the same sessions, \
+             otherwise give the layer a manager of its own"
+        )))
     }
 }

@@ -89,14 +89,14 @@ impl SessionManager {
     /// [`Error::Store`] if the store failed. After that, or if the future is dropped, the session may have
     /// ended or not; calling this again is safe.
     pub async fn end(&self, handle: &RecordKey) -> Result<bool, Error> {
-        let has_ended = self.checked(self.store().end(handle).await)?;
-        if has_ended {
+        let ended = self.checked(self.store().end(handle).await)?;
+        if ended.is_some() {
             self.events().emit(Event::Ended { handle });
         }
-        Ok(has_ended)
+        Ok(ended.is_some())
     }
 
-    /// The live sessions of a principal, newest first.
+    /// The live sessions of a principal, newest first. None for an empty principal, which no session can have.
     ///
     /// [`Error::Store`] if the store failed, or can't find sessions by principal: see
     /// [`capabilities`](Self::capabilities). The future may be dropped at any time.
@@ -110,7 +110,8 @@ impl SessionManager {
         Ok(records)
     }
 
-    /// Ends all sessions of a principal ("log out everywhere") and returns how many there were.
+    /// Ends all sessions of a principal ("log out everywhere") and returns how many there were. An empty principal
+    /// has none: anonymous sessions go on.
     ///
     /// Once it has answered, no id leads to a session that was there before the call, also if it was renewed at the same
     /// moment. Logins at the same moment may go either way.
@@ -127,7 +128,8 @@ impl SessionManager {
     /// Ends nothing if the session has no principal. This session stays, also if another request renews it at the same
     /// moment.
     ///
-    /// [`Error::Store`] as in [`end_all_of`](Self::end_all_of), with the same effects. [`Error::Config`] if the
+    /// [`Error::Store`] as in [`end_all_of`](Self::end_all_of), with the same effects. [`Error::OldId`] if the session came
+    /// by an id that was replaced. [`Error::Config`] if the
     /// session was made by another manager, which may have another store.
     pub async fn end_others(&self, session: &Session) -> Result<usize, Error> {
         if !std::ptr::eq(session.visit().environment(), self.environment()) {
@@ -136,6 +138,7 @@ impl SessionManager {
             )
             .into());
         }
+        session.check_current_id("used to end others")?;
         match session.principal() {
             Some(principal) => self.end_of(&principal, Some(&session.handle())).await,
             None => Ok(0),
@@ -206,6 +209,17 @@ impl SessionManager {
         self.environment().now()
     }
 
+    /// The name of the audience whose sessions the manager opens: see
+    /// [`SessionManagerBuilder::audience`](crate::manager::SessionManagerBuilder::audience).
+    pub fn audience(&self) -> &str {
+        self.environment().audience.as_str()
+    }
+
+    /// Whether a layer whose cookie has this name may open the manager's sessions.
+    pub(super) fn has_audience_of(&self, cookie: &str) -> bool {
+        self.environment().audience_is_set || self.audience() == cookie
+    }
+
     /// Whether both are clones of the same manager.
     pub fn is_same(&self, other: &SessionManager) -> bool {
         Arc::ptr_eq(&self.environment, &other.environment)
@@ -237,8 +251,9 @@ impl fmt::Debug for SessionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionManager")
             .field("store", &self.store().store().name())
-            .field("idle_timeout", &self.environment().defaults.idle_timeout)
-            .field("absolute_timeout", &self.environment().defaults.absolute_timeout)
+            .field("audience", &self.audience())
+            .field("idle_timeout", &self.environment().defaults.lifetime.idle_timeout)
+            .field("absolute_timeout", &self.environment().defaults.lifetime.absolute_timeout)
             .finish_non_exhaustive()
     }
 }

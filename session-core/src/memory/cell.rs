@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::record::{Attributes, Record, RecordFormat, RecordKey, Version, touch_interval_ms};
+use crate::record::{Attributes, Audience, Record, RecordFormat, RecordKey, Version, touch_interval_ms};
 use crate::store::Saved;
 use crate::time::Time;
 use crate::time::millis;
@@ -28,6 +28,7 @@ struct Rest {
     /// From then on a copy of another store's record is stale, and is not served.
     until: Time,
     principal: Option<Arc<str>>,
+    audience: Audience,
     constants: Attributes,
     extensions: Attributes,
     persistent: bool,
@@ -49,6 +50,7 @@ impl Cell {
             absolute_deadline: record.absolute_deadline.unwrap_or(Time::MAX),
             until,
             principal: record.principal.clone(),
+            audience: record.audience.clone(),
             constants: record.constants.clone(),
             extensions: record.extensions.clone(),
             persistent: record.persistent,
@@ -91,6 +93,7 @@ impl Cell {
             absolute_deadline: (rest.absolute_deadline < Time::MAX).then_some(rest.absolute_deadline),
             persistent: rest.persistent,
             principal: rest.principal.clone(),
+            audience: rest.audience.clone(),
             constants: rest.constants.clone(),
             attributes: self.attributes.clone(),
             format: rest.format,

@@ -324,7 +324,11 @@ impl Index {
     }
 
     fn keys_of(&self, principal: &PrincipalKey) -> Vec<RecordKey> {
-        self.keys(principal).lock().get(principal).into_iter().flatten().copied().collect()
+        let mut keys: Vec<RecordKey> =
+            self.keys(principal).lock().get(principal).into_iter().flatten().copied().collect();
+        // So that a simulation is the same at every run.
+        keys.sort_unstable();
+        keys
     }
 
     /// The record to which the notes lead from this key, unless it is listed itself.

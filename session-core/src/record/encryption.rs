@@ -6,11 +6,24 @@ use crate::record::{Body, Codec, CodecError, Envelope, JsonCodec};
 
 /// Encrypts the output of another codec: XChaCha20-Poly1305 with a random nonce for each record.
 ///
-/// The principal and all values are unreadable in the store. The times and the hash of the principal are not
-/// encrypted.
+/// The principal, the audience and all values are unreadable in the store. The times and the hash of the principal
+/// are not encrypted.
 ///
-/// It also authenticates the fixed part of the envelope (key, start, absolute deadline, principal). A body that
-/// somebody moved to another record, or a deadline that somebody changed in the store, is refused.
+/// # What is authenticated
+///
+/// Everything that decides about a session, except the time of its last use: the body, the key, the version, the
+/// format, all deadlines and timeouts, the principal and the audience. If somebody changes one of them in the store,
+/// moves a body to another record, or puts an old body back, the record counts as missing.
+///
+/// Who can write to the store can still do this:
+///
+/// - **Forge the last use** (`accessed`), which a touch changes alone. A session then ends when it is still in use, or
+///   lives on although nobody uses it: until its absolute deadline, which can't be changed.
+/// - **Put a whole old row back**, or one that was deleted. It is what was stored once, so nothing shows that it is
+///   old. The session then has what it had at that time, such as a role that was taken away since, or works again
+///   after a logout. This too ends at the absolute deadline. Whoever does it must also know the id, which no store
+///   has, or wait for the user. So look up what may change at any time (roles, whether an account is locked) where
+///   accounts are kept, and give sessions an absolute timeout.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,7 +79,7 @@ impl<C: Codec> Codec for EncryptedCodec<C> {
         let plain = self.inner.encode(body, envelope)?;
         let mut nonce = [0; NONCE];
         SystemRandom.fill(&mut nonce).map_err(CodecError::encode)?;
-        let payload = Payload { msg: &plain, aad: &envelope.fixed_part() };
+        let payload = Payload { msg: &plain, aad: &envelope.authenticated_part() };
         let sealed = self.ciphers[0]
             .encrypt(&XNonce::from(nonce), payload)
             .map_err(|_| CodecError::encode("encryption failed"))?;
@@ -76,11 +89,11 @@ impl<C: Codec> Codec for EncryptedCodec<C> {
     fn decode(&self, bytes: &[u8], envelope: &Envelope) -> Result<Body, CodecError> {
         let (nonce, sealed) =
             bytes.split_first_chunk::<NONCE>().ok_or_else(|| CodecError::decode("the bytes are too few"))?;
-        let fixed = envelope.fixed_part();
+        let authenticated = envelope.authenticated_part();
         let plain = self
             .ciphers
             .iter()
-            .find_map(|cipher| cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &fixed }).ok())
+            .find_map(|cipher| cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &authenticated }).ok())
             .ok_or_else(|| CodecError::decode("the bytes were changed, or encrypted with an unknown key"))?;
         self.inner.decode(&plain, envelope)
     }
@@ -91,11 +104,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::{InvalidRecord, PrincipalKey};
+    use crate::record::{InvalidRecord, PrincipalKey, Record, sample};
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
 
     #[test]
     fn an_encrypted_record_opens_and_shows_nothing() {
-        let record = crate::record::sample();
+        let record = sample();
         let codec = EncryptedCodec::new(&[7; 32]);
         let envelope = Envelope::seal(&record, &codec).unwrap();
         assert_eq!(envelope.open(&codec).unwrap(), record);
@@ -107,7 +122,7 @@ mod tests {
 
     #[test]
     fn an_earlier_key_still_reads_and_an_unknown_one_does_not() {
-        let record = crate::record::sample();
+        let record = sample();
         let envelope = Envelope::seal(&record, &EncryptedCodec::new(&[1; 32])).unwrap();
         assert!(envelope.open(&EncryptedCodec::new(&[2; 32]).also_decrypt(&[1; 32])).is_ok());
         assert!(envelope.open(&EncryptedCodec::new(&[2; 32])).is_err());
@@ -115,7 +130,7 @@ mod tests {
 
     #[test]
     fn plain_json_is_refused() {
-        let record = crate::record::sample();
+        let record = sample();
         let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
         assert!(envelope.open(&EncryptedCodec::new(&[1; 32])).is_err());
     }
@@ -129,7 +144,7 @@ mod tests {
 
     fn sealed() -> (EncryptedCodec, Envelope) {
         let codec = EncryptedCodec::new(&[1; 32]);
-        let envelope = Envelope::seal(&crate::record::sample(), &codec).unwrap();
+        let envelope = Envelope::seal(&sample(), &codec).unwrap();
         (codec, envelope)
     }
 
@@ -137,7 +152,7 @@ mod tests {
     fn a_body_moved_to_another_record_is_refused() {
         let (codec, mut envelope) = sealed();
         // The key in front of the body is not encrypted, so it moves along.
-        let other = crate::record::sample().key;
+        let other = sample().key;
         envelope.key = other;
         envelope.body[1..33].copy_from_slice(other.as_bytes());
         assert_not_authentic(&envelope, &codec);
@@ -146,17 +161,38 @@ mod tests {
     #[test]
     fn an_altered_start_is_refused() {
         let (codec, mut envelope) = sealed();
-        envelope.created = envelope.created.saturating_add(Duration::from_millis(1));
+        envelope.created = envelope.created.saturating_add(MILLISECOND);
         assert_not_authentic(&envelope, &codec);
     }
 
     #[test]
     fn an_altered_deadline_is_refused() {
         let (codec, envelope) = sealed();
-        let later = envelope.absolute_deadline.map(|deadline| deadline.saturating_add(Duration::from_millis(1)));
+        let later = envelope.absolute_deadline.map(|deadline| deadline.saturating_add(MILLISECOND));
         for absolute_deadline in [None, later] {
             assert_not_authentic(&Envelope { absolute_deadline, ..envelope.clone() }, &codec);
         }
+    }
+
+    #[test]
+    fn an_altered_idle_timeout_is_refused() {
+        let (codec, envelope) = sealed();
+        for idle_timeout_ms in [0, envelope.idle_timeout_ms + 1, i64::MAX] {
+            assert_not_authentic(&Envelope { idle_timeout_ms, ..envelope.clone() }, &codec);
+        }
+    }
+
+    #[test]
+    fn an_altered_lifetime_of_the_cookie_is_refused() {
+        let (codec, envelope) = sealed();
+        assert_not_authentic(&Envelope { persistent: !envelope.persistent, ..envelope }, &codec);
+    }
+
+    #[test]
+    fn an_altered_format_is_refused() {
+        let (codec, mut envelope) = sealed();
+        envelope.body[0] = 2;
+        assert_not_authentic(&envelope, &codec);
     }
 
     #[test]
@@ -165,6 +201,28 @@ mod tests {
         for principal in [None, Some(PrincipalKey::of("eve"))] {
             assert_not_authentic(&Envelope { principal, ..envelope.clone() }, &codec);
         }
+    }
+
+    /// A role that was taken away does not come back with the body that had it.
+    #[test]
+    fn an_old_body_under_a_new_version_is_refused() {
+        let codec = EncryptedCodec::new(&[1; 32]);
+        let admin = Record { constants: [("Role".to_owned(), "admin".into())].into_iter().collect(), ..sample() };
+        let later = Record { version: admin.version.next(0), constants: Default::default(), ..admin.clone() };
+        let [before, now] = [admin, later].map(|record| Envelope::seal(&record, &codec).unwrap());
+        assert_not_authentic(&Envelope { body: before.body.clone(), ..now.clone() }, &codec);
+        // The old version, with a body that is new, neither.
+        assert_not_authentic(&Envelope { version: before.version, ..now }, &codec);
+    }
+
+    /// What the documentation says can't be seen.
+    #[test]
+    fn a_whole_old_row_opens() {
+        let codec = EncryptedCodec::new(&[1; 32]);
+        let record = sample();
+        let before = Envelope::seal(&record, &codec).unwrap();
+        let accessed = before.accessed.saturating_add(MILLISECOND);
+        assert!(Envelope { accessed, ..before }.open(&codec).is_ok());
     }
 
     #[test]
@@ -177,7 +235,7 @@ mod tests {
     #[test]
     fn every_altered_byte_is_refused() {
         let codec = EncryptedCodec::new(&[1; 32]);
-        let envelope = Envelope::seal(&crate::record::sample(), &codec).unwrap();
+        let envelope = Envelope::seal(&sample(), &codec).unwrap();
         for at in 0..envelope.body.len() {
             let mut altered = envelope.clone();
             altered.body[at] ^= 1;

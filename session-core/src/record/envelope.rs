@@ -1,6 +1,8 @@
+use std::fmt;
+
 use crate::time::Time;
 
-use super::invalid::{InvalidRecord, warn_dropped};
+use super::invalid::{DroppedRecords, InvalidRecord};
 use super::key::RecordKey;
 use super::principal_key::PrincipalKey;
 use super::version::Version;
@@ -28,7 +30,7 @@ use super::version::Version;
 /// assert!(Envelope::from_bytes(other, &bytes)?.open(&JsonCodec).is_err());
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Envelope {
     /// The record's key.
@@ -85,16 +87,18 @@ impl Envelope {
         self.absolute_deadline.map_or(idle, |absolute| absolute.min(idle))
     }
 
-    /// The bytes that an encrypting codec authenticates together with the body: the fields that never change
-    /// (key, start, absolute deadline, principal).
-    pub fn fixed_part(&self) -> Vec<u8> {
-        // The layout of this part. It is not the format of the record, which a save may change.
-        let mut fixed = vec![1];
-        fixed.extend_from_slice(self.key.as_bytes());
-        fixed.extend_from_slice(&self.created.unix_millis().to_be_bytes());
-        fixed.extend_from_slice(&self.absolute_deadline.map_or(NEVER, Time::unix_millis).to_be_bytes());
-        fixed.extend_from_slice(self.principal.as_ref().map_or(&[], |p| p.as_bytes()));
-        fixed
+    /// The bytes that an encrypting codec authenticates together with the body: the format and every field but
+    /// `accessed`, which a touch changes without the body. Each save and each renewal makes the body anew.
+    pub fn authenticated_part(&self) -> Vec<u8> {
+        let deadline = self.absolute_deadline.map_or(NEVER, Time::unix_millis);
+        let numbers = [self.created.unix_millis(), self.idle_timeout_ms, deadline];
+        // The first byte is the layout of this part. It is not the format of the record, which follows.
+        let mut part = vec![1, self.body.first().copied().unwrap_or_default(), u8::from(self.persistent)];
+        part.extend_from_slice(self.key.as_bytes());
+        part.extend_from_slice(&self.version.get().to_be_bytes());
+        part.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
+        part.extend_from_slice(self.principal.as_ref().map_or(&[], |p| p.as_bytes()));
+        part
     }
 
     /// Writes the whole envelope except its key, for a store of keys and values.
@@ -111,10 +115,9 @@ impl Envelope {
         bytes
     }
 
-    /// Does what [`from_bytes`](Envelope::from_bytes) does, but logs a warning and returns `None` for bytes that do
-    /// not fit. `store` is the store's name for the log.
-    pub fn from_bytes_or_warn(key: RecordKey, bytes: &[u8], store: &'static str) -> Option<Self> {
-        Envelope::from_bytes(key, bytes).inspect_err(|error| warn_dropped(&key, error, store)).ok()
+    /// Does what [`from_bytes`](Envelope::from_bytes) does, but warns and returns `None` for bytes that do not fit.
+    pub fn from_bytes_or_warn(key: RecordKey, bytes: &[u8], dropped: &DroppedRecords) -> Option<Self> {
+        Envelope::from_bytes(key, bytes).inspect_err(|error| dropped.warn(Some(&key), error)).ok()
     }
 
     /// Reads what [`to_bytes`](Envelope::to_bytes) wrote for the record with this key.
@@ -140,5 +143,22 @@ impl Envelope {
             principal: (head[0] & PRINCIPAL != 0).then(|| PrincipalKey::from_bytes(principal)),
             body: body.to_vec(),
         })
+    }
+}
+
+/// Shows how long the body is, because its values may be secret.
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("key", &self.key)
+            .field("version", &self.version)
+            .field("created", &self.created)
+            .field("accessed", &self.accessed)
+            .field("idle_timeout_ms", &self.idle_timeout_ms)
+            .field("absolute_deadline", &self.absolute_deadline)
+            .field("persistent", &self.persistent)
+            .field("principal", &self.principal)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
     }
 }

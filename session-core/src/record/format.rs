@@ -9,7 +9,7 @@ use super::attributes::Attributes;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RecordFormat {
-    /// Has the principal, constants and attributes. This is the default.
+    /// Has the principal, audience, constants and attributes. This is the default.
     #[default]
     V1,
     /// Has what V1 has, and extensions. For a process that reads only V1, the record does not exist.

@@ -1,6 +1,9 @@
 use std::error::Error as StdError;
 
+use serde_json::error::Category;
+
 use crate::error::causes;
+use crate::time::LogThrottle;
 
 use super::key::RecordKey;
 
@@ -17,6 +20,9 @@ pub enum InvalidRecord {
     /// The record belongs to another key: somebody has copied it.
     #[error("the record belongs to another key")]
     ForeignKey,
+    /// The record's key or its principal does not have 32 bytes.
+    #[error("the key or the principal of the record does not have 32 bytes")]
+    Keys,
     /// The record's idle timeout is negative.
     #[error("the idle timeout of the record is negative")]
     Times,
@@ -36,17 +42,87 @@ pub struct CodecError {
 impl CodecError {
     /// Makes the error for a body that this codec can't write.
     pub fn encode(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        CodecError { action: "encoded", source: source.into() }
+        CodecError { action: "encoded", source: without_values(source.into()) }
     }
 
     /// Makes the error for bytes that this codec can't read.
+    ///
+    /// An error of `serde_json` quotes the value that does not fit. The log must not have it, so it is replaced by one
+    /// that tells only what kind of error it is, and where.
     pub fn decode(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        CodecError { action: "decoded", source: source.into() }
+        CodecError { action: "decoded", source: without_values(source.into()) }
     }
 }
 
-/// Logs a warning about a record that counts as missing because it does not fit its key.
-pub fn warn_dropped(key: &RecordKey, error: &InvalidRecord, store: &'static str) {
-    let (session, causes) = (key.fingerprint(), causes(error));
-    tracing::warn!(store, %session, %error, causes, "dropped a record that does not fit its key");
+fn without_values(source: Box<dyn StdError + Send + Sync>) -> Box<dyn StdError + Send + Sync> {
+    let error = match source.downcast::<serde_json::Error>() {
+        Ok(error) => error,
+        Err(other) => return other,
+    };
+    let problem = match error.classify() {
+        Category::Io => "the JSON could not be read or written",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "the JSON has another form",
+        Category::Eof => "the JSON ends too early",
+    };
+    format!("{problem}, at line {} column {}", error.line(), error.column()).into()
+}
+
+/// Warns of records of a store that can't be read. Each counts as missing.
+///
+/// A record stays where it is, and is met by each request with its id. So the first one is logged at once, and then one
+/// in a minute with the number of times since. A store has one of these, which its clones share.
+#[derive(Debug)]
+pub struct DroppedRecords {
+    store: &'static str,
+    throttle: LogThrottle,
+}
+
+impl DroppedRecords {
+    /// Begins to count for the store with this name.
+    pub const fn new(store: &'static str) -> Self {
+        DroppedRecords { store, throttle: LogThrottle::new() }
+    }
+
+    /// Counts a record that can't be read, and warns of it if a warning is due. The key is `None` if that is what can't
+    /// be read.
+    pub fn warn(&self, key: Option<&RecordKey>, error: &InvalidRecord) {
+        let Some(times) = self.throttle.due() else { return };
+        let (store, session, causes) = (self.store, key.map(|key| key.fingerprint().to_string()), causes(error));
+        tracing::warn!(store, session, times, %error, causes, "dropped a record that does not fit its key");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Body;
+
+    const SECRET: &str = "4111-1111-1111-1111";
+
+    fn chain(error: &CodecError) -> String {
+        format!("{error}: {}: {error:?}", causes(error))
+    }
+
+    #[test]
+    fn an_error_of_a_codec_quotes_no_value() {
+        for json in [format!("{{\"p\":[\"{SECRET}\"]}}"), format!("{{\"a\":\"{SECRET}\"}}"), format!("\"{SECRET}")] {
+            let error = serde_json::from_str::<Body>(&json).expect_err("it is no body");
+            let told = chain(&CodecError::decode(error));
+            assert!(!told.contains(SECRET), "{told}");
+            assert!(told.contains("line 1 column"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_another_kind_is_told_as_it_is() {
+        assert!(chain(&CodecError::decode("an unknown key")).contains("an unknown key"));
+    }
+}
+
+/// Logs a warning about an attribute or constant that is dropped because it can't be read. The rest of its record is
+/// kept.
+pub(super) fn warn_unreadable(key: &RecordKey, name: &str, error: &serde_json::Error) {
+    let session = key.fingerprint();
+    tracing::warn!(%session, name, %error, "dropped an attribute that can't be read");
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use crate::record::{Attributes, RecordKey};
 use crate::time::{Time, millis};
 
+use super::audience::Audience;
 use super::format::{RecordFormat, unknown_critical};
 use super::version::Version;
 
@@ -46,6 +47,8 @@ pub struct Record {
     pub persistent: bool,
     /// The id or name of the user who is signed in. `None` for an anonymous session.
     pub principal: Option<Arc<str>>,
+    /// The application to which the session belongs. It never changes.
+    pub audience: Audience,
     /// Attributes that were given when the session was started, and never change.
     pub constants: Attributes,
     /// Attributes that change.
@@ -58,8 +61,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// Makes the record of an anonymous session that has no values and no absolute deadline, and was last used
-    /// when it was started. Set the other fields afterwards.
+    /// Makes the record of an anonymous session of the default audience, without values and absolute deadline, which
+    /// was last used when it was started. Set the other fields afterwards.
     pub fn new(key: RecordKey, version: Version, created: Time, idle_timeout: Duration) -> Self {
         Record {
             key,
@@ -70,6 +73,7 @@ impl Record {
             absolute_deadline: None,
             persistent: false,
             principal: None,
+            audience: Audience::default(),
             constants: Attributes::default(),
             attributes: Attributes::default(),
             format: RecordFormat::default(),
@@ -100,6 +104,27 @@ impl Record {
         unnoted > 0 && (unnoted >= LONGEST_TOUCH_INTERVAL_MS || unnoted * 30 >= millis(self.idle_timeout))
     }
 
+    /// Whether a touch is due, if the last one was at `touched`.
+    pub(crate) fn is_touch_due_since(&self, touched: Time, now: Time) -> bool {
+        Record { accessed: self.accessed.max(touched), ..self.clone() }.is_touch_due(now)
+    }
+
+    /// See [`touch_interval_ms`].
+    pub(crate) fn touch_interval(&self) -> Duration {
+        Duration::from_millis(touch_interval_ms(millis(self.idle_timeout)).unsigned_abs())
+    }
+
+    /// Whether a client that uses the session is told its id again: once a day, if a browser could drop the cookie
+    /// before the session ends. `accessed` has to be the use before the present one.
+    ///
+    /// Days count from the start, and `accessed` tells on which day the session was last used, so nothing has to be
+    /// stored for it.
+    pub(crate) fn is_id_to_be_told_again(&self, now: Time) -> bool {
+        let day = |time: Time| time.since(self.created).as_secs() / DAY.as_secs();
+        let outlives_cookie = || self.absolute_deadline.is_none_or(|end| end.since(self.created) > LONGEST_COOKIE);
+        self.persistent && outlives_cookie() && day(now) > day(self.accessed)
+    }
+
     /// When this value changes, the client is sent its cookie again: the idle timeout of a persistent session.
     pub(crate) fn cookie_trigger(&self) -> Option<Duration> {
         cookie_trigger(self.persistent, self.idle_timeout)
@@ -110,6 +135,11 @@ impl Record {
 pub(crate) fn cookie_trigger(persistent: bool, idle_timeout: Duration) -> Option<Duration> {
     persistent.then_some(idle_timeout)
 }
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The longest time that browsers keep a cookie: 400 days (RFC 6265bis, 5.5).
+pub const LONGEST_COOKIE: Duration = DAY.saturating_mul(400);
 
 const LONGEST_TOUCH_INTERVAL_MS: i64 = 60_000;
 
@@ -130,6 +160,7 @@ pub(crate) fn sample() -> Record {
         absolute_deadline: Some(now.saturating_add(Duration::from_secs(86_400))),
         persistent: false,
         principal: Some("ann".into()),
+        audience: Audience::default(),
         constants: [("UserName".to_owned(), "ann".into())].into_iter().collect(),
         attributes: [("Count".to_owned(), 1.into())].into_iter().collect(),
         format: RecordFormat::default(),

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::codec::{Body, Codec};
+use super::body::Body;
+use super::codec::Codec;
 use super::envelope::Envelope;
 use super::format::RecordFormat;
-use super::invalid::{CodecError, InvalidRecord, warn_dropped};
+use super::invalid::{CodecError, DroppedRecords, InvalidRecord};
 use super::principal_key::PrincipalKey;
 use super::record::Record;
 
@@ -25,21 +26,19 @@ impl Envelope {
             absolute_deadline: record.absolute_deadline,
             persistent: record.persistent,
             principal: record.principal.as_deref().map(PrincipalKey::of),
-            body: Vec::new(),
+            body: head(record),
         };
         let body = Body {
             principal: record.principal.clone(),
+            audience: record.audience.clone(),
             constants: record.constants.clone(),
             attributes: record.attributes.clone(),
             extensions: record.extensions.clone(),
         };
         let encoded = codec.encode(&body, &envelope)?;
-        let mut bytes = Vec::with_capacity(BODY_HEAD + encoded.len());
-        bytes.push(record.format.with(&record.extensions).byte());
-        bytes.extend_from_slice(record.key.as_bytes());
-        bytes.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(&encoded);
-        envelope.body = bytes;
+        envelope.body.reserve_exact(4 + encoded.len());
+        envelope.body.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
+        envelope.body.extend_from_slice(&encoded);
         Ok(envelope)
     }
 
@@ -67,6 +66,7 @@ impl Envelope {
             absolute_deadline: self.absolute_deadline,
             persistent: self.persistent,
             principal: body.principal,
+            audience: body.audience,
             constants: body.constants,
             attributes: body.attributes,
             format: format.with(&body.extensions),
@@ -74,17 +74,22 @@ impl Envelope {
         })
     }
 
-    /// Does what [`open`](Envelope::open) does, but logs a warning and returns `None` for a record that does not
-    /// fit. `store` is the store's name for the log.
-    pub fn open_or_warn(&self, codec: &dyn Codec, store: &'static str) -> Option<Record> {
-        self.open(codec).inspect_err(|error| warn_dropped(&self.key, error, store)).ok()
+    /// Does what [`open`](Envelope::open) does, but warns and returns `None` for a record that does not fit.
+    pub fn open_or_warn(&self, codec: &dyn Codec, dropped: &DroppedRecords) -> Option<Record> {
+        self.open(codec).inspect_err(|error| dropped.warn(Some(&self.key), error)).ok()
     }
+}
+
+/// The header of a record's body without the length, which is not known yet.
+fn head(record: &Record) -> Vec<u8> {
+    let format = record.format.with(&record.extensions).byte();
+    [&[format], &record.key.as_bytes()[..]].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{JsonCodec, RecordKey, Version};
+    use crate::record::{Audience, JsonCodec, RecordKey, Version};
     use crate::time::Time;
 
     fn sealed() -> (Record, Envelope) {
@@ -147,6 +152,33 @@ mod tests {
         let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
         assert_eq!(envelope.body, body);
         assert_eq!(envelope.open(&JsonCodec).unwrap(), record);
+    }
+
+    /// The default audience is not written: every record without one is of that.
+    #[test]
+    fn an_audience_is_part_of_the_first_format() {
+        let (mut record, _) = sealed();
+        let body = |record: &Record| {
+            let envelope = Envelope::seal(record, &JsonCodec).unwrap();
+            assert_eq!(envelope.open(&JsonCodec).unwrap(), *record);
+            String::from_utf8(envelope.body[BODY_HEAD..].to_vec()).unwrap()
+        };
+        assert!(!body(&record).contains("aud"));
+        record.audience = Audience::new("shop").unwrap();
+        assert!(body(&record).contains("\"aud\":\"shop\""));
+        assert_eq!(record.format, RecordFormat::V1);
+    }
+
+    #[test]
+    fn a_stored_value_is_not_printed() {
+        let (mut record, _) = sealed();
+        record.attributes = [("Card".to_owned(), "4111".into())].into_iter().collect();
+        let envelope = Envelope::seal(&record, &JsonCodec).unwrap();
+        let shown = format!("{envelope:?} {record:?}");
+        assert!(shown.contains("bytes"), "{shown}");
+        for value in ["4111", "52, 49, 49, 49"] {
+            assert!(!shown.contains(value), "{shown}");
+        }
     }
 
     #[test]

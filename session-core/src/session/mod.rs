@@ -5,6 +5,7 @@
 //! never calls a store: loading and saving is the visit's work.
 
 mod attr_key;
+mod keep;
 mod new_session;
 mod opening;
 mod record_attrs;
@@ -15,4 +16,4 @@ mod timeout;
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
 pub use new_session::NewSession;
 pub use session::Session;
-pub(crate) use timeout::checked_timeout;
+pub(crate) use timeout::AskedLifetime;

@@ -11,10 +11,11 @@ use crate::error::Error;
 use crate::id::SessionId;
 use crate::record::{Attribute, Attributes, Record, RecordKey, read};
 use crate::time::Time;
-use crate::visit::{Kept, Phase, State, Update, Visit};
+use crate::visit::{Phase, State, Travelling, Update, Visit};
 
 use super::attr_key::{AttrName, Name, WriteName};
-use super::timeout::checked_timeout;
+use super::keep::Keep;
+use super::timeout::{check_idle, checked_timeout};
 
 /// One visitor's session.
 ///
@@ -124,11 +125,13 @@ impl Session {
         view.map(|record| record.attributes).unwrap_or_default()
     }
 
-    /// The attributes, for a new session that copies them.
-    pub(crate) fn kept(&self) -> Result<(Attributes, Kept), Error> {
+    /// What a new session copies.
+    pub(super) fn keep(&self, travelling: Travelling) -> Result<Keep, Error> {
         let state = self.state();
         match state.view() {
-            Some(view) if state.generation() == self.generation => Ok((view.attributes, state.kept(view.key))),
+            Some(Record { key, principal, attributes, .. }) if state.generation() == self.generation => {
+                Ok(Keep { principal, attributes, kept: state.kept(key), travelling })
+            }
             _ => Err(Error::Gone),
         }
     }
@@ -138,15 +141,19 @@ impl Session {
     /// If two requests set the same attribute, the later save wins, for this attribute alone. Use
     /// [`update_attr`](Session::update_attr) where the new value depends on the old one.
     ///
+    /// Values are kept as JSON. A value comes back equal when it is read as the same type, or it is refused here:
+    /// NaN and infinite numbers, 128-bit integers, bytes, `Some(None)`, the same key twice in a map, and more than 120
+    /// levels. The guide "Read and change a session" lists these and what to store instead. It also lists types that
+    /// nobody can judge here, such as untagged enums whose variants look alike.
+    ///
     /// # Errors
     ///
-    /// [`Error::Attribute`] if the value can't be written as JSON or makes the session too large,
-    /// [`Error::Gone`] if the session was removed or replaced. Nothing is changed then.
+    /// [`Error::Attribute`] if the value would not come back, can't be written as JSON, or makes the session larger
+    /// than [`MAX_SESSION_BYTES`](crate::record::MAX_SESSION_BYTES); [`Error::Gone`] if the session was removed or
+    /// replaced. Nothing is changed then.
     pub fn set_attr<V: Serialize + ?Sized>(&self, key: impl WriteName<V>, value: &V) -> Result<(), Error> {
         let attribute = Attribute::new(key.name(), value)?;
-        let mut state = self.writable()?;
-        state.check_growth(&attribute)?;
-        state.change(|changes| changes.set(attribute));
+        self.writable()?.set(attribute)?;
         Ok(())
     }
 
@@ -154,7 +161,7 @@ impl Session {
     ///
     /// [`Error::Gone`] if the session was removed or replaced.
     pub fn remove_attr(&self, key: impl Name) -> Result<(), Error> {
-        self.writable()?.change(|changes| changes.remove(key.name()));
+        self.writable()?.unset(key.name());
         Ok(())
     }
 
@@ -171,7 +178,7 @@ impl Session {
         let mut state = self.writable()?;
         let value = state.value(name)?;
         if value.is_some() {
-            state.change(|changes| changes.remove(name));
+            state.unset(name);
         }
         Ok(value)
     }
@@ -186,8 +193,8 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::Gone`] if the session has ended, [`Error::Store`] if the store failed, [`Error::Conflict`] if
-    /// other writers were faster at each of 1000 attempts, [`Error::Attribute`] if the value has another type.
-    /// What was collected stays collected.
+    /// other writers were faster at each of 1000 attempts, [`Error::Attribute`] if the value has another type,
+    /// or the new one is refused as by [`set_attr`](Session::set_attr). What was collected stays collected.
     ///
     /// # Cancel safety
     ///
@@ -234,6 +241,11 @@ impl Session {
         self.visit.save(self.generation).await
     }
 
+    /// Fails if the client came with an id that was replaced.
+    pub(crate) fn check_current_id(&self, what: &'static str) -> Result<(), Error> {
+        if self.state().is_by_grace() { Err(Error::OldId(what)) } else { Ok(()) }
+    }
+
     /// The visit of this session, for integrations.
     #[doc(hidden)]
     pub fn visit(&self) -> &Visit {
@@ -254,13 +266,16 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::HeadSent`] if the response head was already sent, because the client would not learn the new
-    /// id; [`Error::Gone`] if the session was removed or replaced; [`Error::Random`] if no id could be
-    /// generated.
+    /// id; [`Error::Gone`] if the session was removed or replaced; [`Error::OldId`] if the client came with an id that
+    /// was replaced; [`Error::Random`] if no id could be generated.
     pub fn renew_id(&self) -> Result<(), Error> {
         let id = self.visit.environment().draw_id()?;
         let mut state = self.writable()?;
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("renewed"));
+        }
+        if state.is_by_grace() {
+            return Err(Error::OldId("renewed"));
         }
         state.renew(id);
         Ok(())
@@ -283,18 +298,28 @@ impl Session {
 
     /// Changes how long the session lives after its last request. Cut to whole milliseconds.
     ///
-    /// The absolute timeout stays. Saved like an attribute: see [`set_attr`](Session::set_attr).
+    /// The absolute timeout stays: it is given when the session starts. Saved like an attribute: see [`set_attr`](Session::set_attr).
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if it is below 1 ms, [`Error::Gone`] if the session was removed or replaced.
+    /// [`Error::Config`] if it is below 1 ms, or longer than the absolute timeout; [`Error::Gone`] if the session was removed or replaced.
     pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), Error> {
         let timeout = checked_timeout(timeout, "idle_timeout")?;
-        self.writable()?.change(|changes| changes.idle_timeout = Some(timeout));
+        let mut state = self.writable()?;
+        if let Some(record) = state.record()
+            && let Some(deadline) = record.absolute_deadline
+        {
+            let absolute = deadline.since(record.created);
+            check_idle(timeout, absolute, "give the session a longer `absolute_timeout` when it starts")?;
+        }
+        state.change(|changes| changes.idle_timeout = Some(timeout));
         Ok(())
     }
 
     /// Changes whether the session's cookie survives closing the browser. Saved like an attribute.
+    ///
+    /// The absolute timeout stays: it is given when the session starts, by
+    /// [`NewSession::absolute_timeout`](super::NewSession::absolute_timeout) or to the manager.
     ///
     /// [`Error::Gone`] if the session was removed or replaced.
     pub fn set_persistent(&self, persistent: bool) -> Result<(), Error> {

@@ -1,9 +1,62 @@
 use std::time::Duration;
 
 use crate::error::ConfigError;
+use crate::visit::Lifetime;
 
 /// 1000 years. A longer timeout is cut to this, so that adding it to any time of our age can't overflow.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(1000 * 366 * 86_400);
+
+/// What an application says of how long sessions live. `None` leaves it to the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AskedLifetime {
+    pub(crate) idle_timeout: Option<Duration>,
+    /// The inner `None` means no absolute timeout.
+    pub(crate) absolute_timeout: Option<Option<Duration>>,
+    pub(crate) persistent: Option<bool>,
+}
+
+impl AskedLifetime {
+    /// Takes the defaults for what was left out. Fails if two settings contradict each other, because the one
+    /// that ends sessions earlier would win in silence.
+    pub(crate) fn or(self, defaults: Lifetime) -> Result<Lifetime, ConfigError> {
+        let idle = self.idle_timeout.map(|timeout| checked_timeout(timeout, "idle_timeout")).transpose()?;
+        let absolute_timeout = match self.absolute_timeout {
+            Some(timeout) => timeout.map(|timeout| checked_timeout(timeout, "absolute_timeout")).transpose()?,
+            None => defaults.absolute_timeout,
+        };
+        let absolute_is_stated = self.absolute_timeout.is_some() || defaults.absolute_is_stated;
+        // An absolute timeout may be shorter than an idle timeout that nobody asked for here.
+        if let (Some(idle), Some(absolute)) = (idle, absolute_timeout) {
+            let fix =
+                "give a longer `absolute_timeout` or a shorter `idle_timeout`, or call `without_absolute_timeout`";
+            check_idle(idle, absolute, fix)?;
+        }
+        if self.persistent == Some(true) && !absolute_is_stated {
+            let default = absolute_timeout.unwrap_or_default();
+            return Err(ConfigError::new(format!(
+                "`persistent` is set without an `absolute_timeout`, so the default would end the session {default:?} after \
+                 its start; say how long it may live by `absolute_timeout` and `idle_timeout`, or call \
+                 `without_absolute_timeout`"
+            )));
+        }
+        Ok(Lifetime {
+            idle_timeout: idle.unwrap_or(defaults.idle_timeout),
+            absolute_timeout,
+            absolute_is_stated,
+            persistent: self.persistent.unwrap_or(defaults.persistent),
+        })
+    }
+}
+
+/// Fails if the session would end before its idle timeout is over, however much it is used.
+pub(crate) fn check_idle(idle: Duration, absolute: Duration, fix: &str) -> Result<(), ConfigError> {
+    if idle <= absolute {
+        return Ok(());
+    }
+    Err(ConfigError::new(format!(
+        "`idle_timeout` is {idle:?}, but `absolute_timeout` ends the session after {absolute:?}, used or not; {fix}"
+    )))
+}
 
 /// A timeout in whole milliseconds. Fails below 1 ms.
 pub(crate) fn checked_timeout(timeout: Duration, setting: &str) -> Result<Duration, ConfigError> {

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
@@ -12,7 +12,7 @@ use crate::time::Time;
 /// This process does not read such a copy until it has been invalidated, or until its time is over and no
 /// process serves it any more.
 pub(super) struct Doubts {
-    keys: Mutex<HashMap<RecordKey, Doubt>>,
+    keys: Mutex<BTreeMap<RecordKey, Doubt>>,
     /// The number of keys, which can be read without the lock.
     count: AtomicUsize,
     /// Until then every copy is in doubt, because there were more keys than [`MAX_KEYS`].

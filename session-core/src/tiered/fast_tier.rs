@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use crate::error::{StoreError, causes};
 use crate::record::{Record, RecordKey};
 use crate::store::{FastStore, ImmediateStore, within};
-use crate::time::Time;
 use crate::time::background::Instant;
+use crate::time::{LogThrottle, Time};
 
 /// The fast store, which may fail without failing a request.
 ///
@@ -17,25 +17,24 @@ use crate::time::background::Instant;
 pub(super) struct FastTier<F> {
     pub(super) store: F,
     time_limit: Duration,
-    breaker: Mutex<Breaker>,
+    open_until: Mutex<Option<Instant>>,
     failures: AtomicU64,
-}
-
-#[derive(Default)]
-struct Breaker {
-    open_until: Option<Instant>,
-    logged: Option<Instant>,
+    warning: LogThrottle,
 }
 
 /// How long the tier is skipped after a failure.
 const COOLDOWN: Duration = Duration::from_secs(1);
-/// The least time between two log lines about failures.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 impl<F: FastStore> FastTier<F> {
     /// Each operation may take `time_limit`.
     pub(super) fn new(store: F, time_limit: Duration) -> Self {
-        FastTier { store, time_limit, breaker: Mutex::default(), failures: AtomicU64::new(0) }
+        FastTier {
+            store,
+            time_limit,
+            open_until: Mutex::default(),
+            failures: AtomicU64::new(0),
+            warning: LogThrottle::default(),
+        }
     }
 
     /// How many operations have failed.
@@ -79,23 +78,19 @@ impl<F: FastStore> FastTier<F> {
     }
 
     fn is_skipped(&self) -> bool {
-        let mut breaker = self.breaker.lock();
-        let is_open = breaker.open_until.is_some_and(|until| Instant::now() < until);
+        let mut open_until = self.open_until.lock();
+        let is_open = open_until.is_some_and(|until| Instant::now() < until);
         if !is_open {
-            breaker.open_until = None;
+            *open_until = None;
         }
         is_open
     }
 
     fn note_failure(&self, error: &StoreError) {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        let now = Instant::now();
-        let mut breaker = self.breaker.lock();
-        breaker.open_until = Some(now + COOLDOWN);
-        if breaker.logged.is_none_or(|logged| now - logged >= LOG_INTERVAL) {
-            breaker.logged = Some(now);
-            drop(breaker);
-            tracing::warn!(%error, causes = causes(error), "the fast tier failed; requests use the durable tier");
+        *self.open_until.lock() = Some(Instant::now() + COOLDOWN);
+        if let Some(times) = self.warning.due() {
+            tracing::warn!(times, %error, causes = causes(error), "the fast tier failed; requests use the durable tier");
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::record::{Record, RecordKey, Version};
 use crate::time::Time;
@@ -7,7 +7,7 @@ use crate::time::background::Instant;
 /// The changes that the durable tier does not have yet: the latest state of each session, first in, first out.
 #[derive(Default)]
 pub(super) struct Queue {
-    waiting: HashMap<RecordKey, Waiting>,
+    waiting: BTreeMap<RecordKey, Waiting>,
     /// By place, the sessions that no worker is writing, and when each is due.
     line: BTreeMap<u64, (Instant, RecordKey)>,
     next_place: u64,

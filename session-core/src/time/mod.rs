@@ -5,9 +5,11 @@
 
 pub(crate) mod background;
 mod clock;
+mod throttle;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod time;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use throttle::LogThrottle;
 pub use time::Time;
 pub(crate) use time::millis;

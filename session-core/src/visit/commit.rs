@@ -15,7 +15,8 @@ use super::visit::Visit;
 pub enum Committed {
     /// Nothing: the client keeps the id that it has.
     Unchanged,
-    /// Keep this id: it is new, or it is to be kept for another time.
+    /// Keep this id: it is new, is to be kept for another time, or is told again because the client could drop it or
+    /// holds it in an outdated form.
     Issue(IssuedId),
     /// Forget the id: the session has ended.
     Forget,
@@ -56,10 +57,13 @@ impl Visit {
         // First, so that closing waits for a commit that waits for its turn.
         let _under_way = environment.commits.read().await;
         let _turn = self.turn().await;
-        self.0.state.lock().end_request();
+        end_request(environment, &mut self.0.state.lock());
         let mut operation = Operation::commit(environment.max_sessions_per_principal);
         let driven = drive(self, &mut operation, &mut None).await;
-        conclude(environment, &mut self.0.state.lock(), driven)
+        let mut state = self.0.state.lock();
+        let committed = conclude(environment, &mut state, driven);
+        self.unlock(state);
+        committed
     }
 
     /// Does what [`commit`](Visit::commit) does, if that is possible without waiting. `None` means that it is not: call
@@ -112,11 +116,22 @@ fn commit_unlocked(environment: &Environment, state: &mut State) -> Option<Resul
     committed
 }
 
+/// Renews the session if that is due. Without a new id the session keeps the one that it has.
+#[inline]
+fn offer_new_id(environment: &Environment, state: &mut State) {
+    if environment.renewals.every.is_some()
+        && state.is_offer_due(environment.now())
+        && let Ok(id) = environment.draw_id()
+    {
+        state.offer(id);
+    }
+}
+
 fn commit_now(environment: &Environment, state: &mut State) -> Option<Result<Committed, Error>> {
     if state.turn_is_taken {
         return None;
     }
-    state.end_request();
+    end_request(environment, state);
     if state.is_settled() {
         return Some(Ok(Committed::Unchanged));
     }
@@ -125,12 +140,26 @@ fn commit_now(environment: &Environment, state: &mut State) -> Option<Result<Com
     Some(conclude(environment, state, driven))
 }
 
+/// Ends the handler's part. Of a request that only looks, nothing that was collected is left.
+#[inline]
+fn end_request(environment: &Environment, state: &mut State) {
+    if state.looked_and_changed() {
+        tracing::debug!("changes to a session were dropped, because the request only looks (HEAD)");
+        state.discard();
+    }
+    offer_new_id(environment, state);
+    state.end_request();
+}
+
 /// Ends the visit's part before the response head.
 fn conclude(environment: &Environment, state: &mut State, driven: Result<Stop, Error>) -> Result<Committed, Error> {
     match driven {
         Ok(_) => {}
         // The response leaves as it is: a removal cookie could wipe a newer login's.
-        Err(Error::Gone) => return Ok(Committed::Unchanged),
+        Err(Error::Gone) => {
+            state.report_lost_changes();
+            return Ok(Committed::Unchanged);
+        }
         Err(error) => {
             state.abandon();
             return Err(error);

@@ -1,14 +1,13 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::error::{RandomError, causes};
+use crate::error::{RandomError, StoreError, causes};
 use crate::event::{Event, Events};
 use crate::id::SessionId;
 use crate::random::RandomSource;
-use crate::record::{RecordFormat, RecordKey};
+use crate::record::{Audience, RecordFormat, RecordKey};
 use crate::store::{PatientStore, Store};
-use crate::time::Clock;
-use crate::time::Time;
+use crate::time::{Clock, LogThrottle, Time};
 
 use super::conflict_queue::ConflictQueue;
 use super::state::{Moment, Notice, State};
@@ -20,23 +19,68 @@ pub struct Environment {
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) id_bytes: usize,
+    pub(crate) audience: Audience,
+    /// Whether the application has set the audience. Otherwise it is named after a cookie.
+    pub(crate) audience_is_set: bool,
     pub(crate) defaults: Defaults,
+    pub(crate) renewals: Renewals,
     pub(crate) max_sessions_per_principal: Option<usize>,
     pub(crate) events: Events,
     /// The next mark of a write attempt. It starts at random, so that processes use different marks.
     pub(crate) mark: AtomicU32,
     pub(crate) queues: Box<[ConflictQueue]>,
+    pub(crate) warnings: Warnings,
     /// Each commit holds it for reading while it runs, so that closing can wait for all of them.
     pub(crate) commits: tokio::sync::RwLock<()>,
+}
+
+/// How often each warning is logged that a request may cause.
+#[derive(Default)]
+pub(crate) struct Warnings {
+    beyond_us: LogThrottle,
+    other_audience: LogThrottle,
+    touch_failed: LogThrottle,
+    limit_failed: LogThrottle,
+    offer_failed: LogThrottle,
+    pub(super) unsaved: LogThrottle,
+}
+
+/// How sessions get new ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Renewals {
+    /// After which time a session with a principal is offered a new id. `None` for never.
+    pub(crate) every: Option<Duration>,
+    /// How long an old id goes on. `None` if renewing ends it at once.
+    pub(crate) grace: Option<Duration>,
+}
+
+impl Renewals {
+    /// Whether an id may lead to a session that has another one by now.
+    pub(crate) fn keep_old_ids(&self) -> bool {
+        self.every.is_some() || self.grace.is_some()
+    }
+
+    /// How long the old id goes on when an offer is taken.
+    pub(crate) fn grace_of_offers(&self) -> Duration {
+        self.grace.unwrap_or(Duration::from_secs(10))
+    }
 }
 
 /// The settings of a new session that asks for nothing else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Defaults {
+    pub(crate) lifetime: Lifetime,
+    pub(crate) record_format: RecordFormat,
+}
+
+/// How long a new session lives, and whether its cookie survives closing the browser.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
     pub(crate) idle_timeout: Duration,
     pub(crate) absolute_timeout: Option<Duration>,
+    /// Somebody chose the absolute timeout, or chose to have none.
+    pub(crate) absolute_is_stated: bool,
     pub(crate) persistent: bool,
-    pub(crate) record_format: RecordFormat,
 }
 
 impl Environment {
@@ -89,24 +133,56 @@ impl Environment {
             }
             Notice::Ended { key } => self.events.emit(Event::Ended { handle: key }),
             Notice::RejectedId => self.events.emit(Event::RejectedId),
-            Notice::BeyondUs { key } => {
-                let session = key.fingerprint();
-                tracing::warn!(%session, "a session needs a later release of this library: it is left alone, and its visitor has none here");
-            }
+            Notice::BeyondUs { key } => self.warn_beyond_us(key),
+            Notice::OtherAudience(other) => self.warn_other_audience(other),
             Notice::Conflict => self.events.count_conflict(),
+            Notice::LostChanges { key } => self.events.emit(Event::LostChanges { handle: key }),
             Notice::StoreFailed => self.events.count_store_error(),
-            Notice::TouchFailed { key, error } => {
-                let session = key.fingerprint();
-                tracing::warn!(%session, %error, causes = causes(error), "the use of a session could not be stored; it may expire too early");
-            }
-            Notice::LimitFailed(error) => {
-                tracing::warn!(
-                    store = self.store.store().name(),
-                    %error,
-                    causes = causes(error),
-                    "max_sessions_per_principal could not be enforced at a login; the next login tries again"
-                );
-            }
+            Notice::TouchFailed { key, error } => self.warn_touch_failed(key, error),
+            Notice::LimitFailed(error) => self.warn_limit_failed(error),
+            Notice::OfferFailed(error) => self.warn_offer_failed(error),
         }
+    }
+
+    fn warn_beyond_us(&self, key: &RecordKey) {
+        let Some(times) = self.warnings.beyond_us.due() else { return };
+        let session = key.fingerprint();
+        tracing::warn!(%session, times, "a session needs a later release of this library: it is left alone, and its visitor has none here");
+    }
+
+    fn warn_other_audience(&self, other: &Audience) {
+        self.events.count_other_audience();
+        let Some(times) = self.warnings.other_audience.due() else { return };
+        tracing::warn!(
+            times,
+            presented = other.as_str(),
+            expected = self.audience.as_str(),
+            "a session of another audience was presented, which opens nothing here; if both belong to one application, \
+             give their managers the same `audience`, otherwise give each application a store, prefix or table of its own"
+        );
+    }
+
+    fn warn_touch_failed(&self, key: &RecordKey, error: &StoreError) {
+        let Some(times) = self.warnings.touch_failed.due() else { return };
+        let (session, causes) = (key.fingerprint(), causes(error));
+        tracing::warn!(%session, times, %error, causes, "the use of a session could not be stored; it may expire too early");
+    }
+
+    fn warn_offer_failed(&self, error: &StoreError) {
+        let Some(times) = self.warnings.offer_failed.due() else { return };
+        let causes = causes(error);
+        tracing::warn!(times, %error, causes, "a session could not be given a new id; the next request tries again");
+    }
+
+    fn warn_limit_failed(&self, error: &StoreError) {
+        let Some(times) = self.warnings.limit_failed.due() else { return };
+        let (store, causes) = (self.store.store().name(), causes(error));
+        tracing::warn!(
+            store,
+            times,
+            %error,
+            causes,
+            "max_sessions_per_principal could not be enforced at a login; the next login tries again"
+        );
     }
 }

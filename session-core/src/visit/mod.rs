@@ -11,20 +11,22 @@ mod changes;
 mod commit;
 mod conflict_queue;
 mod drive;
+mod effects;
 mod environment;
 mod open;
 mod started;
 mod state;
 mod update;
+mod using;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod visit;
 
 pub(crate) use changes::Changes;
 pub use commit::{Committed, IssuedId};
 pub(crate) use conflict_queue::ConflictQueue;
-pub(crate) use environment::Defaults;
 pub use environment::Environment;
-pub(crate) use started::{Kept, Started};
+pub(crate) use environment::{Defaults, Lifetime, Renewals, Warnings};
+pub(crate) use started::{Keeping, Kept, Started, Travelling};
 pub(crate) use state::{Phase, State};
 pub(crate) use update::Update;
 pub use visit::{Host, Visit};

@@ -14,8 +14,13 @@ impl Visit {
         }
         let _turn = self.turn().await;
         if !self.is_opened() {
-            drive(self, &mut Operation::open(presented), &mut None).await?;
+            let mut operation = Operation::open(presented);
+            drive(self, &mut operation, &mut None).await?;
             self.note_opened();
+            let is_use_due = self.0.state.lock().take_due_use();
+            if is_use_due {
+                self.start_noting_use(operation.now());
+            }
         }
         Ok(self.0.state.lock().present())
     }
@@ -30,11 +35,15 @@ impl Visit {
         if state.turn_is_taken {
             return None;
         }
-        match drive_now(self.environment(), &mut state, &mut Operation::open(presented))? {
+        let mut operation = Operation::open(presented);
+        match drive_now(self.environment(), &mut state, &mut operation)? {
             Ok(_) => {
                 self.note_opened();
-                let present = state.present();
+                let (present, is_use_due) = (state.present(), state.take_due_use());
                 self.unlock(state);
+                if is_use_due {
+                    self.start_noting_use(operation.now());
+                }
                 Some(Ok(present))
             }
             Err(error) => {

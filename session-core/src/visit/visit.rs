@@ -79,10 +79,12 @@ impl Visit {
     }
 
     pub(crate) fn in_phase(host: Arc<dyn Host>, phase: Phase) -> Self {
-        let format = host.environment().defaults.record_format;
+        let environment = host.environment();
+        let state =
+            State::new(phase, environment.defaults.record_format, environment.audience.clone(), environment.renewals);
         Visit(StrongArc::new(Shared {
             host,
-            state: Mutex::new(State::new(phase, format)),
+            state: Mutex::new(state),
             asked_for: AtomicBool::new(false),
             opened: AtomicBool::new(false),
             turns: tokio::sync::Mutex::new(()),
@@ -144,6 +146,28 @@ impl Visit {
         self.0.opened.load(Ordering::Acquire)
     }
 
+    /// Makes this a visit that only looks. Call it before [`open`](Visit::open). Loading the session is then no use of
+    /// it, so the idle deadline stays. [`commit`](Visit::commit) drops what the handler has collected: changes, a
+    /// start, a renewal and a removal. What the handler saves by itself is saved.
+    ///
+    /// For requests whose response the visitor never sees, such as HTTP's HEAD.
+    pub fn look_only(&self) {
+        self.0.state.lock().look_only();
+    }
+
+    /// Drops everything that was collected so far: changes, and a start, renewal or removal. For a handler that failed.
+    pub fn discard(&self) {
+        self.0.state.lock().discard();
+    }
+
+    /// Whether the visit found or started a session with a principal. Its response is then for that user alone.
+    pub fn is_signed_in(&mut self) -> bool {
+        match self.exclusive() {
+            Some((_, state)) => state.is_signed_in(),
+            None => self.0.state.lock().is_signed_in(),
+        }
+    }
+
     /// Drops all changes, those collected so far and later ones. For a handler that panicked.
     pub fn abandon(&self) {
         self.0.state.lock().abandon();
@@ -162,10 +186,14 @@ impl Visit {
 impl Drop for Shared {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        if state.phase != Phase::Request && state.is_unsaved() {
+        if state.phase != Phase::Request
+            && state.is_unsaved()
+            && let Some(times) = self.host.environment().warnings.unsaved.due()
+        {
             let session = state.stored_key().map(|key| key.fingerprint().to_string());
             tracing::warn!(
                 session,
+                times,
                 "a session was dropped with unsaved changes, which are lost; call `save().await` before"
             );
         }

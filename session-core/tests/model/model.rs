@@ -29,8 +29,6 @@ struct Request {
     found: Option<(RecordKey, Session)>,
     /// The id that was presented and has no session.
     unknown: Option<RecordKey>,
-    /// No touch was due when it was found.
-    use_is_noted: bool,
     started: Option<(RecordKey, Session)>,
     values: BTreeMap<&'static str, Option<i64>>,
     idle_timeout: Option<Duration>,
@@ -121,9 +119,12 @@ impl Model {
 
     pub fn open(&mut self, request: usize, key: &RecordKey, now: Time) {
         let found = self.live(key, now).map(|session| (*key, session.clone()));
-        let use_is_noted = found.as_ref().is_none_or(|(_, session)| !session.touch_is_due(now));
+        // The use counts from now on. The request itself goes on telling what was before.
+        if let Some(session) = self.live(key, now).filter(|session| session.touch_is_due(now)) {
+            session.accessed = now;
+        }
         let unknown = found.is_none().then_some(*key);
-        self.requests[request] = Request { found, unknown, use_is_noted, ..Request::default() };
+        self.requests[request] = Request { found, unknown, ..Request::default() };
     }
 
     pub fn start(&mut self, request: usize, key: RecordKey, values: Values, now: Time) {
@@ -198,9 +199,12 @@ impl Model {
         }
         // Whoever saves nothing finds out whether the session is still there.
         let (key, _) = self.requests[request].found.clone()?;
-        if self.live(&key, now).is_none() {
+        let Some(session) = self.live(&key, now) else {
             self.lose(request);
             return None;
+        };
+        if session.touch_is_due(now) {
+            session.accessed = now;
         }
         Some(())
     }
@@ -254,7 +258,7 @@ impl Model {
             self.sessions.insert(key, session);
             return Outcome::Issue(key);
         }
-        let Some((key, seen)) = request.found.take() else { return Outcome::Unchanged };
+        let Some((key, _)) = request.found.take() else { return Outcome::Unchanged };
         if request.gone {
             return Outcome::Unchanged;
         }
@@ -274,16 +278,8 @@ impl Model {
         }
         if request.has_changes() {
             let _ = self.write(at, now, |_| ());
-        } else if !request.use_is_noted && seen.touch_is_due(now) {
-            self.touch(&key, now);
         }
         Outcome::Unchanged
-    }
-
-    fn touch(&mut self, key: &RecordKey, now: Time) {
-        if let Some(session) = self.live(key, now) {
-            session.accessed = session.accessed.max(now);
-        }
     }
 
     pub fn get(&mut self, key: &RecordKey, now: Time) -> Option<Values> {

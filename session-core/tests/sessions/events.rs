@@ -9,10 +9,10 @@ use super::*;
 
 /// What is logged on this thread, from most to least.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn capture() -> (Log, DefaultGuard) {
+    pub(super) fn capture() -> (Log, DefaultGuard) {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_ansi(false);
@@ -20,11 +20,11 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         String::from_utf8_lossy(&self.0.lock()).lines().map(str::to_owned).collect()
     }
 
-    fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<String> {
         self.lines().into_iter().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect()
     }
 }
@@ -182,6 +182,8 @@ async fn use_that_can_not_be_noted_leaves_one_warning() {
     clock.advance(2 * MINUTE);
     store.faults().fail_next(Operation::Touch, Fault::Refused);
     assert_unchanged(answer(&request(&sessions, &id).await).await);
+    // It is noted beside the request.
+    tokio::time::sleep(MINUTE).await;
     assert_eq!(log.warnings().len(), 1, "{:?}", log.warnings());
     for says in ["could not be stored", "faulty: refused the operation", "disk full"] {
         assert!(log.warnings()[0].contains(says), "{:?}", log.warnings());

@@ -3,14 +3,18 @@
 //! Sizes of the long tests come from `SESSION_ROUNDS`, as in the conformance suite.
 
 mod attributes;
+mod audience;
 mod concurrency;
 mod csrf;
 mod events;
 mod faults;
 mod immediate;
+mod keeping;
 mod lifecycle;
+mod lifetimes;
 mod principals;
 mod random_source;
+mod renewing;
 mod timeouts;
 
 use std::sync::Arc;

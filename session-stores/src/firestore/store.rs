@@ -1,15 +1,17 @@
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::field_filter::Operator;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, Deleted, Envelope, JsonCodec, PrincipalKey, Purged, Record, RecordKey,
-    Renewed, Saved, Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, Envelope, JsonCodec, PrincipalKey, Purged,
+    Record, RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
 
 use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, UNTIL, document_of, envelope_of};
 use super::documents::{self, Committed, Condition, Documents, MAX_BATCH, NAME, UpdateTime};
 use super::ending::Ending;
+use crate::address::{check_address, check_name, shown};
 use crate::recent_reads::RecentReads;
 
 /// The environment variable by which all clients of Firestore find the emulator.
@@ -50,6 +52,7 @@ pub struct FirestoreStore {
     /// Where records went that were renewed.
     notes: Documents,
     codec: Arc<dyn Codec>,
+    dropped: Arc<DroppedRecords>,
     recent_reads: RecentReads<UpdateTime>,
 }
 
@@ -74,11 +77,12 @@ impl FirestoreStore {
         FirestoreStore::on(Documents::of_google(database, FirestoreStore::DEFAULT_COLLECTION).await?).await
     }
 
-    /// Connects to Google's emulator at `HOST:PORT`, and ignores the environment. For tests.
+    /// Connects to Google's emulator at `HOST:PORT`, without `http://`, and ignores the environment. For tests.
     ///
     /// [`StoreError`] if a name is malformed, or the emulator can't be reached.
     pub async fn connect_to_emulator(host: &str, database: &str) -> Result<Self, StoreError> {
         let database = database_name(database).map_err(|error| StoreError::refused(NAME, error))?;
+        let host = emulator_host(host).map_err(|error| StoreError::refused(NAME, error))?;
         FirestoreStore::on(Documents::of_emulator(host, database, FirestoreStore::DEFAULT_COLLECTION)?).await
     }
 
@@ -86,7 +90,13 @@ impl FirestoreStore {
         let nobody = RecordKey::from_bytes([0; 32]);
         let _none = documents.get(&nobody).await?;
         let notes = notes_of(&documents);
-        Ok(FirestoreStore { documents, notes, codec: Arc::new(JsonCodec), recent_reads: RecentReads::new() })
+        Ok(FirestoreStore {
+            documents,
+            notes,
+            codec: Arc::new(JsonCodec),
+            dropped: Arc::new(DroppedRecords::new(NAME)),
+            recent_reads: RecentReads::new(),
+        })
     }
 
     /// The collection that has the sessions. Default: `sess_`.
@@ -102,6 +112,7 @@ impl FirestoreStore {
                  and `.`, not of the form `__name__`, and not ending with `{MOVED}`"
             )));
         }
+        check_name("the name of the collection", collection)?;
         self.documents = self.documents.of_collection(collection);
         self.notes = notes_of(&self.documents);
         self.recent_reads = RecentReads::new();
@@ -114,6 +125,7 @@ impl FirestoreStore {
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
+        self.recent_reads = RecentReads::new();
         self
     }
 
@@ -140,8 +152,7 @@ impl FirestoreStore {
         let Some(read) = document.update_time.take() else {
             return Err(StoreError::refused(NAME, "a document has no update time"));
         };
-        let envelope =
-            envelope_of(*key, document).inspect_err(|error| session_core::internals::warn_dropped(key, error, NAME));
+        let envelope = envelope_of(*key, document).inspect_err(|error| self.dropped.warn(Some(key), error));
         Ok(envelope.ok().filter(|envelope| envelope.expires_at() > now).map(|envelope| (envelope, read)))
     }
 
@@ -172,9 +183,9 @@ impl FirestoreStore {
             let key = document::key_of(&document)?;
             let envelope = envelope_of(key, document);
             envelope
-                .inspect_err(|error| session_core::internals::warn_dropped(&key, error, NAME))
+                .inspect_err(|error| self.dropped.warn(Some(&key), error))
                 .ok()?
-                .open_or_warn(&*self.codec, NAME)
+                .open_or_warn(&*self.codec, &self.dropped)
         };
         let records = documents.into_iter().filter_map(open);
         records.filter(|record| !record.is_expired(now)).collect()
@@ -197,6 +208,24 @@ fn database_name(text: &str) -> Result<String, ConfigError> {
         )));
     }
     Ok(format!("projects/{project}/databases/{database}"))
+}
+
+/// The address of the emulator, if it is `HOST:PORT`.
+fn emulator_host(text: &str) -> Result<&str, ConfigError> {
+    check_address(text)?;
+    let is_host = |host: &str| match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(host) => host.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port != 0);
+    match text.rsplit_once(':') {
+        Some((host, port)) if is_host(host) && is_port(port) => Ok(text),
+        _ => Err(ConfigError::new(format!(
+            "{:?} is not the address of Firestore's emulator; write HOST:PORT, such as `localhost:8080`, without \
+             `http://` and without user and password",
+            shown(text)
+        ))),
+    }
 }
 
 impl std::fmt::Debug for FirestoreStore {
@@ -225,7 +254,7 @@ impl Store for FirestoreStore {
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let Some((envelope, read)) = self.find(key, now).await? else { return Ok(None) };
-        let record = envelope.open_or_warn(&*self.codec, NAME);
+        let record = envelope.open_or_warn(&*self.codec, &self.dropped);
         self.recent_reads.note(envelope, read);
         Ok(record)
     }
@@ -348,6 +377,30 @@ async fn purge(documents: &Documents, field: &'static str, now: Time, limit: usi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_of_the_emulator_is_checked() {
+        for right in ["localhost:8080", "127.0.0.1:1", "[::1]:65535", "emulator_1.example:8080"] {
+            assert_eq!(emulator_host(right).unwrap(), right);
+        }
+        for wrong in [
+            "http://localhost:8080",
+            "https://localhost:8080",
+            "localhost",
+            "localhost:",
+            "localhost:0",
+            ":8080",
+            "[]:1",
+            "::1:80",
+        ] {
+            let message = emulator_host(wrong).expect_err(wrong).to_string();
+            assert!(message.contains("HOST:PORT") && message.contains("`http://`"), "{message}");
+        }
+        for wrong in ["app:marker@localhost:8080", "http://app:marker@localhost:8080/marker", "localhost:8080\n"] {
+            let message = emulator_host(wrong).expect_err(wrong).to_string();
+            assert!(message.contains("localhost") && !message.contains("marker"), "{message}");
+        }
+    }
 
     #[test]
     fn databases_are_checked() {

@@ -1,15 +1,14 @@
 use std::sync::Arc;
 
 use session_core::{
-    Buried, Codec, ConfigError, Created, Envelope, FastStore, JsonCodec, Purged, Record, RecordKey, Renewed, Saved,
-    Store, StoreError, Time, Version,
+    Codec, ConfigError, Created, Deleted, DroppedRecords, Envelope, JsonCodec, Purged, Record, RecordKey, Renewed,
+    Saved, Store, StoreError, Time, Version,
 };
 
-use super::item::{Copy, Item};
+use super::item::{Copy, Item, Moved};
 use super::items::{Cas, Found, Items, Replaced};
 use super::server::{Address, NAME, Server};
 use crate::recent_reads::RecentReads;
-use crate::refusal::Refusal;
 
 /// A store in Memcached 1.6 or later, for many processes and machines. All sessions are gone when Memcached is
 /// restarted.
@@ -37,8 +36,9 @@ use crate::refusal::Refusal;
 /// ```
 #[derive(Clone)]
 pub struct MemcachedStore {
-    items: Items,
+    pub(super) items: Items,
     codec: Arc<dyn Codec>,
+    dropped: Arc<DroppedRecords>,
     /// With the time until which the item is served, and its number.
     recent_reads: RecentReads<(Time, Cas)>,
 }
@@ -58,11 +58,10 @@ impl MemcachedStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if an address is malformed, or a server does not answer or is older than 1.6.
+    /// [`StoreError`] if an address is malformed, or a server does not answer, is older than 1.6, or was started with
+    /// `-C`. Memcached then has no compare and swap, which every write needs.
     pub async fn connect(servers: &str) -> Result<Self, StoreError> {
-        let names = servers.strip_prefix("memcached://").unwrap_or(servers).trim_end_matches('/');
-        let addresses: Result<Vec<Address>, ConfigError> = names.split(',').map(Address::parse).collect();
-        let addresses = addresses.map_err(|error| StoreError::refused(NAME, error))?;
+        let addresses = Address::parse_all(servers).map_err(|error| StoreError::refused(NAME, error))?;
         let store = MemcachedStore {
             items: Items {
                 servers: addresses.into_iter().map(Server::new).collect(),
@@ -70,6 +69,7 @@ impl MemcachedStore {
                 max_item_bytes: MemcachedStore::DEFAULT_MAX_ITEM_BYTES,
             },
             codec: Arc::new(JsonCodec),
+            dropped: Arc::new(DroppedRecords::new(NAME)),
             recent_reads: RecentReads::new(),
         };
         for server in &*store.items.servers {
@@ -97,41 +97,65 @@ impl MemcachedStore {
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
+        self.recent_reads = RecentReads::new();
         self
     }
 
     /// The largest size of an item in bytes. A larger session is an error, and the stored one stays as it is.
     ///
-    /// Default: 1 MiB. Give the number that Memcached was started with (`-I`). A smaller number refuses sessions that
-    /// would fit. With a larger number Memcached refuses the item and deletes the stored session.
-    #[must_use]
-    pub fn with_max_item_bytes(mut self, bytes: usize) -> Self {
+    /// Default: 1 MiB. Allowed, as for Memcached itself: 1 KiB to 1 GiB. Anything else is a [`ConfigError`].
+    ///
+    /// Give the number that Memcached was started with (`-I`). A smaller number refuses sessions that would fit. With
+    /// a larger number Memcached refuses the item and deletes the stored session.
+    pub fn with_max_item_bytes(mut self, bytes: usize) -> Result<Self, ConfigError> {
+        if !(1 << 10..=1 << 30).contains(&bytes) {
+            return Err(ConfigError::new(format!(
+                "`max_item_bytes` is {bytes}; it must be from 1024 (1 KiB) to 1073741824 (1 GiB), as Memcached's `-I`"
+            )));
+        }
         self.items.max_item_bytes = bytes;
-        self
+        Ok(self)
     }
 
-    fn seal(&self, record: &Record) -> Result<Envelope, StoreError> {
+    pub(super) fn seal(&self, record: &Record) -> Result<Envelope, StoreError> {
         Envelope::seal(record, &*self.codec).map_err(|error| StoreError::refused(NAME, error))
     }
 
     /// The live record of this key, and the number by which [`replace`](Items::replace) replaces it.
-    async fn find(&self, key: &RecordKey, now: Time) -> Result<Option<(Copy, Cas)>, StoreError> {
+    pub(super) async fn find(&self, key: &RecordKey, now: Time) -> Result<Option<(Copy, Cas)>, StoreError> {
         loop {
             let Some(Found { item, cas }) = self.items.get(key).await? else { return Ok(None) };
             match item {
                 Ok(Item::Record(copy)) => return Ok((!copy.is_over(now)).then_some((copy, cas))),
-                Ok(Item::Moved { .. } | Item::Buried { .. }) => return Ok(None),
-                Ok(Item::Pending { old, copy }) => {
-                    if self.successor_of(&old).await? == Some(*key) {
-                        // If the item has changed, another process has done this.
-                        let _ = self.items.replace(key, cas, &Item::Record(copy)).await?;
-                    } else if self.items.is_unchanged(key, cas).await? {
+                Ok(Item::Moved(_) | Item::Buried { .. }) => return Ok(None),
+                Ok(Item::Pending(pending)) => {
+                    if !self.is_settled(key, pending, cas).await? {
                         return Ok(None);
                     }
                 }
                 Err(error) => {
-                    session_core::internals::warn_dropped(key, &error, NAME);
+                    self.dropped.warn(Some(key), &error);
                     return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The number of the item that a deletion removes, a record or what can't be read. Otherwise the answer.
+    async fn find_to_delete(&self, key: &RecordKey) -> Result<Result<Cas, Deleted>, StoreError> {
+        loop {
+            let Some(Found { item, cas }) = self.items.get(key).await? else { return Ok(Err(Deleted::Missing)) };
+            match item {
+                Ok(Item::Record(_)) | Err(_) => return Ok(Ok(cas)),
+                // These are no records, and still have to refuse slow writers.
+                Ok(Item::Buried { .. } | Item::Moved(Moved { told_until: None, .. })) => {
+                    return Ok(Err(Deleted::Missing));
+                }
+                Ok(Item::Moved(Moved { to, .. })) => return Ok(Err(Deleted::Moved(to))),
+                Ok(Item::Pending(pending)) => {
+                    if !self.is_settled(key, pending, cas).await? {
+                        return Ok(Err(Deleted::Missing));
+                    }
                 }
             }
         }
@@ -139,7 +163,7 @@ impl MemcachedStore {
 
     /// Does what [`find`](Self::find) does, but without a call if this process has read this version lately. The
     /// envelope then has no body.
-    async fn recall_or_find(
+    pub(super) async fn recall_or_find(
         &self,
         key: &RecordKey,
         version: Version,
@@ -151,102 +175,6 @@ impl MemcachedStore {
             None => self.find(key, now).await,
         }
     }
-
-    async fn successor_of(&self, old: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        Ok(match self.items.get(old).await? {
-            Some(Found { item: Ok(Item::Moved { to, .. }), .. }) => Some(to),
-            _ => None,
-        })
-    }
-
-    /// The outcome of a renewal that was refused: `Done` if an earlier attempt of the same renewal took effect.
-    async fn done_before_or(&self, refused: Renewed, old: &RecordKey, new: &RecordKey) -> Result<Renewed, StoreError> {
-        Ok(if self.successor_of(old).await? == Some(*new) { Renewed::Done } else { refused })
-    }
-
-    /// Writes the record that is to replace `old`, as pending. `None` if its key is taken.
-    async fn prepare(&self, old: &RecordKey, copy: &Copy) -> Result<Option<Cas>, StoreError> {
-        let key = copy.envelope.key;
-        let pending = Item::Pending { old: *old, copy: copy.clone() };
-        loop {
-            if let Some(cas) = self.items.add(&key, &pending).await? {
-                return Ok(Some(cas));
-            }
-            match self.items.get(&key).await? {
-                // An earlier attempt of the same renewal has written it.
-                Some(Found { item: Ok(Item::Pending { old: other, .. }), cas }) if other == *old => {
-                    if let Replaced::Done(cas) = self.items.replace(&key, cas, &pending).await? {
-                        return Ok(Some(cas));
-                    }
-                }
-                Some(_) => return Ok(None),
-                None => {}
-            }
-        }
-    }
-
-    /// Replaces the old record by a note that it has moved, if it still has the version that was found. This write is
-    /// the commit of the renewal.
-    async fn move_away(&self, found: (Copy, Cas), new: &Envelope, now: Time) -> Result<Moved, StoreError> {
-        let (Copy { envelope: Envelope { key: old, version, .. }, .. }, mut cas) = found;
-        let moved = Item::Moved { to: new.key, until: new.expires_at() };
-        loop {
-            if let Replaced::Done(cas) = self.items.replace(&old, cas, &moved).await? {
-                return Ok(Moved::Now(cas));
-            }
-            cas = match self.find(&old, now).await? {
-                // Only a touch has changed the item, which is no conflict.
-                Some((copy, cas)) if copy.envelope.version == version => cas,
-                Some(_) => return Ok(Moved::Not(Refusal::Conflict)),
-                None if self.successor_of(&old).await? == Some(new.key) => return Ok(Moved::Before),
-                None => return Ok(Moved::Not(Refusal::Missing)),
-            };
-        }
-    }
-
-    /// Makes a pending record an ordinary one, or removes it if the old record has not moved to it.
-    async fn settle(&self, pending: Cas, old: &RecordKey, copy: Copy, moved: Moved) -> Result<(), StoreError> {
-        let new = copy.envelope.key;
-        if let Moved::Not(_) = moved {
-            let _ = self.items.remove(&new, pending).await?;
-            return Ok(());
-        }
-        let promoted = self.items.replace(&new, pending, &Item::Record(copy)).await?;
-        if let (Replaced::Done(_), Moved::Now(cas)) = (promoted, moved) {
-            let _ = self.items.remove(old, cas).await?;
-        }
-        Ok(())
-    }
-
-    /// Replaces whatever is under the key by a tombstone. [`Buried::Conflict`] if `is_kept` says that it must stay.
-    async fn bury_unless(
-        &self,
-        key: &RecordKey,
-        until: Time,
-        is_kept: impl Fn(&Item) -> bool,
-    ) -> Result<Buried, StoreError> {
-        let buried = Item::Buried { until };
-        loop {
-            let is_done = match self.items.get(key).await? {
-                None => self.items.add(key, &buried).await?.is_some(),
-                Some(Found { item: Ok(Item::Buried { until: longer }), .. }) if longer >= until => true,
-                Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Buried::Conflict),
-                Some(Found { cas, .. }) => matches!(self.items.replace(key, cas, &buried).await?, Replaced::Done(_)),
-            };
-            if is_done {
-                return Ok(Buried::Done);
-            }
-        }
-    }
-}
-
-/// The outcome of replacing an old record by a note that it has moved.
-#[derive(Clone, Copy)]
-enum Moved {
-    Now(Cas),
-    /// An earlier attempt of the same renewal has done it.
-    Before,
-    Not(Refusal),
 }
 
 impl std::fmt::Debug for MemcachedStore {
@@ -269,7 +197,7 @@ impl Store for MemcachedStore {
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let Some((Copy { until, envelope }, cas)) = self.find(key, now).await? else { return Ok(None) };
-        let record = envelope.open_or_warn(&*self.codec, NAME);
+        let record = envelope.open_or_warn(&*self.codec, &self.dropped);
         self.recent_reads.note(envelope, (until, cas));
         Ok(record)
     }
@@ -309,53 +237,38 @@ impl Store for MemcachedStore {
         }
     }
 
-    /// Renews in three steps, of which the second is the commit:
-    ///
-    /// 1. The new record is written as *pending, naming the old key*. For readers it does not exist.
-    /// 2. The old record is replaced by *moved to the new key*, if it has not changed since it was read.
-    /// 3. The pending record becomes an ordinary one.
-    ///
-    /// A reader that finds a pending record looks at the old key. If that has *moved* to the new key, the reader does
-    /// step 3. So whatever fails in between, exactly one of the two records exists.
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        let envelope = self.seal(record)?;
-        let Some(found) = self.recall_or_find(old, expected, record.accessed).await? else {
-            return self.done_before_or(Renewed::Missing, old, &record.key).await;
-        };
-        if found.0.envelope.version != expected {
-            return Ok(Renewed::Conflict);
-        }
-        let copy = Copy { until: found.0.until, envelope };
-        let Some(pending) = self.prepare(old, &copy).await? else {
-            return self.done_before_or(Renewed::Exists, old, &record.key).await;
-        };
-        let moved = self.move_away(found, &copy.envelope, record.accessed).await?;
-        if let Err(error) = self.settle(pending, old, copy, moved).await {
-            // This is no error: the first reader does step 3.
-            tracing::debug!(session = %record.key.fingerprint(), %error, "a renewal is not cleaned up yet; the next reader of the session does it");
-        }
-        Ok(match moved {
-            Moved::Now(_) | Moved::Before => Renewed::Done,
-            Moved::Not(refusal) => refusal.into(),
-        })
+    /// Renews in several steps, of which one is the commit: see `renewal.rs`.
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
+        self.renew_in_steps(old, expected, record, moved_until).await
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        if let Some((_, (_, cas))) = self.recent_reads.take(key)
-            && self.items.remove(key, cas).await? != Replaced::Changed
-        {
-            return Ok(());
-        }
-        while let Some(Found { item, cas }) = self.items.get(key).await? {
-            // A moved note or a tombstone is not a record, and still has to refuse slow writers.
-            if let Ok(Item::Moved { .. } | Item::Buried { .. }) = item {
-                break;
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        let moved = self.note_at(key).await?;
+        Ok(moved.filter(|moved| moved.told_until.is_some_and(|until| now < until)).map(|moved| moved.to))
+    }
+
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
+        let mut known = self.recent_reads.take(key).map(|(_, (_, cas))| cas);
+        loop {
+            let cas = match known.take() {
+                Some(cas) => cas,
+                None => match self.find_to_delete(key).await? {
+                    Ok(cas) => cas,
+                    Err(answer) => return Ok(answer),
+                },
+            };
+            match self.items.remove(key, cas).await? {
+                Replaced::Done(()) => return Ok(Deleted::Done),
+                Replaced::Missing => return Ok(Deleted::Missing),
+                Replaced::Changed => {}
             }
-            if self.items.remove(key, cas).await? != Replaced::Changed {
-                break;
-            }
         }
-        Ok(())
     }
 
     /// Does nothing, because Memcached deletes expired items itself.
@@ -366,64 +279,5 @@ impl Store for MemcachedStore {
     async fn close(&self) -> Result<(), StoreError> {
         self.items.servers.iter().for_each(Server::disconnect);
         Ok(())
-    }
-}
-
-impl FastStore for MemcachedStore {
-    async fn fill(&self, record: &Record, now: Time, until: Time) -> Result<(), StoreError> {
-        let copy = Copy { until, envelope: self.seal(record)? };
-        if copy.is_over(now) {
-            return Ok(());
-        }
-        let mut filled = Item::Record(copy);
-        loop {
-            let Some(Found { item, cas }) = self.items.get(&record.key).await? else {
-                match self.items.add(&record.key, &filled).await? {
-                    Some(_) => return Ok(()),
-                    None => continue,
-                }
-            };
-            if item.as_ref().is_ok_and(|item| keeps_out(item, record.version, now)) {
-                return Ok(());
-            }
-            if let (Item::Record(copy), Ok(Item::Record(stored))) = (&mut filled, item) {
-                // A touch does not change the version, so the later use must be kept.
-                copy.envelope.accessed = copy.envelope.accessed.max(stored.envelope.accessed);
-            }
-            if let Replaced::Done(_) = self.items.replace(&record.key, cas, &filled).await? {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn bury(&self, key: &RecordKey, _: Time, until: Time) -> Result<(), StoreError> {
-        let _done = self.bury_unless(key, until, |_| false).await?;
-        Ok(())
-    }
-
-    async fn bury_version(
-        &self,
-        key: &RecordKey,
-        expected: Version,
-        now: Time,
-        until: Time,
-    ) -> Result<Buried, StoreError> {
-        // Loading it completes a renewal, so that the record is no longer pending.
-        let _found = self.find(key, now).await?;
-        let is_other = |item: &Item| match item {
-            Item::Record(copy) => !copy.is_over(now) && copy.envelope.version != expected,
-            _ => false,
-        };
-        self.bury_unless(key, until, is_other).await
-    }
-}
-
-/// Whether the item must not be replaced by a copy of this version.
-fn keeps_out(item: &Item, version: Version, now: Time) -> bool {
-    match item {
-        Item::Record(copy) if copy.is_over(now) => copy.envelope.version > version,
-        Item::Record(copy) => copy.envelope.version >= version,
-        Item::Buried { until } => *until > now,
-        Item::Pending { .. } | Item::Moved { .. } => true,
     }
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use session_core::internals::Backoff;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, Deleted, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed,
-    Saved, Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record,
+    RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres, Row};
 
 use super::connections::Connections;
 use super::own_pool::OwnPool;
+use crate::address::check_address;
 use crate::refusal::Refusal;
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
 
@@ -49,6 +50,7 @@ pub struct PostgresStore {
     table: TableName,
     statements: Arc<Statements>,
     codec: Arc<dyn Codec>,
+    dropped: Arc<DroppedRecords>,
 }
 
 const DIALECT: Dialect = Dialect {
@@ -88,6 +90,7 @@ impl PostgresStore {
     ///
     /// [`StoreError`] if the URL is malformed, the server can't be reached, or a table can't be created.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        check_address(url).map_err(|error| StoreError::refused(NAME, error))?;
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
         let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options))));
         store.set_up().await?;
@@ -109,7 +112,13 @@ impl PostgresStore {
     fn on(connections: Connections) -> Self {
         let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
         let statements = Arc::new(Statements::new(&table, &DIALECT));
-        PostgresStore { connections, table, statements, codec: Arc::new(JsonCodec) }
+        PostgresStore {
+            connections,
+            table,
+            statements,
+            codec: Arc::new(JsonCodec),
+            dropped: Arc::new(DroppedRecords::new(NAME)),
+        }
     }
 
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](PostgresStore::set_up) afterwards.
@@ -198,7 +207,7 @@ impl PostgresStore {
         let mut lent = self.connections.lend().await.map_err(failed)?;
         let rows = query.fetch_all(lent.connection()).await.map_err(failed)?;
         lent.give_back();
-        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, NAME, now)).collect())
+        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
     }
 }
 

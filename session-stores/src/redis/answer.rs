@@ -1,12 +1,12 @@
 //! The answers of scripts to a write.
 
 use redis::ErrorKind;
-use session_core::{Buried, Created, Renewed, Saved, StoreError, Time};
+use session_core::{Buried, Created, RecordKey, Renewed, Saved, StoreError, Time};
 
 use crate::refusal::Refusal;
 
 use super::error::unexpected;
-use super::value;
+use super::value::{self, Pending};
 
 /// An outcome of a write, for which scripts have a word.
 pub(super) trait Outcome: Copy + 'static {
@@ -42,26 +42,46 @@ impl Outcome for Result<(), Refusal> {
         &[("done", Ok(())), ("conflict", Err(Refusal::Conflict)), ("missing", Err(Refusal::Missing))];
 }
 
-/// The outcome of promoting or deleting a pending record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was found under a key that is to be deleted.
+#[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Settled {
-    Done,
+pub(super) enum Removed {
+    /// A record, which is deleted, with the hash of its principal.
+    Done(Vec<u8>),
+    Moved(RecordKey),
+    Pending(Pending),
     Missing,
 }
 
-impl Outcome for Settled {
-    const WORDS: &'static [(&'static str, Self)] = &[("done", Settled::Done), ("missing", Settled::Missing)];
+/// Reads what a script has found under a key that is to be deleted.
+pub(super) fn removed(answer: redis::Value) -> Result<Removed, StoreError> {
+    let (word, detail): (String, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
+    let removed = match &*word {
+        "done" => Some(Removed::Done(detail)),
+        "moved" => <[u8; 32]>::try_from(detail).ok().map(|to| Removed::Moved(RecordKey::from_bytes(to))),
+        "pending" => Pending::parse(&detail).ok().map(Removed::Pending),
+        "missing" => Some(Removed::Missing),
+        _ => None,
+    };
+    removed.ok_or_else(|| unexpected_word(word))
+}
+
+/// Reads the attempt under which a pending record is stored. `None` if its key is taken.
+pub(super) fn staged(answer: redis::Value) -> Result<Option<u64>, StoreError> {
+    let (word, attempt): (redis::Value, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
+    let created: Created = outcome(word)?;
+    Ok(<[u8; 8]>::try_from(attempt).ok().filter(|_| created == Created::Done).map(u64::from_be_bytes))
 }
 
 /// Reads the outcome that a script has answered.
 pub(super) fn outcome<T: Outcome>(answer: redis::Value) -> Result<T, StoreError> {
     let word: String = redis::from_redis_value(answer).map_err(unexpected)?;
     let known = T::WORDS.iter().find(|(known, _)| *known == word);
-    known.map(|(_, outcome)| *outcome).ok_or_else(|| {
-        let error = (ErrorKind::UnexpectedReturnType, "a script gave an unexpected answer", word);
-        unexpected(error)
-    })
+    known.map(|(_, outcome)| *outcome).ok_or_else(|| unexpected_word(word))
+}
+
+fn unexpected_word(word: String) -> StoreError {
+    unexpected((ErrorKind::UnexpectedReturnType, "a script gave an unexpected answer", word))
 }
 
 /// Reads the outcome, and the stored `accessed` if the record was written.

@@ -4,23 +4,22 @@
 //! can be loaded, and every record is loaded before it is returned. Keys of records that are gone are deleted when
 //! they are found, and when their absolute deadline has passed. The set is deleted with its last key.
 
-use futures_util::future::{join_all, try_join_all};
-use session_core::{PrincipalKey, Record, RecordKey, Store, StoreError, Time};
+use std::collections::HashMap;
 
-use super::error::unexpected;
+use futures_util::future::{join_all, try_join_all};
+use session_core::{PrincipalKey, Record, RecordKey, StoreError, Time};
+
+use super::error::{NAME, unexpected};
 use super::scripts;
 use super::store::RedisStore;
+use super::value::{self, Value};
 
 /// How many commands are sent at the same time.
 const BATCH: usize = 100;
-/// How often the index is read when all sessions of a principal are to end, because sessions may be renewed meanwhile.
-const ROUNDS: usize = 5;
-
-/// The live records that an index names.
-struct Found {
-    records: Vec<Record>,
-    is_all_that_was_named: bool,
-}
+/// How many sessions one script ends at most. The server answers nobody else meanwhile.
+const MOST_AT_ONCE: usize = 1000;
+/// How many moved notes are followed at most.
+const MAX_NOTES: usize = 10_000;
 
 /// How long the index is to keep a record's key, in milliseconds as text. Empty for as long as the record exists.
 pub(super) fn time_left(record: &Record) -> Vec<u8> {
@@ -49,47 +48,100 @@ impl RedisStore {
         }
     }
 
+    /// The live records of a principal. A session that is renewed meanwhile is found under the key that it has then.
     pub(super) async fn records_of(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
-        Ok(self.look_up(principal, now).await?.records)
+        let index = self.keys.index(principal);
+        let members = self.members(&index).await?;
+        let mut found = HashMap::with_capacity(members.len());
+        for keys in members.chunks(BATCH) {
+            let loaded = try_join_all(keys.iter().map(|key| self.follow(key, now))).await?;
+            let records = loaded.into_iter().flatten().filter(|record| is_of(record, principal));
+            found.extend(records.map(|record| (record.key, record)));
+        }
+        if found.len() != members.len() {
+            // If this fails, the next call deletes them.
+            let _ = self.clean_index(&index).await;
+        }
+        if !self.is_in_one_place() {
+            self.drop_older_names(&mut found).await?;
+        }
+        Ok(found.into_values().collect())
     }
 
-    /// Deletes the records that the index names, and reads it again until none is left: so a session that is renewed
-    /// meanwhile ends too.
-    pub(super) async fn delete_records_of(
+    /// The live record that is under this key, or has moved from it.
+    async fn follow(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let mut key = *key;
+        for _ in 0..MAX_NOTES {
+            match self.find(&key).await? {
+                Some(Value::Live(copy)) => return Ok(self.open(&copy, now)),
+                Some(Value::Moved(moved)) => key = moved.to,
+                _ => return Ok(None),
+            }
+        }
+        Err(renewed_too_often())
+    }
+
+    /// Keeps one record of each session. One that was renewed between two of the reads has been found under both keys,
+    /// and the note from the first leads to the second.
+    async fn drop_older_names(&self, found: &mut HashMap<RecordKey, Record>) -> Result<(), StoreError> {
+        let mut starts: HashMap<Time, Vec<RecordKey>> = HashMap::new();
+        for record in found.values() {
+            starts.entry(record.created).or_default().push(record.key);
+        }
+        // A renewal keeps the start, so all others are different sessions.
+        for key in starts.into_values().filter(|keys| keys.len() > 1).flatten() {
+            if self.leads_to_another(&key, found).await? {
+                found.remove(&key);
+            }
+        }
+        Ok(())
+    }
+
+    async fn leads_to_another(&self, key: &RecordKey, found: &HashMap<RecordKey, Record>) -> Result<bool, StoreError> {
+        let mut key = *key;
+        for _ in 0..MAX_NOTES {
+            let Some(Value::Moved(moved)) = self.peek(&key).await? else { return Ok(false) };
+            if found.contains_key(&moved.to) {
+                return Ok(true);
+            }
+            key = moved.to;
+        }
+        Err(renewed_too_often())
+    }
+
+    /// Deletes the record that is, or was, under this key, where one script may use all keys.
+    pub(super) async fn end_where_it_is(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        let (prefix, notes) = (self.keys.prefix(), MAX_NOTES.to_string());
+        let arguments: [&[u8]; 4] = [key.as_bytes(), prefix.as_bytes(), self.index_prefix(), notes.as_bytes()];
+        let answer = self.run(&scripts::END, &[&self.keys.record(key)], &arguments).await?;
+        let found_at: Option<Vec<u8>> = redis::from_redis_value(answer).map_err(unexpected)?;
+        let found_at = found_at.ok_or_else(renewed_too_often)?;
+        Ok(<[u8; 32]>::try_from(found_at).ok().map(RecordKey::from_bytes))
+    }
+
+    /// Ends all sessions of a principal but one, where one script may use all keys. At the moment of the last script
+    /// there is no other, so no renewal escapes.
+    pub(super) async fn end_in_one_place(
         &self,
         principal: &PrincipalKey,
         except: Option<&RecordKey>,
         now: Time,
     ) -> Result<usize, StoreError> {
-        let mut deleted = 0;
-        for _ in 0..ROUNDS {
-            let Found { mut records, is_all_that_was_named } = self.look_up(principal, now).await?;
-            records.retain(|record| Some(&record.key) != except);
-            if records.is_empty() && is_all_that_was_named {
-                break;
+        let (index, prefix, now) = (self.keys.index(principal), self.keys.prefix(), value::time(now));
+        let (most, notes) = (MOST_AT_ONCE.to_string(), MAX_NOTES.to_string());
+        let spared: &[u8] = except.map_or(&[], |key| key.as_bytes());
+        let arguments: [&[u8]; 6] =
+            [principal.as_bytes(), prefix.as_bytes(), &now, most.as_bytes(), notes.as_bytes(), spared];
+        let mut ended = 0;
+        loop {
+            let answer = self.run(&scripts::END_ALL, &[&index], &arguments).await?;
+            let answer: Option<(usize, bool)> = redis::from_redis_value(answer).map_err(unexpected)?;
+            let (count, has_more) = answer.ok_or_else(renewed_too_often)?;
+            ended += count;
+            if !has_more {
+                return Ok(ended);
             }
-            for records in records.chunks(BATCH) {
-                let removed = try_join_all(records.iter().map(|record| self.remove(&record.key, None))).await?;
-                deleted += removed.into_iter().filter(|removed| *removed).count();
-            }
         }
-        Ok(deleted)
-    }
-
-    async fn look_up(&self, principal: &PrincipalKey, now: Time) -> Result<Found, StoreError> {
-        let index = self.keys.index(principal);
-        let members = self.members(&index).await?;
-        let mut records = Vec::with_capacity(members.len());
-        for keys in members.chunks(BATCH) {
-            let loaded = try_join_all(keys.iter().map(|key| self.load(key, now))).await?;
-            records.extend(loaded.into_iter().flatten().filter(|record| is_of(record, principal)));
-        }
-        let is_all_that_was_named = records.len() == members.len();
-        if !is_all_that_was_named {
-            // If this fails, the next call deletes them.
-            let _ = self.clean_index(&index).await;
-        }
-        Ok(Found { records, is_all_that_was_named })
     }
 
     /// Deletes the entries of an index whose records are gone.
@@ -120,6 +172,10 @@ impl RedisStore {
         let keys = members.into_iter().filter_map(|member| <[u8; 32]>::try_from(member).ok());
         Ok(keys.map(RecordKey::from_bytes).collect())
     }
+}
+
+fn renewed_too_often() -> StoreError {
+    StoreError::unavailable(NAME, format!("a session was renewed more than {MAX_NOTES} times in a minute; try again"))
 }
 
 fn is_of(record: &Record, principal: &PrincipalKey) -> bool {

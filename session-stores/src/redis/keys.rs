@@ -18,6 +18,11 @@ impl Keys {
         Keys { prefix: prefix.into(), index_prefix: format!("{prefix}principal:").into() }
     }
 
+    /// What the name of a record begins with. The rest is its key.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub(crate) fn record(&self, key: &RecordKey) -> String {
         format!("{}{key}", self.prefix)
     }

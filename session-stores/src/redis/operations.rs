@@ -1,17 +1,17 @@
 //! The operations of a store, as commands and scripts for the server.
 
 use session_core::{
-    Buried, Capabilities, Created, Envelope, FastStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved, Store,
-    StoreError, Time, Version,
+    Buried, Capabilities, Created, Deleted, Envelope, FastStore, PrincipalKey, Purged, Record, RecordKey, Renewed,
+    Saved, Store, StoreError, Time, Version,
 };
 
-use super::answer::{Outcome, outcome, outcome_and_use};
+use super::answer::{Outcome, Removed, outcome, outcome_and_use, removed};
 use super::error::{NAME, store_error, unexpected};
 use super::index;
 use super::link::Link;
 use super::scripts::{self, Script};
 use super::store::RedisStore;
-use super::value::{self, Value};
+use super::value::{self, Moved, Value};
 
 impl Store for RedisStore {
     fn name(&self) -> &'static str {
@@ -36,9 +36,8 @@ impl Store for RedisStore {
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        match self.get(key).await? {
+        match self.find(key).await? {
             Some(Value::Live(copy)) => Ok(self.open(&copy, now)),
-            Some(Value::Pending { old: Some(old) }) => self.load_pending(key, &old, now).await,
             _ => Ok(None),
         }
     }
@@ -46,7 +45,7 @@ impl Store for RedisStore {
     async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
         match self.peek(key).await? {
             Some(Value::Live(copy)) => Ok(copy.is_valid(now).then_some(copy.envelope.version)),
-            Some(Value::Pending { .. }) => Ok(self.load(key, now).await?.map(|record| record.version)),
+            Some(Value::Pending(_)) => Ok(self.load(key, now).await?.map(|record| record.version)),
             _ => Ok(None),
         }
     }
@@ -60,17 +59,43 @@ impl Store for RedisStore {
         Ok(())
     }
 
-    async fn renew(&self, old: &RecordKey, expected: Version, record: &Record) -> Result<Renewed, StoreError> {
-        Ok(self.renew_and_see(old, expected, record).await?.0)
+    async fn renew(
+        &self,
+        old: &RecordKey,
+        expected: Version,
+        record: &Record,
+        moved_until: Option<Time>,
+    ) -> Result<Renewed, StoreError> {
+        Ok(self.renew_and_see(old, expected, record, moved_until).await?.0)
     }
 
-    async fn delete(&self, key: &RecordKey) -> Result<(), StoreError> {
-        self.remove(key, None).await?;
-        Ok(())
+    async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        let Some(Value::Moved(moved)) = self.peek(key).await? else { return Ok(None) };
+        Ok(moved.until.is_some_and(|until| now < until).then_some(moved.to))
     }
 
-    /// Sweeps through all keys, at most once an hour. Redis deletes expired records itself, so this only deletes
-    /// entries of the index whose records are gone, and records that have expired by `now` but not by Redis' clock.
+    async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
+        let mut removed = self.remove(key, None).await?;
+        if let Removed::Pending(pending) = &removed {
+            self.complete(key, pending).await?;
+            removed = self.remove(key, None).await?;
+        }
+        Ok(match removed {
+            Removed::Done(_) => Deleted::Done,
+            Removed::Moved(to) => Deleted::Moved(to),
+            Removed::Pending(_) | Removed::Missing => Deleted::Missing,
+        })
+    }
+
+    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        if self.is_in_one_place() {
+            return self.end_where_it_is(key).await;
+        }
+        session_core::internals::end(self, key).await
+    }
+
+    /// Sweeps through all keys, at most once an hour. Redis deletes expired records and moved notes itself, so this only
+    /// deletes entries of the index whose records are gone, and records that have expired by `now` but not by Redis' clock.
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         self.sweep_on(now, limit).await
     }
@@ -89,7 +114,10 @@ impl Store for RedisStore {
         except: Option<&RecordKey>,
         now: Time,
     ) -> Result<usize, StoreError> {
-        self.delete_records_of(principal, except, now).await
+        if self.is_in_one_place() {
+            return self.end_in_one_place(principal, except, now).await;
+        }
+        session_core::internals::end_all(self, principal, except, now).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -188,9 +216,21 @@ impl RedisStore {
         match Value::parse(key, &bytes) {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
-                session_core::internals::warn_dropped(key, &error, NAME);
+                self.dropped.warn(Some(key), &error);
                 Ok(None)
             }
+        }
+    }
+
+    /// What is under a key. A pending record whose renewal was committed is made an ordinary one first.
+    pub(super) async fn find(&self, key: &RecordKey) -> Result<Option<Value>, StoreError> {
+        match self.get(key).await? {
+            Some(Value::Pending(pending)) => {
+                self.complete(key, &pending).await?;
+                // Its writer may have completed it as well.
+                self.get(key).await
+            }
+            found => Ok(found),
         }
     }
 
@@ -203,7 +243,7 @@ impl RedisStore {
     }
 
     pub(super) fn open(&self, copy: &value::Copy, now: Time) -> Option<Record> {
-        copy.is_valid(now).then(|| copy.envelope.open_or_warn(&*self.codec, NAME)).flatten()
+        copy.is_valid(now).then(|| copy.envelope.open_or_warn(&*self.codec, &self.dropped)).flatten()
     }
 
     /// Saves a record. If that is done, also returns the `accessed` that is stored.
@@ -223,10 +263,11 @@ impl RedisStore {
         old: &RecordKey,
         expected: Version,
         record: &Record,
+        moved_until: Option<Time>,
     ) -> Result<(Renewed, Option<Time>), StoreError> {
         let value = self.seal(record)?;
         if !self.is_in_one_place() {
-            let renewed = self.renew_across(old, expected, record, &value).await?;
+            let renewed = self.renew_across(old, expected, record, &value, moved_until).await?;
             return Ok((renewed, (renewed == Renewed::Done).then_some(record.accessed)));
         }
         let index = self.index_of(record);
@@ -234,20 +275,24 @@ impl RedisStore {
         let names: Vec<&str> =
             [Some(&old_name), Some(&new_name), index.as_ref()].into_iter().flatten().map(String::as_str).collect();
         let (expected, left) = (value::version(expected), index::time_left(record));
-        let arguments: [&[u8]; 6] =
-            [&expected, &value, record.key.as_bytes(), &left, old.as_bytes(), self.index_prefix()];
+        let note = moved_until.map(|_| Moved { to: record.key, attempt: 0, until: moved_until }.to_bytes());
+        let note = note.unwrap_or_default();
+        let arguments: [&[u8]; 7] =
+            [&expected, &value, record.key.as_bytes(), &left, old.as_bytes(), self.index_prefix(), &note];
         outcome_and_use(self.run(&scripts::RENEW, &names, &arguments).await?)
     }
 
-    pub(super) async fn remove(&self, key: &RecordKey, expired_by: Option<Time>) -> Result<bool, StoreError> {
+    /// Deletes the record of this key. With a time, only if it has expired by then.
+    pub(super) async fn remove(&self, key: &RecordKey, expired_by: Option<Time>) -> Result<Removed, StoreError> {
         let expired_by = expired_by.map(value::time);
         let expired_by: &[u8] = expired_by.as_ref().map_or(&[], |time| time);
         let arguments: [&[u8]; 3] = [key.as_bytes(), self.index_prefix(), expired_by];
-        let answer = self.run(&scripts::REMOVE, &[&self.keys.record(key)], &arguments).await?;
-        let (removed, principal): (u64, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
-        if !self.is_in_one_place() {
-            self.index_forget(&principal, key).await;
+        let removed = removed(self.run(&scripts::REMOVE, &[&self.keys.record(key)], &arguments).await?)?;
+        if let Removed::Done(principal) = &removed
+            && !self.is_in_one_place()
+        {
+            self.index_forget(principal, key).await;
         }
-        Ok(removed > 0)
+        Ok(removed)
     }
 }

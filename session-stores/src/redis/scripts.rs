@@ -29,7 +29,10 @@ scripts! {
     STAGE = "stage.lua";
     COMMIT = "commit.lua";
     PROMOTE = "promote.lua";
-    UNSTAGE = "unstage.lua";
+    SETTLE = "settle.lua";
+    ABANDON = "abandon.lua";
+    END = "end.lua";
+    END_ALL = "end_all.lua";
     INDEX_ADD = "index_add.lua";
     FILL = "fill.lua";
     BURY = "bury.lua";

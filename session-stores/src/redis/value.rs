@@ -17,18 +17,37 @@ use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Versi
 /// | 50..82 | hash of the principal; zeros for none |
 /// | 82.. | body |
 ///
-/// A pending record is `P` and the old key (zeros for a record that is being created), followed by a live record. A
-/// moved record is `M` and the new key. A tombstone is `T` and its end.
+/// A pending record is `P`, the old key (zeros for a record that is being created) and the attempt (8 bytes), followed by
+/// a live record. A moved record is `M`, the new key, the attempt, and until when it may be followed (0 if never). A
+/// tombstone is `T` and its end.
 pub(crate) enum Value {
     /// A session.
     Live(Copy),
-    /// The new record of a renewal, which exists only if the old key has moved here.
-    Pending {
-        /// The old key. `None` for a record that is being created.
-        old: Option<RecordKey>,
-    },
-    /// No session: a record that has moved to another key, or a tombstone.
-    Gone,
+    /// The new record of a renewal, which exists only if the old key has moved here in the same attempt.
+    Pending(Pending),
+    /// No session: the record has moved to another key.
+    Moved(Moved),
+    /// No session: a tombstone.
+    Buried,
+}
+
+/// What a record that does not exist yet is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// The key that it is to replace. `None` for a record that is being created.
+    pub(crate) old: Option<RecordKey>,
+    /// Tells attempts at the same write apart, so that a record whose writer gave up is not taken for that of a later
+    /// attempt.
+    pub(crate) attempt: u64,
+}
+
+/// Where a record has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) to: RecordKey,
+    pub(crate) attempt: u64,
+    /// Until when the new key may be told. `None` for a login, which leads nobody to the new session.
+    pub(crate) until: Option<Time>,
 }
 
 /// A record, and until when it may be served. If Redis is the only store, that is for ever.
@@ -47,19 +66,54 @@ pub(crate) const HEAD: usize = 82;
 const PERSISTENT: u8 = 1;
 const PRINCIPAL: u8 = 2;
 const NEVER: Time = Time::MAX;
+const NOT_TOLD: Time = Time::from_unix_millis(0);
+const NOBODY: [u8; 32] = [0; 32];
 
 impl Value {
     pub(crate) fn parse(key: &RecordKey, bytes: &[u8]) -> Result<Self, InvalidRecord> {
         match bytes.first() {
             Some(&LIVE) => Copy::parse(*key, bytes).map(Value::Live),
-            Some(&PENDING) => {
-                let old: [u8; 32] = field(bytes, 1)?;
-                Ok(Value::Pending { old: (old != [0; 32]).then(|| RecordKey::from_bytes(old)) })
-            }
-            Some(&MOVED | &BURIED) => Ok(Value::Gone),
+            Some(&PENDING) => Pending::parse(bytes).map(Value::Pending),
+            Some(&MOVED) => Moved::parse(bytes).map(Value::Moved),
+            Some(&BURIED) => Ok(Value::Buried),
             Some(&kind) => Err(InvalidRecord::Format(kind)),
             None => Err(InvalidRecord::Truncated),
         }
+    }
+}
+
+impl Pending {
+    /// The first bytes of the record.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        let old = self.old.as_ref().map_or(&NOBODY, |old| old.as_bytes());
+        [&[PENDING][..], old, &self.attempt.to_be_bytes()].concat()
+    }
+
+    /// The first bytes of the record, up to its version.
+    pub(crate) fn head_of(&self, version: Version) -> Vec<u8> {
+        [&self.head()[..], &[LIVE], &self::version(version)].concat()
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, InvalidRecord> {
+        let old = field(bytes, 1)?;
+        let old = (old != NOBODY).then(|| RecordKey::from_bytes(old));
+        Ok(Pending { old, attempt: u64::from_be_bytes(field(bytes, 33)?) })
+    }
+}
+
+impl Moved {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let until = time(self.until.unwrap_or(NOT_TOLD));
+        [&[MOVED][..], self.to.as_bytes(), &self.attempt.to_be_bytes(), &until].concat()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, InvalidRecord> {
+        let until = Time::from_unix_millis(i64::from_be_bytes(field(bytes, 41)?));
+        Ok(Moved {
+            to: RecordKey::from_bytes(field(bytes, 1)?),
+            attempt: u64::from_be_bytes(field(bytes, 33)?),
+            until: (until != NOT_TOLD).then_some(until),
+        })
     }
 }
 
@@ -103,19 +157,9 @@ pub(crate) fn live(envelope: &Envelope, until: Time) -> Vec<u8> {
     bytes
 }
 
-/// The first bytes of a pending record: its kind, and the key that it is to replace.
-pub(crate) fn pending_head(old: Option<&RecordKey>) -> Vec<u8> {
-    marked(PENDING, old.map_or(&[0; 32], |old| old.as_bytes()))
-}
-
-/// The value under the old key after a renewal.
-pub(crate) fn moved(new: &RecordKey) -> Vec<u8> {
-    marked(MOVED, new.as_bytes())
-}
-
 /// The value of a tombstone, which refuses copies until `until`.
 pub(crate) fn tombstone(until: Time) -> Vec<u8> {
-    marked(BURIED, &time(until))
+    [&[BURIED][..], &time(until)].concat()
 }
 
 /// A version in the bytes that scripts compare.
@@ -131,10 +175,6 @@ pub(crate) fn time(time: Time) -> [u8; 8] {
 /// Reads a time that a script has returned.
 pub(crate) fn parse_time(bytes: &[u8]) -> Option<Time> {
     Some(Time::from_unix_millis(i64::from_be_bytes(bytes.try_into().ok()?)))
-}
-
-fn marked(kind: u8, rest: &[u8]) -> Vec<u8> {
-    [&[kind], rest].concat()
 }
 
 fn field<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], InvalidRecord> {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::try_join_all;
 use session_core::{Purged, Record, RecordKey, Store, StoreError, Time};
 
+use super::answer::Removed;
 use super::error::store_error;
 use super::store::RedisStore;
 use super::sweep::Step;
@@ -43,7 +44,7 @@ impl RedisStore {
         let keys = names.iter().filter_map(|name| self.keys.parse_record(name));
         let removing = keys.map(|key| async move { self.remove(&key, Some(now)).await });
         let removed = try_join_all(removing).await?;
-        Ok(removed.into_iter().filter(|removed| *removed).count() as u64)
+        Ok(removed.iter().filter(|removed| matches!(removed, Removed::Done(_))).count() as u64)
     }
 
     pub(super) async fn scan_records(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {

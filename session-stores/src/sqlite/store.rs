@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use session_core::internals::Backoff;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, Deleted, JsonCodec, PrincipalKey, Purged, Record, RecordKey, Renewed,
-    Saved, Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record,
+    RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Error, Executor, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::contention::Contention;
+use crate::address::check_name;
 use crate::refusal::Refusal;
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
 
@@ -40,6 +41,7 @@ pub struct SqliteStore {
     table: TableName,
     statements: Arc<Statements>,
     codec: Arc<dyn Codec>,
+    dropped: Arc<DroppedRecords>,
     /// SQLite has one writer at a time. Waiting for this lock is fair; waiting in SQLite is polling.
     writing: Arc<Mutex<()>>,
     contention: Arc<Contention>,
@@ -84,6 +86,9 @@ impl SqliteStore {
     /// [`StoreError`] if the file can't be opened, is not a database, or a table can't be created.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
+        if let Some(text) = path.to_str() {
+            check_name("the file's name", text).map_err(|error| StoreError::refused(NAME, error))?;
+        }
         make_private(path).map_err(|error| {
             let message = format!("can't open {}: {error}", path.display());
             StoreError::unavailable(NAME, io::Error::new(error.kind(), message))
@@ -116,8 +121,8 @@ impl SqliteStore {
         let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
         let statements = Arc::new(Statements::new(&table, &DIALECT));
         let codec = Arc::new(JsonCodec);
-        let contention = Arc::new(Contention::new());
-        SqliteStore { pool, owns_pool: false, table, statements, codec, writing: Arc::default(), contention }
+        let (dropped, contention) = (Arc::new(DroppedRecords::new(NAME)), Arc::new(Contention::new()));
+        SqliteStore { pool, owns_pool: false, table, statements, codec, dropped, writing: Arc::default(), contention }
     }
 
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](SqliteStore::set_up) afterwards.
@@ -191,7 +196,7 @@ impl SqliteStore {
 
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
         let rows = query.fetch_all(&self.pool).await.map_err(failed)?;
-        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, NAME, now)).collect())
+        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
     }
 }
 

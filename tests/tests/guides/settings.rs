@@ -78,3 +78,11 @@ async fn layers_go_around_the_session_layer() {
     assert_eq!(client.get("/panic").await.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(client.get("/").await.body, "None");
 }
+
+#[tokio::test]
+async fn a_page_that_is_the_same_for_everybody_may_be_public() {
+    let app = with_login(Router::new().route("/news", get(settings::public::news)));
+    let mut client = Client::new(&app.layer(SessionLayer::new(session_axum::MemoryStore::new())));
+    client.post("/login").await;
+    assert_eq!(client.get("/news").await.all("cache-control"), ["public, max-age=60"]);
+}

@@ -34,10 +34,18 @@ async fn a_signed_cookie_outlives_the_rotation_of_keys() {
     let with_keys = |keys: [u8; 2]| client(transports::signed::layer(store.clone(), &[keys[0]; 64], &[keys[1]; 64]));
     let mut visitor = with_keys([2, 1]);
     visitor.post("/login").await;
+    let first = visitor.jar.clone();
     for (keys, status) in [([3, 2], StatusCode::OK), ([4, 3], StatusCode::UNAUTHORIZED)] {
         let mut client = with_keys(keys);
-        client.jar = visitor.jar.clone();
+        client.jar = first.clone();
         assert_eq!(client.get("/").await.status, status);
+    }
+    // Whoever comes once while both keys are there stays signed in.
+    for keys in [[3, 2], [4, 3], [5, 4]] {
+        let jar = visitor.jar;
+        visitor = with_keys(keys);
+        visitor.jar = jar;
+        assert_eq!(visitor.get("/").await.status, StatusCode::OK);
     }
 }
 

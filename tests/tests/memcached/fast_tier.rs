@@ -19,7 +19,7 @@ async fn a_renewed_copy_is_stale_when_the_old_one_was() {
     let until = start.saturating_add(5 * MINUTE);
     store.fill(&record, start, until).await.unwrap();
     let new = renewed(&record);
-    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Done);
+    assert_eq!(renew(&store, &record, &new).await.unwrap(), Renewed::Done);
     assert!(store.load(&new.key, until.saturating_sub(SECOND)).await.unwrap().is_some());
     assert_eq!(store.load(&new.key, until).await.unwrap(), None);
 }

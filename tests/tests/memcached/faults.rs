@@ -63,7 +63,7 @@ async fn sessions_that_memcached_dropped_are_gone() {
     assert_eq!(store.save(&next(&record), record.version).await.unwrap(), Saved::Missing);
     store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap();
     let new = renewed(&record);
-    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Missing);
+    assert_eq!(renew(&store, &record, &new).await.unwrap(), Renewed::Missing);
     store.delete(&record.key).await.unwrap();
     for key in [&record.key, &new.key] {
         assert_eq!(load(&store, key).await, None);
@@ -81,7 +81,7 @@ async fn eviction_during_a_renewal_is_a_loss_at_worst() {
         let (before, renewing) = (proxy.round_trips(), {
             let (store, old, new) = (store.clone(), old.clone(), new.clone());
             proxy.set(workspace_tests::Fault::Delay(Duration::from_millis(5)));
-            tokio::spawn(async move { store.renew(&old.key, old.version, &new).await })
+            tokio::spawn(async move { renew(&store, &old, &new).await })
         });
         while proxy.round_trips() < before + step && !renewing.is_finished() {
             tokio::task::yield_now().await;

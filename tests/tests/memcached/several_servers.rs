@@ -93,7 +93,7 @@ async fn renewing_from_a_server_that_is_down_is_an_error_and_loses_nothing() {
     let mut renewals: Vec<(Record, Record)> = Vec::new();
     for record in records {
         let new = renewed(&record);
-        if let Ok(written) = store.renew(&record.key, record.version, &new).await {
+        if let Ok(written) = renew(&store, &record, &new).await {
             assert_eq!(written, Renewed::Done);
             assert_eq!(load(&store, &new.key).await, Some(new));
             assert_eq!(load(&store, &record.key).await, None);

@@ -37,7 +37,7 @@ async fn a_dump_of_everything_holds_no_id() {
 #[tokio::test]
 async fn names_of_keys_tell_no_principal() {
     let Some(server) = RedisServer::start() else { return };
-    let store = connect(&server).await.with_prefix("app:");
+    let store = connect(&server).await.with_prefix("app:").unwrap();
     created(&store, signed_in("annabel")).await;
     let names = words(&server.ask(&["KEYS", "*"]));
     assert_eq!(names.len(), 2);
@@ -65,7 +65,7 @@ async fn load_save_touch_delete_and_renew_take_one_round_trip_each() {
             (store.load(&record.key, now()).await.unwrap(), step()).1,
             (store.save(&saved, record.version).await.unwrap(), step()).1,
             (store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap(), step()).1,
-            (store.renew(&record.key, saved.version, &new).await.unwrap(), step()).1,
+            (store.renew(&record.key, saved.version, &new, None).await.unwrap(), step()).1,
             (store.delete(&new.key).await.unwrap(), step()).1,
         ];
     }
@@ -110,7 +110,7 @@ async fn expiry_follows_the_session_and_never_outlives_it() {
     assert_eq!(store.save(&saved, record.version).await.unwrap(), Saved::Done);
     assert_eq!(minutes_left(&server), 5);
     let new = renewed(&saved);
-    assert_eq!(store.renew(&record.key, saved.version, &new).await.unwrap(), Renewed::Done);
+    assert_eq!(store.renew(&record.key, saved.version, &new, None).await.unwrap(), Renewed::Done);
     assert_eq!(minutes_left(&server), 5);
 }
 
@@ -179,7 +179,7 @@ async fn a_version_is_what_a_load_would_give() {
         assert_eq!(store.save(&saved, record.version).await.unwrap(), Saved::Done);
         assert_eq!(store.version(&record.key, now()).await.unwrap(), Some(saved.version));
         let new = renewed(&saved);
-        assert_eq!(store.renew(&record.key, saved.version, &new).await.unwrap(), Renewed::Done);
+        assert_eq!(store.renew(&record.key, saved.version, &new, None).await.unwrap(), Renewed::Done);
         assert_eq!(store.version(&record.key, now()).await.unwrap(), None);
         assert_eq!(store.version(&new.key, now()).await.unwrap(), Some(new.version));
         assert_eq!(store.version(&fresh_key(), now()).await.unwrap(), None);
@@ -193,7 +193,7 @@ async fn the_index_leaves_nothing_behind() {
     let store = connect(&server).await;
     let record = created(&store, signed_in("ann")).await;
     let new = renewed(&record);
-    assert_eq!(store.renew(&record.key, record.version, &new).await.unwrap(), Renewed::Done);
+    assert_eq!(store.renew(&record.key, record.version, &new, None).await.unwrap(), Renewed::Done);
     store.delete(&new.key).await.unwrap();
     assert_eq!(words(&server.ask(&["KEYS", "*"])), [""; 0]);
 
@@ -241,7 +241,7 @@ async fn the_index_lives_as_long_as_a_session_may() {
 async fn prefixes_keep_applications_apart() {
     let Some(server) = RedisServer::start() else { return };
     let store = connect(&server).await;
-    let (here, there) = (store.clone().with_prefix("a[*]:"), store.with_prefix("a*:"));
+    let (here, there) = (store.clone().with_prefix("a[*]:").unwrap(), store.with_prefix("a*:").unwrap());
     let record = created(&here, signed_in("ann")).await;
     assert_eq!(load(&there, &record.key).await, None);
     assert_eq!(there.list(now(), 10).await.unwrap(), []);

@@ -43,7 +43,7 @@ async fn a_renewal_that_is_interrupted_anywhere_leaves_exactly_one_key() {
         let new =
             with(renewed(&old), |record| record.attributes = [("Count".to_owned(), 2.into())].into_iter().collect());
         let patience = Duration::from_micros(round * 7919 % 30_000);
-        let interrupted = tokio::time::timeout(patience, store.renew(&old.key, old.version, &new)).await.is_err();
+        let interrupted = tokio::time::timeout(patience, renew(&store, &old, &new)).await.is_err();
         if interrupted {
             // What is under way to a server arrives before what the same connection sends next.
             let _ = (store.load(&old.key, now()).await.unwrap(), store.load(&new.key, now()).await.unwrap());
@@ -86,8 +86,8 @@ async fn an_interrupted_renewal_can_be_repeated() {
         let old = created(&store, fresh_record()).await;
         let new = renewed(&old);
         let patience = Duration::from_micros(round * 7919 % 30_000);
-        let _ = tokio::time::timeout(patience, store.renew(&old.key, old.version, &new)).await;
-        let again = store.renew(&old.key, old.version, &new).await.unwrap();
+        let _ = tokio::time::timeout(patience, renew(&store, &old, &new)).await;
+        let again = renew(&store, &old, &new).await.unwrap();
         // Exists, if all of the first attempt had arrived: the new record is this very one.
         assert!(matches!(again, Renewed::Done | Renewed::Exists), "round {round}: {again:?}");
         assert_eq!(load(&store, &old.key).await, None);
@@ -105,8 +105,8 @@ async fn ending_all_sessions_of_a_principal_ends_those_that_are_being_renewed() 
             let old = created(store, signed_in(&format!("eve {round}"))).await;
             let new = renewed(&old);
             let renewing = tokio::spawn({
-                let (store, new) = (store.clone(), new.clone());
-                async move { store.renew(&old.key, old.version, &new).await.unwrap() }
+                let (store, old, new) = (store.clone(), old.clone(), new.clone());
+                async move { renew(&store, &old, &new).await.unwrap() }
             });
             for _ in 0..round % 20 {
                 tokio::task::yield_now().await;

@@ -103,7 +103,7 @@ async fn changes_elsewhere_are_seen_after_own_ones() {
         assert_eq!(there.save(&fourth, used.version).await.unwrap(), Saved::Done);
         seen_within(&here, &record.key, Some(&fourth)).await;
         let new = renewed(&fourth);
-        assert_eq!(here.renew(&record.key, fourth.version, &new).await.unwrap(), Renewed::Done);
+        assert_eq!(renew(&here, &fourth, &new).await.unwrap(), Renewed::Done);
         assert_eq!(load(&here, &record.key).await, None);
         there.delete(&new.key).await.unwrap();
         seen_within(&here, &new.key, None).await;

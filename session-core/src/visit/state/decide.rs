@@ -5,8 +5,8 @@ use std::mem;
 use std::time::Duration;
 
 use crate::error::{Error, RandomError, StoreError};
-use crate::id::PresentedIds;
-use crate::record::{PrincipalKey, Record, RecordKey};
+use crate::id::{PresentedIds, SessionId};
+use crate::record::{PrincipalKey, Record, RecordKey, Renewal, Standing};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 
@@ -23,6 +23,9 @@ const MAX_CONFLICTS: u32 = 1000;
 
 /// How long a renewed session is found by its old id: by a request that had loaded it before, and by a logout.
 const MOVED_FOR: Duration = Duration::from_secs(60);
+
+/// How long an offer stands in a session without an absolute deadline.
+const LONGEST_OFFER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The largest number of ids that are generated if each is taken. With a sound random source the first is never taken.
 const MAX_DRAWS: u32 = 3;
@@ -49,6 +52,11 @@ impl State {
     fn next_to_open<'a>(&mut self, operation: &mut Operation<'a>, presented: &'a PresentedIds) -> Step {
         if operation.is_done {
             return Step::Done;
+        }
+        match operation.loading {
+            Loading::Note(key) => return Step::Follow(key),
+            Loading::Followed(key) => return Step::Load(key),
+            _ => {}
         }
         if let Some(id) = presented.nth(operation.looked_up) {
             operation.looked_up += 1;
@@ -119,7 +127,7 @@ impl State {
         let is_use_due = match operation.goal {
             // The use of a request counts from the load.
             Goal::Commit => !self.use_is_noted,
-            Goal::SaveAll => true,
+            Goal::SaveChanges | Goal::SaveAll => true,
             _ => false,
         };
         // Whoever saves wants to know whether the session is still there, also if nothing has changed.
@@ -128,8 +136,7 @@ impl State {
             operation.loading = Loading::Confirmed;
             return Step::Load(key);
         }
-        let is_touch_due = || self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due(moment.now));
-        if is_use_due && is_touch_due() { Step::Touch(key) } else { Step::Done }
+        if is_use_due && self.is_touch_due(moment.now) { Step::Touch(key) } else { Step::Done }
     }
 
     /// A writer that met a conflict first takes its turn, then loads what the others have saved.
@@ -169,7 +176,7 @@ impl State {
         self.advance(update, moment.now, moment.mark);
         match renewed {
             Some(old) => {
-                self.advance_to_new_id();
+                self.advance_to_new_id(old, moment.now);
                 Step::Renew { old, expected, moved_until: self.moved_until(moment.now) }
             }
             None => Step::Save { expected },
@@ -179,7 +186,12 @@ impl State {
     /// Until when a renewal leaves a note. An anonymous session leaves none, because an application may sign a user in
     /// by renewing it.
     fn moved_until(&self, now: Time) -> Option<Time> {
-        self.has_principal().then(|| now.saturating_add(MOVED_FOR))
+        let Stored { record, .. } = self.stored.as_ref().filter(|stored| stored.record.principal.is_some())?;
+        if self.is_offer {
+            // The old id counts until the client presents the new one.
+            return Some(record.absolute_deadline.unwrap_or(now.saturating_add(LONGEST_OFFER)));
+        }
+        Some(now.saturating_add(MOVED_FOR.max(self.renewals.grace.unwrap_or_default())))
     }
 
     fn has_principal(&self) -> bool {
@@ -205,6 +217,10 @@ impl State {
                 self.notices.push(Notice::BeyondUs { key: record.key });
                 self.loaded(operation, Ok(None))
             }
+            Answer::Loaded(Ok(Some(record))) if record.audience != self.audience => {
+                self.notices.push(Notice::OtherAudience(record.audience));
+                self.loaded(operation, Ok(None))
+            }
             Answer::Loaded(loaded) => self.loaded(operation, loaded),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);
@@ -214,6 +230,10 @@ impl State {
             Answer::Renewed(Ok(Renewed::Conflict)) => self.conflicted(operation),
             Answer::Renewed(Ok(Renewed::Missing)) => self.is_missing(operation),
             Answer::Followed(moved) => self.followed(operation, moved),
+            Answer::Renewed(Err(error)) if self.is_offer && !self.has_edits() => {
+                self.offer_failed(error);
+                Ok(())
+            }
             Answer::Created(Err(error)) | Answer::Renewed(Err(error)) => Err(self.failed(error)),
             Answer::Saved(Ok(Saved::Done)) => {
                 self.saved();
@@ -225,10 +245,13 @@ impl State {
             Answer::Saved(Ok(Saved::Missing)) => self.is_missing(operation),
             Answer::Saved(Err(error)) => Err(self.failed(error)),
             Answer::Touched(touched) => {
-                self.touched(operation, touched);
+                self.use_noted(operation.now, touched);
+                // Unless another handle has changed the session meanwhile.
+                operation.is_done = !self.has_changes();
                 Ok(())
             }
             Answer::Deleted(deleted) => self.deleted(operation, deleted),
+            Answer::Ended(ended) => self.ended_at(operation, ended),
             Answer::Listed(listed) => {
                 self.listed(operation, listed);
                 Ok(())
@@ -242,21 +265,32 @@ impl State {
         Error::Store(error)
     }
 
+    /// A request that changes nothing goes on without the offer.
+    fn offer_failed(&mut self, error: StoreError) {
+        self.take_back();
+        self.intent = Intent::Keep;
+        self.is_offer = false;
+        self.notices.extend([Notice::StoreFailed, Notice::OfferFailed(error)]);
+    }
+
     fn computed(&mut self, operation: &mut Operation<'_>, edits: u64) -> Result<(), Error> {
-        let Some(update) = &operation.update else { return Ok(()) };
+        if operation.update.is_none() {
+            return Ok(());
+        }
         if edits != self.edits() {
             // Another handle changed the session meanwhile.
             operation.update = None;
             operation.conflicts += 1;
             return self.check_conflicts(operation);
         }
-        self.check_growth(update)?;
         // Nobody but this visit has a new one yet.
-        if self.is_new()
-            && let Some(update) = operation.update.take()
-        {
-            self.change(|changes| changes.set(update));
+        if self.is_new() {
             operation.is_done = true;
+            if let Some(update) = operation.update.take() {
+                self.set(update)?;
+            }
+        } else if let Some(update) = &operation.update {
+            self.check_growth(update)?;
         }
         Ok(())
     }
@@ -271,27 +305,39 @@ impl State {
             return Err(self.failed(error));
         }
         match mem::replace(&mut operation.loading, Loading::Nothing) {
-            Loading::Opened(id) => {
-                if let Ok(Some(record)) = loaded {
+            Loading::Opened(id) => match loaded {
+                Ok(Some(record)) if record.extensions.is_empty() => {
                     self.found(id, record, operation.now);
+                    if operation.found_outdated() {
+                        self.tell = Tell::Issue;
+                    }
                     operation.is_done = true;
                     self.note_others(operation);
                 }
-            }
+                Ok(Some(record)) => self.opened(operation, id, record.key, record),
+                _ if self.renewals.keep_old_ids() => {
+                    let key = id.key();
+                    operation.opening = Some((id, key));
+                    operation.loading = Loading::Note(key);
+                }
+                _ => {}
+            },
             Loading::Reloaded => match loaded {
                 Ok(Some(record)) => self.reloaded(record)?,
                 _ => return self.is_missing(operation),
             },
             Loading::Confirmed => match loaded {
-                Ok(Some(_)) => {
+                Ok(Some(record)) => {
                     self.is_known_stored = true;
                     operation.was_there = true;
+                    self.use_noted(record.accessed, Ok(()));
                 }
                 _ => return self.is_missing(operation),
             },
-            Loading::Followed(key) => match loaded {
-                Ok(Some(record)) if self.is_same_session(&record) => self.moved(record)?,
-                Ok(Some(_)) => return self.is_gone(),
+            Loading::Followed(key) => match (loaded, operation.opening) {
+                (Ok(Some(record)), Some((id, presented))) => self.opened(operation, id, presented, record),
+                (Ok(Some(record)), None) if self.is_same_session(&record) => self.moved(record)?,
+                (Ok(Some(_)), None) => return self.is_gone(),
                 // Renewed once more, or ended.
                 _ => operation.loading = Loading::Note(key),
             },
@@ -312,6 +358,17 @@ impl State {
     fn check_conflicts(&self, operation: &Operation<'_>) -> Result<(), Error> {
         let attempts = operation.conflicts;
         if attempts < MAX_CONFLICTS { Ok(()) } else { Err(Error::Conflict { attempts }) }
+    }
+
+    /// An id has led to a session that keeps its old ids for a while, or offers a new one.
+    fn opened(&mut self, operation: &mut Operation<'_>, id: &SessionId, presented: RecordKey, record: Record) {
+        operation.opening = None;
+        let standing = Renewal::standing(&record, &presented, operation.now);
+        if standing != Standing::Refused {
+            self.found_by(id, presented, standing, record, operation.now);
+            operation.is_done = true;
+            self.note_others(operation);
+        }
     }
 
     /// The other ids of a request that presents several.
@@ -350,6 +407,8 @@ impl State {
         operation.loading = Loading::Nothing;
         match moved {
             Err(error) => Err(self.failed(error)),
+            // The next id is tried.
+            Ok(None) if operation.opening.take().is_some() => Ok(()),
             Ok(None) => self.is_gone(),
             Ok(Some(to)) => {
                 operation.loading = Loading::Followed(to);
@@ -395,19 +454,6 @@ impl State {
         });
     }
 
-    fn touched(&mut self, operation: &mut Operation<'_>, touched: Result<(), StoreError>) {
-        let Some(Stored { record, .. }) = &mut self.stored else { return };
-        match touched {
-            Ok(()) => record.accessed = operation.now,
-            Err(error) => {
-                let key = record.key;
-                self.notices.extend([Notice::StoreFailed, Notice::TouchFailed { key, error }]);
-            }
-        }
-        // Unless another handle has changed the session meanwhile.
-        operation.is_done = !self.has_changes();
-    }
-
     /// A session that is to end has ended, unless it has moved: then it ends where it is now.
     fn deleted(&mut self, operation: &mut Operation<'_>, deleted: Result<Deleted, StoreError>) -> Result<(), Error> {
         match deleted {
@@ -427,6 +473,19 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    /// The store has followed the moved notes itself.
+    fn ended_at(
+        &mut self,
+        operation: &mut Operation<'_>,
+        ended: Result<Option<RecordKey>, StoreError>,
+    ) -> Result<(), Error> {
+        let deleted = ended.map(|found_at| {
+            operation.ending = found_at;
+            found_at.map_or(Deleted::Missing, |_| Deleted::Done)
+        });
+        self.deleted(operation, deleted)
     }
 
     /// What was to end is no more. `was_there` tells whether it was still there.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::error::StoreError;
-use crate::record::RecordKey;
+use crate::record::{Audience, RecordKey};
 
 /// Something to report to observers, counters and the log as soon as the state's lock is free.
 #[derive(Debug)]
@@ -23,7 +23,13 @@ pub(crate) enum Notice {
     BeyondUs {
         key: RecordKey,
     },
+    /// An id was presented that is for this audience, and not for the manager's.
+    OtherAudience(Audience),
     Conflict,
+    /// Changes were dropped, because the session had ended when they were to be saved.
+    LostChanges {
+        key: RecordKey,
+    },
     StoreFailed,
     /// A touch failed. That is no reason to fail the request.
     TouchFailed {
@@ -32,4 +38,6 @@ pub(crate) enum Notice {
     },
     /// The limit of sessions per principal could not be enforced. The login succeeds, and the next one tries again.
     LimitFailed(StoreError),
+    /// A new id could not be offered. The session goes on under the old one, and another request tries again.
+    OfferFailed(StoreError),
 }

@@ -8,13 +8,15 @@ use crate::time::Time;
 
 /// The largest number of moved notes that are followed. Following takes fewer calls of the store than renewing, so whoever
 /// renews as fast as possible is overtaken long before.
-const MAX_NOTES: u32 = 1000;
+const MAX_NOTES: u32 = 100_000;
 
 /// What a visit wants from the store, and how far it has come. The last step is [`Step::Done`].
 pub(in crate::visit) struct Operation<'a> {
     pub(super) goal: Goal<'a>,
     /// How many of the presented ids were looked up.
     pub(super) looked_up: usize,
+    /// An id without a record, to which notes are followed, as it may have been replaced.
+    pub(super) opening: Option<(&'a SessionId, RecordKey)>,
     /// What the record that is being loaded is for.
     pub(super) loading: Loading<'a>,
     /// How often another writer was faster.
@@ -93,6 +95,7 @@ impl<'a> Operation<'a> {
         Operation {
             goal,
             looked_up: 0,
+            opening: None,
             loading: Loading::Nothing,
             conflicts: 0,
             notes: 0,
@@ -128,6 +131,12 @@ impl<'a> Operation<'a> {
     /// Whether the next step would be [`Step::Done`] anyway.
     pub(in crate::visit) fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// Whether the id that was looked up last came in an outdated form.
+    #[inline]
+    pub(super) fn found_outdated(&self) -> bool {
+        matches!(self.goal, Goal::Open(presented) if presented.is_outdated(self.looked_up - 1))
     }
 
     pub(in crate::visit) fn open(presented: &'a PresentedIds) -> Self {
@@ -205,5 +214,7 @@ pub(in crate::visit) enum Answer {
     Touched(Result<(), StoreError>),
     Followed(Result<Option<RecordKey>, StoreError>),
     Deleted(Result<Deleted, StoreError>),
+    /// The store has followed the moved notes itself. With the key that the session was under.
+    Ended(Result<Option<RecordKey>, StoreError>),
     Listed(Result<Vec<Record>, StoreError>),
 }

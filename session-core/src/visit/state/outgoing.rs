@@ -39,6 +39,7 @@ pub(super) struct Before {
     persistent: bool,
     format: RecordFormat,
     attributes: Attributes,
+    extensions: Attributes,
 }
 
 impl Before {
@@ -54,6 +55,7 @@ impl Before {
         record.persistent = self.persistent;
         record.format = self.format;
         record.attributes = self.attributes;
+        record.extensions = self.extensions;
     }
 }
 
@@ -73,6 +75,7 @@ pub(super) fn advance(
         persistent: record.persistent,
         format: record.format,
         attributes: std::mem::take(&mut record.attributes),
+        extensions: record.extensions.clone(),
     };
     record.attributes = changes.updated(&before.attributes, update);
     changes.apply_settings_to(record);

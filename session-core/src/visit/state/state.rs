@@ -1,13 +1,15 @@
+use std::time::Duration;
 use std::{iter, mem};
 
 use serde::de::DeserializeOwned;
 
-use crate::error::{AttributeError, Error};
+use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, check_size, read};
+use crate::record::{Attribute, Audience, Record, RecordFormat, RecordKey, Renewal, Size, Standing, read};
 use crate::time::Time;
 
-use super::super::changes::Changes;
+use super::super::changes::{Changes, TakenOffer};
+use super::super::environment::Renewals;
 use super::super::started::{Kept, Started};
 use super::notice::Notice;
 use super::outgoing::{Aside, Outgoing, advance};
@@ -53,6 +55,13 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     /// In which records are to be written.
     format: RecordFormat,
+    /// Whose sessions this visit may open.
+    pub(super) audience: Audience,
+    pub(super) renewals: Renewals,
+    /// What the presented id is to the session.
+    pub(super) standing: Standing,
+    /// The new id of a renewal is offered to the client, and counts when the client presents it.
+    pub(super) is_offer: bool,
     pub(super) stored: Option<Stored>,
     /// What else the request presented. It ends with the session, or when another one starts.
     pub(super) also_presented: Vec<RecordKey>,
@@ -66,8 +75,14 @@ pub(crate) struct State {
     stored_generation: u32,
     last_generation: u32,
     pub(super) tell: Tell,
-    /// The session needed no touch when it was loaded.
+    /// Loading the session is no use of it, and the commit stores nothing.
+    only_looks: bool,
+    /// The session needed no touch when it was loaded, or that is noted by now, or being noted.
     pub(super) use_is_noted: bool,
+    /// When the last touch of this visit was.
+    touched: Time,
+    /// Changes were dropped because the session has ended meanwhile.
+    lost_changes: bool,
     /// The session was stored after the handler had returned, so it is no dead id that a cookie
     /// would give.
     pub(super) is_known_stored: bool,
@@ -75,15 +90,21 @@ pub(crate) struct State {
     pub(crate) turn_is_taken: bool,
     /// Counts everything that may change the value of an attribute.
     edits: u64,
+    /// The size of the session with all changes, when `edits` was this.
+    sized: Option<(u64, Size)>,
     pub(super) outgoing: Outgoing,
     pub(super) notices: Vec<Notice>,
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase, format: RecordFormat) -> Self {
+    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience, renewals: Renewals) -> Self {
         State {
             phase,
             format,
+            audience,
+            renewals,
+            standing: Standing::Current,
+            is_offer: false,
             stored: None,
             also_presented: Vec::new(),
             started: None,
@@ -94,10 +115,14 @@ impl State {
             stored_generation: 0,
             last_generation: 0,
             tell: Tell::Nothing,
+            only_looks: false,
             use_is_noted: true,
+            touched: Time::from_unix_millis(i64::MIN),
+            lost_changes: false,
             is_known_stored: false,
             turn_is_taken: false,
             edits: 0,
+            sized: None,
             outgoing: Outgoing::Nothing,
             notices: Vec::new(),
         }
@@ -123,6 +148,13 @@ impl State {
         self.is_present().then_some(self.generation)
     }
 
+    /// Whether a session with a principal was found or started, removed or not.
+    pub(in crate::visit) fn is_signed_in(&self) -> bool {
+        let has_principal = |record: &Record| record.principal.is_some();
+        self.stored.as_ref().is_some_and(|stored| has_principal(&stored.record))
+            || self.started.as_ref().is_some_and(|started| has_principal(&started.record))
+    }
+
     /// The session as it was loaded or started, removed or not, without the changes since.
     pub(crate) fn record(&self) -> Option<&Record> {
         let started = self.started.as_ref().map(|started| &started.record);
@@ -141,15 +173,41 @@ impl State {
 
     /// Refuses an attribute that makes the session too large.
     pub(crate) fn check_growth(&self, new: &Attribute) -> Result<(), AttributeError> {
-        let Some(record) = self.record() else { return Ok(()) };
-        let collected: usize = self.pending().map(Changes::json_bytes).sum();
-        // What is already there counts in full, changed or not, unless that decides.
-        let at_most = record.constants.json_bytes() + record.attributes.json_bytes() + collected + new.json_bytes();
-        if at_most <= MAX_SESSION_BYTES {
-            return Ok(());
+        self.size_with(new)?;
+        Ok(())
+    }
+
+    /// The size of the session with this attribute, unless that is too large.
+    fn size_with(&self, new: &Attribute) -> Result<Option<Size>, AttributeError> {
+        let Some(record) = self.record() else { return Ok(None) };
+        let size = self.known_size().unwrap_or_else(|| self.added_up(record));
+        let size = size.replacing(self.bytes_of(new.name()), new.json_bytes());
+        size.check(new.name())?;
+        Ok(Some(size))
+    }
+
+    /// The size of the session with all changes, unless something else than an attribute was changed since.
+    pub(super) fn known_size(&self) -> Option<Size> {
+        self.sized.filter(|(edits, _)| *edits == self.edits).map(|(_, size)| size)
+    }
+
+    fn added_up(&self, record: &Record) -> Size {
+        let mut size = Size::of(record);
+        let mut older: Option<&Changes> = None;
+        for changes in self.saving().into_iter().chain([&self.changes]) {
+            changes.for_each(|name, new| {
+                let old = older.and_then(|older| older.get(name)).unwrap_or_else(|| record.attributes.entry(name));
+                size = size.replacing(bytes(old), bytes(new));
+            });
+            older = Some(changes);
         }
-        let view = self.view().map(|record| record.attributes).unwrap_or_default();
-        check_size(&record.constants, &view.with(new.clone()), new.name())
+        size
+    }
+
+    /// The bytes of an attribute as the handler sees it. 0 if there is none.
+    fn bytes_of(&self, name: &str) -> usize {
+        let changed = self.pending().find_map(|changes| changes.get(name));
+        bytes(changed.unwrap_or_else(|| self.record().and_then(|record| record.attributes.entry(name))))
     }
 
     pub(in crate::visit) fn stored(&self) -> Option<&Stored> {
@@ -204,6 +262,11 @@ impl State {
         Kept { key, in_flight: self.saving().cloned().unwrap_or_default(), changes: self.changes.clone() }
     }
 
+    /// Whether the application has changed anything that is not saved.
+    pub(super) fn has_edits(&self) -> bool {
+        self.pending().any(Changes::has_edits)
+    }
+
     pub(crate) fn has_changes(&self) -> bool {
         self.pending().any(|changes| !changes.is_empty())
     }
@@ -232,8 +295,84 @@ impl State {
 
     #[inline(always)]
     pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
-        self.use_is_noted = !record.is_touch_due(now);
+        self.use_is_noted = self.only_looks || !record.is_touch_due(now);
+        // A client is told its id again only where its use is noted too, so that this is rare.
+        if !self.use_is_noted && record.is_id_to_be_told_again(now) {
+            self.tell = Tell::Issue;
+        }
         self.stored = Some(Stored { id: id.clone(), record, has_other_id: false });
+    }
+
+    /// The session was found by an id that is not its newest one, or one that was only offered.
+    pub(super) fn found_by(
+        &mut self,
+        id: &SessionId,
+        presented: RecordKey,
+        standing: Standing,
+        record: Record,
+        now: Time,
+    ) {
+        let has_other_id = record.key != presented;
+        self.found(id, record, now);
+        if let Some(stored) = &mut self.stored {
+            stored.has_other_id = has_other_id;
+        }
+        if has_other_id {
+            self.tell = Tell::Nothing;
+        }
+        self.standing = standing;
+        if standing == Standing::Offered {
+            let grace = self.renewals.grace_of_offers();
+            self.changes.taken_offer = Some(Box::new(TakenOffer { presented, at: now, grace }));
+        }
+    }
+
+    /// Whether the use of the session that was just loaded is to be noted beside the handler. The caller does it, so that
+    /// it is due only once. Without a request, the commit does it.
+    #[inline(always)]
+    pub(in crate::visit) fn take_due_use(&mut self) -> bool {
+        let is_due = !self.use_is_noted && self.phase == Phase::Request;
+        self.use_is_noted |= is_due;
+        is_due
+    }
+
+    /// Nobody notes the use now, so the commit does it.
+    pub(in crate::visit) fn put_back_due_use(&mut self) {
+        self.use_is_noted = false;
+    }
+
+    /// How long the request may go on before its use must be noted once more, or its session expires under it. `None`
+    /// if that would not help, or there is no session.
+    pub(in crate::visit) fn next_use(&self, now: Time) -> Option<Duration> {
+        let record = &self.stored.as_ref().filter(|_| self.is_present() && !self.only_looks)?.record;
+        let deadline = record.accessed.max(self.touched).saturating_add(record.idle_timeout);
+        let is_absolute = record.absolute_deadline.is_some_and(|absolute| absolute <= deadline);
+        (!is_absolute).then(|| deadline.saturating_sub(record.touch_interval()).since(now))
+    }
+
+    /// A touch has been answered.
+    pub(in crate::visit) fn use_noted(&mut self, at: Time, noted: Result<(), StoreError>) {
+        let Some(key) = self.stored_key().copied() else { return };
+        match noted {
+            Ok(()) => self.touched = self.touched.max(at),
+            Err(error) => self.notices.extend([Notice::StoreFailed, Notice::TouchFailed { key, error }]),
+        }
+    }
+
+    pub(super) fn is_touch_due(&self, now: Time) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due_since(self.touched, now))
+    }
+
+    /// Nobody was told by an error.
+    pub(in crate::visit) fn report_lost_changes(&mut self) {
+        if let (true, Some(key)) = (self.lost_changes, self.stored_key().copied()) {
+            self.notices.push(Notice::LostChanges { key });
+        }
+    }
+
+    /// Whether changes were dropped because the session has ended meanwhile.
+    pub(in crate::visit) fn has_lost_changes(&self) -> bool {
+        self.lost_changes
     }
 
     /// Fails unless the handle of that generation may still be written through.
@@ -248,15 +387,21 @@ impl State {
 
     pub(crate) fn change(&mut self, edit: impl FnOnce(&mut Changes)) {
         self.edits += 1;
-        match &mut self.started {
-            // The store does not have it yet, so a conflict is not possible, and changes need not be kept.
-            Some(started) if !started.sent => {
-                let mut changes = Changes::default();
-                edit(&mut changes);
-                started.apply(changes);
-            }
-            _ => edit(&mut self.changes),
-        }
+        edit(&mut self.changes);
+    }
+
+    /// Sets an attribute, unless that makes the session too large.
+    pub(crate) fn set(&mut self, new: Attribute) -> Result<(), AttributeError> {
+        let size = self.size_with(&new)?;
+        self.change(|changes| changes.set(new));
+        self.sized = size.map(|size| (self.edits, size));
+        Ok(())
+    }
+
+    pub(crate) fn unset(&mut self, name: &str) {
+        let size = self.known_size().map(|size| size.replacing(self.bytes_of(name), 0));
+        self.change(|changes| changes.remove(name));
+        self.sized = size.map(|size| (self.edits, size));
     }
 
     pub(crate) fn start(&mut self, mut started: Started) {
@@ -280,10 +425,35 @@ impl State {
     }
 
     pub(crate) fn renew(&mut self, id: SessionId) {
-        // A session that was just started has a fresh id.
-        if self.started.is_none() {
+        // A session that was just started has a fresh id. One that another request has renewed has one, too, which this
+        // client must not learn: it may hold an old id that the renewal was to make worthless.
+        let has_fresh_id = self.started.is_some() || self.stored.as_ref().is_some_and(|stored| stored.has_other_id);
+        if !has_fresh_id {
             self.intent = Intent::Renew(Box::new(id));
+            self.is_offer = false;
         }
+    }
+
+    /// Whether the client is to be offered a new id. Only one of several requests at the same moment gets to it: the
+    /// others find that the session has moved.
+    pub(in crate::visit) fn is_offer_due(&self, now: Time) -> bool {
+        let (Some(every), Some(Stored { record, .. })) = (self.renewals.every, &self.stored) else { return false };
+        self.phase == Phase::Request
+            && !self.only_looks
+            && matches!(self.intent, Intent::Keep)
+            && record.principal.is_some()
+            && self.standing != Standing::Grace
+            && Renewal::made(record).saturating_add(every) <= now
+    }
+
+    pub(in crate::visit) fn offer(&mut self, id: SessionId) {
+        self.intent = Intent::Renew(Box::new(id));
+        self.is_offer = true;
+    }
+
+    /// Whether the client came with an id that was replaced, and only goes on for a while.
+    pub(crate) fn is_by_grace(&self) -> bool {
+        self.standing == Standing::Grace && self.started.is_none()
     }
 
     pub(crate) fn remove(&mut self) {
@@ -331,6 +501,17 @@ impl State {
             }
             _ => self.intent = Intent::Keep,
         }
+    }
+
+    /// From now on loading is no use, and what the handler collects is dropped at the end of the request.
+    pub(in crate::visit) fn look_only(&mut self) {
+        self.only_looks = true;
+    }
+
+    /// Whether the handler collected something that is to be dropped.
+    pub(in crate::visit) fn looked_and_changed(&self) -> bool {
+        let stays = matches!(self.intent, Intent::Keep | Intent::Nothing);
+        self.only_looks && self.phase == Phase::Request && (!stays || self.has_changes())
     }
 
     /// Leaves nothing behind, whatever comes after: the handler panicked.
@@ -382,10 +563,19 @@ impl State {
     }
 
     /// Moves the record that was just advanced to the id that the session is to have.
-    pub(super) fn advance_to_new_id(&mut self) {
-        if let Intent::Renew(id) = &self.intent {
-            let id = SessionId::clone(id);
-            self.move_aside(Some(id));
+    pub(super) fn advance_to_new_id(&mut self, old: RecordKey, now: Time) {
+        let Intent::Renew(id) = &self.intent else { return };
+        let id = SessionId::clone(id);
+        self.move_aside(Some(id));
+        if let Outgoing::Aside(aside) = &mut self.outgoing {
+            match self.renewals.grace {
+                _ if self.is_offer => Renewal::offer(&mut aside.record, old, now),
+                // Also what was noted while the manager kept old ids.
+                grace if self.renewals.keep_old_ids() || Renewal::is_noted(&aside.record) => {
+                    Renewal::replace(&mut aside.record, old, now, grace.unwrap_or_default());
+                }
+                _ => {}
+            }
         }
     }
 
@@ -452,7 +642,7 @@ impl State {
         }
         let Some(merged) = self.view() else { return Ok(()) };
         let last = self.pending().find_map(Changes::last_name);
-        check_size(&merged.constants, &merged.attributes, last.unwrap_or_default())
+        Size::of(&merged).check(last.unwrap_or_default())
     }
 
     /// Another request has renewed the session. Its changes are applied to it, and its client gets no cookie: it has
@@ -508,6 +698,7 @@ impl State {
     /// The session that was to be replaced has ended, so nothing is copied from it.
     pub(super) fn replaced_is_gone(&mut self) {
         self.stored = None;
+        self.edits += 1;
         if let Some(started) = &mut self.started {
             started.keep_nothing();
         }
@@ -535,6 +726,7 @@ impl State {
 
     /// The store no longer has the session.
     pub(super) fn lost(&mut self) {
+        self.lost_changes |= self.has_edits();
         self.abandon();
         self.tell = Tell::Nothing;
     }
@@ -551,4 +743,8 @@ impl State {
     pub(in crate::visit) fn take_notices(&mut self) -> Vec<Notice> {
         mem::take(&mut self.notices)
     }
+}
+
+fn bytes(attribute: Option<&Attribute>) -> usize {
+    attribute.map_or(0, Attribute::json_bytes)
 }

@@ -3,12 +3,13 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::id::{PresentedIds, SessionId};
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, sample, touch_interval_ms};
+use crate::record::{Attribute, Attributes, Audience, Record, RecordFormat, Size, Version, sample, touch_interval_ms};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
-use super::super::started::Started;
+use super::super::environment::Renewals;
+use super::super::started::{Keeping, Started, Travelling};
 use super::notice::Notice;
 use super::operation::{Answer, Loading, Moment, Operation, Step};
 use super::state::{Phase, State, Tell};
@@ -30,7 +31,8 @@ fn record_of(id: &SessionId) -> Record {
 
 /// A visit that found a session.
 fn opened() -> (State, Record) {
-    let (mut state, id) = (State::new(Phase::Request, RecordFormat::V1), id());
+    let (mut state, id) =
+        (State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default()), id());
     let record = record_of(&id);
     state.found(&id, record.clone(), record.accessed);
     (state, record)
@@ -38,7 +40,7 @@ fn opened() -> (State, Record) {
 
 /// A visit that started a session, and the session's record.
 fn started() -> (State, Record) {
-    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
     let record = start(&mut state);
     (state, record)
 }
@@ -59,8 +61,8 @@ fn start_keeping(state: &mut State, old: &Record, own: &[(&str, i32)]) -> Record
     let id = id();
     let kept = state.view().expect("there is one").attributes;
     let record = Record { attributes: changes.applied_to(&kept), ..record_of(&id) };
-    let kept = state.kept(old.key);
-    state.start(Started::new(id, record.clone(), Some((kept, changes))));
+    let keeping = Keeping { kept: state.kept(old.key), travelling: Travelling::All, own: changes };
+    state.start(Started::new(id, record.clone(), Some(keeping)));
     record
 }
 
@@ -145,7 +147,7 @@ fn saved_record(state: &mut State, record: &Record) -> Record {
 
 #[test]
 fn a_visit_without_a_session_has_nothing_to_do() {
-    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
     assert!(!state.is_present() && state.is_settled() && !state.is_unsaved());
     assert_nothing(step_at(&mut state, Time::MAX));
     assert_eq!(state.take_tell(), Tell::Nothing);
@@ -164,7 +166,7 @@ fn reading_needs_a_touch_once_it_is_due() {
     state.answered(&mut operation, Answer::Touched(Ok(()))).unwrap();
     assert_nothing(state.next(&mut operation, &moment(due)));
     assert_nothing(step_at(&mut state, due));
-    assert_eq!(state.record().unwrap().accessed, due);
+    assert_eq!(state.record().unwrap().accessed, record.accessed, "it tells the use before this one");
 }
 
 #[test]
@@ -197,7 +199,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let (_, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
-        let mut state = State::new(Phase::Request, RecordFormat::V1);
+        let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
         state.found(&id(), record.clone(), now);
         assert_eq!(state.is_settled(), settled);
     }
@@ -847,7 +849,7 @@ fn presented(ids: &[&SessionId]) -> PresentedIds {
 #[test]
 fn a_logout_ends_all_that_was_presented_wherever_it_went() {
     let (first, second, new_key) = (id(), id(), id().key());
-    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
     state.end_presented(&presented(&[&first, &second]));
     assert!(!state.is_present() && !state.is_settled() && state.is_unsaved());
     let (mut operation, now) = (Operation::commit(None), moment(Time::MAX));
@@ -864,7 +866,7 @@ fn a_logout_ends_all_that_was_presented_wherever_it_went() {
 
 #[test]
 fn a_logout_of_strangers_tells_nothing() {
-    let mut state = State::new(Phase::Request, RecordFormat::V1);
+    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
     state.end_presented(&PresentedIds::default());
     assert_nothing(step_at(&mut state, Time::MAX));
     state.end_presented(&presented(&[&id()]));
@@ -878,8 +880,11 @@ fn a_logout_of_strangers_tells_nothing() {
 /// A visit that has found the session of the second of two ids.
 fn opened_by_the_second() -> (State, SessionId, Record) {
     let (first, second) = (id(), id());
-    let (mut state, record, presented) =
-        (State::new(Phase::Request, RecordFormat::V1), record_of(&second), presented(&[&first, &second]));
+    let (mut state, record, presented) = (
+        State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default()),
+        record_of(&second),
+        presented(&[&first, &second]),
+    );
     let (mut operation, now) = (Operation::open(&presented), moment(record.accessed));
     state.next(&mut operation, &now);
     state.answered(&mut operation, Answer::Loaded(Ok(None))).unwrap();
@@ -913,7 +918,7 @@ fn answering_ends_the_request_only() {
     for (before, after) in
         [(Phase::Request, Phase::Answered), (Phase::Answered, Phase::Answered), (Phase::Direct, Phase::Direct)]
     {
-        let mut state = State::new(before, RecordFormat::V1);
+        let mut state = State::new(before, RecordFormat::V1, Audience::default(), Renewals::default());
         state.end_request();
         assert_eq!(state.phase, after);
     }
@@ -985,4 +990,52 @@ fn a_change_during_a_touch_is_saved_after_it() {
     set(&mut state, "Late", 1);
     state.answered(&mut operation, Answer::Touched(Ok(()))).unwrap();
     assert!(matches!(state.next(&mut operation, &now), Step::Save { .. }));
+}
+
+/// Changes attributes, and looks after each change whether the known size is that of the session with all changes.
+#[track_caller]
+fn assert_size_is_known(state: &mut State) {
+    for (name, text) in [("a", "long text"), ("a", "\n"), ("Count", ""), ("b", "x"), ("c", "x"), ("a", "long")] {
+        state.set(Attribute::new(name, text).unwrap()).unwrap();
+        assert_eq!(state.known_size(), state.view().as_ref().map(Size::of), "after {name} was set");
+    }
+    for name in ["b", "unknown", "Count", "b"] {
+        state.unset(name);
+        assert_eq!(state.known_size(), state.view().as_ref().map(Size::of), "after {name} was removed");
+    }
+}
+
+#[test]
+fn the_known_size_is_that_of_the_session_with_all_changes() {
+    let (mut state, record) = opened();
+    assert_size_is_known(&mut state);
+    // While a save is on its way, and after it did not arrive.
+    let _ = step(&mut state, &record);
+    state.set_aside();
+    assert_size_is_known(&mut state);
+    state.take_back();
+    assert_size_is_known(&mut state);
+    // After other writers have changed the session.
+    let mut others = record.clone();
+    others.attributes = others.attributes.with(Attribute::new("a", "of another writer").unwrap());
+    let _ = step(&mut state, &record);
+    state.set_aside();
+    conflict(&mut state, Some(others.clone())).unwrap();
+    assert_size_is_known(&mut state);
+    let save = step(&mut state, &record);
+    done(&mut state, &save);
+    assert_size_is_known(&mut state);
+
+    // Of a started session, as long as it carries over what another has, and after that.
+    start_keeping(&mut state, &others, &[("own", 1)]);
+    assert_size_is_known(&mut state);
+    state.replaced_is_gone();
+    assert_size_is_known(&mut state);
+    let create = step(&mut state, &record);
+    state.set_aside();
+    assert_size_is_known(&mut state);
+    done(&mut state, &create);
+    assert_size_is_known(&mut state);
+    state.discard();
+    assert_size_is_known(&mut state);
 }

@@ -1,7 +1,9 @@
 -- What lies under a session's key is laid out in `value.rs`. These scripts read its fixed part:
 -- kind 1, version 2-9, accessed 10-17, idle timeout 18-25, deadline 26-33, until 34-41,
--- principal 51-82, each number big endian. A pending value has 33 bytes before that.
-local HEAD, NAMES_OLD, MINUTE = 82, 33, 60000
+-- principal 51-82, each number big endian. A pending value has a link before that, and a moved one
+-- begins with a link: kind 1, the other key 2-33, attempt 34-41. Until when the moved one may be told
+-- is 42-49.
+local HEAD, LINK, MINUTE = 82, 41, 60000
 
 local function number(bytes, at)
   return (struct.unpack('>i8', bytes, at))
@@ -32,14 +34,27 @@ local function read_again(key)
   redis.call('GETRANGE', key, 0, 0)
 end
 
-local function write(key, value, left)
+local function put(key, value, left)
   local millis = expiry(left)
   if millis then
     redis.call('SET', key, value, 'PX', millis)
   else
     redis.call('SET', key, value)
   end
+end
+
+local function write(key, value, left)
+  put(key, value, left)
   read_again(key)
+end
+
+local function keep(key, left)
+  local millis = expiry(left)
+  if millis then
+    redis.call('PEXPIRE', key, millis)
+  else
+    redis.call('PERSIST', key)
+  end
 end
 
 local function with_field(value, at, field)
@@ -58,6 +73,16 @@ end
 local function principal(stored, skip)
   local hash = stored:sub(skip + 51, skip + 82)
   return hash:find('[^%z]') and hash or ''
+end
+
+-- Whether a moved value is a note. Otherwise it only says what became of a pending record.
+local function may_be_told(moved)
+  return #moved >= LINK + 8 and number(moved, LINK + 1) ~= 0
+end
+
+-- How long a moved value may still be told.
+local function note_left(moved, now)
+  return may_be_told(moved) and number(moved, LINK + 1) - now or 0
 end
 
 -- The index by principal: members scored with the end of their lives by this server's clock, a
@@ -82,4 +107,20 @@ local function index_remove(prefix, hash, member)
   if prefix == '' or hash == '' then return end
   local name = hash:gsub('.', function(byte) return string.format('%02x', byte:byte()) end)
   redis.call('ZREM', prefix .. name, member)
+end
+
+local LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+-- The name of a record: the prefix, and its key in base64url.
+local function name(prefix, key)
+  local text = {}
+  for at = 1, #key, 3 do
+    local first, second, third = key:byte(at, at + 2)
+    local bits = first * 65536 + (second or 0) * 256 + (third or 0)
+    for _, weight in ipairs({ 262144, 4096, 64, 1 }) do
+      local letter = math.floor(bits / weight) % 64 + 1
+      text[#text + 1] = LETTERS:sub(letter, letter)
+    end
+  end
+  return prefix .. table.concat(text):sub(1, 43)
 end

@@ -1,9 +1,10 @@
--- KEYS: new record. ARGV: pending value.
--- What an earlier attempt of the same renewal left here is as good as what this one would write.
-local stored, value = redis.call('GETRANGE', KEYS[1], 0, NAMES_OLD + 8), ARGV[1]
-if stored == '' then
-  write(KEYS[1], value, ends_at(value, NAMES_OLD) - number(value, NAMES_OLD + 10))
-elseif stored ~= value:sub(1, NAMES_OLD + 9) then
-  return 'exists'
+-- KEYS: new record. ARGV: pending value. Returns the outcome, with the attempt if it is done.
+-- What an earlier attempt of the same write has left here is replaced, and keeps its number, because
+-- its writer may have gone on, and still commit.
+local stored, value = redis.call('GETRANGE', KEYS[1], 0, LINK - 1), ARGV[1]
+if stored ~= '' then
+  if #stored < LINK or stored:sub(1, 33) ~= value:sub(1, 33) then return { 'exists', '' } end
+  value = stored .. value:sub(LINK + 1)
 end
-return 'done'
+put(KEYS[1], value, ends_at(value, LINK) - number(value, LINK + 10))
+return { 'done', value:sub(34, LINK) }

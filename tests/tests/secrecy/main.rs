@@ -1,32 +1,23 @@
-//! A19, B67, R25: everything runs at TRACE, and no line holds an id, nor a value that is stored.
+//! A19, B67, R25: everything runs at TRACE, and no line holds an id, a password, nor a value that is stored.
 //!
 //! In a binary of its own, because tracing remembers for the whole process which lines nobody
 //! wants to see.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod passwords;
+mod values;
 
 use axum::Router;
 use axum::routing::{get, post};
-use session_axum::{MaybeSession, NewSession, Session, SessionError, SessionLayer};
+use session_axum::{
+    Key, MaybeSession, NewSession, PurgeService, Session, SessionCookie, SessionError, SessionLayer, SessionManager,
+};
 use session_core::MemoryStore;
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use workspace_tests::client::Client;
+use workspace_tests::log::Log;
 
 const COOKIE: &str = "__Host-sessid";
 const FORGED: &str = "AAAAAAAAAAAAAAAAAAAAAAAA";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 async fn login(visitor: MaybeSession) -> Result<(), SessionError> {
     visitor.start(NewSession::new().principal("ann"))?;
@@ -41,20 +32,6 @@ async fn show(sess: Session, visitor: MaybeSession) {
     tracing::info!(?sess, ?visitor, id = ?sess.id(), handle = ?sess.handle(), "shown");
 }
 
-/// What is logged on this thread while the guard lives.
-fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
-    (log, tracing::subscriber::set_default(subscriber.with_writer(move || writer.clone()).finish()))
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
 fn routes() -> Router {
     Router::new()
         .route("/login", post(login))
@@ -66,7 +43,7 @@ fn routes() -> Router {
 
 #[tokio::test]
 async fn no_id_is_printed() {
-    let (log, _guard) = capture();
+    let (log, _guard) = Log::capture();
     let store = FaultyStore::new(MemoryStore::new());
     let app = routes().layer(SessionLayer::new(store.clone()));
     let mut client = Client::new(&app);
@@ -98,7 +75,7 @@ async fn no_id_is_printed() {
 #[tokio::test]
 async fn no_stored_value_is_printed() {
     const SECRET: &str = "4111-1111-1111-1111";
-    let (log, _guard) = capture();
+    let (log, _guard) = Log::capture();
     let start = async |visitor: MaybeSession| visitor.start(NewSession::new().attr("card", SECRET)).map(drop);
     let read = async |sess: Session| sess.attr::<u32>("card").map(drop).map_err(SessionError::from);
     let update = async |sess: Session| {
@@ -125,7 +102,7 @@ async fn no_stored_value_is_printed() {
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_record_that_does_not_open_leaves_one_warning_and_a_fresh_session_can_start() {
-    let (log, _guard) = capture();
+    let (log, _guard) = Log::capture();
     let folder = tempfile::tempdir().unwrap();
     let store = session_stores::SqliteStore::open(folder.path().join("sessions.db")).await.unwrap();
     let sealed = store.clone().with_codec(session_core::EncryptedCodec::new(&[7; 32]));
@@ -140,4 +117,24 @@ async fn a_record_that_does_not_open_leaves_one_warning_and_a_fresh_session_can_
     assert!(log.contains("dropped a record that does not fit its key"), "{log}");
     client.post("/login").await;
     assert_eq!(client.get("/count").await.body, "1");
+}
+
+/// Settings and errors of the layer, as a panic or a log line would show them.
+#[test]
+fn no_secret_of_a_setting_is_printed() {
+    const SECRET: &str = "marker-marker-marker-marker-marker-marker-marker-marker-marker-m";
+    let bytes = format!("{:?}", &SECRET.as_bytes()[..8]);
+    let manager = SessionManager::new(MemoryStore::new());
+    let signed = SessionCookie::new().signed([Key::from(SECRET.as_bytes())]);
+    let private = SessionCookie::new().private([Key::from(SECRET.as_bytes())]);
+    let builder = SessionLayer::builder(MemoryStore::new()).cookie(signed.clone());
+    for printed in [
+        format!("{:?}", PurgeService::new(manager.clone(), SECRET).unwrap()),
+        format!("{signed:?} {private:?} {builder:?}"),
+        format!("{:?}", builder.build().unwrap()),
+        format!("{:?}", SessionLayer::builder(manager).cookie(private).build().unwrap()),
+    ] {
+        assert!(!printed.contains("marker"), "{printed}");
+        assert!(!printed.contains(bytes.trim_matches(['[', ']'])), "{printed}");
+    }
 }

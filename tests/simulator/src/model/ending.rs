@@ -1,0 +1,208 @@
+//! How sessions end, and how many a user may have.
+
+use session_core::{Error, Record, RecordKey};
+
+use super::request::Commit;
+use super::{Lineage, Model, Place};
+use crate::stamp::Stamp;
+
+/// An ending of several sessions under way.
+pub struct EndingAll {
+    pub began: Stamp,
+    user: usize,
+    /// The sessions that are to end, and how many attempts to end each there had been by then.
+    wanted: Vec<(usize, u32)>,
+    /// Those of them that were surely there.
+    sure: Vec<usize>,
+}
+
+impl Model {
+    pub(super) fn ending_begins(&mut self, lineage: usize, now: Stamp) {
+        let lineage = &mut self.lineages[lineage];
+        lineage.end.begin(now);
+        lineage.endings += 1;
+        lineage.unanswered += 1;
+    }
+
+    /// An attempt to end the session has succeeded.
+    fn ending_succeeds(&mut self, lineage: usize) {
+        self.lineages[lineage].unanswered -= 1;
+    }
+
+    /// Whether nothing of the session is left once an attempt to end it has succeeded.
+    ///
+    /// What has expired is not there for the one who ends it, and may be there by another clock. An attempt that failed
+    /// may have ended the session in one of two tiers: whoever comes later does not find it, and its copy lives on.
+    fn ends_for_good(&self, lineage: usize) -> bool {
+        let Lineage { life, unanswered, .. } = &self.lineages[lineage];
+        self.is_in_time(life) && (*unanswered == 0 || !self.has_tiers)
+    }
+
+    /// Whoever began then has ended the session that has, or had, this id.
+    pub(super) fn ended_under(&mut self, place: Place, began: Stamp, now: Stamp) {
+        self.ending_succeeds(place.lineage);
+        let was_given = self.lineages[place.lineage].names[place.name].given.was_done(began);
+        if was_given && self.reaches(place, now) && self.ends_for_good(place.lineage) {
+            self.lineages[place.lineage].end.finish(now);
+        }
+    }
+
+    /// Somebody ends the session with this handle.
+    pub fn end_begins(&mut self, place: Place) -> Stamp {
+        let now = self.stamp();
+        self.ending_begins(place.lineage, now);
+        now
+    }
+
+    pub fn end_ended(&mut self, place: Place, began: Stamp, outcome: Result<(), &Error>) {
+        let now = self.stamp();
+        match outcome {
+            Ok(()) => self.ended_under(place, began, now),
+            Err(error) => self.check_failure(&[place.lineage], began, error),
+        }
+    }
+
+    /// Everything but a failing store is a reason to complain.
+    pub fn check_failure(&mut self, about: &[usize], began: Stamp, error: &Error) {
+        if !error.is_store_failure() || !self.may_fail(began) {
+            self.violate(about, format!("a call fails without a reason: {error}"));
+        }
+    }
+}
+
+/// All sessions of a user.
+impl Model {
+    pub fn ending_all_begins(&mut self, user: usize, except: Option<Place>) -> EndingAll {
+        let now = self.stamp();
+        let mut ending = EndingAll { began: now, user, wanted: Vec::new(), sure: Vec::new() };
+        for lineage in self.of_user(user, now) {
+            if except.is_some_and(|except| except.lineage == lineage) {
+                continue;
+            }
+            if self.lineages[lineage].start.was_done(now) && self.surely_lives(lineage) {
+                ending.sure.push(lineage);
+            }
+            self.ending_begins(lineage, now);
+            ending.wanted.push((lineage, self.lineages[lineage].endings));
+        }
+        self.being_ended.push(user);
+        ending
+    }
+
+    pub fn ending_all_ended(&mut self, ending: &EndingAll, outcome: Result<usize, &Error>) {
+        let now = self.stamp();
+        if let Some(at) = self.being_ended.iter().position(|user| *user == ending.user) {
+            self.being_ended.remove(at);
+        }
+        let count = match outcome {
+            Ok(count) => count,
+            Err(error) => return self.check_failure(&[], ending.began, error),
+        };
+        self.check_how_many(ending, count);
+        for (lineage, _) in &ending.wanted {
+            self.ending_succeeds(*lineage);
+            if self.lineages[*lineage].start.was_done(ending.began) && self.ends_for_good(*lineage) {
+                self.lineages[*lineage].end.finish(now);
+            }
+        }
+    }
+
+    fn check_how_many(&mut self, ending: &EndingAll, count: usize) {
+        let only_ours = |(lineage, endings): &&(usize, u32)| {
+            ending.sure.contains(lineage) && self.lineages[*lineage].endings == *endings
+        };
+        // What was done by a call whose answer was lost is counted by nobody.
+        let least = if self.may_fail(ending.began) { 0 } else { ending.wanted.iter().filter(only_ours).count() };
+        let theirs = |lineage: &&Lineage| lineage.user == Some(ending.user) && lineage.may_live(ending.began);
+        // A login whose answer was lost may store its session once more, after it has ended.
+        let most = if self.may_fail(ending.began) { usize::MAX } else { self.lineages.iter().filter(theirs).count() };
+        if !(least..=most).contains(&count) {
+            let about: Vec<usize> = ending.wanted.iter().map(|(lineage, _)| *lineage).collect();
+            let what = format!("{count} sessions of user {} ended, and must be from {least} to {most}", ending.user);
+            self.violate(&about, what);
+        }
+    }
+
+    /// The sessions of a user that may be there.
+    fn of_user(&self, user: usize, now: Stamp) -> Vec<usize> {
+        let of_user = |lineage: &usize| {
+            let lineage = &self.lineages[*lineage];
+            lineage.user == Some(user) && lineage.may_live(now)
+        };
+        (0..self.lineages.len()).filter(of_user).collect()
+    }
+
+    /// A list of a user's sessions that was asked for then.
+    pub fn check_list(&mut self, user: Option<usize>, began: Stamp, records: &[Record]) {
+        for record in records {
+            if let Some(what) = self.wrong_record(record, began) {
+                let about: Vec<usize> = self.place_of_key(&record.key).iter().map(|place| place.lineage).collect();
+                self.violate(&about, format!("a list of sessions has {what}"));
+            }
+        }
+        let now = self.stamp();
+        let Some(user) = user else { return };
+        for lineage in self.of_user(user, now) {
+            if self.must_be_listed(lineage, began) && !self.is_listed(lineage, records) {
+                self.violate(&[lineage], format!("the list of user {user}'s sessions lacks #{lineage}"));
+            }
+        }
+    }
+
+    fn must_be_listed(&self, lineage: usize, began: Stamp) -> bool {
+        self.lineages[lineage].start.was_done(began) && self.surely_lives(lineage)
+    }
+
+    fn is_listed(&self, lineage: usize, records: &[Record]) -> bool {
+        let is_it = |key: &RecordKey| self.place_of_key(key).is_some_and(|place| place.lineage == lineage);
+        records.iter().any(|record| is_it(&record.key))
+    }
+}
+
+/// Logins, and the limit of a user's sessions.
+impl Model {
+    /// Returns the sessions that the login may end.
+    pub(super) fn login_begins(&mut self, new: usize, now: Stamp) -> Vec<usize> {
+        let Some(user) = self.lineages[new].user else { return Vec::new() };
+        let mut others: Vec<usize> = self.of_user(user, now).into_iter().filter(|other| *other != new).collect();
+        let is_over = self.limit.is_some_and(|limit| others.len() >= limit);
+        // Another login may have begun later and ended earlier; the clock of its process may also be ahead.
+        let since = self.lineages[new].life.created - self.skew_span;
+        let is_overtaken = is_over && others.iter().any(|other| self.lineages[*other].life.created >= since);
+        // Logins at the same moment may end each other, and an ending may find what starts meanwhile.
+        let is_one_of_many = self.limit.is_some() && self.signing_in.contains(&user);
+        self.signing_in.push(user);
+        if !is_over {
+            others.clear();
+        }
+        if is_overtaken || is_one_of_many || self.being_ended.contains(&user) {
+            // By others, who may fail.
+            self.ending_begins(new, now);
+        }
+        for other in &others {
+            self.ending_begins(*other, now);
+        }
+        others
+    }
+
+    pub(super) fn login_ended(&mut self, commit: &Commit, was_answered: bool) {
+        let Some(user) = commit.user else { return };
+        if let Some(at) = self.signing_in.iter().position(|other| *other == user) {
+            self.signing_in.remove(at);
+        }
+        let may_have_failed = self.may_fail(commit.began);
+        if !may_have_failed {
+            commit.may_end.iter().for_each(|other| self.ending_succeeds(*other));
+        }
+        // A limit that could not be enforced is only logged. The next login tries again.
+        if may_have_failed {
+            self.unlimited.insert(user);
+        } else if was_answered && !self.is_signing_in(user) {
+            self.unlimited.remove(&user);
+        }
+    }
+
+    pub(super) fn is_signing_in(&self, user: usize) -> bool {
+        self.signing_in.contains(&user)
+    }
+}

@@ -1,0 +1,157 @@
+//! What must be true, kept beside the real thing: which sessions there are, what was acknowledged, and what ended.
+//!
+//! Operations that overlap may have happened in either order, and an operation whose answer was lost may have
+//! happened or not, also later. So each rule here speaks only of what was acknowledged before something else began.
+
+mod ending;
+mod lineage;
+mod opening;
+mod request;
+mod stored;
+mod values;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use session_core::{RecordKey, SessionId};
+use tokio::time::Instant;
+
+use crate::clock::ProcessClock;
+use crate::network::Trouble;
+use crate::setup::Setup;
+use crate::stamp::Stamp;
+use crate::story::Story;
+
+pub use lineage::{Life, Lineage, Place};
+pub use opening::Seen;
+pub use request::{Commit, Doing};
+pub use values::Attr;
+
+/// What went wrong, and the sessions that it is about.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub what: String,
+    pub sessions: Vec<usize>,
+}
+
+/// All that is known of a world.
+pub struct Model {
+    pub lineages: Vec<Lineage>,
+    pub violation: Option<Violation>,
+    pub(crate) story: Arc<Story>,
+    trouble: Arc<Trouble>,
+    beginning: Instant,
+    stamps: u64,
+    ids: HashMap<String, Place>,
+    keys: HashMap<RecordKey, Place>,
+    writes: Vec<values::Write>,
+    clocks: Vec<ProcessClock>,
+    /// The furthest ahead that any clock ever was.
+    most_ahead: i64,
+    /// How far two clocks may differ.
+    skew_span: i64,
+    staleness: u64,
+    /// How long requests may differ about a session that is being ended, in milliseconds.
+    while_ending: u64,
+    /// How much earlier than it should a session may end, in milliseconds.
+    early_end: i64,
+    limit: Option<usize>,
+    has_tiers: bool,
+    /// The users that sign in at this moment, and those whose sessions are being ended.
+    signing_in: Vec<usize>,
+    being_ended: Vec<usize>,
+    /// The users whose limit a login could not enforce, because of a fault.
+    unlimited: BTreeSet<usize>,
+}
+
+impl Model {
+    pub fn new(setup: &Setup, clocks: Vec<ProcessClock>, story: Arc<Story>, trouble: Arc<Trouble>) -> Self {
+        let most_ahead = clocks.iter().map(ProcessClock::skew).max().unwrap_or(0);
+        Model {
+            lineages: Vec::new(),
+            violation: None,
+            story,
+            trouble,
+            beginning: Instant::now(),
+            stamps: 0,
+            ids: HashMap::new(),
+            keys: HashMap::new(),
+            writes: Vec::new(),
+            clocks,
+            most_ahead,
+            skew_span: setup.largest_skew() as i64,
+            staleness: staleness(setup),
+            // Two tiers are told one after the other.
+            while_ending: if setup.stores.has_tiers() { staleness(setup).max(15_000) } else { 0 },
+            // The durable tier learns late that a session is used.
+            early_end: if setup.stores.write_behind() { 60_000 } else { 0 },
+            limit: setup.limit,
+            has_tiers: setup.stores.has_tiers(),
+            signing_in: Vec::new(),
+            being_ended: Vec::new(),
+            unlimited: BTreeSet::new(),
+        }
+    }
+
+    /// The next moment.
+    pub fn stamp(&mut self) -> Stamp {
+        self.stamps += 1;
+        Stamp { number: self.stamps, at: self.beginning.elapsed().as_millis() as u64 }
+    }
+
+    /// What the clock of this process shows, in milliseconds since the world began.
+    pub fn clock(&self, process: usize) -> i64 {
+        self.elapsed() + self.clocks[process].skew()
+    }
+
+    /// The latest time that any process may take it to be.
+    fn latest_clock(&self) -> i64 {
+        self.elapsed() + self.most_ahead
+    }
+
+    fn elapsed(&self) -> i64 {
+        self.beginning.elapsed().as_millis() as i64
+    }
+
+    pub fn set_clock(&mut self, process: usize, skew: i64) {
+        self.clocks[process].set_skew(skew);
+        self.most_ahead = self.most_ahead.max(skew);
+    }
+
+    /// Notes that something is not as it must be. Only the first counts.
+    pub fn violate(&mut self, sessions: &[usize], what: impl Into<String>) {
+        if self.violation.is_none() {
+            let what = what.into();
+            self.story.tell(sessions, || format!("!! {what}"));
+            self.violation = Some(Violation { what, sessions: sessions.to_vec() });
+        }
+    }
+
+    /// Whether something that began then may fail.
+    pub fn may_fail(&self, began: Stamp) -> bool {
+        self.trouble.excuses(began.at)
+    }
+
+    pub fn place_of(&self, id: &str) -> Option<Place> {
+        self.ids.get(id).copied()
+    }
+
+    pub fn place_of_key(&self, key: &RecordKey) -> Option<Place> {
+        self.keys.get(key).copied()
+    }
+
+    pub fn id(&self, place: Place) -> &SessionId {
+        &self.lineages[place.lineage].names[place.name].id
+    }
+}
+
+/// How long a read may be behind, in milliseconds.
+fn staleness(setup: &Setup) -> u64 {
+    use crate::setup::Stores::*;
+    let bound = setup.max_staleness.as_millis() as u64 + 2 * setup.largest_skew();
+    match setup.stores {
+        // A writer that met a conflict drops the copy, newer or not, and a slow reader puts back an older one.
+        MemoryBeforeRemote | CacheBeforeRemote => bound,
+        _ => 0,
+    }
+}

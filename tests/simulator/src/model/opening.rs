@@ -1,0 +1,125 @@
+//! What a request may find.
+
+use super::values::Attr;
+use super::{Model, Place};
+use crate::stamp::Stamp;
+
+/// A session as a request found it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub id: String,
+    /// The number of the session, which is one of its constants.
+    pub lineage: Option<usize>,
+    pub user: Option<usize>,
+    pub values: [Option<u64>; 3],
+    pub count: u64,
+}
+
+impl Model {
+    /// A request that presents these ids, and asked at `began`, has found this session, or none.
+    pub fn opened(
+        &mut self,
+        process: usize,
+        ids: &[String],
+        began: (Stamp, i64),
+        seen: Option<&Seen>,
+    ) -> Option<Place> {
+        let now = self.stamp();
+        let places: Vec<Place> = ids.iter().filter_map(|id| self.place_of(id)).collect();
+        let found = seen.and_then(|seen| self.check_found(ids, began, seen));
+        for place in places {
+            if found == Some(place) {
+                break;
+            }
+            if self.must_find(place, began.0) {
+                let name = Model::name_of(place);
+                self.violate(&[place.lineage], format!("{name} is not found, although it is there"));
+            }
+            self.note_gone(process, place, began, now);
+        }
+        if let Some(place) = found {
+            self.used(place.lineage, process, began.1);
+        }
+        found
+    }
+
+    /// Nothing was found under this id: it never comes back.
+    fn note_gone(&mut self, process: usize, place: Place, began: (Stamp, i64), now: Stamp) {
+        let clock = self.clock(process);
+        let lineage = &mut self.lineages[place.lineage];
+        let may_have_expired = clock >= lineage.life.alive_until();
+        let name = &mut lineage.names[place.name];
+        if !may_have_expired && lineage.start.was_done(began.0) && name.given.was_done(began.0) {
+            name.seen_gone.get_or_insert(now);
+        }
+    }
+
+    fn check_found(&mut self, ids: &[String], (began, clock): (Stamp, i64), seen: &Seen) -> Option<Place> {
+        let Some(place) = self.place_of(&seen.id) else {
+            self.violate(&[], "a request found a session under an id that was given to nobody");
+            return None;
+        };
+        let name = Model::name_of(place);
+        if !ids.contains(&seen.id) {
+            self.violate(&[place.lineage], format!("a request that does not present {name} found it"));
+        }
+        if let Some(what) = self.complaint(place, began, clock, seen) {
+            self.violate(&[place.lineage], format!("{name} {what}"));
+        }
+        let stale = self.staleness;
+        for attr in Attr::ALL {
+            self.check_value(place.lineage, attr, seen.values[attr.0], began, stale);
+        }
+        self.check_count(place.lineage, seen.count, began, stale);
+        Some(place)
+    }
+
+    /// Why this session must not have been found under this id.
+    fn complaint(&self, place: Place, began: Stamp, clock: i64, seen: &Seen) -> Option<String> {
+        let lineage = &self.lineages[place.lineage];
+        let name = &lineage.names[place.name];
+        if seen.lineage != Some(place.lineage) {
+            return Some(format!("leads to session {:?}", seen.lineage));
+        }
+        if seen.user != lineage.user {
+            return Some(format!("is signed in as user {:?}, not {:?}", seen.user, lineage.user));
+        }
+        if name.given.began.is_none() || lineage.start.began.is_none() {
+            return Some("is found before it was stored".to_owned());
+        }
+        if name.is_void {
+            return Some("is found, although the renewal failed".to_owned());
+        }
+        if lineage.end.was_done_for(self.staleness, began) {
+            return Some("is found after it has ended".to_owned());
+        }
+        if name.replaced.was_done_for(self.staleness, began) {
+            return Some("is found after it was renewed".to_owned());
+        }
+        if name.seen_gone.is_some_and(|gone| gone < began && gone.at + self.while_ending <= began.at) {
+            return Some("is found again after it was gone".to_owned());
+        }
+        if clock >= lineage.life.expired_from() {
+            return Some("is found after it has expired".to_owned());
+        }
+        None
+    }
+
+    /// A use of the session, which counts from this time of the process's clock, at the latest from now.
+    pub(super) fn used(&mut self, lineage: usize, process: usize, since: i64) {
+        let (clock, is_in_time) = (self.clock(process), self.is_in_time(&self.lineages[lineage].life));
+        let life = &mut self.lineages[lineage].life;
+        life.used = life.used.max(clock).max(since);
+        life.may_be_over |= !is_in_time;
+    }
+
+    /// A save that began then was acknowledged.
+    pub(super) fn saved(&mut self, lineage: usize, process: usize, began: Stamp) {
+        self.used(lineage, process, i64::MIN);
+        let clock = self.clock(process);
+        // The save was decided after it had begun; clocks may have been set since.
+        let began = began.at as i64 + self.clocks[process].skew();
+        let life = &mut self.lineages[lineage].life;
+        life.noted = life.noted.max(began.min(clock));
+    }
+}
