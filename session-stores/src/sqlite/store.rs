@@ -51,6 +51,7 @@ const DIALECT: Dialect = Dialect {
     least: "MIN",
     greatest: "MAX",
     renew: "{renew}",
+    delete: "{delete}",
     purge: "DELETE FROM {from} WHERE key IN (SELECT key FROM {from} WHERE {over} <= $1 ORDER BY {over} LIMIT $2)",
 };
 
