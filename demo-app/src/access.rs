@@ -1,3 +1,5 @@
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -8,14 +10,35 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
-/// The secret that opens the routes of an administrator.
+use crate::origin::{self, Scheme};
+
+/// The secret that opens the routes of an administrator. `Debug` hides it.
 #[derive(Clone)]
 pub struct AdminToken(Arc<str>);
 
+/// An empty token would let everybody in.
+#[derive(Debug, thiserror::Error)]
+#[error("give at least one character; a random text is best")]
+pub struct EmptyToken;
+
+impl FromStr for AdminToken {
+    type Err = EmptyToken;
+
+    fn from_str(token: &str) -> Result<Self, EmptyToken> {
+        if token.is_empty() { Err(EmptyToken) } else { Ok(AdminToken(token.into())) }
+    }
+}
+
+impl fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminToken(***)")
+    }
+}
+
 impl AdminToken {
-    /// The token given on the command line.
-    pub fn new(token: String) -> Self {
-        AdminToken(token.into())
+    /// The token as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     fn is(&self, presented: &[u8]) -> bool {
@@ -37,23 +60,19 @@ impl AdminToken {
     }
 }
 
-/// Lets a request through if it presents the token, and if no page of another site sent it.
-pub async fn require_token(State(token): State<AdminToken>, request: Request, next: Next) -> Response {
+/// Lets a request through if it presents the token, and if no page of another site sent it: browsers add the password
+/// to such requests too.
+pub async fn require_token(
+    State((token, scheme)): State<(AdminToken, Scheme)>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !token.is_presented(request.headers()) {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"session demo\", charset=\"UTF-8\"")];
         return (StatusCode::UNAUTHORIZED, challenge, "Please give the admin token.\n").into_response();
     }
-    if is_from_elsewhere(request.headers()) {
-        return (StatusCode::FORBIDDEN, "This request must come from the demo's own page.\n").into_response();
+    if !origin::is_from_own_page(&request, scheme) {
+        return origin::refusal();
     }
     next.run(request).await
-}
-
-/// Browsers add the password to requests that another site's page makes, but they name that site.
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    match text(header::ORIGIN) {
-        Some(origin) => origin.split_once("://").map(|(_, host)| host) != text(header::HOST),
-        None => headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site"),
-    }
 }

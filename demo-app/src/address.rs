@@ -1,9 +1,10 @@
 //! Names of stores on the command line, as plain data. Nothing is opened here.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// The store that `--store` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum StoreAddress {
     /// In this process's memory.
     Memory,
@@ -20,7 +21,7 @@ pub enum StoreAddress {
 }
 
 /// The fast store that `--fast` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum FastAddress {
     /// This process's memory.
     Memory,
@@ -28,6 +29,30 @@ pub enum FastAddress {
     Redis(String),
     /// The servers of this URL.
     Memcached(String),
+}
+
+/// Shows the kind alone, because a password may be in the address.
+impl fmt::Debug for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StoreAddress::Memory => "memory",
+            StoreAddress::Sqlite(_) => "sqlite",
+            StoreAddress::Postgres(_) => "postgres",
+            StoreAddress::Redis(_) => "redis",
+            StoreAddress::Memcached(_) => "memcached",
+            StoreAddress::Firestore(_) => "firestore",
+        })
+    }
+}
+
+impl fmt::Debug for FastAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FastAddress::Memory => "memory",
+            FastAddress::Redis(_) => "redis",
+            FastAddress::Memcached(_) => "memcached",
+        })
+    }
 }
 
 /// The text names no store. The message lists those that there are.

@@ -2,12 +2,20 @@ use std::sync::Arc;
 
 use axum::Form;
 use axum::debug_handler;
-use axum::extract::State;
 use axum::extract::rejection::FormRejection;
+use axum::extract::{RawQuery, State};
+use axum::response::Redirect;
 use serde::Deserialize;
-use session_axum::{AttrKey, MaybeSession, NewSession, Session, SessionError};
+use session_axum::{AttrKey, EndSession, MaybeSession, NewSession, Session, SessionError};
 
 use crate::pages::{DemoPage, Site, Visitor};
+
+/// Where the page is.
+pub const PAGE: &str = "/demo";
+
+/// What the page's address has after a login that was refused. The name that was typed is not in it: addresses are
+/// logged, and people type passwords into the wrong field.
+const REFUSED: &str = "refused";
 
 const USER: AttrKey<String> = AttrKey::new("UserName");
 const COUNT: AttrKey<u64> = AttrKey::new("Count");
@@ -24,21 +32,27 @@ pub struct DemoForm {
 
 /// Shows the page, and counts a visit of someone who is signed in.
 #[debug_handler]
-pub async fn show(State(site): State<Arc<Site>>, visitor: MaybeSession) -> Result<DemoPage, SessionError> {
-    let visitor = match visitor.session() {
+pub async fn show(
+    State(site): State<Arc<Site>>,
+    visitor: MaybeSession,
+    RawQuery(query): RawQuery,
+) -> Result<DemoPage, SessionError> {
+    let signed_in = match visitor.session() {
         Some(session) => count(&session).await?,
-        None => Visitor::anonymous(),
+        None => None,
     };
+    let visitor = signed_in.unwrap_or(Visitor::Anonymous { refused: query.as_deref() == Some(REFUSED) });
     Ok(DemoPage { site, visitor })
 }
 
-/// Takes a form. For someone who is signed in, anything but a logout counts as a visit.
+/// Takes a form, then sends the browser to the page, so that neither going back nor reloading sends the form again.
+/// For someone who is signed in, anything but a logout counts as a visit, because the page follows.
 #[debug_handler]
 pub async fn submit(
-    State(site): State<Arc<Site>>,
     visitor: MaybeSession,
+    ending: EndSession,
     form: Result<Form<DemoForm>, FormRejection>,
-) -> Result<DemoPage, SessionError> {
+) -> Result<Redirect, SessionError> {
     let form = match form {
         Ok(Form(form)) => form,
         // The form is too large, so nobody has this name and password.
@@ -46,37 +60,33 @@ pub async fn submit(
         // Anything else that is no form of the page counts as a visit.
         Err(_) => DemoForm::default(),
     };
-    let visitor = match visitor.session() {
-        Some(session) if !form.logout.is_empty() => log_out(&session),
-        Some(session) => count(&session).await?,
-        None if !form.login.is_empty() => log_in(&visitor, form)?,
-        None => Visitor::anonymous(),
-    };
-    Ok(DemoPage { site, visitor })
+    match visitor.session() {
+        None if !form.login.is_empty() => return log_in(&visitor, form),
+        // Also where another window has just been given a new id.
+        _ if !form.logout.is_empty() => ending.end(),
+        _ => {}
+    }
+    Ok(Redirect::to(PAGE))
 }
 
-async fn count(session: &Session) -> Result<Visitor, SessionError> {
+/// One visit more. `None` if the visitor logged out in another window while this request ran.
+async fn count(session: &Session) -> Result<Option<Visitor>, SessionError> {
     let user = session.constant(USER)?.unwrap_or_default();
     match session.update_attr(COUNT, |visits| visits.unwrap_or(0) + 1).await {
-        Ok(visits) => Ok(Visitor::SignedIn { user, visits }),
-        // The visitor logged out in another window while this request ran.
-        Err(error) if error.is_gone() => Ok(Visitor::anonymous()),
+        Ok(visits) => Ok(Some(Visitor::SignedIn { user, visits })),
+        Err(error) if error.is_gone() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-fn log_in(visitor: &MaybeSession, form: DemoForm) -> Result<Visitor, SessionError> {
+fn log_in(visitor: &MaybeSession, form: DemoForm) -> Result<Redirect, SessionError> {
     if !form.is_right() {
-        return Ok(Visitor::Anonymous { refused: Some(form.user_name) });
+        return Ok(Redirect::to(&format!("{PAGE}?{REFUSED}")));
     }
     let user = form.user_name;
-    visitor.start(NewSession::new().principal(&user).constant(USER, &user).attr(COUNT, &1))?;
-    Ok(Visitor::SignedIn { user, visits: 1 })
-}
-
-fn log_out(session: &Session) -> Visitor {
-    session.remove();
-    Visitor::anonymous()
+    // The page that follows is the first visit.
+    visitor.start(NewSession::new().principal(&user).constant(USER, &user).attr(COUNT, &0))?;
+    Ok(Redirect::to(PAGE))
 }
 
 impl DemoForm {

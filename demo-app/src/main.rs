@@ -9,31 +9,37 @@ mod address;
 mod admin;
 mod demo;
 mod options;
+mod origin;
 mod pages;
 mod routes;
+mod secrets;
 mod server;
+mod stop;
 mod store;
 mod tally;
 
 use std::process::ExitCode;
 
 use options::Options;
+use secrets::Secrets;
 use server::Server;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
-    let server = match Server::start(Options::from_command_line()).await {
+    let secrets = Secrets::in_words(std::env::args());
+    let log = secrets.clone();
+    tracing_subscriber::fmt().with_writer(move || log.stderr()).with_target(false).init();
+    let server = match Server::start(Options::from_command_line(&secrets)).await {
         Ok(server) => server,
         Err(problem) => {
-            eprintln!("demo-app: {}", one_line(&problem));
+            eprintln!("demo-app: {}", secrets.hidden_in(&one_line(&problem)));
             return ExitCode::from(2);
         }
     };
     match server.run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("demo-app: {}", one_line(&problem));
+            eprintln!("demo-app: {}", secrets.hidden_in(&one_line(&problem)));
             ExitCode::FAILURE
         }
     }

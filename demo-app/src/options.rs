@@ -3,11 +3,12 @@ use std::process;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 use session_axum::MemoryStore;
 
+use crate::access::AdminToken;
 use crate::address::{FastAddress, StoreAddress};
+use crate::secrets::Secrets;
 
 /// Log in, count your visits, log out: a demonstration of sessions in axum.
 ///
@@ -53,18 +54,20 @@ pub struct Options {
 
     /// Serve /demo/admin to whoever gives this token as a password, and /demo/purge to a cron job that
     /// sends `Authorization: Bearer TOKEN`. Default: neither is served.
-    #[arg(long, value_name = "TOKEN", env = "DEMO_ADMIN_TOKEN", hide_env_values = true, value_parser = NonEmptyStringValueParser::new())]
-    pub admin_token: Option<String>,
+    #[arg(long, value_name = "TOKEN", env = "DEMO_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<AdminToken>,
 }
 
 impl Options {
     /// The options on the command line. If they are wrong, the process ends with one line and exit code 2.
-    pub fn from_command_line() -> Self {
+    ///
+    /// That line shows none of the secrets.
+    pub fn from_command_line(secrets: &Secrets) -> Self {
         Options::try_parse().unwrap_or_else(|problem| {
             if !problem.use_stderr() {
                 problem.exit();
             }
-            eprintln!("demo-app: {}", one_line(&problem));
+            eprintln!("demo-app: {}", secrets.hidden_in(&one_line(&problem)));
             process::exit(2);
         })
     }

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use session_axum::{Counters, Record, RecordKey, Time};
 
 use crate::options::{AbsoluteTimeout, Options};
+use crate::origin::Scheme;
 
 /// The settings that every page shows.
 pub struct Site {
@@ -28,14 +29,19 @@ impl Site {
             allow_http: options.allow_http,
         }
     }
+
+    /// How its pages may come.
+    pub fn scheme(&self) -> Scheme {
+        if self.allow_http { Scheme::Any } else { Scheme::Https }
+    }
 }
 
 /// The visitor, as a page sees them.
 pub enum Visitor {
     /// Nobody is signed in.
     Anonymous {
-        /// The name of a login that was refused.
-        refused: Option<String>,
+        /// Whether a login was just refused.
+        refused: bool,
     },
     /// Somebody is signed in.
     SignedIn {
@@ -44,13 +50,6 @@ pub enum Visitor {
         /// Visits since the login.
         visits: u64,
     },
-}
-
-impl Visitor {
-    /// A visitor who has not tried to log in.
-    pub fn anonymous() -> Self {
-        Visitor::Anonymous { refused: None }
-    }
 }
 
 /// The page of the demo: a login form, or a greeting with the number of visits.

@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use session_axum::{ConfigError, PurgeService, SessionLayer};
 
 use crate::access::{AdminToken, require_token};
+use crate::origin::refuse_forms_of_others;
 use crate::pages::{Site, explain_outage, style};
 use crate::{admin, demo};
 
@@ -15,24 +16,27 @@ use crate::{admin, demo};
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// All routes: those of visitors, and with an admin token those of an administrator.
-pub fn all(sessions: SessionLayer, site: Site, admin_token: Option<String>) -> Result<Router, ConfigError> {
+pub fn all(sessions: SessionLayer, site: Site, admin_token: Option<AdminToken>) -> Result<Router, ConfigError> {
     let manager = sessions.manager().clone();
+    let scheme = site.scheme();
     let site = Arc::new(site);
 
     let mut routes = Router::new()
-        .route("/", get(|| async { Redirect::to("/demo") }))
-        .route("/demo", get(demo::show).post(demo::submit))
+        .route("/", get(|| async { Redirect::to(demo::PAGE) }))
+        .route(demo::PAGE, get(demo::show).post(demo::submit))
         .layer(sessions)
+        .route_layer(from_fn_with_state(scheme, refuse_forms_of_others))
         .layer(map_response_with_state(Arc::clone(&site), explain_outage))
         .route("/demo/style.css", get(style))
         .with_state(site);
 
     if let Some(token) = admin_token {
-        routes = routes.route_service("/demo/purge", PurgeService::new(manager.clone(), &token)?);
+        routes = routes.route_service("/demo/purge", PurgeService::new(manager.clone(), token.as_str())?);
         let administration = Router::new()
             .route("/demo/admin", get(admin::list))
             .route("/demo/admin/end", post(admin::end))
-            .layer(from_fn_with_state(AdminToken::new(token), require_token))
+            // Not `layer`, which would guard paths that are not there, too.
+            .route_layer(from_fn_with_state((token, scheme), require_token))
             .with_state(manager);
         routes = routes.merge(administration);
     }

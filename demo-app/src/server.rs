@@ -1,4 +1,3 @@
-use std::future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::options::{AbsoluteTimeout, Options};
 use crate::pages::Site;
+use crate::stop::StopSignals;
 use crate::{routes, store};
 
 /// How long the server waits for requests under way when it stops.
@@ -37,10 +37,12 @@ impl Server {
 
     /// Serves until the process is asked to stop. Then it waits for requests under way, and closes the store.
     pub async fn run(self) -> anyhow::Result<()> {
+        // Whoever reads where it listens may ask it to stop at once.
+        let signals = StopSignals::catch().context("can't catch the signals to stop")?;
         announce(self.listener.local_addr()?)?;
         let (stop, stopping) = watch::channel(false);
         tokio::spawn(async move {
-            asked_to_stop().await;
+            signals.first().await;
             stop.send_replace(true);
         });
         let stopped = |mut stopping: watch::Receiver<bool>| async move {
@@ -70,26 +72,4 @@ fn announce(address: SocketAddr) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Listening on http://{address}/demo")?;
     stdout.flush()
-}
-
-/// Returns at Ctrl-C, and on Unix at SIGTERM.
-async fn asked_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            future::pending().await
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        _ = terminated => {}
-    }
 }

@@ -1,7 +1,11 @@
+use std::sync::Arc;
+
 use axum_core::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use session_core::internals::causes;
 use session_core::{AttributeError, ConfigError, Error, RandomError, StoreError};
+
+use crate::redirect::Redirect;
 
 /// The error that a handler with a session returns. It is a response.
 ///
@@ -58,17 +62,19 @@ pub(crate) struct HandlerFailed;
 #[derive(Debug, thiserror::Error)]
 #[error("no session")]
 pub struct NoSession {
-    redirect: Option<HeaderValue>,
+    redirect: Option<Arc<Redirect>>,
+    /// The redirect leads to the page that it comes from.
+    is_circle: bool,
 }
 
 impl NoSession {
-    pub(crate) fn new(redirect: Option<HeaderValue>) -> Self {
-        NoSession { redirect }
+    pub(crate) fn new(redirect: Option<Arc<Redirect>>, is_circle: bool) -> Self {
+        NoSession { redirect, is_circle }
     }
 
     /// Where the layer sends visitors without a session.
     pub fn redirect(&self) -> Option<&str> {
-        self.redirect.as_ref()?.to_str().ok()
+        self.redirect.as_ref()?.location().to_str().ok()
     }
 }
 
@@ -90,7 +96,7 @@ impl SessionError {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
-            SessionError::NoSession(NoSession { redirect: Some(_) }) => StatusCode::SEE_OTHER,
+            SessionError::NoSession(NoSession { redirect: Some(_), .. }) => StatusCode::SEE_OTHER,
             SessionError::NoSession(_) | SessionError::Failed(Error::Gone) => StatusCode::UNAUTHORIZED,
             SessionError::Failed(Error::Store(_) | Error::Conflict { .. } | Error::Random(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -116,9 +122,12 @@ impl IntoResponse for SessionError {
             self.log();
         }
         let text = match self {
-            SessionError::NoSession(NoSession { redirect: Some(location) }) => {
+            SessionError::NoSession(NoSession { redirect: Some(redirect), is_circle }) => {
+                if is_circle {
+                    redirect.warn_of_circle();
+                }
                 // 303, so that a form that was sent too late is not sent to the login page.
-                return (status, [(header::LOCATION, location)]).into_response();
+                return (status, [(header::LOCATION, redirect.location().clone())]).into_response();
             }
             SessionError::NoSession(_) => "Please sign in.",
             SessionError::NoLayer => return (status, self.to_string()).into_response(),
@@ -181,10 +190,10 @@ mod tests {
 
     /// One of each kind that a handler meets, each by the conversion that `?` uses.
     async fn errors() -> Vec<(SessionError, StatusCode)> {
-        let redirect = Some(HeaderValue::from_static("/login"));
+        let redirect = Some(Arc::new(Redirect::new("/login").expect("it is a path")));
         vec![
-            (SessionError::NoSession(NoSession::new(None)), StatusCode::UNAUTHORIZED),
-            (SessionError::NoSession(NoSession::new(redirect)), StatusCode::SEE_OTHER),
+            (SessionError::NoSession(NoSession::new(None, false)), StatusCode::UNAUTHORIZED),
+            (SessionError::NoSession(NoSession::new(redirect, false)), StatusCode::SEE_OTHER),
             (SessionError::NoLayer, StatusCode::INTERNAL_SERVER_ERROR),
             (Error::Gone.into(), StatusCode::UNAUTHORIZED),
             (Error::Conflict { attempts: 8 }.into(), StatusCode::SERVICE_UNAVAILABLE),
@@ -220,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_is_gone_is_told_from_a_store_that_failed() {
         assert!(SessionError::from(Error::Gone).is_gone());
-        assert!(SessionError::NoSession(NoSession::new(None)).is_gone());
+        assert!(SessionError::NoSession(NoSession::new(None, false)).is_gone());
         assert!(SessionError::from(not_available()).is_store_failure());
         for (error, status) in errors().await {
             assert!(!(error.is_gone() && error.is_store_failure()), "{error}");

@@ -6,7 +6,7 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use session_core::{NewSession, Visit};
 
-use crate::error::{NoSession, SessionError};
+use crate::error::SessionError;
 use crate::service::Polling;
 use crate::slot::{Opening, Slot};
 
@@ -44,8 +44,8 @@ pub struct Session(session_core::Session);
 /// async fn login(visitor: MaybeSession) -> Result<Redirect, SessionError> {
 ///     // Check a password first.
 ///     let mut new = NewSession::new().principal("ann");
-///     if let Some(anonymous) = visitor.session() {
-///         new = new.keep(&anonymous); // The cart that was filled before the login.
+///     if let Some(before) = visitor.session() {
+///         new = new.keep(&before); // The cart that was filled before the login.
 ///     }
 ///     visitor.start(new)?;
 ///     Ok(Redirect::to("/"))
@@ -99,7 +99,8 @@ impl MaybeSession {
     }
 
     /// Starts a session under a fresh id, as a login does. If the visitor has a session already, the
-    /// new one replaces it in one step; [`NewSession::keep`] carries its attributes over.
+    /// new one replaces it in one step; [`NewSession::keep`] carries its attributes over, unless another
+    /// user is signed in there.
     ///
     /// The session is stored when the handler has returned; the response then tells the client its id.
     ///
@@ -134,7 +135,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         let (slot, session) = opened(parts).await?;
-        session.ok_or_else(|| SessionError::NoSession(NoSession::new(slot.settings().redirect.clone())))
+        session.ok_or_else(|| SessionError::NoSession(slot.no_session()))
     }
 }
 

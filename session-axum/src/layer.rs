@@ -7,6 +7,7 @@ use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManag
 use tower_layer::Layer;
 
 use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE};
+use crate::redirect::Redirect;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -160,7 +161,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// Default: the visitor is answered 401.
     ///
     /// Allowed: a path that starts with one `/`, or an address that starts with `https://` or `http://`; in ASCII,
-    /// without blanks. The handler there must not declare `Session` itself, or the browser is redirected in a circle.
+    /// without blanks. The handler there must not declare `Session` itself, or the browser is redirected in a circle. A
+    /// warning then says so once, unless the layer is inside a nested router, where it does not see the whole path.
     pub fn redirect_to(mut self, location: impl Into<String>) -> Self {
         self.redirect = Some(location.into());
         self
@@ -195,7 +197,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// [`ConfigError`] if settings can't work, alone or together. Its message names the setting, and
     /// says what to write instead.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
-        let redirect = self.redirect.map(redirect_location).transpose()?;
+        let redirect = self.redirect.map(|location| Redirect::new(&location)).transpose()?.map(Arc::new);
         let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
@@ -233,21 +235,6 @@ fn without_prefix(name: &str) -> &str {
         start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     });
     prefix.map_or(name, |prefix| &name[prefix.len()..])
-}
-
-fn redirect_location(location: String) -> Result<HeaderValue, ConfigError> {
-    // Relative to the page, it would lead elsewhere from each.
-    let is_absolute = ["/", "https://", "http://"].iter().any(|start| location.starts_with(start));
-    let fix = if location.trim() != location {
-        "leave out the blanks or line breaks around it"
-    } else if location.starts_with("//") || location.contains('\\') {
-        "browsers take it for an address of another host: begin a path with one `/`, and write an address with `https://`"
-    } else if !is_absolute || !location.bytes().all(|byte| byte.is_ascii_graphic()) {
-        "give a path such as `/login`, percent-encoded where it is not ASCII"
-    } else {
-        return HeaderValue::try_from(location).map_err(|_| ConfigError::new("`redirect_to` is no header value"));
-    };
-    Err(ConfigError::new(format!("`redirect_to` can't be {location:?}; {fix}")))
 }
 
 fn status_of_lost_changes(status: StatusCode) -> Result<StatusCode, ConfigError> {

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use axum::{Router, Form, response::Redirect, routing::{get, post}};
-//! use session_axum::{AttrKey, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer};
+//! use session_axum::{AttrKey, EndSession, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer};
 //!
 //! const USER: AttrKey<String> = AttrKey::new("UserName");
 //! const COUNT: AttrKey<u32> = AttrKey::new("Count");
@@ -24,8 +24,8 @@
 //!     Ok(format!("{user}: visit {visits}"))
 //! }
 //!
-//! async fn logout(sess: Session) -> Redirect {
-//!     sess.remove();
+//! async fn logout(ending: EndSession) -> Redirect {
+//!     ending.end();
 //!     Redirect::to("/")
 //! }
 //!
@@ -130,6 +130,7 @@ mod layer;
 mod manager_settings;
 mod public_response;
 mod purge_service;
+mod redirect;
 mod service;
 mod settings;
 mod slot;

@@ -11,7 +11,6 @@ use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use session_core::{Committed, Error, StoreError};
 use tokio::task::JoinHandle;
-use tower_cookies::Cookies;
 use tower_service::Service;
 
 use crate::error::HandlerFailed;
@@ -40,7 +39,7 @@ impl<S> SessionService<S> {
             }
             self.settings.warn_of(outer.settings());
         }
-        Some(Slot::new(&self.settings, extensions.get::<Cookies>().cloned()))
+        Some(Slot::new(&self.settings, request))
     }
 }
 

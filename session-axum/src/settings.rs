@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+use crate::redirect::Redirect;
 use crate::transport::Transport;
 
 /// The settings that a layer, its service and its extractors share.
@@ -11,7 +13,7 @@ pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) vary: HeaderValue,
-    pub(crate) redirect: Option<HeaderValue>,
+    pub(crate) redirect: Option<Arc<Redirect>>,
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,
     /// The `Cache-Control` of whoever is signed in, where the handler says nothing.

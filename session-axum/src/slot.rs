@@ -2,12 +2,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
-use http::Method;
 use http::request::Parts;
+use http::{Method, Request};
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
-use crate::error::SessionError;
+use crate::error::{NoSession, SessionError};
 use crate::http_headers::forbid_sharing;
 use crate::public_response::PublicResponse;
 use crate::settings::Settings;
@@ -21,6 +21,8 @@ pub(crate) struct Slot {
     visit: Visit,
     /// The jar of tower-cookies, if its layer is outside ours and so sends what we add.
     cookies: Option<Cookies>,
+    /// The request is for the page that visitors without a session are sent to.
+    is_redirect_target: bool,
 }
 
 type Opened = Result<Option<Session>, Error>;
@@ -34,9 +36,11 @@ pub(crate) enum Opening {
 }
 
 impl Slot {
-    pub(crate) fn new(settings: &Arc<Settings>, cookies: Option<Cookies>) -> Self {
+    pub(crate) fn new<B>(settings: &Arc<Settings>, request: &Request<B>) -> Self {
         let host = Arc::clone(settings);
-        Slot { visit: Visit::of_host(host), cookies }
+        // Here the path is whole; in a nested router the extractor sees a part of it.
+        let is_redirect_target = settings.redirect.as_ref().is_some_and(|redirect| redirect.leads_to(request));
+        Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned(), is_redirect_target }
     }
 
     /// The innermost layer's slot.
@@ -46,6 +50,11 @@ impl Slot {
 
     pub(crate) fn settings(&self) -> &Settings {
         self.visit.host().expect("a slot's visit is made with settings")
+    }
+
+    /// The rejection of a visitor without a session.
+    pub(crate) fn no_session(&self) -> NoSession {
+        NoSession::new(self.settings().redirect.clone(), self.is_redirect_target)
     }
 
     pub(crate) fn visit(&self) -> &Visit {

@@ -67,13 +67,31 @@ pub enum AttributeError {
         /// Why the value does not fit. The text may contain the value, so keep it out of logs.
         source: serde_json::Error,
     },
-    /// The value can't be written as JSON: for example a map whose keys are not strings.
+    /// The value can't be written as JSON: for example a map whose keys are lists, or a type whose own `Serialize`
+    /// fails.
     #[error("attribute {name:?} can't be written as JSON")]
     Serialize {
         /// The attribute's name.
         name: String,
         /// What can't be written.
         source: serde_json::Error,
+    },
+    /// The value would come back as another one, or could not be read. The session is not changed.
+    #[error("attribute {name:?} would not come back as it is: {reason}")]
+    Lossy {
+        /// The attribute's name.
+        name: String,
+        /// What would be lost, and what to store instead.
+        reason: &'static str,
+    },
+    /// The value has lists, maps, structs or enum variants nested deeper than can be read back. The session is not
+    /// changed.
+    #[error("attribute {name:?} is nested deeper than {limit} levels; store a flatter value")]
+    TooDeep {
+        /// The attribute's name.
+        name: String,
+        /// The largest number of levels.
+        limit: usize,
     },
     /// The value would make the session larger than [`MAX_SESSION_BYTES`](crate::record::MAX_SESSION_BYTES).
     /// The session is not changed.

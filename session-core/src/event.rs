@@ -3,7 +3,7 @@
 //! This room may know handles of records, and how often something is to be logged. It may not know who reports an event.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::record::RecordKey;
 use crate::time::LogThrottle;
@@ -171,6 +171,8 @@ pub(crate) struct Events {
     tally: Tally,
     observers: Vec<Box<dyn Observer>>,
     panics: LogThrottle,
+    /// The warning about another user's attributes was logged.
+    has_left_behind: AtomicBool,
 }
 
 impl Events {
@@ -206,6 +208,19 @@ impl Events {
 
     pub(crate) fn count_other_audience(&self) {
         self.tally.other_audiences.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Warns once: how often it happens, the client decides.
+    pub(crate) fn left_another_users_behind(&self, left_behind: &[&str]) {
+        if self.has_left_behind.swap(true, Ordering::Relaxed) {
+            tracing::debug!(?left_behind, "`keep` left another user's attributes behind");
+            return;
+        }
+        tracing::warn!(
+            ?left_behind,
+            "`keep` left another user's attributes behind; if some may be seen by whoever signs in next, name them with \
+             `keep_only`. Later ones are logged at debug level"
+        );
     }
 
     pub(crate) fn count_conflict(&self) {

@@ -18,12 +18,14 @@
 //!
 //! # Layout
 //!
-//! Each backend has its own folder, which may know `session-core` and what several backends share (`sql.rs`,
-//! `recent_reads.rs`, `refusal.rs`, `attempt.rs`), but no other backend.
+//! Each backend has its own folder, which may know `session-core` and what several backends share (`address.rs`,
+//! `sql.rs`, `recent_reads.rs`, `refusal.rs`, `attempt.rs`), but no other backend.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod address;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod attempt;
 #[cfg(feature = "firestore")]

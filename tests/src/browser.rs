@@ -104,6 +104,11 @@ impl Browser {
         self.client.back().await.expect("there is a page to go back to");
     }
 
+    /// Loads the page again. Browsers send a form again for that, if the page is the answer to one.
+    pub async fn reload(&self) {
+        self.client.refresh().await.expect("the page loads again");
+    }
+
     /// Types into the field of this name, in place of what was there.
     pub async fn fill_in(&self, field: &str, text: &str) {
         let field = self.find(&format!("[name={field}]")).await;
@@ -164,6 +169,11 @@ impl Browser {
     /// Puts a cookie into the browser.
     pub async fn add_cookie(&self, cookie: Cookie<'static>) {
         self.client.add_cookie(cookie).await.expect("the browser takes the cookie");
+    }
+
+    /// Loses all cookies of the page's site.
+    pub async fn delete_cookies(&self) {
+        self.client.delete_all_cookies().await.expect("the browser drops its cookies");
     }
 
     /// Keeps a picture of the page, for people to look at, in `SCREENSHOTS` or in the target

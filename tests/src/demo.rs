@@ -12,7 +12,7 @@ use crate::server_process::{ServerProcess, free_port};
 /// The demo as a process of its own; killed when dropped, as by `kill -9`.
 pub struct Demo {
     address: String,
-    _process: ServerProcess,
+    process: ServerProcess,
 }
 
 impl Demo {
@@ -32,7 +32,25 @@ impl Demo {
         let address = format!("127.0.0.1:{}", free_port());
         let command = [&["env"], environment, &[demo_binary(), "--listen", &address], options].concat();
         let process = ServerProcess::start(&command, || TcpStream::connect(&address).is_ok());
-        Demo { address, _process: process }
+        Demo { address, process }
+    }
+
+    /// What a demo prints that can't start with these options.
+    ///
+    /// # Panics
+    ///
+    /// If it does start, which takes it 2 minutes to believe.
+    #[track_caller]
+    pub fn refusal(options: &[&str]) -> String {
+        let mut command = Command::new("timeout");
+        let output = command.args(["120", demo_binary()]).args(options).output().expect("there is timeout");
+        assert_eq!(output.status.code(), Some(2), "it refuses {options:?}");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// What it has printed and logged so far.
+    pub fn printed(&self) -> String {
+        self.process.printed()
     }
 
     /// The address of its page.
@@ -88,14 +106,20 @@ impl DemoVisitor {
         self.send(demo, "GET", "")
     }
 
-    /// What it answers to a login.
+    /// The page after a login.
     pub fn log_in(&mut self, demo: &Demo, user: &str) -> String {
-        self.send(demo, "POST", &format!("UserName={user}&Password=a&Login=Login"))
+        self.submit(demo, &format!("UserName={user}&Password=a&Login=Login"))
     }
 
-    /// What it answers to a logout.
+    /// The page after a logout.
     pub fn log_out(&mut self, demo: &Demo) -> String {
-        self.send(demo, "POST", "Logout=Logout")
+        self.submit(demo, "Logout=Logout")
+    }
+
+    /// Sends a form, and gets the page that the answer leads to, as browsers do.
+    fn submit(&mut self, demo: &Demo, form: &str) -> String {
+        let answer = self.send(demo, "POST", form);
+        if answer.starts_with("HTTP/1.0 303") { self.visit(demo) } else { answer }
     }
 
     fn send(&mut self, demo: &Demo, method: &str, form: &str) -> String {

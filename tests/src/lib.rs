@@ -2,6 +2,8 @@
 
 pub mod calls;
 pub mod client;
+pub mod clones;
+pub mod forgery;
 pub mod log;
 pub mod records;
 pub mod store_fault_tests;

@@ -64,6 +64,13 @@ impl MemcachedServer {
         self.process = Some(ServerProcess::start(&command, || TcpStream::connect(self.addr).is_ok()));
     }
 
+    /// Starts it again, empty, with these options of the command line.
+    #[track_caller]
+    pub fn restart_with(&mut self, options: &[&str]) {
+        self.options = options.iter().map(ToString::to_string).collect();
+        self.restart();
+    }
+
     /// The keys of all items.
     #[track_caller]
     pub fn keys(&self) -> Vec<String> {

@@ -34,6 +34,17 @@ impl PostgresServer {
         Some(server)
     }
 
+    /// From now on its user `postgres` needs this password.
+    #[track_caller]
+    pub fn require_password(&mut self, password: &str) {
+        let port = self.addr.port().to_string();
+        let sql = format!("ALTER ROLE postgres PASSWORD '{password}'");
+        self.run("psql", &["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c", &sql]);
+        let rules = self.folder.join("data/pg_hba.conf");
+        std::fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").expect("the file can be written");
+        self.restart();
+    }
+
     /// Where it listens, also after a restart.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -171,7 +182,7 @@ fn remove_at_the_end(folder: &Path) -> Child {
     cleaner.spawn().expect("there is a shell")
 }
 
-const PROGRAMS: [&str; 5] = ["initdb", "pg_ctl", "pg_dump", "pg_isready", "postgres"];
+const PROGRAMS: [&str; 6] = ["initdb", "pg_ctl", "pg_dump", "pg_isready", "postgres", "psql"];
 
 /// The folder of PostgreSQL's programs: on the path, or where Debian puts the newest.
 fn installed() -> Option<PathBuf> {

@@ -1,5 +1,7 @@
-use std::io::{Read, Seek, Write};
+use std::fs::File;
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 /// process ends without dropping it, however that ends.
 pub struct ServerProcess {
     watcher: Child,
+    output: File,
 }
 
 /// Runs the server until its own standard input ends, then kills it, waits until it no longer has
@@ -38,7 +41,12 @@ impl ServerProcess {
             assert!(Instant::now() < deadline, "{} is not ready: {}", command[0], read(&output));
             std::thread::sleep(Duration::from_millis(5));
         }
-        ServerProcess { watcher }
+        ServerProcess { watcher, output }
+    }
+
+    /// What it has printed so far.
+    pub fn printed(&self) -> String {
+        read(&self.output)
     }
 }
 
@@ -49,9 +57,11 @@ impl Drop for ServerProcess {
     }
 }
 
-fn read(mut file: &std::fs::File) -> String {
-    let mut text = Vec::new();
-    file.rewind().and_then(|()| file.read_to_end(&mut text)).expect("the file can be read");
+/// Does not move the place in the file, where the process goes on writing.
+fn read(file: &File) -> String {
+    let length = file.metadata().expect("the file is there").len();
+    let mut text = vec![0; usize::try_from(length).expect("it fits into memory")];
+    file.read_exact_at(&mut text, 0).expect("the file can be read");
     String::from_utf8_lossy(&text).into_owned()
 }
 

@@ -109,7 +109,7 @@ fn slow_route(kind: Slow, halves: Halves) -> axum::routing::MethodRouter {
             Slow::Sets => sess.set_attr("Count", &99)?,
             Slow::Updates => drop(sess.update_attr("Count", |_: Option<u32>| 99).await?),
             Slow::Renews => sess.renew_id()?,
-            Slow::Starts => drop(visitor.start(NewSession::new().keep(&sess))?),
+            Slow::Starts => drop(visitor.start(NewSession::new().principal("ann").keep(&sess))?),
         }
         Ok::<_, SessionError>(())
     })

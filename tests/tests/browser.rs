@@ -71,6 +71,57 @@ async fn the_back_button_does_not_sign_in_again() {
     browser.take_screenshot("back-button").await;
 }
 
+/// B80.
+#[tokio::test]
+async fn reloading_the_page_after_the_login_sends_no_form_again() {
+    let Some(driver) = ChromeDriver::start() else { return };
+    let (demo, browser) = (Demo::start(&[]), driver.open_browser().await);
+    browser.open(&demo.url()).await;
+    browser.log_in("ann", "a").await;
+    browser.reload().await;
+    assert_says(&browser.text().await, "Since login you visited 2 times!");
+    browser.delete_cookies().await;
+    browser.reload().await;
+    assert_logged_out(&browser).await;
+    assert!(browser.cookies().await.is_empty(), "nobody is signed in again");
+
+    browser.log_in("ann", "b").await;
+    browser.reload().await;
+    assert_says(&browser.text().await, "Invalid user name or password!");
+}
+
+/// B80.
+#[tokio::test]
+async fn going_back_to_the_page_after_a_form_shows_it_and_asks_nothing() {
+    let Some(driver) = ChromeDriver::start() else { return };
+    let (demo, browser) = (Demo::start(&[]), driver.open_browser().await);
+    browser.open(&demo.url()).await;
+    browser.log_in("ann", "b").await;
+    browser.open(&format!("{}?elsewhere", demo.url())).await;
+    browser.go_back().await;
+    assert_says(&browser.text().await, "Invalid user name or password!");
+
+    browser.log_in("ann", "a").await;
+    browser.open(&format!("{}?elsewhere", demo.url())).await;
+    browser.go_back().await;
+    assert_says(&browser.text().await, "Hello ann!");
+    browser.take_screenshot("back-after-login").await;
+}
+
+/// R51.
+#[tokio::test]
+async fn a_page_of_another_site_signs_nobody_in() {
+    let Some(driver) = ChromeDriver::start() else { return };
+    let (demo, browser) = (Demo::start(&[]), driver.open_browser().await);
+    let fields = "<input name=UserName value=mallory><input name=Password value=a><button name=Login value=Login>";
+    browser.open(&format!("data:text/html,<form method=post action={}>{fields}</form>", demo.url())).await;
+    browser.press("Login").await;
+    assert_says(&browser.text().await, "This request must come from the demo's own page.");
+    browser.open(&demo.url()).await;
+    assert_logged_out(&browser).await;
+    assert!(browser.cookies().await.is_empty(), "nobody got a session");
+}
+
 #[tokio::test]
 async fn the_old_cookie_put_back_after_logout_opens_nothing() {
     let Some(driver) = ChromeDriver::start() else { return };

@@ -129,3 +129,61 @@ fn a_store_that_goes_away_is_said_and_the_demo_recovers() {
         assert_count(&ann.visit(&demo), 2);
     }
 }
+
+/// A password that the demo was given for its store, in whatever it says.
+#[track_caller]
+fn assert_tells_no_password(said: &str, expected: &str) {
+    assert!(said.contains(expected), "{expected:?} is missing: {said}");
+    assert!(!said.contains("marker"), "a password is told: {said}");
+}
+
+/// R52.
+#[test]
+fn no_password_is_told_when_a_server_refuses_it() {
+    let (Some(redis), Some(postgres)) = (RedisServer::start_with(&["--requirepass", "right"]), PostgresServer::start())
+    else {
+        return;
+    };
+    let (redis, postgres) = (redis.addr(), postgres.addr());
+    let folder = TempDir::new().unwrap();
+    let durable = format!("sqlite:{}", folder.path().join("demo.db").display());
+    for address in [format!("redis://:marker@{redis}/"), format!("redis://ann:marker@{redis}/")] {
+        assert_tells_no_password(&Demo::refusal(&["--store", &address]), "--store");
+        assert_tells_no_password(&Demo::refusal(&["--store", &address, "--fast", "memory"]), "--store");
+        assert_tells_no_password(&Demo::refusal(&["--store", &durable, "--fast", &address]), "--fast");
+    }
+    for address in [
+        format!("postgres://ann:marker@{postgres}/postgres"),
+        format!("postgres://{postgres}/postgres?user=ann&password=marker"),
+    ] {
+        assert_tells_no_password(&Demo::refusal(&["--store", &address]), "role \"ann\" does not exist");
+    }
+}
+
+/// R52.
+#[test]
+fn no_password_is_told_when_a_server_goes_away() {
+    let (Some(mut redis), Some(mut postgres)) =
+        (RedisServer::start_with(&["--requirepass", "marker"]), PostgresServer::start())
+    else {
+        return;
+    };
+    let redis_address = format!("redis://:marker@{}/", redis.addr());
+    let postgres_address = format!("postgres://postgres:marker@{}/postgres", postgres.addr());
+    let demos = [
+        Demo::start(&["--store", &redis_address]),
+        Demo::start(&["--store", &redis_address, "--fast", "memory"]),
+        Demo::start(&["--store", &postgres_address]),
+        Demo::start(&["--store", &postgres_address, "--fast", &redis_address]),
+    ];
+    let mut visitors = demos.each_ref().map(|_| DemoVisitor::default());
+    for (demo, ann) in demos.iter().zip(&mut visitors) {
+        assert_count(&ann.log_in(demo, "ann"), 1);
+    }
+    redis.kill();
+    postgres.kill();
+    for (demo, ann) in demos.iter().zip(&mut visitors) {
+        assert_asks_to_try_again(&ann.visit(demo));
+        assert_tells_no_password(&demo.printed(), "not available");
+    }
+}

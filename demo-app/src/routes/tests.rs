@@ -31,7 +31,7 @@ impl Demo {
         let layer = SessionLayer::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
         let layer = layer.allow_http().build().unwrap();
         let site = Site::new(&Options::parse_from(["demo-app"]));
-        Demo { app: super::all(layer, site, Some(TOKEN.to_owned())).unwrap(), clock, store }
+        Demo { app: super::all(layer, site, Some(TOKEN.parse().unwrap())).unwrap(), clock, store }
     }
 
     fn visitor(&self) -> Visitor {
@@ -40,7 +40,7 @@ impl Demo {
 
     async fn signed_in(&self) -> Visitor {
         let mut visitor = self.visitor();
-        assert!(visitor.post("/demo", LOGIN).await.says("Hello ann!"));
+        assert_eq!(visitor.post("/demo", LOGIN).await.status, StatusCode::SEE_OTHER);
         visitor
     }
 }
@@ -67,6 +67,19 @@ impl Visitor {
     async fn post(&mut self, path: &str, form: &str) -> Answer {
         let form_type = (header::CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded");
         self.send(Method::POST, path, form, &[form_type]).await
+    }
+
+    /// Sends a form and follows to where the answer leads, as browsers do.
+    async fn submit(&mut self, path: &str, form: &str) -> Answer {
+        let answer = self.post(path, form).await;
+        self.follow(answer).await
+    }
+
+    async fn follow(&mut self, answer: Answer) -> Answer {
+        match answer.headers.get(header::LOCATION) {
+            Some(location) => self.get(location.to_str().unwrap()).await,
+            None => answer,
+        }
     }
 
     async fn send(&mut self, method: Method, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
@@ -124,23 +137,46 @@ async fn a_stranger_sees_the_form_and_gets_no_cookie() {
 }
 
 #[tokio::test]
-async fn the_login_is_answered_with_the_page_and_each_further_visit_counts() {
+async fn the_page_after_the_login_counts_one_and_each_further_visit_counts() {
     let mut ann = Demo::new().visitor();
-    let answer = ann.post("/demo", LOGIN).await;
+    let answer = ann.submit("/demo", LOGIN).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.says("Hello ann!"));
     answer.assert_count(1);
     ann.get("/demo").await.assert_count(2);
-    ann.post("/demo", "").await.assert_count(3);
-    ann.send(Method::POST, "/demo", "{}", &[("content-type", "application/json")]).await.assert_count(4);
-    ann.send(Method::POST, "/demo", "", &[]).await.assert_count(5);
+    ann.submit("/demo", "").await.assert_count(3);
+    let answer = ann.send(Method::POST, "/demo", "{}", &[("content-type", "application/json")]).await;
+    ann.follow(answer).await.assert_count(4);
+    let answer = ann.send(Method::POST, "/demo", "", &[]).await;
+    ann.follow(answer).await.assert_count(5);
+}
+
+/// B80.
+#[tokio::test]
+async fn every_form_is_answered_by_the_way_to_the_page() {
+    let demo = Demo::new();
+    let mut visitor = demo.visitor();
+    for (form, leads_to) in [
+        ("UserName=ann&Password=b&Login=Login", "/demo?refused"),
+        ("UserName=ann&Password=a", "/demo"),
+        (LOGIN, "/demo"),
+        (LOGIN, "/demo"),
+        ("", "/demo"),
+        ("Logout=Logout", "/demo"),
+        ("Logout=Logout", "/demo"),
+    ] {
+        let answer = visitor.post("/demo", form).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{form}");
+        assert_eq!(answer.headers[header::LOCATION], leads_to, "{form}");
+        assert!(answer.body.is_empty());
+    }
 }
 
 #[tokio::test]
 async fn a_login_form_sent_while_signed_in_only_counts() {
     let mut ann = Demo::new().signed_in().await;
-    for (count, form) in [(2, "UserName=bob&Password=a&Login=Login"), (3, "UserName=bob&Password=b&Login=Login")] {
-        let answer = ann.post("/demo", form).await;
+    for (count, form) in [(1, "UserName=bob&Password=a&Login=Login"), (2, "UserName=bob&Password=b&Login=Login")] {
+        let answer = ann.submit("/demo", form).await;
         answer.assert_count(count);
         assert!(answer.says("Hello ann!") && !answer.says("bob") && !answer.says("Invalid"), "{}", answer.body);
     }
@@ -151,12 +187,22 @@ async fn wrong_credentials_are_refused_in_words() {
     let demo = Demo::new();
     let too_long = "n".repeat(super::MAX_FORM_BYTES);
     for (user, password) in [("ann", "b"), ("ann", ""), ("", "a"), ("ann", "A"), ("ann", "aa"), (&too_long, "a")] {
-        let answer = demo.visitor().post("/demo", &format!("UserName={user}&Password={password}&Login=Login")).await;
+        let mut visitor = demo.visitor();
+        let answer = visitor.submit("/demo", &format!("UserName={user}&Password={password}&Login=Login")).await;
         answer.assert_login_form();
         assert!(answer.says("Invalid user name or password!"), "{user:.9} {password}");
-        assert!(!answer.headers.contains_key(header::SET_COOKIE));
+        assert!(visitor.cookies.is_empty());
     }
     assert!(demo.store.inner().is_empty());
+    assert!(!demo.visitor().get("/demo").await.says("Invalid"));
+}
+
+#[tokio::test]
+async fn the_words_of_a_refused_login_are_not_for_whoever_is_signed_in() {
+    let mut ann = Demo::new().signed_in().await;
+    let answer = ann.get("/demo?refused").await;
+    answer.assert_count(1);
+    assert!(!answer.says("Invalid"));
 }
 
 #[tokio::test]
@@ -167,28 +213,34 @@ async fn any_user_name_will_do() {
         [("a", "Hello a!"), ("%20", "Hello  !"), ("%C5%81%C3%B3d%C5%BA", "Hello Łódź!"), (&longest, "Hello \u{1}")]
     {
         let mut visitor = Demo::new().visitor();
-        let answer = visitor.post("/demo", &format!("UserName={user}&Password=a&Login=Login")).await;
+        let answer = visitor.submit("/demo", &format!("UserName={user}&Password=a&Login=Login")).await;
         assert!(answer.says(shown), "{user:.9}");
         visitor.get("/demo").await.assert_count(2);
     }
 }
 
 #[tokio::test]
-async fn the_password_is_not_shown_again() {
-    let answer = Demo::new().visitor().post("/demo", "UserName=ann&Password=s3cret&Login=Login").await;
-    assert!(answer.says(r#"value="ann""#) && !answer.says("s3cret"), "{}", answer.body);
+async fn what_was_typed_is_shown_nowhere_after_a_refusal() {
+    let mut visitor = Demo::new().visitor();
+    let answer = visitor.post("/demo", "UserName=hunter2&Password=s3cret&Login=Login").await;
+    let location = answer.headers[header::LOCATION].to_str().unwrap().to_owned();
+    let page = visitor.get(&location).await;
+    for text in [location, answer.body, page.body] {
+        assert!(!text.contains("s3cret") && !text.contains("hunter2"), "{text}");
+    }
 }
 
 #[tokio::test]
 async fn a_form_without_its_button_signs_nobody_in() {
-    Demo::new().visitor().post("/demo", "UserName=ann&Password=a").await.assert_login_form();
+    Demo::new().visitor().submit("/demo", "UserName=ann&Password=a").await.assert_login_form();
 }
 
 #[tokio::test]
 async fn credentials_in_the_address_are_ignored() {
     let mut visitor = Demo::new().visitor();
     visitor.get(&format!("/demo?{LOGIN}")).await.assert_login_form();
-    visitor.post(&format!("/demo?{LOGIN}"), "").await.assert_login_form();
+    visitor.submit(&format!("/demo?{LOGIN}"), "").await.assert_login_form();
+    assert!(visitor.cookies.is_empty());
 }
 
 #[tokio::test]
@@ -196,11 +248,11 @@ async fn logging_out_shows_the_form_and_the_old_cookie_is_useless() {
     let demo = Demo::new();
     let mut ann = demo.signed_in().await;
     let mut thief = ann.clone();
-    ann.post("/demo", "Logout=Logout").await.assert_login_form();
+    ann.submit("/demo", "Logout=Logout").await.assert_login_form();
     assert!(ann.cookies.is_empty());
     ann.get("/demo").await.assert_login_form();
     thief.get("/demo").await.assert_login_form();
-    ann.post("/demo", LOGIN).await.assert_count(1);
+    ann.submit("/demo", LOGIN).await.assert_count(1);
 }
 
 #[tokio::test]
@@ -208,7 +260,7 @@ async fn names_are_escaped() {
     let mut visitor = Demo::new().visitor();
     let form = "UserName=%3Cscript%3E%22%27%26&Password={}&Login=Login";
     for password in ["a", "b"] {
-        let answer = visitor.post("/demo", &form.replace("{}", password)).await;
+        let answer = visitor.submit("/demo", &form.replace("{}", password)).await;
         assert!(!answer.says("<script>") && !answer.says("\"'&"), "{}", answer.body);
         visitor.post("/demo", "Logout=Logout").await;
     }
@@ -240,7 +292,7 @@ async fn an_outage_is_explained_and_passes() {
     }
     demo.visitor().get("/demo").await.assert_login_form();
     demo.store.faults().recover();
-    ann.get("/demo").await.assert_count(2);
+    ann.get("/demo").await.assert_count(1);
 }
 
 /// R28, R40.
@@ -290,8 +342,56 @@ async fn another_sites_page_can_not_use_the_token_that_a_browser_remembers() {
         let headers = [BEARER, ("host", "demo.example"), ("origin", origin)];
         assert_eq!(visitor.send(Method::GET, "/demo/admin", "", &headers).await.status, status, "{origin}");
     }
-    let headers = [BEARER, ("sec-fetch-site", "cross-site")];
-    assert_eq!(visitor.send(Method::GET, "/demo/admin", "", &headers).await.status, StatusCode::FORBIDDEN);
+    for headers in [[BEARER, ("sec-fetch-site", "cross-site")], [BEARER, ("origin", "null")]] {
+        assert_eq!(visitor.send(Method::GET, "/demo/admin", "", &headers).await.status, StatusCode::FORBIDDEN);
+    }
+}
+
+/// R51.
+#[tokio::test]
+async fn another_sites_page_can_sign_nobody_in_or_out() {
+    let demo = Demo::new();
+    let form_type = ("content-type", "application/x-www-form-urlencoded");
+    let host = ("host", "demo.example");
+    for (headers, is_own) in [
+        (&[("sec-fetch-site", "cross-site"), ("origin", "http://evil.example"), host][..], false),
+        (&[("sec-fetch-site", "same-site"), ("origin", "http://other.demo.example"), host], false),
+        (&[("sec-fetch-site", "cross-site"), ("origin", "null"), host], false),
+        (&[("origin", "http://evil.example"), host], false),
+        (&[("origin", "http://demo.example:8080"), host], false),
+        (&[("origin", "null"), host], false),
+        (&[("origin", "null")], false),
+        (&[("origin", "http://demo.example"), host], true),
+        (&[("sec-fetch-site", "same-origin"), ("origin", "null"), host], true),
+        (&[host], true),
+        (&[], true),
+    ] {
+        let headers = [headers, &[form_type]].concat();
+        let mut visitor = demo.visitor();
+        let answer = visitor.send(Method::POST, "/demo", LOGIN, &headers).await;
+        let expected = if is_own { StatusCode::SEE_OTHER } else { StatusCode::FORBIDDEN };
+        assert_eq!(answer.status, expected, "{headers:?}");
+        assert_eq!(visitor.cookies.is_empty(), !is_own, "{headers:?}");
+
+        let mut ann = demo.signed_in().await;
+        assert_eq!(ann.send(Method::POST, "/demo", "Logout=Logout", &headers).await.status, expected, "{headers:?}");
+        assert_eq!(ann.cookies.is_empty(), is_own, "{headers:?}");
+    }
+    // A link from elsewhere shows the page.
+    demo.visitor().send(Method::GET, "/demo", "", &[("sec-fetch-site", "cross-site")]).await.assert_login_form();
+}
+
+/// R40.
+#[tokio::test]
+async fn a_path_that_is_not_there_is_404_with_and_without_the_token() {
+    let mut visitor = Demo::new().visitor();
+    for path in ["/favicon.ico", "/demo/", "/demo/nothing", "/demo/admin/nothing", "/admin"] {
+        for headers in [&[][..], &[BEARER]] {
+            let answer = visitor.send(Method::GET, path, "", headers).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+            assert!(!answer.headers.contains_key(header::WWW_AUTHENTICATE), "{path}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -87,6 +87,8 @@ macro_rules! conformance_tests {
             created_record_is_loaded_whole
             record_without_attributes_is_found
             unusual_names_and_values_come_back
+            numbers_come_back_bit_by_bit
+            deepest_value_comes_back
             large_record_comes_back_or_is_a_clear_error
             record_of_a_thousand_years_is_found
             version_agrees_with_load
@@ -142,6 +144,7 @@ macro_rules! conformance_tests {
             login_leaves_no_moved_note
             no_moved_note_without_a_renewal
             delete_tells_where_the_record_went
+            ending_follows_moved_notes
             moved_note_is_no_record
             // Upgrades.
             formats_live_side_by_side_and_the_way_back
@@ -155,6 +158,7 @@ macro_rules! conformance_tests {
             principal_index_follows_creation_renewal_and_removal
             principal_index_forgets_the_expired
             delete_of_principal_spares_one_and_strangers
+            delete_of_principal_spares_one_under_a_key_that_it_had
             delete_of_principal_counts_the_live
             list_has_live_records_only
             list_keeps_to_its_limit

@@ -4,8 +4,8 @@ use crate::store::{Renewed, Saved, Store};
 use crate::time::Time;
 
 use super::support::{
-    HOUR, MINUTE, create, created, delete, edited, fresh_principal, fresh_record, is_alive, now, renew, renewed, save,
-    touch,
+    HOUR, MINUTE, create, created, delete, edited, fresh_principal, fresh_record, is_alive, move_to, now, renew,
+    renewed, save, touch,
 };
 
 /// The records of a principal are found, and no others. A store without this operation answers with an error that
@@ -79,6 +79,24 @@ pub async fn delete_of_principal_spares_one_and_strangers(store: &impl Store) {
     assert!(!is_alive(store, &here.key, now()).await);
     assert!(is_alive(store, &stranger.key, now()).await);
     assert!(is_alive(store, &anonymous.key, now()).await);
+}
+
+/// `delete_of_principal` spares a session also if it was renewed since its key was read, and counts each session once.
+pub async fn delete_of_principal_spares_one_under_a_key_that_it_had(store: &impl Store) {
+    if !finds_principals(store).await {
+        return;
+    }
+    let (ann, until) = (fresh_principal(), now().saturating_add(MINUTE));
+    let (here, there) = (created_for(store, &ann).await, created_for(store, &ann).await);
+    let (here_later, there_later) = (renewed(&here), renewed(&there));
+    let here_last = renewed(&here_later);
+    for (old, new) in [(&here, &here_later), (&there, &there_later), (&here_later, &here_last)] {
+        assert_eq!(move_to(store, old, new, until).await, Renewed::Done);
+    }
+    assert_eq!(delete_of_principal(store, &ann, Some(&here.key), now()).await, 1);
+    assert_eq!(keys_of(store, &ann, now()).await, [here_last.key]);
+    assert!(is_alive(store, &here_last.key, now()).await);
+    assert!(!is_alive(store, &there_later.key, now()).await);
 }
 
 /// `delete_of_principal` counts only records that were live.

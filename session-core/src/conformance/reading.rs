@@ -54,6 +54,33 @@ pub async fn unusual_names_and_values_come_back(store: &impl Store) {
     assert_eq!(json!(loaded.attributes), json!(record.attributes));
 }
 
+/// Numbers are loaded bit by bit, and keep their kind: `-0.0` is not `0.0`, and `1.0` is no integer.
+pub async fn numbers_come_back_bit_by_bit(store: &impl Store) {
+    let mut record = fresh_record();
+    let above_exact = (1_i64 << 53) + 1;
+    let subnormal = f64::from_bits(1);
+    record.attributes = attributes([
+        ("integers", json!([i64::MIN, -above_exact, -1, 0, 1, above_exact, i64::MAX, i64::MAX as u64 + 1, u64::MAX])),
+        ("floats", json!([0.0, -0.0, 1.0, -1.0, 0.1, 1e16, 1e21, f64::MAX, f64::MIN_POSITIVE, subnormal, -subnormal])),
+        ("small", json!([0.1_f32, f32::MAX, f32::MIN_POSITIVE, f32::from_bits(1), 16_777_217_f32])),
+    ]);
+    create(store, &record).await;
+    let loaded = load(store, &record.key, now()).await.expect("it was just stored");
+    // As text, because numbers that are equal may differ in it.
+    assert_eq!(json!(loaded.attributes).to_string(), json!(record.attributes).to_string());
+}
+
+/// A value that is nested as deep as a session takes it, 120 levels, is loaded unchanged.
+pub async fn deepest_value_comes_back(store: &impl Store) {
+    let mut record = fresh_record();
+    let lists = (0..120).fold(json!(1), |inner, _| json!([inner]));
+    let objects = (0..120).fold(json!(1), |inner, _| json!({ "a": inner }));
+    record.constants = attributes([("lists", lists.clone()), ("objects", objects.clone())]);
+    record.attributes = attributes([("lists", lists), ("objects", objects)]);
+    create(store, &record).await;
+    assert_eq!(load(store, &record.key, now()).await, Some(record));
+}
+
 /// A record of the largest allowed size is loaded unchanged. If the store refuses it, the error says that repeating
 /// does not help, and nothing is stored.
 pub async fn large_record_comes_back_or_is_a_clear_error(store: &impl Store) {

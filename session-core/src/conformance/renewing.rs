@@ -2,8 +2,8 @@ use crate::record::Record;
 use crate::store::{Deleted, Renewed, Saved, Store};
 
 use super::support::{
-    HOUR, MINUTE, attributes, create, created, delete, edited, fresh_key, fresh_principal, fresh_record, load, move_to,
-    moved, now, renew, renewed, save, touch,
+    HOUR, MINUTE, attributes, create, created, delete, edited, end, fresh_key, fresh_principal, fresh_record, load,
+    move_to, moved, now, renew, renewed, save, touch,
 };
 
 /// A renewed record is under the new key with all its data, and no longer under the old key.
@@ -194,6 +194,26 @@ pub async fn delete_tells_where_the_record_went(store: &impl Store) {
     assert_eq!(delete(store, &new.key).await, Deleted::Done);
     assert_eq!(delete(store, &new.key).await, Deleted::Missing);
     assert_eq!(load(store, &new.key, now()).await, None);
+}
+
+/// Ending a session deletes its record wherever moved notes lead, and says where that was. It does not follow a login.
+pub async fn ending_follows_moved_notes(store: &impl Store) {
+    let (first, until) = (created(store).await, now().saturating_add(MINUTE));
+    let second = renewed(&first);
+    let third = renewed(&second);
+    assert_eq!(move_to(store, &first, &second, until).await, Renewed::Done);
+    assert_eq!(move_to(store, &second, &third, until).await, Renewed::Done);
+    assert_eq!(end(store, &first.key).await, Some(third.key));
+    assert_eq!(load(store, &third.key, now()).await, None);
+    assert_eq!(end(store, &first.key).await, None);
+
+    let visitor = created(store).await;
+    let user = renewed(&visitor);
+    assert_eq!(renew(store, &visitor, &user).await, Renewed::Done);
+    assert_eq!(end(store, &visitor.key).await, None);
+    assert_eq!(load(store, &user.key, now()).await, Some(user.clone()));
+    assert_eq!(end(store, &user.key).await, Some(user.key));
+    assert_eq!(end(store, &fresh_key()).await, None);
 }
 
 /// A moved note is no record: it is neither saved, touched, renewed nor purged as one, and a list does not have it.

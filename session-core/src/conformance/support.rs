@@ -109,6 +109,10 @@ pub(super) async fn delete(store: &impl Store, key: &RecordKey) -> Deleted {
     store.delete(key).await.expect("the store works")
 }
 
+pub(super) async fn end(store: &impl Store, key: &RecordKey) -> Option<RecordKey> {
+    store.end(key).await.expect("the store works")
+}
+
 pub(super) async fn load(store: &impl Store, key: &RecordKey, now: Time) -> Option<Record> {
     store.load(key, now).await.expect("the store works")
 }

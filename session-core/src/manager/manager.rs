@@ -89,14 +89,14 @@ impl SessionManager {
     /// [`Error::Store`] if the store failed. After that, or if the future is dropped, the session may have
     /// ended or not; calling this again is safe.
     pub async fn end(&self, handle: &RecordKey) -> Result<bool, Error> {
-        let has_ended = self.checked(self.store().end(handle).await)?;
-        if has_ended {
+        let ended = self.checked(self.store().end(handle).await)?;
+        if ended.is_some() {
             self.events().emit(Event::Ended { handle });
         }
-        Ok(has_ended)
+        Ok(ended.is_some())
     }
 
-    /// The live sessions of a principal, newest first.
+    /// The live sessions of a principal, newest first. None for an empty principal, which no session can have.
     ///
     /// [`Error::Store`] if the store failed, or can't find sessions by principal: see
     /// [`capabilities`](Self::capabilities). The future may be dropped at any time.
@@ -110,7 +110,8 @@ impl SessionManager {
         Ok(records)
     }
 
-    /// Ends all sessions of a principal ("log out everywhere") and returns how many there were.
+    /// Ends all sessions of a principal ("log out everywhere") and returns how many there were. An empty principal
+    /// has none: anonymous sessions go on.
     ///
     /// Once it has answered, no id leads to a session that was there before the call, also if it was renewed at the same
     /// moment. Logins at the same moment may go either way.

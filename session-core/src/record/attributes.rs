@@ -1,20 +1,10 @@
-use std::any::type_name;
 use std::fmt;
-use std::io;
-use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use smol_str::SmolStr;
 use triomphe::ThinArc;
 
-use crate::error::AttributeError;
-
-/// The largest size of one session's constants and attributes together: 1 MiB of JSON (2^20 bytes).
-///
-/// Every store has this limit, so that an application can change its store. It is the size that Memcached allows.
-pub const MAX_SESSION_BYTES: usize = 1 << 20;
+use super::attribute::Attribute;
 
 /// A list of names and JSON values, sorted by name. It never changes.
 ///
@@ -34,96 +24,14 @@ pub struct Attributes(
     Option<ThinArc<(), Attribute>>,
 );
 
-/// One name and value, and the number of JSON bytes that both take.
-#[derive(Clone)]
-pub(crate) struct Attribute {
-    name: SmolStr,
-    value: Held,
-    bytes: u32,
-}
-
-/// A value. One that owns memory is shared, because a change of one attribute clones all others.
-#[derive(Clone)]
-enum Held {
-    Plain(Value),
-    Shared(Arc<Value>),
-}
-
-impl Attribute {
-    /// Turns a value into an attribute. Fails before the value takes more memory than a session may have.
-    pub(crate) fn new<V: Serialize + ?Sized>(name: &str, value: &V) -> Result<Self, AttributeError> {
-        let mut counter = JsonCounter { bytes: name.len() + 4, limit: MAX_SESSION_BYTES };
-        match serde_json::to_writer(&mut counter, value) {
-            Ok(()) => {}
-            Err(error) if error.is_io() => return Err(too_large(name)),
-            Err(source) => return Err(AttributeError::Serialize { name: name.to_owned(), source }),
-        }
-        let value = serde_json::to_value(value)
-            .map_err(|source| AttributeError::Serialize { name: name.to_owned(), source })?;
-        Ok(Attribute::of(name.into(), value, counter.bytes))
-    }
-
-    fn of(name: SmolStr, value: Value, bytes: usize) -> Self {
-        let value = match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => Held::Plain(value),
-            Value::String(_) | Value::Array(_) | Value::Object(_) => Held::Shared(Arc::new(value)),
-        };
-        Attribute { name, value, bytes: bytes as u32 }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn json_bytes(&self) -> usize {
-        self.bytes as usize
-    }
-
-    pub(crate) fn value(&self) -> &Value {
-        match &self.value {
-            Held::Plain(value) => value,
-            Held::Shared(value) => value,
-        }
-    }
-}
-
-fn too_large(name: &str) -> AttributeError {
-    AttributeError::TooLarge { name: name.to_owned(), limit: MAX_SESSION_BYTES }
-}
-
-/// Counts the bytes of a value and fails at a limit, so that a huge value is never built.
-struct JsonCounter {
-    bytes: usize,
-    limit: usize,
-}
-
-impl io::Write for JsonCounter {
-    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
-        self.bytes += written.len();
-        if self.bytes > self.limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(written.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Reads the value of this attribute as a `T`.
-pub(crate) fn read<T: DeserializeOwned>(name: &str, value: &Value) -> Result<T, AttributeError> {
-    T::deserialize(value).map_err(|source| AttributeError::Type {
-        name: name.to_owned(),
-        expected: type_name::<T>(),
-        source,
-    })
-}
-
 impl Attributes {
     /// The value with this name. `None` if there is none.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.position(name).ok().map(|at| self.entries()[at].value())
+        self.entry(name).map(Attribute::value)
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Option<&Attribute> {
+        self.position(name).ok().map(|at| &self.entries()[at])
     }
 
     /// All names and values, sorted by name.
@@ -151,7 +59,7 @@ impl Attributes {
         let entries = self.entries();
         // For a few names a linear search is faster than a binary one.
         if entries.len() <= 8 {
-            return entries.iter().position(|attribute| attribute.name == name).ok_or(entries.len());
+            return entries.iter().position(|attribute| attribute.name() == name).ok_or(entries.len());
         }
         entries.binary_search_by(|attribute| attribute.name().cmp(name))
     }
@@ -181,18 +89,11 @@ impl Attributes {
 /// size.
 impl FromIterator<(String, Value)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(values: I) -> Self {
-        let mut all: Vec<Attribute> = values
-            .into_iter()
-            .map(|(name, value)| {
-                let mut counter = JsonCounter { bytes: name.len() + 4, limit: usize::MAX };
-                // A `Value` always has a JSON form.
-                let _ = serde_json::to_writer(&mut counter, &value);
-                Attribute::of(name.into(), value, counter.bytes)
-            })
-            .collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
+        let stored = |(name, value): (String, _)| Attribute::stored(name.into(), value);
+        let mut all: Vec<Attribute> = values.into_iter().map(stored).collect();
+        all.sort_by(|a, b| a.name().cmp(b.name()));
         all.dedup_by(|later, earlier| {
-            later.name == earlier.name && {
+            later.name() == earlier.name() && {
                 std::mem::swap(later, earlier);
                 true
             }
@@ -205,7 +106,7 @@ impl FromIterator<(String, Value)> for Attributes {
 impl FromIterator<Attribute> for Attributes {
     fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
         let mut all: Vec<Attribute> = attributes.into_iter().collect();
-        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        all.sort_unstable_by(|a, b| a.name().cmp(b.name()));
         Attributes::of(all.into_iter())
     }
 }
@@ -236,14 +137,6 @@ impl<'de> Deserialize<'de> for Attributes {
     }
 }
 
-/// Fails if the constants and attributes are too large for one session. The error names the attribute `name`.
-pub(crate) fn check_size(constants: &Attributes, attributes: &Attributes, name: &str) -> Result<(), AttributeError> {
-    if constants.json_bytes() + attributes.json_bytes() > MAX_SESSION_BYTES {
-        return Err(too_large(name));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,14 +151,6 @@ mod tests {
         let json = serde_json::to_string(&all).unwrap();
         // Quotes, colon and comma are counted with each; the braces take the last comma's place.
         assert_eq!(all.json_bytes() + 1, json.len());
-    }
-
-    #[test]
-    fn a_value_over_the_limit_is_refused() {
-        let fits = "x".repeat(MAX_SESSION_BYTES - 100);
-        assert!(Attribute::new("a", &fits).is_ok());
-        let huge = "x".repeat(MAX_SESSION_BYTES);
-        assert!(matches!(Attribute::new("a", &huge), Err(AttributeError::TooLarge { .. })));
     }
 
     #[test]
@@ -286,11 +171,5 @@ mod tests {
         let at = |all: &Attributes| std::ptr::from_ref(all.get("other").unwrap());
         assert_eq!(at(&before), at(&after));
         assert_eq!(after.get("changed"), Some(&2.into()));
-    }
-
-    #[test]
-    fn a_wrong_type_names_attribute_and_type() {
-        let error = read::<u32>("Count", &Value::from("x")).unwrap_err();
-        assert_eq!(error.to_string(), "attribute \"Count\" is not a u32");
     }
 }

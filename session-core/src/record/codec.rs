@@ -1,34 +1,9 @@
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::attributes::Attributes;
-use super::audience::Audience;
+use super::body::Body;
 use super::envelope::Envelope;
 use super::invalid::CodecError;
-
-/// The part of a record that stores do not read: the principal, the audience and all values.
-///
-/// A codec that decodes it field by field starts with `Body::default()` and sets the fields.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Body {
-    /// The id or name of the user who is signed in. `None` for an anonymous session.
-    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
-    pub principal: Option<Arc<str>>,
-    /// The application to which the session belongs.
-    #[serde(rename = "aud", default, skip_serializing_if = "Audience::is_default")]
-    pub audience: Audience,
-    /// Attributes that were given when the session was started, and never change.
-    #[serde(rename = "c", default, skip_serializing_if = "Attributes::is_empty")]
-    pub constants: Attributes,
-    /// Attributes that change.
-    #[serde(rename = "a", default, skip_serializing_if = "Attributes::is_empty")]
-    pub attributes: Attributes,
-    /// Named fields of a later release. A codec writes and reads them like attributes.
-    #[serde(rename = "x", default, skip_serializing_if = "Attributes::is_empty")]
-    pub extensions: Attributes,
-}
+use super::salvage::salvage;
 
 /// Turns the [`Body`] of a record into bytes and back, for stores that keep bytes.
 ///
@@ -79,7 +54,11 @@ impl Codec for JsonCodec {
         serde_json::to_vec(body).map_err(CodecError::encode)
     }
 
-    fn decode(&self, bytes: &[u8], _: &Envelope) -> Result<Body, CodecError> {
-        serde_json::from_slice(bytes).map_err(CodecError::decode)
+    /// An attribute or constant that can't be read, such as one that another program wrote, is dropped with a
+    /// warning: it does not cost the session.
+    fn decode(&self, bytes: &[u8], envelope: &Envelope) -> Result<Body, CodecError> {
+        serde_json::from_slice(bytes)
+            .or_else(|error| salvage(bytes, &envelope.key).ok_or(error))
+            .map_err(CodecError::decode)
     }
 }

@@ -119,3 +119,10 @@ mod tests {
         assert!(chain(&CodecError::decode("an unknown key")).contains("an unknown key"));
     }
 }
+
+/// Logs a warning about an attribute or constant that is dropped because it can't be read. The rest of its record is
+/// kept.
+pub(super) fn warn_unreadable(key: &RecordKey, name: &str, error: &serde_json::Error) {
+    let session = key.fingerprint();
+    tracing::warn!(%session, name, %error, "dropped an attribute that can't be read");
+}

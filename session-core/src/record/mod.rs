@@ -3,8 +3,10 @@
 //! This room may know ids, times, random bytes and errors. It may not know stores, nor what a request does to a
 //! session.
 
+mod attribute;
 mod attributes;
 mod audience;
+mod body;
 mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
@@ -16,13 +18,17 @@ mod principal_key;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod record;
 mod renewal;
+mod salvage;
 mod sealing;
+mod size;
+mod value;
 mod version;
 
-pub(crate) use attributes::{Attribute, check_size, read};
-pub use attributes::{Attributes, MAX_SESSION_BYTES};
+pub(crate) use attribute::Attribute;
+pub use attributes::Attributes;
 pub use audience::Audience;
-pub use codec::{Body, Codec, JsonCodec};
+pub use body::Body;
+pub use codec::{Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
 pub use envelope::Envelope;
@@ -35,4 +41,7 @@ pub(crate) use record::sample;
 pub use record::{LONGEST_COOKIE, Record};
 pub(crate) use record::{cookie_trigger, touch_interval_ms};
 pub(crate) use renewal::{Renewal, Standing};
+pub(crate) use size::Size;
+pub use value::MAX_SESSION_BYTES;
+pub(crate) use value::read;
 pub use version::Version;

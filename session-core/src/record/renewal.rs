@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Time, millis};
 
-use super::attributes::Attribute;
+use super::attribute::Attribute;
 use super::key::RecordKey;
 use super::record::Record;
 

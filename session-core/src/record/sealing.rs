@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::codec::{Body, Codec};
+use super::body::Body;
+use super::codec::Codec;
 use super::envelope::Envelope;
 use super::format::RecordFormat;
 use super::invalid::{CodecError, DroppedRecords, InvalidRecord};

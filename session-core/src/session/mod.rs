@@ -5,6 +5,7 @@
 //! never calls a store: loading and saving is the visit's work.
 
 mod attr_key;
+mod keep;
 mod new_session;
 mod opening;
 mod record_attrs;

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::error::Error;
-use crate::record::{Attribute, Attributes, Record, Version, check_size};
-use crate::visit::{Changes, Environment, Kept, Started};
+use crate::error::{ConfigError, Error};
+use crate::record::{Attribute, Attributes, Record, Size, Version};
+use crate::visit::{Changes, Environment, Started, Travelling};
 
-use super::attr_key::WriteName;
+use super::attr_key::{Name, WriteName};
+use super::keep::Keep;
 use super::session::Session;
 use super::timeout::AskedLifetime;
 
 /// The contents and settings of a session that is about to start.
 ///
-/// The methods never fail. A value that can't be written as JSON, a session that is too large or a timeout
-/// that is not allowed is reported when the session is started.
+/// The methods never fail. A value that [`Session::set_attr`] would refuse, a session that is too large, an empty
+/// principal or a timeout that is not allowed is reported when the session is started.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,7 +43,7 @@ pub struct NewSession {
     principal: Option<Arc<str>>,
     constants: Changes,
     attributes: Changes,
-    kept: Option<(Attributes, Kept)>,
+    keep: Option<Keep>,
     lifetime: AskedLifetime,
     problem: Option<Error>,
 }
@@ -56,9 +57,13 @@ impl NewSession {
     /// Sets the principal: the id or name of the user who is signed in. Default: none, an anonymous session.
     ///
     /// [`SessionManager::sessions_of`](crate::manager::SessionManager::sessions_of) and related methods find
-    /// the session by it. It can't be changed later.
+    /// the session by it. It can't be changed later. Allowed: any text but an empty one; it is compared byte by byte,
+    /// and counts towards the size of the session.
     pub fn principal(mut self, principal: impl AsRef<str>) -> Self {
-        self.principal = Some(principal.as_ref().into());
+        match principal.as_ref() {
+            "" => self.complain(ConfigError::new(NO_USER).into()),
+            principal => self.principal = Some(principal.into()),
+        }
         self
     }
 
@@ -80,16 +85,65 @@ impl NewSession {
         self
     }
 
-    /// Copies the attributes of another session, such as a cart that was filled before the login.
+    /// Copies the attributes of the visitor's session, such as a cart that was filled before the login.
     ///
-    /// Constants and the principal are not copied. A value given by [`attr`](NewSession::attr) wins over a
-    /// copied one. If the other session has ended when the new one is stored, nothing is copied.
+    /// All attributes are copied if `session` is anonymous, or if its principal is that of the new session. They are
+    /// left behind if another user is signed in there: use [`keep_only`](NewSession::keep_only) to name what may travel
+    /// from one user to the next. [`left_behind`](NewSession::left_behind) returns what is not copied. The first time
+    /// that another user's attributes are left behind, a warning is logged; later ones are logged at debug level.
+    ///
+    /// Constants and the principal are not copied. A value given by [`attr`](NewSession::attr) wins over a copied one.
+    /// If the other session has ended when the new one is stored, nothing is copied. A later call of `keep` or
+    /// `keep_only` replaces an earlier one.
     pub fn keep(mut self, session: &Session) -> Self {
-        match session.kept() {
-            Ok(kept) => self.kept = Some(kept),
+        self.copy(session, Travelling::All);
+        self
+    }
+
+    /// Copies the attributes with these names, whoever was signed in to `session`. All others are left behind, which is
+    /// logged at debug level.
+    ///
+    /// Name only what the next user of the same browser may see. The rest is as for [`keep`](NewSession::keep).
+    ///
+    /// ```
+    /// use session_core::{NewSession, Session};
+    ///
+    /// fn signed_in(before: &Session) -> NewSession {
+    ///     NewSession::new().principal("ann").keep_only(before, ["Language", "Theme"])
+    /// }
+    /// ```
+    pub fn keep_only<N: Name>(mut self, session: &Session, names: impl IntoIterator<Item = N>) -> Self {
+        let names = names.into_iter().map(|name| name.name().into()).collect();
+        self.copy(session, Travelling::Only(names));
+        self
+    }
+
+    fn copy(&mut self, session: &Session, travelling: Travelling) {
+        match session.keep(travelling) {
+            Ok(keep) => self.keep = Some(keep),
             Err(error) => self.complain(error),
         }
-        self
+    }
+
+    /// The names of the attributes that [`keep`](NewSession::keep) or [`keep_only`](NewSession::keep_only) does not copy.
+    /// Empty if everything is copied, and without either of them. Call it after [`principal`](NewSession::principal).
+    pub fn left_behind(&self) -> Vec<&str> {
+        let keep = self.keep.iter();
+        keep.flat_map(|keep| keep.left_behind(self.principal.as_deref())).collect()
+    }
+
+    /// Says what is not copied. Clients can cause it as often as they like, so only the first time is a warning.
+    fn log_left_behind(&self, environment: &Environment) {
+        let left_behind = self.left_behind();
+        if left_behind.is_empty() {
+            return;
+        }
+        let principal = self.principal.as_deref();
+        if self.keep.as_ref().is_some_and(|keep| keep.is_refused_to(principal)) {
+            environment.events.left_another_users_behind(&left_behind);
+        } else {
+            tracing::debug!(?left_behind, "`keep_only` left attributes of the session before behind");
+        }
     }
 
     /// How long this session lives after its last request. Default: the manager's idle timeout. Allowed: at
@@ -137,15 +191,14 @@ impl NewSession {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
+        self.log_left_behind(environment);
         let defaults = environment.defaults;
         let lifetime = self.lifetime.or(defaults.lifetime)?;
         let constants = self.constants.into_attributes();
-        let (attributes, kept) = match self.kept {
+        let (attributes, kept) = match self.keep {
             None => (self.attributes.into_attributes(), None),
-            Some((before, kept)) => (self.attributes.applied_to(&before), Some((kept, self.attributes))),
+            Some(keep) => keep.copied_to(self.principal.as_deref(), self.attributes),
         };
-        let last = attributes.iter().chain(constants.iter()).last().map_or("", |(name, _)| name);
-        check_size(&constants, &attributes, last)?;
         let (id, now) = (environment.draw_id()?, environment.now());
         let record = Record {
             key: id.key(),
@@ -163,9 +216,21 @@ impl NewSession {
             format: defaults.record_format,
             extensions: Attributes::default(),
         };
+        check_size(&record)?;
         Ok(Started::new(id, record, kept))
     }
 }
+
+fn check_size(record: &Record) -> Result<(), Error> {
+    let last = record.attributes.iter().chain(record.constants.iter()).last();
+    match (Size::of(record).check(last.map_or("", |(name, _)| name)), last) {
+        (Err(_), None) => Err(ConfigError::new(LONG_PRINCIPAL).into()),
+        (checked, _) => Ok(checked?),
+    }
+}
+
+const LONG_PRINCIPAL: &str = "`principal` takes more than the 1 MiB of a session; use a short id of the user";
+const NO_USER: &str = "`principal` must not be empty; leave it out for a session without a user";
 
 impl fmt::Debug for NewSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,9 +11,10 @@ use crate::error::Error;
 use crate::id::SessionId;
 use crate::record::{Attribute, Attributes, Record, RecordKey, read};
 use crate::time::Time;
-use crate::visit::{Kept, Phase, State, Update, Visit};
+use crate::visit::{Phase, State, Travelling, Update, Visit};
 
 use super::attr_key::{AttrName, Name, WriteName};
+use super::keep::Keep;
 use super::timeout::{check_idle, checked_timeout};
 
 /// One visitor's session.
@@ -124,11 +125,13 @@ impl Session {
         view.map(|record| record.attributes).unwrap_or_default()
     }
 
-    /// The attributes, for a new session that copies them.
-    pub(crate) fn kept(&self) -> Result<(Attributes, Kept), Error> {
+    /// What a new session copies.
+    pub(super) fn keep(&self, travelling: Travelling) -> Result<Keep, Error> {
         let state = self.state();
         match state.view() {
-            Some(view) if state.generation() == self.generation => Ok((view.attributes, state.kept(view.key))),
+            Some(Record { key, principal, attributes, .. }) if state.generation() == self.generation => {
+                Ok(Keep { principal, attributes, kept: state.kept(key), travelling })
+            }
             _ => Err(Error::Gone),
         }
     }
@@ -138,15 +141,19 @@ impl Session {
     /// If two requests set the same attribute, the later save wins, for this attribute alone. Use
     /// [`update_attr`](Session::update_attr) where the new value depends on the old one.
     ///
+    /// Values are kept as JSON. A value comes back equal when it is read as the same type, or it is refused here:
+    /// NaN and infinite numbers, 128-bit integers, bytes, `Some(None)`, the same key twice in a map, and more than 120
+    /// levels. The guide "Read and change a session" lists these and what to store instead. It also lists types that
+    /// nobody can judge here, such as untagged enums whose variants look alike.
+    ///
     /// # Errors
     ///
-    /// [`Error::Attribute`] if the value can't be written as JSON or makes the session too large,
-    /// [`Error::Gone`] if the session was removed or replaced. Nothing is changed then.
+    /// [`Error::Attribute`] if the value would not come back, can't be written as JSON, or makes the session larger
+    /// than [`MAX_SESSION_BYTES`](crate::record::MAX_SESSION_BYTES); [`Error::Gone`] if the session was removed or
+    /// replaced. Nothing is changed then.
     pub fn set_attr<V: Serialize + ?Sized>(&self, key: impl WriteName<V>, value: &V) -> Result<(), Error> {
         let attribute = Attribute::new(key.name(), value)?;
-        let mut state = self.writable()?;
-        state.check_growth(&attribute)?;
-        state.change(|changes| changes.set(attribute));
+        self.writable()?.set(attribute)?;
         Ok(())
     }
 
@@ -154,7 +161,7 @@ impl Session {
     ///
     /// [`Error::Gone`] if the session was removed or replaced.
     pub fn remove_attr(&self, key: impl Name) -> Result<(), Error> {
-        self.writable()?.change(|changes| changes.remove(key.name()));
+        self.writable()?.unset(key.name());
         Ok(())
     }
 
@@ -171,7 +178,7 @@ impl Session {
         let mut state = self.writable()?;
         let value = state.value(name)?;
         if value.is_some() {
-            state.change(|changes| changes.remove(name));
+            state.unset(name);
         }
         Ok(value)
     }
@@ -186,8 +193,8 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::Gone`] if the session has ended, [`Error::Store`] if the store failed, [`Error::Conflict`] if
-    /// other writers were faster at each of 1000 attempts, [`Error::Attribute`] if the value has another type.
-    /// What was collected stays collected.
+    /// other writers were faster at each of 1000 attempts, [`Error::Attribute`] if the value has another type,
+    /// or the new one is refused as by [`set_attr`](Session::set_attr). What was collected stays collected.
     ///
     /// # Cancel safety
     ///

@@ -79,6 +79,9 @@ impl Store for AnyStore {
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         self.0.delete(key).await
     }
+    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        self.0.end(key).await
+    }
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         self.0.purge_expired(now, limit).await
     }
@@ -122,6 +125,7 @@ trait DynStore: Send + Sync {
     ) -> Answer<'a, Renewed>;
     fn moved<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<RecordKey>>;
     fn delete<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Deleted>;
+    fn end<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Option<RecordKey>>;
     fn purge_expired(&self, now: Time, limit: usize) -> Answer<'_, Purged>;
     fn list(&self, now: Time, limit: usize) -> Answer<'_, Vec<Record>>;
     fn of_principal<'a>(&'a self, principal: &'a PrincipalKey, now: Time) -> Answer<'a, Vec<Record>>;
@@ -171,6 +175,9 @@ impl<S: Store> DynStore for S {
     }
     fn delete<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Deleted> {
         Box::pin(Store::delete(self, key))
+    }
+    fn end<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Option<RecordKey>> {
+        Box::pin(Store::end(self, key))
     }
     fn purge_expired(&self, now: Time, limit: usize) -> Answer<'_, Purged> {
         Box::pin(Store::purge_expired(self, now, limit))

@@ -121,6 +121,15 @@ pub trait Store: Send + Sync + 'static {
     /// found. [`Deleted::Missing`] may also be the answer to a repeated call whose first attempt took effect.
     fn delete(&self, key: &RecordKey) -> impl Future<Output = Result<Deleted, StoreError>> + Send;
 
+    /// Deletes the record that is under this key, or where moved notes lead from it. Returns the key that it was under.
+    /// `None` if there is none.
+    ///
+    /// The default deletes and follows one note after the other. Override it if the store can do that in one step and
+    /// renewing takes no longer than deleting: a client that renews as fast as possible could otherwise stay ahead.
+    fn end(&self, key: &RecordKey) -> impl Future<Output = Result<Option<RecordKey>, StoreError>> + Send {
+        ending::end(self, key)
+    }
+
     /// Deletes at most about `limit` records that have expired by `now`. It is called in the background, again
     /// and again while [`Purged::more`] is `true`.
     fn purge_expired(&self, now: Time, limit: usize) -> impl Future<Output = Result<Purged, StoreError>> + Send;

@@ -16,13 +16,13 @@ const MAX_NOTES: usize = 100_000;
 /// How often the sessions of a principal are listed at most. The second list is empty, unless a store has missed one.
 const MAX_LISTS: usize = 100;
 
-/// Deletes the record that is, or was, under this key. Whether there was one.
-pub(crate) async fn end(store: &(impl Store + ?Sized), key: &RecordKey) -> Result<bool, StoreError> {
+/// See [`Store::end`].
+pub async fn end(store: &(impl Store + ?Sized), key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
     let mut key = *key;
     for _ in 0..MAX_NOTES {
         match store.delete(&key).await? {
-            Deleted::Done => return Ok(true),
-            Deleted::Missing => return Ok(false),
+            Deleted::Done => return Ok(Some(key)),
+            Deleted::Missing => return Ok(None),
             Deleted::Moved(to) => key = to,
         }
     }
@@ -44,11 +44,12 @@ pub async fn end_all(
 ) -> Result<usize, StoreError> {
     let mut ended = 0;
     let mut last_start = None;
+    let mut spared = Names::of(except);
     for _ in 0..MAX_LISTS {
         let mut records = store.of_principal(principal, now).await?;
         // After the list, so that all keys are known under which the list can name the session.
-        let spared = names_of(store, except, now).await?;
-        records.retain(|record| !spared.contains(&record.key));
+        spared.follow(store, now).await?;
+        records.retain(|record| !spared.known.contains(&record.key));
         // Sessions that start meanwhile are spared, or a user who signs in again and again would keep this busy.
         let last_start = *last_start.get_or_insert(records.iter().map(|record| record.created).max());
         records.retain(|record| Some(record.created) <= last_start);
@@ -56,26 +57,34 @@ pub async fn end_all(
             return Ok(ended);
         }
         for record in records {
-            ended += usize::from(end(store, &record.key).await?);
+            ended += usize::from(store.end(&record.key).await?.is_some());
         }
     }
     let cause = format!("sessions of the principal were left after each of {MAX_LISTS} attempts; try again");
     Err(StoreError::unavailable(store.name(), cause))
 }
 
-/// The keys that a session has had since this one, which it was known by.
-async fn names_of(
-    store: &(impl Store + ?Sized),
-    key: Option<&RecordKey>,
-    now: Time,
-) -> Result<HashSet<RecordKey>, StoreError> {
-    let mut names = HashSet::new();
-    let mut next = key.copied();
-    while let Some(key) = next {
-        if names.len() >= MAX_NOTES || !names.insert(key) {
-            return Err(renewed_too_often(store.name()));
-        }
-        next = store.moved(&key, now).await?;
+/// The keys that a session has had since the one that it was known by.
+struct Names {
+    known: HashSet<RecordKey>,
+    last: Option<RecordKey>,
+}
+
+impl Names {
+    fn of(key: Option<&RecordKey>) -> Self {
+        Names { known: key.into_iter().copied().collect(), last: key.copied() }
     }
-    Ok(names)
+
+    /// Adds the keys that the session has got since the last one that is known.
+    async fn follow(&mut self, store: &(impl Store + ?Sized), now: Time) -> Result<(), StoreError> {
+        let Some(mut last) = self.last else { return Ok(()) };
+        while let Some(next) = store.moved(&last, now).await? {
+            if self.known.len() >= MAX_NOTES || !self.known.insert(next) {
+                return Err(renewed_too_often(store.name()));
+            }
+            last = next;
+            self.last = Some(next);
+        }
+        Ok(())
+    }
 }

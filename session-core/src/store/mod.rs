@@ -19,7 +19,7 @@ pub use any::AnyStore;
 pub use backoff::Backoff;
 pub use capabilities::{Capabilities, Purged};
 pub use contract::Store;
-pub use ending::end_all;
+pub use ending::{end, end_all};
 pub use fast::FastStore;
 pub use immediate::ImmediateStore;
 pub(crate) use limit::within;

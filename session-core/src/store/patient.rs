@@ -10,10 +10,9 @@ use crate::time::background;
 use super::any::AnyStore;
 use super::backoff::Backoff;
 use super::contract::Store;
-use super::ending;
 use super::immediate::ImmediateStore;
 use super::limit::within;
-use super::outcome::{Created, Deleted, Outcome, Renewed, Saved};
+use super::outcome::{Created, Outcome, Renewed, Saved};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 
@@ -81,13 +80,8 @@ impl PatientStore {
         self.patiently(self.repeat(|| self.store.touch(key, accessed))).await
     }
 
-    pub(crate) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
-        self.patiently(self.repeat(|| self.store.delete(key))).await
-    }
-
-    /// Deletes the record that is, or was, under this key. Whether there was one.
-    pub(crate) async fn end(&self, key: &RecordKey) -> Result<bool, StoreError> {
-        self.patiently(self.repeat(|| ending::end(&self.store, key))).await
+    pub(crate) async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        self.patiently(self.repeat(|| self.store.end(key))).await
     }
 
     pub(crate) async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {

@@ -1,18 +1,18 @@
 use std::time::Duration;
 
-use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::record::{Attribute, Attributes, Record, RecordKey, Renewal};
 use crate::time::Time;
+
+use super::effects::{Effect, Effects};
 
 /// The changes that one request made to a session's data: the last effect on each attribute, and settings.
 ///
 /// After a conflict they are applied again to the newer record, and change nothing else in it.
 #[derive(Clone, Default)]
 pub(crate) struct Changes {
-    /// In order of the names. Most requests change one attribute at most, which then takes no memory of its own.
-    effects: SmallVec<[Effect; 1]>,
+    effects: Effects,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) persistent: Option<bool>,
     /// The client has presented an id that it was offered.
@@ -25,29 +25,6 @@ pub(crate) struct TakenOffer {
     pub(crate) at: Time,
     /// How long the ids go on that it replaces.
     pub(crate) grace: Duration,
-}
-
-#[derive(Clone)]
-enum Effect {
-    Set(Attribute),
-    Removed(SmolStr),
-}
-
-impl Effect {
-    fn name(&self) -> &str {
-        match self {
-            Effect::Set(new) => new.name(),
-            Effect::Removed(name) => name,
-        }
-    }
-
-    /// The attribute as it was set, unless it was removed.
-    fn attribute(&self) -> Option<&Attribute> {
-        match self {
-            Effect::Set(new) => Some(new),
-            Effect::Removed(_) => None,
-        }
-    }
 }
 
 impl Changes {
@@ -76,22 +53,11 @@ impl Changes {
     }
 
     pub(crate) fn set(&mut self, new: Attribute) {
-        self.put(Effect::Set(new));
+        self.effects.put(Effect::Set(new));
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        self.put(Effect::Removed(SmolStr::new(name)));
-    }
-
-    fn put(&mut self, effect: Effect) {
-        match self.position(effect.name()) {
-            Ok(at) => self.effects[at] = effect,
-            Err(at) => self.effects.insert(at, effect),
-        }
-    }
-
-    fn position(&self, name: &str) -> Result<usize, usize> {
-        self.effects.binary_search_by(|effect| effect.name().cmp(name))
+        self.effects.put(Effect::Removed(SmolStr::new(name)));
     }
 
     /// The effect on this name: none, removed, or set.
@@ -101,20 +67,16 @@ impl Changes {
         if self.names_none() {
             return None;
         }
-        let at = self.position(name).ok()?;
-        Some(self.effects[at].attribute())
+        self.effects.get(name).map(Effect::attribute)
+    }
+
+    /// Tells the name of each attribute that is changed, and what it is set to.
+    pub(crate) fn for_each(&self, mut tell: impl FnMut(&str, Option<&Attribute>)) {
+        self.effects.for_each(|effect| tell(effect.name(), effect.attribute()));
     }
 
     pub(crate) fn last_name(&self) -> Option<&str> {
         self.effects.last().map(Effect::name)
-    }
-
-    fn set_ones(&self) -> impl Iterator<Item = &Attribute> {
-        self.effects.iter().filter_map(Effect::attribute)
-    }
-
-    pub(crate) fn json_bytes(&self) -> usize {
-        self.set_ones().map(Attribute::json_bytes).sum()
     }
 
     /// Joins these changes with later ones, which win.
@@ -122,9 +84,7 @@ impl Changes {
         if self.is_empty() {
             return later;
         }
-        for effect in later.effects {
-            self.put(effect);
-        }
+        later.effects.into_each(|effect| self.effects.put(effect));
         self.idle_timeout = later.idle_timeout.or(self.idle_timeout);
         self.persistent = later.persistent.or(self.persistent);
         self.taken_offer = later.taken_offer.or(self.taken_offer);
@@ -133,36 +93,29 @@ impl Changes {
 
     /// The attributes with these changes.
     pub(crate) fn applied_to(&self, before: &Attributes) -> Attributes {
-        if self.names_none() {
-            return before.clone();
-        }
         let entries = before.entries();
-        if self.only_replaces(entries) {
-            let mut set = self.set_ones().peekable();
+        let effects = match &self.effects {
+            Effects::Few(few) if few.is_empty() => return before.clone(),
+            Effects::Few(few) => &few[..],
+            Effects::Many(many) => {
+                let kept = entries.iter().filter(|old| !many.contains_key(old.name()));
+                return kept.chain(set_ones(many.values())).cloned().collect();
+            }
+        };
+        if only_replace(effects, entries) {
+            let mut set = set_ones(effects).peekable();
             let replaced = |old: &Attribute| set.next_if(|new| new.name() == old.name()).unwrap_or(old).clone();
             // One allocation, as nothing moves.
             return Attributes::of(entries.iter().map(replaced));
         }
         let kept = entries.iter().filter(|old| self.get(old.name()).is_none());
-        kept.chain(self.set_ones()).cloned().collect()
-    }
-
-    /// Whether all that was set has a name of these, and nothing was removed.
-    fn only_replaces(&self, before: &[Attribute]) -> bool {
-        // Both are in the same order.
-        let mut before = before.iter();
-        self.effects
-            .iter()
-            .all(|effect| effect.attribute().is_some_and(|new| before.any(|old| old.name() == new.name())))
+        kept.chain(set_ones(effects)).cloned().collect()
     }
 
     /// The attributes that these changes set, for a session that had none before.
     pub(crate) fn into_attributes(self) -> Attributes {
-        let set = |effect| match effect {
-            Effect::Set(new) => Some(new),
-            Effect::Removed(_) => None,
-        };
-        let set: Vec<Attribute> = self.effects.into_iter().filter_map(set).collect();
+        let mut set = Vec::new();
+        self.effects.into_each(|effect| set.extend(effect.into_attribute()));
         Attributes::of(set.into_iter())
     }
 
@@ -189,6 +142,17 @@ impl Changes {
             Some(update) => self.applied_to(before).with(update),
         }
     }
+}
+
+fn set_ones<'a>(effects: impl IntoIterator<Item = &'a Effect>) -> impl Iterator<Item = &'a Attribute> {
+    effects.into_iter().filter_map(Effect::attribute)
+}
+
+/// Whether all that was set has a name of these, and nothing was removed.
+fn only_replace(effects: &[Effect], before: &[Attribute]) -> bool {
+    // Both are in the same order.
+    let mut before = before.iter();
+    effects.iter().all(|effect| effect.attribute().is_some_and(|new| before.any(|old| old.name() == new.name())))
 }
 
 #[cfg(test)]

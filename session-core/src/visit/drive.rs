@@ -124,7 +124,7 @@ pub(super) async fn drive<'a>(
             }
             Step::Follow(key) => Answer::Followed(store.moved(&key, now).await),
             Step::Touch(key) => Answer::Touched(store.touch(&key, now).await),
-            Step::Delete(key) => Answer::Deleted(store.delete(&key).await),
+            Step::Delete(key) => Answer::Ended(store.end(&key).await),
             Step::ListOf(principal) => Answer::Listed(store.of_principal(&principal, now).await),
         };
         let mut state = visit.0.state.lock();

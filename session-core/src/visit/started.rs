@@ -1,5 +1,7 @@
+use smol_str::SmolStr;
+
 use crate::id::SessionId;
-use crate::record::{Record, RecordKey, Version};
+use crate::record::{Attributes, Record, RecordKey, Version};
 use crate::time::Time;
 
 use super::changes::Changes;
@@ -13,51 +15,77 @@ pub(crate) struct Kept {
     pub(crate) changes: Changes,
 }
 
+/// Which attributes of another session a new one copies.
+pub(crate) enum Travelling {
+    All,
+    /// Those with these names.
+    Only(Box<[SmolStr]>),
+}
+
+impl Travelling {
+    /// The attributes that are copied.
+    pub(crate) fn of(&self, all: Attributes) -> Attributes {
+        match self {
+            Travelling::All => all,
+            Travelling::Only(_) => {
+                all.entries().iter().filter(|attribute| self.includes(attribute.name())).cloned().collect()
+            }
+        }
+    }
+
+    pub(crate) fn includes(&self, name: &str) -> bool {
+        match self {
+            Travelling::All => true,
+            Travelling::Only(names) => names.iter().any(|travels| travels == name),
+        }
+    }
+}
+
+/// What a new session copies, for as long as the other session may still change.
+pub(crate) struct Keeping {
+    pub(crate) kept: Kept,
+    pub(crate) travelling: Travelling,
+    /// The attributes that the new session sets itself.
+    pub(crate) own: Changes,
+}
+
 /// A session that the store does not have yet.
 pub(crate) struct Started {
     pub(crate) id: SessionId,
     pub(crate) record: Record,
-    /// The session whose attributes it copies, and the attributes that it sets itself.
-    kept: Option<(Kept, Changes)>,
+    kept: Option<Keeping>,
     /// The session before it was removed in the same request, so it must be deleted even if this one fails.
     pub(crate) after_remove: bool,
-    /// The record was sent to the store, so later changes must be saved after it.
-    pub(crate) sent: bool,
 }
 
 impl Started {
-    pub(crate) fn new(id: SessionId, record: Record, kept: Option<(Kept, Changes)>) -> Self {
-        Started { id, record, kept, after_remove: false, sent: false }
-    }
-
-    pub(crate) fn apply(&mut self, changes: Changes) {
-        changes.apply_to(&mut self.record);
-        if let Some((_, own)) = &mut self.kept {
-            *own = std::mem::take(own).followed_by(changes);
-        }
+    pub(crate) fn new(id: SessionId, record: Record, kept: Option<Keeping>) -> Self {
+        Started { id, record, kept, after_remove: false }
     }
 
     /// Makes the record that goes to the store.
     pub(super) fn send(&mut self, changes: Changes, now: Time, mark: u32) {
-        self.apply(changes);
+        changes.apply_to(&mut self.record);
+        if let Some(Keeping { own, .. }) = &mut self.kept {
+            *own = std::mem::take(own).followed_by(changes);
+        }
         self.record.accessed = self.record.accessed.max(now);
         self.record.version = Version::first(mark);
-        self.sent = true;
     }
 
     /// Copies the attributes again, from the present record of the kept session.
     pub(crate) fn keep_again(&mut self, stored: &Record) {
-        if let Some((kept, own)) = &self.kept
+        if let Some(Keeping { kept, travelling, own }) = &self.kept
             && kept.key == stored.key
         {
             let landed = kept.in_flight.applied_to(&stored.attributes);
-            self.record.attributes = own.applied_to(&kept.changes.applied_to(&landed));
+            self.record.attributes = own.applied_to(&travelling.of(kept.changes.applied_to(&landed)));
         }
     }
 
     /// The kept session has a new id, and its record another key.
     pub(super) fn kept_has_moved(&mut self, from: &RecordKey, to: RecordKey) {
-        if let Some((kept, _)) = &mut self.kept
+        if let Some(Keeping { kept, .. }) = &mut self.kept
             && kept.key == *from
         {
             kept.key = to;
@@ -66,14 +94,14 @@ impl Started {
 
     /// The kept session was saved: what was on its way is in this record, and with it what others wrote.
     pub(super) fn kept_was_saved(&mut self, stored: &Record) {
-        if let Some((kept, _)) = &mut self.kept {
+        if let Some(Keeping { kept, .. }) = &mut self.kept {
             kept.in_flight = Changes::default();
         }
         self.keep_again(stored);
     }
 
     pub(crate) fn keep_nothing(&mut self) {
-        if let Some((_, own)) = self.kept.take() {
+        if let Some(Keeping { own, .. }) = self.kept.take() {
             self.record.attributes = own.into_attributes();
         }
     }

@@ -9,10 +9,10 @@ use super::*;
 
 /// What is logged on this thread, from most to least.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn capture() -> (Log, DefaultGuard) {
+    pub(super) fn capture() -> (Log, DefaultGuard) {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_ansi(false);
@@ -20,11 +20,11 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         String::from_utf8_lossy(&self.0.lock()).lines().map(str::to_owned).collect()
     }
 
-    fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<String> {
         self.lines().into_iter().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect()
     }
 }

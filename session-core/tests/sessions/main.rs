@@ -9,6 +9,7 @@ mod csrf;
 mod events;
 mod faults;
 mod immediate;
+mod keeping;
 mod lifecycle;
 mod lifetimes;
 mod principals;

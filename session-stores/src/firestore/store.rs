@@ -1,3 +1,4 @@
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
@@ -9,6 +10,7 @@ use session_core::{
 
 use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, UNTIL, document_of, envelope_of};
 use super::documents::{self, Committed, Condition, Documents, NAME, UpdateTime};
+use crate::address::{check_address, check_name, shown};
 use crate::recent_reads::RecentReads;
 
 /// The environment variable by which all clients of Firestore find the emulator.
@@ -77,11 +79,12 @@ impl FirestoreStore {
         FirestoreStore::on(Documents::of_google(database, FirestoreStore::DEFAULT_COLLECTION).await?).await
     }
 
-    /// Connects to Google's emulator at `HOST:PORT`, and ignores the environment. For tests.
+    /// Connects to Google's emulator at `HOST:PORT`, without `http://`, and ignores the environment. For tests.
     ///
     /// [`StoreError`] if a name is malformed, or the emulator can't be reached.
     pub async fn connect_to_emulator(host: &str, database: &str) -> Result<Self, StoreError> {
         let database = database_name(database).map_err(|error| StoreError::refused(NAME, error))?;
+        let host = emulator_host(host).map_err(|error| StoreError::refused(NAME, error))?;
         FirestoreStore::on(Documents::of_emulator(host, database, FirestoreStore::DEFAULT_COLLECTION)?).await
     }
 
@@ -111,6 +114,7 @@ impl FirestoreStore {
                  and `.`, not of the form `__name__`, and not ending with `{MOVED}`"
             )));
         }
+        check_name("the name of the collection", collection)?;
         self.documents = self.documents.of_collection(collection);
         self.notes = notes_of(&self.documents);
         self.recent_reads = RecentReads::new();
@@ -123,6 +127,7 @@ impl FirestoreStore {
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
+        self.recent_reads = RecentReads::new();
         self
     }
 
@@ -207,6 +212,24 @@ fn database_name(text: &str) -> Result<String, ConfigError> {
         )));
     }
     Ok(format!("projects/{project}/databases/{database}"))
+}
+
+/// The address of the emulator, if it is `HOST:PORT`.
+fn emulator_host(text: &str) -> Result<&str, ConfigError> {
+    check_address(text)?;
+    let is_host = |host: &str| match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(host) => host.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port != 0);
+    match text.rsplit_once(':') {
+        Some((host, port)) if is_host(host) && is_port(port) => Ok(text),
+        _ => Err(ConfigError::new(format!(
+            "{:?} is not the address of Firestore's emulator; write HOST:PORT, such as `localhost:8080`, without \
+             `http://` and without user and password",
+            shown(text)
+        ))),
+    }
 }
 
 impl std::fmt::Debug for FirestoreStore {
@@ -353,6 +376,30 @@ async fn purge(documents: &Documents, field: &'static str, now: Time, limit: usi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_of_the_emulator_is_checked() {
+        for right in ["localhost:8080", "127.0.0.1:1", "[::1]:65535", "emulator_1.example:8080"] {
+            assert_eq!(emulator_host(right).unwrap(), right);
+        }
+        for wrong in [
+            "http://localhost:8080",
+            "https://localhost:8080",
+            "localhost",
+            "localhost:",
+            "localhost:0",
+            ":8080",
+            "[]:1",
+            "::1:80",
+        ] {
+            let message = emulator_host(wrong).expect_err(wrong).to_string();
+            assert!(message.contains("HOST:PORT") && message.contains("`http://`"), "{message}");
+        }
+        for wrong in ["app:marker@localhost:8080", "http://app:marker@localhost:8080/marker", "localhost:8080\n"] {
+            let message = emulator_host(wrong).expect_err(wrong).to_string();
+            assert!(message.contains("localhost") && !message.contains("marker"), "{message}");
+        }
+    }
 
     #[test]
     fn databases_are_checked() {

@@ -118,16 +118,19 @@ impl Items {
         let written = server.within_limit(async {
             let mut connection = server.connect().await?;
             let as_of = connection.count();
-            let cas = |number: Option<u64>| Cas { number: number.unwrap_or_default(), as_of };
+            let cas = |number| Cas { number, as_of };
             if read.is_some_and(|read| !connection.is_among(read.as_of)) {
-                return Ok((Status::Exists, cas(None)));
+                return Ok((Status::Exists, cas(0)));
             }
             let flags = [&*condition, &expiry, "c"];
             match connection.client().meta_set(name, &bytes[..], false, None, Some(&flags)).await {
-                Ok(Some(MetaValue { status: Some(status), cas: number, .. })) => Ok((status, cas(number))),
+                Ok(Some(MetaValue { status: Some(Status::Stored), cas: number, .. })) => {
+                    Ok((Status::Stored, cas(server.check_cas(number)?)))
+                }
+                Ok(Some(MetaValue { status: Some(status), .. })) => Ok((status, cas(0))),
                 Ok(_) => Err(StoreError::refused(NAME, "the server's answer to a write has no status")),
                 Err(Error::Protocol(status @ (Status::NotStored | Status::Exists | Status::NotFound))) => {
-                    Ok((status, cas(None)))
+                    Ok((status, cas(0)))
                 }
                 Err(Error::Protocol(Status::Error(ErrorKind::Server(cause)))) if cause.contains("too large") => {
                     Err(too_large(size, self.max_item_bytes))

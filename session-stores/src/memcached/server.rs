@@ -3,10 +3,12 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_memcached::{Client, Error};
+use async_memcached::{Client, Error, MetaProtocol};
 use parking_lot::Mutex;
 use session_core::{ConfigError, StoreError};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::address::{check_address, shown};
 
 /// The store's name in errors and logs.
 pub(super) const NAME: &str = "memcached";
@@ -39,6 +41,13 @@ struct Opened {
 pub(super) struct Address(String);
 
 impl Address {
+    /// Parses `memcached://HOST:PORT,HOST:PORT`.
+    pub(super) fn parse_all(servers: &str) -> Result<Vec<Self>, ConfigError> {
+        check_address(servers)?;
+        let names = servers.strip_prefix("memcached://").unwrap_or(servers).trim_end_matches('/');
+        names.split(',').map(Address::parse).collect()
+    }
+
     /// Parses `HOST`, `HOST:PORT` or `unix:///PATH`.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         let is_path = text.strip_prefix("unix://").is_some_and(|path| path.starts_with('/'));
@@ -52,7 +61,9 @@ impl Address {
         match port {
             Some(port) if is_host => Ok(Address(format!("tcp://{host}:{port}"))),
             _ => Err(ConfigError::new(format!(
-                "{text:?} is not the address of a Memcached server; write HOST:PORT or unix:///PATH"
+                "{:?} is not the address of a Memcached server; write HOST:PORT or unix:///PATH, without user and \
+                 password",
+                shown(text)
             ))),
         }
     }
@@ -84,9 +95,29 @@ impl Server {
         mix(self.seed ^ key)
     }
 
-    /// Fails unless the server can be reached and speaks the protocol.
+    /// Fails unless the server can be reached, speaks the protocol and has compare and swap.
     pub(super) async fn greet(&self) -> Result<(), StoreError> {
-        self.within_limit(async { self.connect().await.map(drop) }).await
+        let probe = async {
+            let mut connection = self.connect().await?;
+            let client = connection.client();
+            // No session has this name, because a key has 43 characters.
+            let written = client.meta_set("sess_greeting", "", false, None, Some(&["T10", "c"])).await;
+            let written = written.map_err(|error| self.failed(error))?;
+            let _gone = client.meta_delete("sess_greeting", false, None, None).await;
+            self.check_cas(written.and_then(|value| value.cas)).map(drop)
+        };
+        self.within_limit(probe).await
+    }
+
+    /// The number of the state that was written. Fails if the server gives none, as compare and swap is turned off.
+    pub(super) fn check_cas(&self, number: Option<u64>) -> Result<u64, StoreError> {
+        number.filter(|number| *number != 0).ok_or_else(|| {
+            let cause = format!(
+                "{} has no compare and swap, which every write needs; start Memcached without `-C`",
+                self.address.0
+            );
+            StoreError::refused(NAME, cause)
+        })
     }
 
     /// A connection for one call at a time: an idle one, or a new one. Waits if there are too many.
@@ -200,6 +231,10 @@ mod tests {
         assert_eq!(parse("unix:///run/memcached.sock").unwrap(), "unix:///run/memcached.sock");
         for wrong in ["", ":11211", "host:", "host:0", "host:http", "host:99999", "a b", "unix://", "http://host"] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+        for wrong in ["memcached://app:marker@cache:11211", "cache,app:marker@cache", "memcached://cache\n"] {
+            let message = Address::parse_all(wrong).expect_err(wrong).to_string();
+            assert!(message.contains("cache") && !message.contains("marker"), "{message}");
         }
     }
 }

@@ -58,11 +58,10 @@ impl MemcachedStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if an address is malformed, or a server does not answer or is older than 1.6.
+    /// [`StoreError`] if an address is malformed, or a server does not answer, is older than 1.6, or was started with
+    /// `-C`. Memcached then has no compare and swap, which every write needs.
     pub async fn connect(servers: &str) -> Result<Self, StoreError> {
-        let names = servers.strip_prefix("memcached://").unwrap_or(servers).trim_end_matches('/');
-        let addresses: Result<Vec<Address>, ConfigError> = names.split(',').map(Address::parse).collect();
-        let addresses = addresses.map_err(|error| StoreError::refused(NAME, error))?;
+        let addresses = Address::parse_all(servers).map_err(|error| StoreError::refused(NAME, error))?;
         let store = MemcachedStore {
             items: Items {
                 servers: addresses.into_iter().map(Server::new).collect(),
@@ -98,17 +97,24 @@ impl MemcachedStore {
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
+        self.recent_reads = RecentReads::new();
         self
     }
 
     /// The largest size of an item in bytes. A larger session is an error, and the stored one stays as it is.
     ///
-    /// Default: 1 MiB. Give the number that Memcached was started with (`-I`). A smaller number refuses sessions that
-    /// would fit. With a larger number Memcached refuses the item and deletes the stored session.
-    #[must_use]
-    pub fn with_max_item_bytes(mut self, bytes: usize) -> Self {
+    /// Default: 1 MiB. Allowed, as for Memcached itself: 1 KiB to 1 GiB. Anything else is a [`ConfigError`].
+    ///
+    /// Give the number that Memcached was started with (`-I`). A smaller number refuses sessions that would fit. With
+    /// a larger number Memcached refuses the item and deletes the stored session.
+    pub fn with_max_item_bytes(mut self, bytes: usize) -> Result<Self, ConfigError> {
+        if !(1 << 10..=1 << 30).contains(&bytes) {
+            return Err(ConfigError::new(format!(
+                "`max_item_bytes` is {bytes}; it must be from 1024 (1 KiB) to 1073741824 (1 GiB), as Memcached's `-I`"
+            )));
+        }
         self.items.max_item_bytes = bytes;
-        self
+        Ok(self)
     }
 
     pub(super) fn seal(&self, record: &Record) -> Result<Envelope, StoreError> {

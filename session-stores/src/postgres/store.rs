@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres};
 
 use super::connections::Connections;
 use super::own_pool::OwnPool;
+use crate::address::check_address;
 use crate::refusal::Refusal;
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
 
@@ -86,6 +87,7 @@ impl PostgresStore {
     ///
     /// [`StoreError`] if the URL is malformed, the server can't be reached, or a table can't be created.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        check_address(url).map_err(|error| StoreError::refused(NAME, error))?;
         let options = PgConnectOptions::from_str(url).map_err(failed)?;
         let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options))));
         store.set_up().await?;

@@ -14,19 +14,34 @@ use super::server::Watch;
 /// A copy is kept only if the server has not invalidated its key between the question and the answer. Whoever asks
 /// for a record first takes a [`Ticket`]. An invalidation of the key, or the loss of the connection, makes the
 /// ticket void.
+///
+/// Stores that share a connection share its copies, because each must hear of what the others change. A copy is served
+/// only to the store that made it: another has another prefix or codec, and would find somebody else's session.
 pub(crate) struct Copies {
     shards: Box<[Mutex<HashMap<RecordKey, Slot>>]>,
     max_per_shard: usize,
     tickets: AtomicU64,
+    spaces: AtomicU64,
     start: Instant,
     /// The last moment up to which all invalidations are known, in microseconds after `start`. 0 for none.
     known_up_to: AtomicU64,
     trusted_for: Duration,
 }
 
+/// The number of one prefix and codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Space(u64);
+
+/// A record as one store names and reads it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name {
+    pub(crate) space: Space,
+    pub(crate) key: RecordKey,
+}
+
 enum Slot {
     Awaited(u64),
-    Copy(Record),
+    Copy(Space, Record),
 }
 
 impl Slot {
@@ -43,40 +58,43 @@ impl Copies {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             max_per_shard: max.div_ceil(SHARDS).max(1),
             tickets: AtomicU64::new(0),
+            spaces: AtomicU64::new(0),
             start: Instant::now(),
             known_up_to: AtomicU64::new(0),
             trusted_for,
         }
     }
 
+    /// The space of a store that names or reads records in another way than all before it.
+    pub(crate) fn new_space(&self) -> Space {
+        Space(self.spaces.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// The copy of a live record, if copies can be trusted now.
-    pub(crate) fn get(&self, key: &RecordKey, now: Time) -> Option<Record> {
+    pub(crate) fn get(&self, name: Name, now: Time) -> Option<Record> {
         if !self.are_trusted() {
             return None;
         }
-        match self.shard(key).get(key) {
-            // An expired copy is not served, because another process may have used the session since.
-            Some(Slot::Copy(record)) if !record.is_expired(now) => Some(record.clone()),
-            _ => None,
-        }
+        // An expired copy is not served, because another process may have used the session since.
+        self.untrusted(name).filter(|record| !record.is_expired(now))
     }
 
     /// The copy of a record, trusted or not.
-    pub(crate) fn untrusted(&self, key: &RecordKey) -> Option<Record> {
-        match self.shard(key).get(key) {
-            Some(Slot::Copy(record)) => Some(record.clone()),
+    pub(crate) fn untrusted(&self, Name { space, key }: Name) -> Option<Record> {
+        match self.shard(&key).get(&key) {
+            Some(Slot::Copy(owner, record)) if *owner == space => Some(record.clone()),
             _ => None,
         }
     }
 
     /// Takes a ticket. Call it before the server is asked for the record.
-    pub(crate) fn expect(&self, key: RecordKey) -> Ticket<'_> {
-        Ticket { copies: self, key, number: self.reserve(key) }
+    pub(crate) fn expect(&self, name: Name) -> Ticket<'_> {
+        Ticket { copies: self, name, number: self.reserve(name.key) }
     }
 
     /// Drops the copy. Call it before the record is changed, whether or not the change succeeds.
-    pub(crate) fn change(&self, key: RecordKey) -> Change<'_> {
-        Change { copies: self, key, number: self.reserve(key) }
+    pub(crate) fn change(&self, name: Name) -> Change<'_> {
+        Change { copies: self, name, number: self.reserve(name.key) }
     }
 
     fn reserve(&self, key: RecordKey) -> u64 {
@@ -91,10 +109,10 @@ impl Copies {
     }
 
     /// Stores a copy if the slot still has this number.
-    fn put(&self, key: &RecordKey, number: u64, record: &Record) -> bool {
-        match self.shard(key).get_mut(key) {
+    fn put(&self, Name { space, key }: Name, number: u64, record: &Record) -> bool {
+        match self.shard(&key).get_mut(&key) {
             Some(slot) if slot.is_awaited(number) => {
-                *slot = Slot::Copy(record.clone());
+                *slot = Slot::Copy(space, record.clone());
                 true
             }
             _ => false,
@@ -102,15 +120,15 @@ impl Copies {
     }
 
     /// Moves the `accessed` of the copy forward, after the server has done so.
-    pub(crate) fn touch(&self, key: &RecordKey, accessed: Time) {
-        let mut shard = self.shard(key);
-        match shard.get_mut(key) {
-            Some(Slot::Copy(record)) if !record.is_expired(accessed) => {
+    pub(crate) fn touch(&self, Name { space, key }: Name, accessed: Time) {
+        let mut shard = self.shard(&key);
+        match shard.get_mut(&key) {
+            Some(Slot::Copy(owner, record)) if *owner == space && !record.is_expired(accessed) => {
                 record.accessed = record.accessed.max(accessed);
             }
-            // The awaited answer may be from before or after the touch.
-            Some(Slot::Awaited(_)) => drop(shard.remove(key)),
-            _ => {}
+            // The awaited answer may be from before or after the touch, and so may another store's copy.
+            Some(_) => drop(shard.remove(&key)),
+            None => {}
         }
     }
 
@@ -120,7 +138,7 @@ impl Copies {
 
     pub(crate) fn forget_expired(&self, now: Time) {
         for shard in &self.shards {
-            let expired = |slot: &Slot| matches!(slot, Slot::Copy(record) if record.is_expired(now));
+            let expired = |slot: &Slot| matches!(slot, Slot::Copy(_, record) if record.is_expired(now));
             lock(shard).retain(|_, slot| !expired(slot));
         }
     }
@@ -130,7 +148,7 @@ impl Copies {
     }
 
     pub(crate) fn len(&self) -> usize {
-        let is_copy = |slot: &&Slot| matches!(slot, Slot::Copy(_));
+        let is_copy = |slot: &&Slot| matches!(slot, Slot::Copy(..));
         self.shards.iter().map(|shard| lock(shard).values().filter(is_copy).count()).sum()
     }
 
@@ -155,22 +173,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[must_use]
 pub(crate) struct Ticket<'a> {
     copies: &'a Copies,
-    key: RecordKey,
+    name: Name,
     number: u64,
 }
 
 impl Ticket<'_> {
     /// Stores the copy, unless its key was invalidated meanwhile.
     pub(crate) fn fill(self, record: &Record) {
-        self.copies.put(&self.key, self.number, record);
+        self.copies.put(self.name, self.number, record);
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut shard = self.copies.shard(&self.key);
-        if shard.get(&self.key).is_some_and(|slot| slot.is_awaited(self.number)) {
-            shard.remove(&self.key);
+        let key = &self.name.key;
+        let mut shard = self.copies.shard(key);
+        if shard.get(key).is_some_and(|slot| slot.is_awaited(self.number)) {
+            shard.remove(key);
         }
     }
 }
@@ -182,14 +201,14 @@ impl Drop for Ticket<'_> {
 #[must_use]
 pub(crate) struct Change<'a> {
     copies: &'a Copies,
-    key: RecordKey,
+    name: Name,
     number: u64,
 }
 
 impl Change<'_> {
     /// Stores the changed record as the copy, unless somebody asked for the record meanwhile.
     pub(crate) fn done(self, record: &Record) {
-        if self.copies.put(&self.key, self.number, record) {
+        if self.copies.put(self.name, self.number, record) {
             // Dropping it would delete the new copy.
             std::mem::forget(self);
         }
@@ -198,7 +217,7 @@ impl Change<'_> {
 
 impl Drop for Change<'_> {
     fn drop(&mut self) {
-        self.copies.forget(&self.key);
+        self.copies.forget(&self.name.key);
     }
 }
 
@@ -249,6 +268,11 @@ mod tests {
         Record::new(RecordKey::from_bytes([number; 32]), Version::from_number(1), NOW, HOUR)
     }
 
+    /// The record as the first store names it.
+    fn of(record: &Record) -> Name {
+        Name { space: Space(0), key: record.key }
+    }
+
     fn connected() -> Copies {
         let copies = Copies::new(1000, HOUR);
         copies.answered(Instant::now() + Duration::from_millis(1));
@@ -263,50 +287,65 @@ mod tests {
     #[test]
     fn a_copy_is_kept_until_there_is_news() {
         let (copies, record) = (connected(), record(1));
-        copies.expect(record.key).fill(&record);
-        assert_eq!(copies.get(&record.key, NOW), Some(record.clone()));
-        assert_eq!(copies.get(&record.key, record.expires_at()), None);
+        copies.expect(of(&record)).fill(&record);
+        assert_eq!(copies.get(of(&record), NOW), Some(record.clone()));
+        assert_eq!(copies.get(of(&record), record.expires_at()), None);
         copies.pushed(&news_of(&record.key));
-        assert_eq!(copies.get(&record.key, NOW), None);
+        assert_eq!(copies.get(of(&record), NOW), None);
         assert_eq!(copies.len(), 0);
+    }
+
+    #[test]
+    fn a_copy_is_served_to_the_store_that_made_it_and_to_no_other() {
+        let (copies, record) = (connected(), record(1));
+        let [own, other] = [copies.new_space(), copies.new_space()].map(|space| Name { space, key: record.key });
+        copies.expect(own).fill(&record);
+        assert_eq!((copies.get(own, NOW), copies.get(other, NOW)), (Some(record.clone()), None));
+        assert_eq!(copies.untrusted(other), None);
+        // What the other changes, is changed for both if they have one prefix.
+        copies.touch(other, NOW);
+        assert_eq!(copies.get(own, NOW), None);
+        copies.expect(own).fill(&record);
+        copies.change(other).done(&record);
+        assert_eq!((copies.get(own, NOW), copies.get(other, NOW)), (None, Some(record)));
     }
 
     #[test]
     fn news_while_asking_make_the_answer_void() {
         let (copies, record) = (connected(), record(1));
-        let ticket = copies.expect(record.key);
+        let ticket = copies.expect(of(&record));
         copies.pushed(&news_of(&record.key));
         ticket.fill(&record);
-        let ticket = copies.expect(record.key);
+        let ticket = copies.expect(of(&record));
         copies.pushed(&PushInfo { kind: PushKind::Invalidate, data: vec![Value::Nil] });
         ticket.fill(&record);
-        let ticket = copies.expect(record.key);
+        let ticket = copies.expect(of(&record));
         copies.lost();
         copies.answered(Instant::now() + Duration::from_millis(1));
         ticket.fill(&record);
-        assert_eq!(copies.get(&record.key, NOW), None);
+        assert_eq!(copies.get(of(&record), NOW), None);
     }
 
     #[test]
     fn a_change_makes_what_others_asked_for_void() {
         let (copies, record) = (connected(), record(1));
         // Asked before, answered after.
-        let (ticket, change) = (copies.expect(record.key), copies.change(record.key));
+        let (ticket, change) = (copies.expect(of(&record)), copies.change(of(&record)));
         change.done(&record);
         ticket.fill(&record);
         assert_eq!(copies.len(), 1, "the change's own result");
         // Asked meanwhile, and answered before and after.
-        let (change, ticket) = (copies.change(record.key), copies.expect(record.key));
+        let (change, ticket) = (copies.change(of(&record)), copies.expect(of(&record)));
         ticket.fill(&record);
         change.done(&record);
         assert_eq!(copies.len(), 0);
-        let (change, ticket) = (copies.change(record.key), copies.expect(record.key));
+        let (change, ticket) = (copies.change(of(&record)), copies.expect(of(&record)));
         change.done(&record);
         ticket.fill(&record);
         assert_eq!(copies.len(), 0);
         // Of unknown outcome.
-        copies.expect(record.key).fill(&record);
-        drop(copies.change(record.key));
+        copies.expect(of(&record)).fill(&record);
+        drop(copies.change(of(&record)));
         assert_eq!(copies.len(), 0);
     }
 
@@ -314,14 +353,14 @@ mod tests {
     fn nothing_is_trusted_without_a_connection_or_after_a_long_silence() {
         let copies = Copies::new(1000, Duration::ZERO);
         let record = record(1);
-        copies.expect(record.key).fill(&record);
-        assert_eq!(copies.get(&record.key, NOW), None, "nothing was heard yet");
+        copies.expect(of(&record)).fill(&record);
+        assert_eq!(copies.get(of(&record), NOW), None, "nothing was heard yet");
         copies.answered(Instant::now());
-        assert_eq!(copies.get(&record.key, NOW), None, "too long ago");
+        assert_eq!(copies.get(of(&record), NOW), None, "too long ago");
         copies.answered(Instant::now() + HOUR);
-        assert_eq!(copies.get(&record.key, NOW), Some(record.clone()));
+        assert_eq!(copies.get(of(&record), NOW), Some(record.clone()));
         copies.lost();
-        assert_eq!(copies.get(&record.key, NOW), None);
+        assert_eq!(copies.get(of(&record), NOW), None);
     }
 
     #[test]
@@ -329,8 +368,8 @@ mod tests {
         let copies = Copies::new(SHARDS, HOUR);
         for number in 0..=255 {
             let record = record(number);
-            copies.expect(record.key).fill(&record);
-            drop(copies.expect(RecordKey::from_bytes([number; 32])));
+            copies.expect(of(&record)).fill(&record);
+            drop(copies.expect(of(&record)));
         }
         assert!(copies.len() <= SHARDS);
         assert!(copies.shards.iter().all(|shard| lock(shard).len() <= 1));

@@ -109,6 +109,16 @@ impl RedisStore {
         Err(renewed_too_often())
     }
 
+    /// Deletes the record that is, or was, under this key, where one script may use all keys.
+    pub(super) async fn end_where_it_is(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        let (prefix, notes) = (self.keys.prefix(), MAX_NOTES.to_string());
+        let arguments: [&[u8]; 4] = [key.as_bytes(), prefix.as_bytes(), self.index_prefix(), notes.as_bytes()];
+        let answer = self.run(&scripts::END, &[&self.keys.record(key)], &arguments).await?;
+        let found_at: Option<Vec<u8>> = redis::from_redis_value(answer).map_err(unexpected)?;
+        let found_at = found_at.ok_or_else(renewed_too_often)?;
+        Ok(<[u8; 32]>::try_from(found_at).ok().map(RecordKey::from_bytes))
+    }
+
     /// Ends all sessions of a principal but one, where one script may use all keys. At the moment of the last script
     /// there is no other, so no renewal escapes.
     pub(super) async fn end_in_one_place(

@@ -87,6 +87,13 @@ impl Store for RedisStore {
         })
     }
 
+    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        if self.is_in_one_place() {
+            return self.end_where_it_is(key).await;
+        }
+        session_core::internals::end(self, key).await
+    }
+
     /// Sweeps through all keys, at most once an hour. Redis deletes expired records and moved notes itself, so this only
     /// deletes entries of the index whose records are gone, and records that have expired by `now` but not by Redis' clock.
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {

@@ -7,6 +7,10 @@ use redis::{
     AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo, RedisConnectionInfo,
     RedisError, RedisResult, ServerErrorKind,
 };
+use session_core::StoreError;
+
+use super::error::{NAME, store_error};
+use crate::address::{check_address, check_name};
 
 /// How long a server may take to answer a command. Three attempts fit into the manager's default `time_limit` of 5 s.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_millis(1500);
@@ -29,19 +33,29 @@ enum Endpoint {
 
 impl Source {
     /// Opens connections to the server at this address.
-    pub(crate) fn of_url(url: &str, protocol: ProtocolVersion) -> RedisResult<Self> {
-        let info = url.into_connection_info()?;
-        let settings = info.redis_settings().clone().set_protocol(protocol);
-        Ok(Source::server(Client::open(info.set_redis_settings(settings))?))
+    pub(crate) fn of_url(url: &str, protocol: ProtocolVersion) -> Result<Self, StoreError> {
+        let source = || {
+            let info = url.into_connection_info()?;
+            let settings = info.redis_settings().clone().set_protocol(protocol);
+            Ok(Source::server(Client::open(info.set_redis_settings(settings))?))
+        };
+        checked([url])?;
+        source().map_err(store_error)
     }
 
     /// Opens connections to the master with this name, which the sentinels at these addresses find.
-    pub(crate) fn of_sentinels(sentinels: &[&str], master: &str, protocol: ProtocolVersion) -> RedisResult<Self> {
+    pub(crate) fn of_sentinels(
+        sentinels: &[&str],
+        master: &str,
+        protocol: ProtocolVersion,
+    ) -> Result<Self, StoreError> {
+        checked(sentinels.iter().copied())?;
+        check_name("the name of the master", master).map_err(|error| StoreError::refused(NAME, error))?;
         let settings = RedisConnectionInfo::default().set_protocol(protocol);
         let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
         let (sentinels, master) = (sentinels.to_vec(), master.to_owned());
-        let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master)?;
-        Ok(Source::sentinels(client))
+        let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master);
+        Ok(Source::sentinels(client.map_err(store_error)?))
     }
 
     pub(crate) fn server(client: Client) -> Self {
@@ -72,6 +86,11 @@ impl Source {
             (answer, _) => answer,
         }
     }
+}
+
+/// Fails if an address has a character that nobody sees. The driver's parser would drop some of them in silence.
+pub(crate) fn checked<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
+    addresses.into_iter().try_for_each(check_address).map_err(|error| StoreError::refused(NAME, error))
 }
 
 /// Whether the error may mean that the server, or a proxy before it, does not support RESP3. They say so in different

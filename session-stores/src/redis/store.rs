@@ -4,15 +4,16 @@ use redis::aio::ConnectionManager;
 use redis::cluster::ClusterClientBuilder;
 use redis::sentinel::SentinelClient;
 use redis::{Client, ProtocolVersion};
-use session_core::{Codec, DroppedRecords, JsonCodec, StoreError};
+use session_core::{Codec, ConfigError, DroppedRecords, JsonCodec, StoreError};
 
 use super::cluster::Cluster;
 use super::error::{NAME, store_error};
 use super::keys::Keys;
 use super::link::Link;
 use super::server::Server;
-use super::source::{Source, may_lack_resp3};
+use super::source::{self, Source, may_lack_resp3};
 use super::sweep::Sweep;
+use crate::address::check_name;
 
 /// A store in Redis or Valkey, for many processes and machines: one server, the master that sentinels name, or a
 /// cluster.
@@ -20,10 +21,10 @@ use super::sweep::Sweep;
 /// Needs Redis 6 or later, or any Valkey. `Clone` shares the connections.
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), session_core::StoreError> {
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use session_stores::RedisStore;
 ///
-/// let store = RedisStore::connect("redis://127.0.0.1/").await?.with_prefix("shop:session:");
+/// let store = RedisStore::connect("redis://127.0.0.1/").await?.with_prefix("shop:session:")?;
 /// # Ok(()) }
 /// ```
 ///
@@ -56,7 +57,7 @@ impl RedisStore {
     ///
     /// [`StoreError`] if the URL is malformed or the server can't be reached.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let source = |protocol| Source::of_url(url, protocol).map_err(store_error);
+        let source = |protocol| Source::of_url(url, protocol);
         let source = source(ProtocolVersion::RESP3)?.or(source(ProtocolVersion::RESP2)?);
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
@@ -68,7 +69,7 @@ impl RedisStore {
     /// [`from_sentinel`](RedisStore::from_sentinel).
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
         let sentinels: Vec<&str> = sentinels.into_iter().collect();
-        let source = |protocol| Source::of_sentinels(&sentinels, master, protocol).map_err(store_error);
+        let source = |protocol| Source::of_sentinels(&sentinels, master, protocol);
         let source = source(ProtocolVersion::RESP3)?.or(source(ProtocolVersion::RESP2)?);
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
@@ -78,6 +79,7 @@ impl RedisStore {
     /// [`StoreError`] if an address is malformed or none of the servers can be reached.
     pub async fn cluster<'a>(servers: impl IntoIterator<Item = &'a str>) -> Result<Self, StoreError> {
         let servers: Vec<&str> = servers.into_iter().collect();
+        source::checked(servers.iter().copied())?;
         let builder = |protocol| ClusterClientBuilder::new(servers.clone()).use_protocol(protocol);
         match Cluster::connect(builder(ProtocolVersion::RESP3)).await {
             Err(error) if may_lack_resp3(&error) => RedisStore::from_cluster(builder(ProtocolVersion::RESP2)).await,
@@ -111,11 +113,13 @@ impl RedisStore {
     /// The prefix of all keys, so that several applications can share a server. Default: `session:`.
     ///
     /// On a cluster, a prefix with a hash tag such as `{session}:` puts all sessions on one server.
-    #[must_use]
-    pub fn with_prefix(mut self, prefix: &str) -> Self {
+    ///
+    /// A prefix with characters that nobody sees, or with blanks at an end, is a [`ConfigError`].
+    pub fn with_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        check_name("`prefix`", prefix)?;
         self.keys = Keys::new(prefix);
         self.sweep = Arc::default();
-        self
+        Ok(self)
     }
 
     /// The codec for the values of sessions. Default: [`JsonCodec`]. An `EncryptedCodec` encrypts them.

@@ -3,13 +3,12 @@ use std::time::Duration;
 
 use redis::ProtocolVersion;
 use session_core::{
-    Capabilities, Codec, Created, Deleted, ImmediateStore, PrincipalKey, Purged, Record, RecordKey, Renewed, Saved,
-    Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, Deleted, ImmediateStore, PrincipalKey, Purged, Record, RecordKey,
+    Renewed, Saved, Store, StoreError, Time, Version,
 };
 use tokio::task::AbortHandle;
 
-use super::copies::Copies;
-use super::error::store_error;
+use super::copies::{Copies, Name, Space};
 use super::link::Link;
 use super::server::Server;
 use super::source::Source;
@@ -22,14 +21,15 @@ use super::value::Value;
 /// process has read, and tells it of each change (RESP3, `CLIENT TRACKING`), usually within a millisecond.
 ///
 /// It works with one server or the master that sentinels name, not with a cluster. Each server must support RESP3
-/// (Redis 6 or later, any Valkey). `Clone` shares the copies.
+/// (Redis 6 or later, any Valkey). `Clone` shares the copies, up to [`with_prefix`](TrackedRedisStore::with_prefix) or
+/// [`with_codec`](TrackedRedisStore::with_codec): a store with another prefix or codec has copies of its own.
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), session_core::StoreError> {
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use session_core::SessionManager;
 /// use session_stores::TrackedRedisStore;
 ///
-/// let store = TrackedRedisStore::connect("redis://127.0.0.1/").await?.with_prefix("shop:session:");
+/// let store = TrackedRedisStore::connect("redis://127.0.0.1/").await?.with_prefix("shop:session:")?;
 /// let sessions = SessionManager::new(store);
 /// # Ok(()) }
 /// ```
@@ -48,6 +48,7 @@ use super::value::Value;
 pub struct TrackedRedisStore {
     store: RedisStore,
     copies: Arc<Copies>,
+    space: Space,
     strict: bool,
     heartbeat: AbortHandle,
 }
@@ -60,13 +61,13 @@ impl TrackedRedisStore {
 
     /// Connects to one server, like [`RedisStore::connect`]. Needs a tokio runtime.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        TrackedRedisStore::over(Source::of_url(url, ProtocolVersion::RESP3).map_err(store_error)?).await
+        TrackedRedisStore::over(Source::of_url(url, ProtocolVersion::RESP3)?).await
     }
 
     /// Connects to the master that sentinels name, like [`RedisStore::sentinel`]. Needs a tokio runtime.
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
         let sentinels: Vec<&str> = sentinels.into_iter().collect();
-        let source = Source::of_sentinels(&sentinels, master, ProtocolVersion::RESP3).map_err(store_error)?;
+        let source = Source::of_sentinels(&sentinels, master, ProtocolVersion::RESP3)?;
         TrackedRedisStore::over(source).await
     }
 
@@ -76,7 +77,8 @@ impl TrackedRedisStore {
         let heartbeat = heartbeat(server.downgrade());
         let store = RedisStore::over(Link::Server(server)).checked().await?;
         let heartbeat = tokio::spawn(heartbeat).abort_handle();
-        Ok(TrackedRedisStore { store, copies, strict: false, heartbeat })
+        let space = copies.new_space();
+        Ok(TrackedRedisStore { store, copies, space, strict: false, heartbeat })
     }
 
     /// Asks the server at each load whether the copy has the present version, so that no load is stale.
@@ -89,17 +91,22 @@ impl TrackedRedisStore {
     }
 
     /// The prefix of all keys: see [`RedisStore::with_prefix`].
-    #[must_use]
-    pub fn with_prefix(mut self, prefix: &str) -> Self {
-        self.store = self.store.with_prefix(prefix);
-        self
+    pub fn with_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        self.store = self.store.with_prefix(prefix)?;
+        self.space = self.copies.new_space();
+        Ok(self)
     }
 
     /// The codec for the values of sessions: see [`RedisStore::with_codec`].
     #[must_use]
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.store = self.store.with_codec(codec);
+        self.space = self.copies.new_space();
         self
+    }
+
+    fn copy_of(&self, key: &RecordKey) -> Name {
+        Name { space: self.space, key: *key }
     }
 
     /// The number of copies in memory now.
@@ -109,7 +116,7 @@ impl TrackedRedisStore {
 
     /// The copy of a record, if the server says that it has the present version.
     async fn load_compared(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let Some(mut copy) = self.copies.untrusted(key) else { return Ok(None) };
+        let Some(mut copy) = self.copies.untrusted(self.copy_of(key)) else { return Ok(None) };
         let Some(Value::Live(present)) = self.store.peek(key).await? else { return Ok(None) };
         let is_present = present.envelope.version == copy.version && present.is_valid(now);
         copy.accessed = present.envelope.accessed;
@@ -127,7 +134,7 @@ impl Store for TrackedRedisStore {
     }
 
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {
-        let change = self.copies.change(record.key);
+        let change = self.copies.change(self.copy_of(&record.key));
         let written = self.store.create(record).await?;
         if written == Created::Done {
             change.done(record);
@@ -136,11 +143,12 @@ impl Store for TrackedRedisStore {
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let found = if self.strict { self.load_compared(key, now).await? } else { self.copies.get(key, now) };
+        let found =
+            if self.strict { self.load_compared(key, now).await? } else { self.copies.get(self.copy_of(key), now) };
         if found.is_some() {
             return Ok(found);
         }
-        let ticket = self.copies.expect(*key);
+        let ticket = self.copies.expect(self.copy_of(key));
         let loaded = self.store.load(key, now).await?;
         if let Some(record) = &loaded {
             ticket.fill(record);
@@ -153,7 +161,7 @@ impl Store for TrackedRedisStore {
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        let change = self.copies.change(record.key);
+        let change = self.copies.change(self.copy_of(&record.key));
         let (written, accessed) = self.store.save_and_see(record, expected).await?;
         if let Some(accessed) = accessed {
             change.done(&used(record, accessed));
@@ -163,7 +171,7 @@ impl Store for TrackedRedisStore {
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         self.store.touch(key, accessed).await?;
-        self.copies.touch(key, accessed);
+        self.copies.touch(self.copy_of(key), accessed);
         Ok(())
     }
 
@@ -174,7 +182,7 @@ impl Store for TrackedRedisStore {
         record: &Record,
         moved_until: Option<Time>,
     ) -> Result<Renewed, StoreError> {
-        let (_ended, change) = (self.copies.change(*old), self.copies.change(record.key));
+        let (_ended, change) = (self.copies.change(self.copy_of(old)), self.copies.change(self.copy_of(&record.key)));
         let (written, accessed) = self.store.renew_and_see(old, expected, record, moved_until).await?;
         if let Some(accessed) = accessed {
             change.done(&used(record, accessed));
@@ -187,8 +195,16 @@ impl Store for TrackedRedisStore {
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
-        let _ended = self.copies.change(*key);
+        let _ended = self.copies.change(self.copy_of(key));
         self.store.delete(key).await
+    }
+
+    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        // The server does not say before which record it deletes.
+        let forgetting = Forgetting(&self.copies);
+        let found_at = self.store.end(key).await?;
+        forgetting.only(found_at.as_ref().into_iter().chain([key]));
+        Ok(found_at)
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
@@ -230,7 +246,7 @@ impl Store for TrackedRedisStore {
 
 impl ImmediateStore for TrackedRedisStore {
     fn load_now(&self, key: &RecordKey, now: Time) -> Option<Result<Option<Record>, StoreError>> {
-        self.copies.get(key, now).map(|record| Ok(Some(record)))
+        self.copies.get(self.copy_of(key), now).map(|record| Ok(Some(record)))
     }
 
     /// Always waits, because only the server knows the present version.
@@ -248,6 +264,14 @@ fn used(record: &Record, accessed: Time) -> Record {
 
 /// Drops all copies when it is dropped.
 struct Forgetting<'a>(&'a Copies);
+
+impl<'a> Forgetting<'a> {
+    /// Drops only these copies. Whoever asked for one of these records before the deletion must not keep the answer.
+    fn only<'k>(self, keys: impl IntoIterator<Item = &'k RecordKey>) {
+        keys.into_iter().for_each(|key| self.0.forget(key));
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Forgetting<'_> {
     fn drop(&mut self) {

@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, Error, Executor, Sqlite, SqliteConnection,
 use tokio::sync::Mutex;
 
 use super::contention::Contention;
+use crate::address::check_name;
 use crate::refusal::Refusal;
 use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
 
@@ -84,6 +85,9 @@ impl SqliteStore {
     /// [`StoreError`] if the file can't be opened, is not a database, or a table can't be created.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
+        if let Some(text) = path.to_str() {
+            check_name("the file's name", text).map_err(|error| StoreError::refused(NAME, error))?;
+        }
         make_private(path).map_err(|error| {
             let message = format!("can't open {}: {error}", path.display());
             StoreError::unavailable(NAME, io::Error::new(error.kind(), message))

@@ -2,6 +2,7 @@
 #![cfg(feature = "firestore")]
 
 mod at_the_emulator;
+mod clones;
 mod conformance;
 mod faults;
 mod processes;

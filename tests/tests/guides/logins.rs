@@ -1,6 +1,6 @@
-use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
+use axum::{Form, Router};
 use session_axum::{MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer, SessionManager};
 use workspace_tests::client::Client;
 
@@ -27,23 +27,51 @@ async fn the_login_form_lets_in_whoever_has_the_password_until_the_logout() {
     assert_eq!(other_window.post("/logout").await.status, StatusCode::SEE_OTHER);
 }
 
-#[tokio::test]
-async fn a_cart_survives_the_login() {
+#[derive(serde::Deserialize)]
+struct User {
+    user: String,
+}
+
+/// A shop whose login is `log_in`.
+fn shop(log_in: fn(&MaybeSession, &str) -> Result<(), SessionError>) -> Client {
     async fn fill(visitor: MaybeSession) -> Result<(), SessionError> {
-        visitor.start(NewSession::new().attr("Cart", "a book")).map(drop)
+        let sess = match visitor.session() {
+            Some(sess) => sess,
+            None => visitor.start(NewSession::new())?,
+        };
+        sess.set_attr("Cart", "a book")?;
+        Ok(sess.set_attr("Theme", "dark")?)
     }
-    async fn login(visitor: MaybeSession) -> Result<(), SessionError> {
-        logins::keep_cart::start(&visitor, "ann")
+    async fn show(sess: Session) -> Result<String, SessionError> {
+        let (cart, theme) = (sess.attr::<String>("Cart")?, sess.attr::<String>("Theme")?);
+        Ok(format!("{:?} {cart:?} {theme:?}", sess.principal()))
     }
-    async fn cart(sess: Session) -> Result<String, SessionError> {
-        let cart: Option<String> = sess.attr("Cart")?;
-        Ok(format!("{} has {}", sess.principal().unwrap_or_default(), cart.unwrap_or_default()))
-    }
-    let routes = Router::new().route("/fill", post(fill)).route("/login", post(login)).route("/", get(cart));
-    let mut client = Client::new(&routes.layer(SessionLayer::new(MemoryStore::new())));
+    let login = async move |visitor: MaybeSession, Form(form): Form<User>| log_in(&visitor, &form.user);
+    let routes = Router::new().route("/fill", post(fill)).route("/login", post(login)).route("/", get(show));
+    Client::new(&routes.layer(SessionLayer::new(MemoryStore::new())))
+}
+
+/// R50.
+#[tokio::test]
+async fn a_cart_survives_the_login_and_never_reaches_another_user() {
+    let mut client = shop(logins::keep_cart::start);
     client.post("/fill").await;
-    client.post("/login").await;
-    assert_eq!(client.get("/").await.body, "ann has a book");
+    client.submit("/login", "user=ann").await;
+    let anns = r#"Some("ann") Some("a book") Some("dark")"#;
+    assert_eq!(client.get("/").await.body, anns);
+    client.submit("/login", "user=ann").await;
+    assert_eq!(client.get("/").await.body, anns);
+    client.submit("/login", "user=bob").await;
+    assert_eq!(client.get("/").await.body, r#"Some("bob") None None"#);
+}
+
+#[tokio::test]
+async fn what_is_named_travels_from_one_user_to_the_next() {
+    let mut client = shop(logins::keep_only::start);
+    client.submit("/login", "user=ann").await;
+    client.post("/fill").await;
+    client.submit("/login", "user=bob").await;
+    assert_eq!(client.get("/").await.body, r#"Some("bob") None Some("dark")"#);
 }
 
 #[tokio::test]

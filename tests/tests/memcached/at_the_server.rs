@@ -96,6 +96,9 @@ async fn prefixes_that_make_no_key_are_refused() {
 async fn strangers_leave_nothing_behind() {
     let Some(server) = MemcachedServer::start() else { return };
     let store = connect(&server).await;
+    let items = || server.ask("stats").lines().find(|line| line.starts_with("STAT total_items")).map(str::to_owned);
+    let before = items();
+    assert!(before.is_some());
     for _ in 0..campaign(200) {
         let record = fresh_record();
         assert_eq!(load(&store, &record.key).await, None);
@@ -104,7 +107,7 @@ async fn strangers_leave_nothing_behind() {
         assert_eq!(store.save(&record, record.version).await.unwrap(), Saved::Missing);
         assert_eq!(renew(&store, &record, &renewed(&record)).await.unwrap(), Renewed::Missing);
     }
-    assert!(server.ask("stats").contains("STAT total_items 0\r\n"));
+    assert_eq!(items(), before);
 }
 
 /// Nor does a session's whole life.
@@ -278,7 +281,7 @@ async fn a_session_as_large_as_an_item_is_stored() {
 #[tokio::test]
 async fn a_server_with_larger_items_takes_every_session() {
     let Some(server) = MemcachedServer::start_with(&["-I", "2m"]) else { return };
-    let store = connect(&server).await.with_max_item_bytes(2 * 1024 * 1024);
+    let store = connect(&server).await.with_max_item_bytes(2 * 1024 * 1024).unwrap();
     let text = "x".repeat(session_core::MAX_SESSION_BYTES - 20);
     let record = created(&store, with(fresh_record(), |record| record.attributes = attributes("Text", text))).await;
     assert_eq!(load(&store, &record.key).await, Some(record));
@@ -375,4 +378,44 @@ fn seconds_left(server: &MemcachedServer, record: &Record) -> i64 {
     let answer = server.ask(&format!("mg {} t", name(&record.key)));
     let left = answer.strip_prefix("HD t").and_then(|rest| rest.lines().next()).expect("it is there");
     left.parse().expect("a number of seconds")
+}
+
+#[tokio::test]
+async fn a_server_without_compare_and_swap_is_found_out_when_the_store_connects() {
+    let Some(mut server) = MemcachedServer::start_with(&["-C"]) else { return };
+    let started = std::time::Instant::now();
+    let error = MemcachedStore::connect(&server.url()).await.unwrap_err();
+    assert!(!error.is_unavailable(), "{error:?}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("start Memcached without `-C`"), "{cause}");
+    assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
+    assert!(server.keys().is_empty(), "the question leaves nothing");
+    server.kill();
+}
+
+/// Whoever restarts the server may add the option.
+#[tokio::test]
+async fn a_server_that_lost_compare_and_swap_refuses_writes_at_once() {
+    let Some(mut server) = MemcachedServer::start() else { return };
+    let store = connect(&server).await;
+    created(&store, fresh_record()).await;
+    server.restart_with(&["-C"]);
+    // The first call finds the old connection broken.
+    let _broken = store.load(&fresh_key(), now()).await;
+    let started = std::time::Instant::now();
+    let error = store.create(&fresh_record()).await.unwrap_err();
+    assert!(!error.is_unavailable(), "{error:?}");
+    assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn an_item_size_that_memcached_does_not_have_is_refused() {
+    let Some(store) = store().await else { return };
+    for bytes in [0, 1023, (1 << 30) + 1, usize::MAX] {
+        let Err(error) = store.clone().with_max_item_bytes(bytes) else { panic!("{bytes} was taken") };
+        assert!(error.to_string().contains("`max_item_bytes`"), "{error}");
+    }
+    for bytes in [1024, 1 << 30] {
+        assert!(store.clone().with_max_item_bytes(bytes).is_ok(), "{bytes}");
+    }
 }

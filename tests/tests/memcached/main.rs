@@ -2,6 +2,7 @@
 #![cfg(feature = "memcached")]
 
 mod at_the_server;
+mod clones;
 mod conformance;
 mod fast_tier;
 mod faults;

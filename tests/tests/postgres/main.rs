@@ -3,6 +3,7 @@
 #![cfg(feature = "postgres")]
 
 mod at_the_server;
+mod clones;
 mod conformance;
 mod faults;
 mod full_disk;

@@ -37,7 +37,7 @@ async fn a_dump_of_everything_holds_no_id() {
 #[tokio::test]
 async fn names_of_keys_tell_no_principal() {
     let Some(server) = RedisServer::start() else { return };
-    let store = connect(&server).await.with_prefix("app:");
+    let store = connect(&server).await.with_prefix("app:").unwrap();
     created(&store, signed_in("annabel")).await;
     let names = words(&server.ask(&["KEYS", "*"]));
     assert_eq!(names.len(), 2);
@@ -241,7 +241,7 @@ async fn the_index_lives_as_long_as_a_session_may() {
 async fn prefixes_keep_applications_apart() {
     let Some(server) = RedisServer::start() else { return };
     let store = connect(&server).await;
-    let (here, there) = (store.clone().with_prefix("a[*]:"), store.with_prefix("a*:"));
+    let (here, there) = (store.clone().with_prefix("a[*]:").unwrap(), store.with_prefix("a*:").unwrap());
     let record = created(&here, signed_in("ann")).await;
     assert_eq!(load(&there, &record.key).await, None);
     assert_eq!(there.list(now(), 10).await.unwrap(), []);

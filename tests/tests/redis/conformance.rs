@@ -18,7 +18,7 @@ mod cluster {
 mod one_slot {
     super::conformance_tests!({
         let Some(store) = crate::support::cluster().await else { return };
-        store.with_prefix("{one slot}:")
+        store.with_prefix("{one slot}:").expect("it is a prefix")
     });
 }
 
@@ -28,7 +28,24 @@ mod manager {
         let Some(server) = crate::support::shared_server() else { return };
         let client = redis::Client::open(server.url()).expect("it is a URL");
         let manager = client.get_connection_manager().await.expect("the server runs");
-        session_stores::RedisStore::from_manager(manager).with_prefix("managed:")
+        session_stores::RedisStore::from_manager(manager).with_prefix("managed:").expect("it is a prefix")
+    });
+}
+
+mod encrypted {
+    super::conformance_tests!({
+        let Some(store) = crate::support::single().await else { return };
+        let store = store.with_prefix("encrypted:").expect("it is a prefix");
+        store.with_codec(session_core::EncryptedCodec::new(&[7; 32]))
+    });
+}
+
+/// Where records are written in steps, and completed by whoever reads them.
+mod encrypted_cluster {
+    super::conformance_tests!({
+        let Some(store) = crate::support::cluster().await else { return };
+        let store = store.with_prefix("encrypted:").expect("it is a prefix");
+        store.with_codec(session_core::EncryptedCodec::new(&[7; 32]))
     });
 }
 
@@ -37,12 +54,12 @@ mod tracked {
     super::conformance_tests!({
         let Some(server) = crate::support::shared_server() else { return };
         let store = session_stores::TrackedRedisStore::connect(&server.url()).await.expect("the server runs");
-        store.with_prefix("tracked:")
+        store.with_prefix("tracked:").expect("it is a prefix")
     });
     session_core::immediate_store_tests!({
         let Some(server) = crate::support::shared_server() else { return };
         let store = session_stores::TrackedRedisStore::connect(&server.url()).await.expect("the server runs");
-        store.with_prefix("tracked:")
+        store.with_prefix("tracked:").expect("it is a prefix")
     });
 }
 
@@ -51,7 +68,7 @@ mod strict {
     super::conformance_tests!({
         let Some(server) = crate::support::shared_server() else { return };
         let store = session_stores::TrackedRedisStore::connect(&server.url()).await.expect("the server runs");
-        store.with_prefix("strict:").strict()
+        store.with_prefix("strict:").expect("it is a prefix").strict()
     });
 }
 
@@ -60,7 +77,10 @@ mod strict {
 mod tiered {
     super::conformance_tests!({
         let Some(store) = crate::support::single().await else { return };
-        let (fast, durable) = (store.clone().with_prefix("fast:"), store.with_prefix("durable:"));
+        let (fast, durable) = (
+            store.clone().with_prefix("fast:").expect("it is a prefix"),
+            store.with_prefix("durable:").expect("it is a prefix"),
+        );
         let builder = session_core::TieredStore::builder(fast, durable);
         builder.max_staleness(std::time::Duration::from_secs(1_000_000)).build().expect("these settings work")
     });
@@ -70,7 +90,10 @@ mod tiered {
 mod write_behind {
     super::conformance_tests!({
         let Some(store) = crate::support::single().await else { return };
-        let (fast, durable) = (store.clone().with_prefix("before:"), store.with_prefix("behind:"));
+        let (fast, durable) = (
+            store.clone().with_prefix("before:").expect("it is a prefix"),
+            store.with_prefix("behind:").expect("it is a prefix"),
+        );
         let builder = session_core::TieredStore::builder(fast, durable).write_behind(Default::default());
         builder.build().expect("these settings work")
     });

@@ -2,6 +2,7 @@
 #![cfg(feature = "redis")]
 
 mod at_the_server;
+mod clones;
 mod cluster;
 mod conformance;
 mod fast_tier;

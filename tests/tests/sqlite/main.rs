@@ -2,6 +2,7 @@
 
 #![cfg(feature = "sqlite")]
 
+mod clones;
 mod conformance;
 mod file;
 mod processes;

@@ -251,6 +251,7 @@ impl State {
                 Ok(())
             }
             Answer::Deleted(deleted) => self.deleted(operation, deleted),
+            Answer::Ended(ended) => self.ended_at(operation, ended),
             Answer::Listed(listed) => {
                 self.listed(operation, listed);
                 Ok(())
@@ -273,20 +274,23 @@ impl State {
     }
 
     fn computed(&mut self, operation: &mut Operation<'_>, edits: u64) -> Result<(), Error> {
-        let Some(update) = &operation.update else { return Ok(()) };
+        if operation.update.is_none() {
+            return Ok(());
+        }
         if edits != self.edits() {
             // Another handle changed the session meanwhile.
             operation.update = None;
             operation.conflicts += 1;
             return self.check_conflicts(operation);
         }
-        self.check_growth(update)?;
         // Nobody but this visit has a new one yet.
-        if self.is_new()
-            && let Some(update) = operation.update.take()
-        {
-            self.change(|changes| changes.set(update));
+        if self.is_new() {
             operation.is_done = true;
+            if let Some(update) = operation.update.take() {
+                self.set(update)?;
+            }
+        } else if let Some(update) = &operation.update {
+            self.check_growth(update)?;
         }
         Ok(())
     }
@@ -469,6 +473,19 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    /// The store has followed the moved notes itself.
+    fn ended_at(
+        &mut self,
+        operation: &mut Operation<'_>,
+        ended: Result<Option<RecordKey>, StoreError>,
+    ) -> Result<(), Error> {
+        let deleted = ended.map(|found_at| {
+            operation.ending = found_at;
+            found_at.map_or(Deleted::Missing, |_| Deleted::Done)
+        });
+        self.deleted(operation, deleted)
     }
 
     /// What was to end is no more. `was_there` tells whether it was still there.

@@ -214,5 +214,7 @@ pub(in crate::visit) enum Answer {
     Touched(Result<(), StoreError>),
     Followed(Result<Option<RecordKey>, StoreError>),
     Deleted(Result<Deleted, StoreError>),
+    /// The store has followed the moved notes itself. With the key that the session was under.
+    Ended(Result<Option<RecordKey>, StoreError>),
     Listed(Result<Vec<Record>, StoreError>),
 }

@@ -5,9 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{
-    Attribute, Audience, MAX_SESSION_BYTES, Record, RecordFormat, RecordKey, Renewal, Standing, check_size, read,
-};
+use crate::record::{Attribute, Audience, Record, RecordFormat, RecordKey, Renewal, Size, Standing, read};
 use crate::time::Time;
 
 use super::super::changes::{Changes, TakenOffer};
@@ -92,6 +90,8 @@ pub(crate) struct State {
     pub(crate) turn_is_taken: bool,
     /// Counts everything that may change the value of an attribute.
     edits: u64,
+    /// The size of the session with all changes, when `edits` was this.
+    sized: Option<(u64, Size)>,
     pub(super) outgoing: Outgoing,
     pub(super) notices: Vec<Notice>,
 }
@@ -122,6 +122,7 @@ impl State {
             is_known_stored: false,
             turn_is_taken: false,
             edits: 0,
+            sized: None,
             outgoing: Outgoing::Nothing,
             notices: Vec::new(),
         }
@@ -172,15 +173,41 @@ impl State {
 
     /// Refuses an attribute that makes the session too large.
     pub(crate) fn check_growth(&self, new: &Attribute) -> Result<(), AttributeError> {
-        let Some(record) = self.record() else { return Ok(()) };
-        let collected: usize = self.pending().map(Changes::json_bytes).sum();
-        // What is already there counts in full, changed or not, unless that decides.
-        let at_most = record.constants.json_bytes() + record.attributes.json_bytes() + collected + new.json_bytes();
-        if at_most <= MAX_SESSION_BYTES {
-            return Ok(());
+        self.size_with(new)?;
+        Ok(())
+    }
+
+    /// The size of the session with this attribute, unless that is too large.
+    fn size_with(&self, new: &Attribute) -> Result<Option<Size>, AttributeError> {
+        let Some(record) = self.record() else { return Ok(None) };
+        let size = self.known_size().unwrap_or_else(|| self.added_up(record));
+        let size = size.replacing(self.bytes_of(new.name()), new.json_bytes());
+        size.check(new.name())?;
+        Ok(Some(size))
+    }
+
+    /// The size of the session with all changes, unless something else than an attribute was changed since.
+    pub(super) fn known_size(&self) -> Option<Size> {
+        self.sized.filter(|(edits, _)| *edits == self.edits).map(|(_, size)| size)
+    }
+
+    fn added_up(&self, record: &Record) -> Size {
+        let mut size = Size::of(record);
+        let mut older: Option<&Changes> = None;
+        for changes in self.saving().into_iter().chain([&self.changes]) {
+            changes.for_each(|name, new| {
+                let old = older.and_then(|older| older.get(name)).unwrap_or_else(|| record.attributes.entry(name));
+                size = size.replacing(bytes(old), bytes(new));
+            });
+            older = Some(changes);
         }
-        let view = self.view().map(|record| record.attributes).unwrap_or_default();
-        check_size(&record.constants, &view.with(new.clone()), new.name())
+        size
+    }
+
+    /// The bytes of an attribute as the handler sees it. 0 if there is none.
+    fn bytes_of(&self, name: &str) -> usize {
+        let changed = self.pending().find_map(|changes| changes.get(name));
+        bytes(changed.unwrap_or_else(|| self.record().and_then(|record| record.attributes.entry(name))))
     }
 
     pub(in crate::visit) fn stored(&self) -> Option<&Stored> {
@@ -360,15 +387,21 @@ impl State {
 
     pub(crate) fn change(&mut self, edit: impl FnOnce(&mut Changes)) {
         self.edits += 1;
-        match &mut self.started {
-            // The store does not have it yet, so a conflict is not possible, and changes need not be kept.
-            Some(started) if !started.sent => {
-                let mut changes = Changes::default();
-                edit(&mut changes);
-                started.apply(changes);
-            }
-            _ => edit(&mut self.changes),
-        }
+        edit(&mut self.changes);
+    }
+
+    /// Sets an attribute, unless that makes the session too large.
+    pub(crate) fn set(&mut self, new: Attribute) -> Result<(), AttributeError> {
+        let size = self.size_with(&new)?;
+        self.change(|changes| changes.set(new));
+        self.sized = size.map(|size| (self.edits, size));
+        Ok(())
+    }
+
+    pub(crate) fn unset(&mut self, name: &str) {
+        let size = self.known_size().map(|size| size.replacing(self.bytes_of(name), 0));
+        self.change(|changes| changes.remove(name));
+        self.sized = size.map(|size| (self.edits, size));
     }
 
     pub(crate) fn start(&mut self, mut started: Started) {
@@ -609,7 +642,7 @@ impl State {
         }
         let Some(merged) = self.view() else { return Ok(()) };
         let last = self.pending().find_map(Changes::last_name);
-        check_size(&merged.constants, &merged.attributes, last.unwrap_or_default())
+        Size::of(&merged).check(last.unwrap_or_default())
     }
 
     /// Another request has renewed the session. Its changes are applied to it, and its client gets no cookie: it has
@@ -665,6 +698,7 @@ impl State {
     /// The session that was to be replaced has ended, so nothing is copied from it.
     pub(super) fn replaced_is_gone(&mut self) {
         self.stored = None;
+        self.edits += 1;
         if let Some(started) = &mut self.started {
             started.keep_nothing();
         }
@@ -709,4 +743,8 @@ impl State {
     pub(in crate::visit) fn take_notices(&mut self) -> Vec<Notice> {
         mem::take(&mut self.notices)
     }
+}
+
+fn bytes(attribute: Option<&Attribute>) -> usize {
+    attribute.map_or(0, Attribute::json_bytes)
 }

@@ -3,13 +3,13 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::id::{PresentedIds, SessionId};
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, Audience, Record, RecordFormat, Version, sample, touch_interval_ms};
+use crate::record::{Attribute, Attributes, Audience, Record, RecordFormat, Size, Version, sample, touch_interval_ms};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
 use super::super::environment::Renewals;
-use super::super::started::Started;
+use super::super::started::{Keeping, Started, Travelling};
 use super::notice::Notice;
 use super::operation::{Answer, Loading, Moment, Operation, Step};
 use super::state::{Phase, State, Tell};
@@ -61,8 +61,8 @@ fn start_keeping(state: &mut State, old: &Record, own: &[(&str, i32)]) -> Record
     let id = id();
     let kept = state.view().expect("there is one").attributes;
     let record = Record { attributes: changes.applied_to(&kept), ..record_of(&id) };
-    let kept = state.kept(old.key);
-    state.start(Started::new(id, record.clone(), Some((kept, changes))));
+    let keeping = Keeping { kept: state.kept(old.key), travelling: Travelling::All, own: changes };
+    state.start(Started::new(id, record.clone(), Some(keeping)));
     record
 }
 
@@ -990,4 +990,52 @@ fn a_change_during_a_touch_is_saved_after_it() {
     set(&mut state, "Late", 1);
     state.answered(&mut operation, Answer::Touched(Ok(()))).unwrap();
     assert!(matches!(state.next(&mut operation, &now), Step::Save { .. }));
+}
+
+/// Changes attributes, and looks after each change whether the known size is that of the session with all changes.
+#[track_caller]
+fn assert_size_is_known(state: &mut State) {
+    for (name, text) in [("a", "long text"), ("a", "\n"), ("Count", ""), ("b", "x"), ("c", "x"), ("a", "long")] {
+        state.set(Attribute::new(name, text).unwrap()).unwrap();
+        assert_eq!(state.known_size(), state.view().as_ref().map(Size::of), "after {name} was set");
+    }
+    for name in ["b", "unknown", "Count", "b"] {
+        state.unset(name);
+        assert_eq!(state.known_size(), state.view().as_ref().map(Size::of), "after {name} was removed");
+    }
+}
+
+#[test]
+fn the_known_size_is_that_of_the_session_with_all_changes() {
+    let (mut state, record) = opened();
+    assert_size_is_known(&mut state);
+    // While a save is on its way, and after it did not arrive.
+    let _ = step(&mut state, &record);
+    state.set_aside();
+    assert_size_is_known(&mut state);
+    state.take_back();
+    assert_size_is_known(&mut state);
+    // After other writers have changed the session.
+    let mut others = record.clone();
+    others.attributes = others.attributes.with(Attribute::new("a", "of another writer").unwrap());
+    let _ = step(&mut state, &record);
+    state.set_aside();
+    conflict(&mut state, Some(others.clone())).unwrap();
+    assert_size_is_known(&mut state);
+    let save = step(&mut state, &record);
+    done(&mut state, &save);
+    assert_size_is_known(&mut state);
+
+    // Of a started session, as long as it carries over what another has, and after that.
+    start_keeping(&mut state, &others, &[("own", 1)]);
+    assert_size_is_known(&mut state);
+    state.replaced_is_gone();
+    assert_size_is_known(&mut state);
+    let create = step(&mut state, &record);
+    state.set_aside();
+    assert_size_is_known(&mut state);
+    done(&mut state, &create);
+    assert_size_is_known(&mut state);
+    state.discard();
+    assert_size_is_known(&mut state);
 }

@@ -1,30 +1,16 @@
--- KEYS: index. ARGV: hash of the principal, record prefix, now, largest number of records, largest number of notes,
--- member to spare or nothing.
--- Deletes the records that the index names, but for the session that is, or was, under the spared key. Returns how
--- many of them were live, and whether the index names more. Nothing if that session has more notes.
+-- KEYS: index. ARGV: hash of the principal, record prefix, now, largest number of records, largest
+-- number of notes, key to spare or nothing.
+-- Deletes the records that the index names, but for the session that is, or was, under the spared
+-- key. Returns how many of them were live, and whether the index names more. Nothing if that session
+-- has more notes.
 local hash, prefix, now = ARGV[1], ARGV[2], number(ARGV[3], 1)
 local most, notes = tonumber(ARGV[4]), tonumber(ARGV[5])
-local LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-
--- The name of a record: the prefix, and its key in base64url.
-local function name(key)
-  local text = {}
-  for at = 1, #key, 3 do
-    local first, second, third = key:byte(at, at + 2)
-    local bits = first * 65536 + (second or 0) * 256 + (third or 0)
-    for _, weight in ipairs({ 262144, 4096, 64, 1 }) do
-      local letter = math.floor(bits / weight) % 64 + 1
-      text[#text + 1] = LETTERS:sub(letter, letter)
-    end
-  end
-  return prefix .. table.concat(text):sub(1, 43)
-end
 
 local spared, key = {}, ARGV[6]
 while key ~= '' do
   if notes == 0 then return false end
   notes, spared[key] = notes - 1, true
-  local stored = head(name(key))
+  local stored = head(name(prefix, key))
   key = stored:sub(1, 1) == 'M' and note_left(stored, now) > 0 and stored:sub(2, 33) or ''
 end
 
@@ -32,7 +18,7 @@ local ended = 0
 local members = redis.call('ZRANGE', KEYS[1], 0, most)
 for _, member in ipairs(members) do
   if not spared[member] then
-    local record = name(member)
+    local record = name(prefix, member)
     local stored = head(record)
     if stored:sub(1, 1) == 'S' and principal(stored, 0) == hash then
       redis.call('DEL', record)

@@ -108,3 +108,19 @@ local function index_remove(prefix, hash, member)
   local name = hash:gsub('.', function(byte) return string.format('%02x', byte:byte()) end)
   redis.call('ZREM', prefix .. name, member)
 end
+
+local LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+-- The name of a record: the prefix, and its key in base64url.
+local function name(prefix, key)
+  local text = {}
+  for at = 1, #key, 3 do
+    local first, second, third = key:byte(at, at + 2)
+    local bits = first * 65536 + (second or 0) * 256 + (third or 0)
+    for _, weight in ipairs({ 262144, 4096, 64, 1 }) do
+      local letter = math.floor(bits / weight) % 64 + 1
+      text[#text + 1] = LETTERS:sub(letter, letter)
+    end
+  end
+  return prefix .. table.concat(text):sub(1, 43)
+end

@@ -1,11 +1,16 @@
-//! A19, B67, R25: everything runs at TRACE, and no line holds an id, nor a value that is stored.
+//! A19, B67, R25: everything runs at TRACE, and no line holds an id, a password, nor a value that is stored.
 //!
 //! In a binary of its own, because tracing remembers for the whole process which lines nobody
 //! wants to see.
 
+mod passwords;
+mod values;
+
 use axum::Router;
 use axum::routing::{get, post};
-use session_axum::{MaybeSession, NewSession, Session, SessionError, SessionLayer};
+use session_axum::{
+    Key, MaybeSession, NewSession, PurgeService, Session, SessionCookie, SessionError, SessionLayer, SessionManager,
+};
 use session_core::MemoryStore;
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use workspace_tests::client::Client;
@@ -112,4 +117,24 @@ async fn a_record_that_does_not_open_leaves_one_warning_and_a_fresh_session_can_
     assert!(log.contains("dropped a record that does not fit its key"), "{log}");
     client.post("/login").await;
     assert_eq!(client.get("/count").await.body, "1");
+}
+
+/// Settings and errors of the layer, as a panic or a log line would show them.
+#[test]
+fn no_secret_of_a_setting_is_printed() {
+    const SECRET: &str = "marker-marker-marker-marker-marker-marker-marker-marker-marker-m";
+    let bytes = format!("{:?}", &SECRET.as_bytes()[..8]);
+    let manager = SessionManager::new(MemoryStore::new());
+    let signed = SessionCookie::new().signed([Key::from(SECRET.as_bytes())]);
+    let private = SessionCookie::new().private([Key::from(SECRET.as_bytes())]);
+    let builder = SessionLayer::builder(MemoryStore::new()).cookie(signed.clone());
+    for printed in [
+        format!("{:?}", PurgeService::new(manager.clone(), SECRET).unwrap()),
+        format!("{signed:?} {private:?} {builder:?}"),
+        format!("{:?}", builder.build().unwrap()),
+        format!("{:?}", SessionLayer::builder(manager).cookie(private).build().unwrap()),
+    ] {
+        assert!(!printed.contains("marker"), "{printed}");
+        assert!(!printed.contains(bytes.trim_matches(['[', ']'])), "{printed}");
+    }
 }

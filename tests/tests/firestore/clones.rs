@@ -1,0 +1,37 @@
+//! Clones that were given another collection or codec.
+
+use session_core::EncryptedCodec;
+use session_stores::FirestoreStore;
+use workspace_tests::clones::{clones_share_no_session, opens_in_one_alone};
+use workspace_tests::forgery::{Replaying, honest_codec, nothing_but_the_last_use_can_be_forged};
+
+use crate::support::*;
+
+/// In a collection of their own: lists of the other tests would count records that they can't read.
+async fn own_collection() -> Option<FirestoreStore> {
+    Some(store().await?.with_collection("clones").unwrap())
+}
+
+#[tokio::test]
+async fn clones_with_other_collections_share_no_session() {
+    let Some(store) = own_collection().await else { return };
+    let [shop, staff] = ["shop", "staff"].map(|name| store.clone().with_collection(name).unwrap());
+    clones_share_no_session(&shop, &staff).await;
+    clones_share_no_session(&store, &shop).await;
+}
+
+#[tokio::test]
+async fn clones_with_other_codecs_share_no_session() {
+    let Some(store) = own_collection().await else { return };
+    let [one, other] = [1, 2].map(|key| store.clone().with_codec(EncryptedCodec::new(&[key; 32])));
+    opens_in_one_alone(&one, &other).await;
+    opens_in_one_alone(&store, &one).await;
+}
+
+#[tokio::test]
+async fn nothing_encrypted_can_be_forged_at_the_emulator() {
+    let Some(store) = own_collection().await else { return };
+    let codec = Replaying::begin();
+    let (honest, forger) = (store.clone().with_codec(honest_codec()), store.with_codec(codec.clone()));
+    nothing_but_the_last_use_can_be_forged(&honest, &forger, &codec).await;
+}

@@ -1,0 +1,56 @@
+//! A login page that nobody can see is told to the developer.
+//!
+//! In a binary of its own, because tracing remembers for the whole process which lines nobody
+//! wants to see.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use session_axum::{MaybeSession, MemoryStore, Session, SessionError, SessionLayer};
+use workspace_tests::client::Client;
+use workspace_tests::log::Log;
+
+fn client(routes: Router, redirect: &str) -> Client {
+    Client::new(&routes.layer(SessionLayer::builder(MemoryStore::new()).redirect_to(redirect).build().unwrap()))
+}
+
+/// B81.
+#[tokio::test]
+async fn a_login_page_that_redirects_to_itself_is_told_once_with_the_fix() {
+    let (log, _guard) = Log::capture();
+    let account = Router::new().route("/login", get(async |_: Session| "never seen"));
+    for (routes, redirect) in
+        [(Router::new().nest("/account", account.clone()), "/account/login?first"), (account, "/login")]
+    {
+        let before = log.lines_with("WARN");
+        let mut client = client(routes, redirect);
+        for _ in 0..20 {
+            let path = redirect.split('?').next().unwrap();
+            assert_eq!(client.get(path).await.status, StatusCode::SEE_OTHER);
+        }
+        assert_eq!(log.lines_with("WARN") - before, 1, "{}", log.text());
+        let text = log.text();
+        let warning = text.lines().rfind(|line| line.contains("WARN")).unwrap();
+        assert!(warning.contains("`MaybeSession`") && warning.contains(redirect), "{warning}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_page_that_can_be_seen_is_no_reason_to_warn() {
+    let (log, _guard) = Log::capture();
+    // It answers in its own way.
+    let own = async |sess: Result<Session, SessionError>| if sess.is_ok() { "Hello" } else { "Log in" };
+    let change = async |_: Session| "changed";
+    let routes = Router::new()
+        .route("/", get(async |_: Session| "home"))
+        .route("/login", get(async |_: MaybeSession| "Log in").post(change))
+        .route("/option", get(async |_: Option<Session>| "Log in"))
+        .route("/own", get(own));
+    for redirect in ["/login", "/option", "/own"] {
+        let mut client = client(routes.clone(), redirect);
+        assert_eq!(client.get("/").await.all("location"), [redirect]);
+        assert_eq!(client.get(redirect).await.body, "Log in");
+        assert_eq!(client.post("/login").await.status, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(log.lines_with("WARN"), 0, "{}", log.text());
+}
