@@ -12,6 +12,7 @@ mod immediate;
 mod lifecycle;
 mod principals;
 mod random_source;
+mod settings;
 mod timeouts;
 
 use std::sync::Arc;
