@@ -76,7 +76,18 @@ impl FirestoreStore {
     pub async fn connect_to_emulator(host: &str, database: &str) -> Result<Self, StoreError> {
         let database = database_name(database).map_err(|error| StoreError::refused(NAME, error))?;
         let host = emulator_host(host).map_err(|error| StoreError::refused(NAME, error))?;
-        FirestoreStore::on(Documents::of_emulator(host, database, FirestoreStore::DEFAULT_COLLECTION)?).await
+        let emulator = documents::emulator(host)?;
+        FirestoreStore::on(Documents::of_emulator(emulator, database, FirestoreStore::DEFAULT_COLLECTION)).await
+    }
+
+    /// What [`connect_to_emulator`](FirestoreStore::connect_to_emulator) and
+    /// [`with_collection`](FirestoreStore::with_collection) check without a server.
+    #[doc(hidden)]
+    pub fn check(host: &str, database: &str, collection: &str) -> Result<(), StoreError> {
+        let refused = |error| StoreError::refused(NAME, error);
+        database_name(database).map_err(refused)?;
+        check_collection(collection).map_err(refused)?;
+        documents::emulator(emulator_host(host).map_err(refused)?).map(drop)
     }
 
     async fn on(documents: Documents) -> Result<Self, StoreError> {
@@ -95,14 +106,7 @@ impl FirestoreStore {
     /// Allowed: 1 to 1500 bytes without `/` and `.`, and not of the form `__name__`. Anything else is a
     /// [`ConfigError`].
     pub fn with_collection(mut self, collection: &str) -> Result<Self, ConfigError> {
-        let is_reserved = collection.starts_with("__") && collection.ends_with("__");
-        if collection.is_empty() || collection.len() > 1500 || collection.contains(['/', '.']) || is_reserved {
-            return Err(ConfigError::new(format!(
-                "{collection:?} is not allowed as the name of a collection; write 1 to 1500 bytes without `/` and `.`, \
-                 and not of the form `__name__`"
-            )));
-        }
-        check_name("the name of the collection", collection)?;
+        check_collection(collection)?;
         self.documents.collection = collection.into();
         self.recent_reads = RecentReads::new();
         Ok(self)
@@ -175,6 +179,17 @@ impl FirestoreStore {
         let records = documents.into_iter().filter_map(open);
         records.filter(|record| !record.is_expired(now)).collect()
     }
+}
+
+fn check_collection(collection: &str) -> Result<(), ConfigError> {
+    let is_reserved = collection.starts_with("__") && collection.ends_with("__");
+    if collection.is_empty() || collection.len() > 1500 || collection.contains(['/', '.']) || is_reserved {
+        return Err(ConfigError::new(format!(
+            "{collection:?} is not allowed as the name of a collection; write 1 to 1500 bytes without `/` and `.`, \
+             and not of the form `__name__`"
+        )));
+    }
+    check_name("the name of the collection", collection)
 }
 
 /// The full name of the database `PROJECT` or `PROJECT/DATABASE`.
