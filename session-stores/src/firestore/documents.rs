@@ -71,10 +71,8 @@ impl Documents {
         Ok(Documents::new(endpoint, Some(credentials), database, collection))
     }
 
-    pub(super) fn of_emulator(host: &str, database: String, collection: &str) -> Result<Self, StoreError> {
-        let endpoint =
-            Endpoint::from_shared(format!("http://{host}")).map_err(|error| StoreError::refused(NAME, error))?;
-        Ok(Documents::new(endpoint, None, database, collection))
+    pub(super) fn of_emulator(endpoint: Endpoint, database: String, collection: &str) -> Self {
+        Documents::new(endpoint, None, database, collection)
     }
 
     fn new(
@@ -211,6 +209,11 @@ impl Documents {
         }
         Ok(request)
     }
+}
+
+/// The emulator at `HOST:PORT`.
+pub(super) fn emulator(host: &str) -> Result<Endpoint, StoreError> {
+    Endpoint::from_shared(format!("http://{host}")).map_err(|error| StoreError::refused(NAME, error))
 }
 
 /// Creates a document. Fails if it exists.

@@ -83,7 +83,18 @@ impl FirestoreStore {
     pub async fn connect_to_emulator(host: &str, database: &str) -> Result<Self, StoreError> {
         let database = database_name(database).map_err(|error| StoreError::refused(NAME, error))?;
         let host = emulator_host(host).map_err(|error| StoreError::refused(NAME, error))?;
-        FirestoreStore::on(Documents::of_emulator(host, database, FirestoreStore::DEFAULT_COLLECTION)?).await
+        let emulator = documents::emulator(host)?;
+        FirestoreStore::on(Documents::of_emulator(emulator, database, FirestoreStore::DEFAULT_COLLECTION)).await
+    }
+
+    /// What [`connect_to_emulator`](FirestoreStore::connect_to_emulator) and
+    /// [`with_collection`](FirestoreStore::with_collection) check without a server.
+    #[doc(hidden)]
+    pub fn check(host: &str, database: &str, collection: &str) -> Result<(), StoreError> {
+        let refused = |error| StoreError::refused(NAME, error);
+        database_name(database).map_err(refused)?;
+        check_collection(collection).map_err(refused)?;
+        documents::emulator(emulator_host(host).map_err(refused)?).map(drop)
     }
 
     async fn on(documents: Documents) -> Result<Self, StoreError> {
@@ -104,15 +115,7 @@ impl FirestoreStore {
     /// Allowed: 1 to 1494 bytes without `/` and `.`, not of the form `__name__`, and not ending with `_moved`, as the
     /// collection beside it does. Anything else is a [`ConfigError`].
     pub fn with_collection(mut self, collection: &str) -> Result<Self, ConfigError> {
-        let is_reserved = collection.starts_with("__") && collection.ends_with("__") || collection.ends_with(MOVED);
-        let max_bytes = MAX_NAME_BYTES - MOVED.len();
-        if collection.is_empty() || collection.len() > max_bytes || collection.contains(['/', '.']) || is_reserved {
-            return Err(ConfigError::new(format!(
-                "{collection:?} is not allowed as the name of a collection; write 1 to {max_bytes} bytes without `/` \
-                 and `.`, not of the form `__name__`, and not ending with `{MOVED}`"
-            )));
-        }
-        check_name("the name of the collection", collection)?;
+        check_collection(collection)?;
         self.documents = self.documents.of_collection(collection);
         self.notes = notes_of(&self.documents);
         self.recent_reads = RecentReads::new();
@@ -195,6 +198,18 @@ impl FirestoreStore {
 /// The moved notes of the records in these documents.
 fn notes_of(documents: &Documents) -> Documents {
     documents.of_collection(&format!("{}{MOVED}", documents.collection))
+}
+
+fn check_collection(collection: &str) -> Result<(), ConfigError> {
+    let is_reserved = collection.starts_with("__") && collection.ends_with("__") || collection.ends_with(MOVED);
+    let max_bytes = MAX_NAME_BYTES - MOVED.len();
+    if collection.is_empty() || collection.len() > max_bytes || collection.contains(['/', '.']) || is_reserved {
+        return Err(ConfigError::new(format!(
+            "{collection:?} is not allowed as the name of a collection; write 1 to {max_bytes} bytes without `/` and \
+             `.`, not of the form `__name__`, and not ending with `{MOVED}`"
+        )));
+    }
+    check_name("the name of the collection", collection)
 }
 
 /// The full name of the database `PROJECT` or `PROJECT/DATABASE`.

@@ -90,11 +90,18 @@ impl PostgresStore {
     ///
     /// [`StoreError`] if the URL is malformed, the server can't be reached, or a table can't be created.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        check_address(url).map_err(|error| StoreError::refused(NAME, error))?;
-        let options = PgConnectOptions::from_str(url).map_err(failed)?;
-        let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options))));
+        let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options(url)?))));
         store.set_up().await?;
         Ok(store)
+    }
+
+    /// What [`connect`](PostgresStore::connect) and [`with_table`](PostgresStore::with_table) check without a server.
+    /// Returns the schema of the table.
+    #[doc(hidden)]
+    pub fn check(url: &str, table: &str) -> Result<String, StoreError> {
+        options(url)?;
+        let table = TableName::checked(table).map_err(|error| StoreError::refused(NAME, error))?;
+        Ok(table.fill(SCHEMA))
     }
 
     /// Makes a store that uses the application's pool. [`close`](Store::close) leaves the pool open.
@@ -209,6 +216,11 @@ impl PostgresStore {
         lent.give_back();
         Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
     }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    check_address(url).map_err(|error| StoreError::refused(NAME, error))?;
+    PgConnectOptions::from_str(url).map_err(failed)
 }
 
 type Query = sqlx::query::QueryAs<'static, Postgres, Columns, PgArguments>;
