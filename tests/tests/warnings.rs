@@ -24,12 +24,12 @@ async fn lines_of(text: &str, mut call: impl AsyncFnMut()) -> (usize, String) {
     for _ in 0..20 {
         call().await;
     }
-    assert_eq!(log.count(text), 1, "{}", log.text());
+    assert_eq!(log.lines_with(text), 1, "{}", log.text());
     tokio::time::advance(MINUTE).await;
     call().await;
     let all = log.text();
     let last = all.lines().rfind(|line| line.contains(text)).expect("it was logged").to_owned();
-    (log.count(text), last)
+    (log.lines_with(text), last)
 }
 
 /// The second line has all that came after the first.
@@ -165,6 +165,6 @@ async fn a_record_that_can_not_be_read() {
     for _ in 0..20 {
         assert_eq!(visitor.get("/").await.status.as_u16(), 401);
     }
-    assert_eq!(log.count("WARN"), 1, "{}", log.text());
-    assert_eq!(log.count("dropped a record that does not fit its key"), 1);
+    assert_eq!(log.lines_with("WARN"), 1, "{}", log.text());
+    assert_eq!(log.lines_with("dropped a record that does not fit its key"), 1);
 }

@@ -10,6 +10,7 @@ use crate::store::{PatientStore, Store};
 use crate::time::{Clock, LogThrottle, Time};
 
 use super::conflict_queue::ConflictQueue;
+use super::renewals::Renewals;
 use super::state::{Moment, Notice, State};
 
 /// What all visits of one manager share: the store, the clock, the source of ids, the observers of events, and the
@@ -43,27 +44,6 @@ pub(crate) struct Warnings {
     limit_failed: LogThrottle,
     offer_failed: LogThrottle,
     pub(super) unsaved: LogThrottle,
-}
-
-/// How sessions get new ids.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Renewals {
-    /// After which time a session with a principal is offered a new id. `None` for never.
-    pub(crate) every: Option<Duration>,
-    /// How long an old id goes on. `None` if renewing ends it at once.
-    pub(crate) grace: Option<Duration>,
-}
-
-impl Renewals {
-    /// Whether an id may lead to a session that has another one by now.
-    pub(crate) fn keep_old_ids(&self) -> bool {
-        self.every.is_some() || self.grace.is_some()
-    }
-
-    /// How long the old id goes on when an offer is taken.
-    pub(crate) fn grace_of_offers(&self) -> Duration {
-        self.grace.unwrap_or(Duration::from_secs(10))
-    }
 }
 
 /// The settings of a new session that asks for nothing else.

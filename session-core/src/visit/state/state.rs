@@ -9,7 +9,7 @@ use crate::record::{Attribute, Audience, Record, RecordFormat, RecordKey, Renewa
 use crate::time::Time;
 
 use super::super::changes::{Changes, TakenOffer};
-use super::super::environment::Renewals;
+use super::super::renewals::Renewals;
 use super::super::started::{Kept, Started};
 use super::notice::Notice;
 use super::outgoing::{Aside, Outgoing, advance};

@@ -8,7 +8,7 @@ use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
-use super::super::environment::Renewals;
+use super::super::renewals::Renewals;
 use super::super::started::{Keeping, Started, Travelling};
 use super::notice::Notice;
 use super::operation::{Answer, Loading, Moment, Operation, Step};
