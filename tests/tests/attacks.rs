@@ -599,6 +599,30 @@ async fn a_stream_can_save_later() {
     assert_eq!(client.get("/value").await.body, "5");
 }
 
+/// It reads at its own pace, long after the response head has left, and changes nothing.
+#[tokio::test]
+async fn a_stream_that_only_reads_learns_at_a_save_that_its_session_ended() {
+    let next = Arc::new(Notify::new());
+    let (told, mut is_told) = tokio::sync::mpsc::unbounded_channel();
+    let wait = Arc::clone(&next);
+    let stream = async move |sess: Session| {
+        tokio::spawn(async move {
+            loop {
+                wait.notified().await;
+                told.send(sess.save().await).expect("the test waits");
+            }
+        });
+    };
+    let app = routes().route("/stream", get(stream)).layer(SessionLayer::new(MemoryStore::new()));
+    let mut client = signed_in(&app).await;
+    client.get("/stream").await;
+    next.notify_one();
+    assert!(is_told.recv().await.unwrap().is_ok());
+    client.post("/logout").await;
+    next.notify_one();
+    assert!(matches!(is_told.recv().await.unwrap(), Err(Error::Gone)));
+}
+
 /// Lets every task go as far as it can: on a runtime of one thread, a task that could go on has
 /// had its turn long before these turns are over.
 async fn let_others_run() {
