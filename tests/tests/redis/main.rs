@@ -4,6 +4,7 @@
 mod at_the_server;
 mod cluster;
 mod conformance;
+mod ending;
 mod fast_tier;
 mod faults;
 mod processes;
