@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use session_core::{Error, NewSession, Record, Renewed, Saved, SessionManager, Store};
+use session_core::{Error, NewSession, Record, RecordKey, Renewed, Saved, SessionManager, Store};
 use tokio::task::JoinSet;
 
 use crate::proxy::{Fault, Proxy};
@@ -175,6 +175,58 @@ pub async fn cancelled_renewal_leaves_exactly_one(store: &impl Store, rounds: us
         };
         // In this order, as what was cancelled may still take effect in between.
         assert!(is_again_renewed(&old).await || is_again_renewed(&new).await);
+    }
+}
+
+/// A renewal whose caller gave up, at any of its commands, arrives when another attempt has renewed the session and it has
+/// ended: nothing comes back.
+///
+/// `late` reaches the server through the proxies, `store` does not. `has_arrived` tells whether a first command of a
+/// renewal that came late has left something under the new key.
+pub async fn late_renewal_brings_nothing_back(
+    late: &impl Store,
+    store: &impl Store,
+    proxies: &[Proxy],
+    has_arrived: impl Fn(&RecordKey) -> bool,
+) {
+    let set = |fault| proxies.iter().for_each(|proxy| proxy.set(fault));
+    let round_trips = || proxies.iter().map(Proxy::round_trips).sum::<u64>();
+    for commands in 0..6 {
+        let old = created(store, with(fresh_record(), |record| record.principal = Some("ann".into()))).await;
+        let new = renewed(&old);
+        // So that the first command is one that writes, whatever the store remembers.
+        assert_eq!(load(late, &old.key).await.as_ref(), Some(&old));
+        set(Fault::Delay(Duration::from_millis(1)));
+        let before = round_trips();
+        let enough = async {
+            while round_trips() < before + commands {
+                tokio::task::yield_now().await;
+            }
+            set(Fault::BlackHole);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        tokio::select! {
+            _ = renew(late, &old, &new) => {}
+            () = enough => {}
+        }
+        set(Fault::BlackHole);
+        let again = renew(store, &old, &new).await.expect("the store works");
+        assert!(matches!(again, Renewed::Done | Renewed::Missing | Renewed::Exists), "{again:?}");
+        assert_eq!(store.end(&old.key).await.expect("the store works"), Some(new.key), "after {commands} commands");
+
+        set(Fault::None);
+        let since = Instant::now();
+        while late.load(&new.key, now()).await.is_err() || commands == 0 && !has_arrived(&new.key) {
+            assert!(since.elapsed() < 10 * SECOND, "nothing has arrived after {commands} commands");
+        }
+        for _ in 0..20 {
+            assert_eq!(
+                (load(late, &old.key).await, load(late, &new.key).await),
+                (None, None),
+                "after {commands} commands"
+            );
+        }
+        assert_eq!(store.end(&old.key).await.expect("the store works"), None);
     }
 }
 

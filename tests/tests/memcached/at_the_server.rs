@@ -26,7 +26,7 @@ async fn a_dump_of_everything_holds_no_id() {
         ids.push(session.id());
     }
     let keys = server.keys();
-    assert_eq!(keys.len(), 20, "{keys:?}");
+    assert_eq!(keys.len(), 40, "a record and a moved note each: {keys:?}");
     let mut dump = keys.join("\n");
     for key in &keys {
         dump += &server.ask(&format!("get {key}"));
@@ -124,6 +124,24 @@ async fn renewing_and_deleting_leave_nothing_behind() {
     }
     store.delete(&record.key).await.unwrap();
     assert!(server.ask("stats").contains("STAT curr_items 0\r\n"));
+}
+
+/// A note is kept until it may no longer be followed, and a login leaves none.
+#[tokio::test]
+async fn a_moved_note_goes_in_its_time() {
+    let Some(server) = MemcachedServer::start() else { return };
+    let store = connect(&server).await;
+    let record = created(&store, fresh_record()).await;
+    let new = renewed(&record);
+    assert_eq!(renew(&store, &record, &new).await.unwrap(), Renewed::Done);
+    assert_eq!(moved(&store, &record.key).await, Some(new.key));
+    // As a tombstone, it must not go early.
+    assert!((60..=63).contains(&seconds_left(&server, &record)), "{}", seconds_left(&server, &record));
+    let login = renewed(&new);
+    assert_eq!(store.renew(&new.key, new.version, &login, None).await.unwrap(), Renewed::Done);
+    assert!(server.ask(&format!("mg {} t", name(&new.key))).starts_with("EN"));
+    assert_eq!(store.end(&record.key).await.unwrap(), None, "a login is another session");
+    assert_eq!(load(&store, &login.key).await, Some(login));
 }
 
 #[tokio::test]

@@ -24,6 +24,15 @@ workspace_tests::store_fault_tests!(
     }
 );
 
+/// What a client has given up on may still arrive, any time later.
+#[tokio::test]
+async fn a_renewal_that_arrives_late_brings_nothing_back() {
+    let Some((server, proxy, late)) = behind_proxy().await else { return };
+    let store = connect(&server).await;
+    let has_arrived = |key: &session_core::RecordKey| !server.ask(&format!("mg {} t", name(key))).starts_with("EN");
+    workspace_tests::store_faults::late_renewal_brings_nothing_back(&late, &store, &[proxy], has_arrived).await;
+}
+
 /// With its sessions: they are gone, which is none and no error; and new ones start within a second.
 #[tokio::test]
 async fn a_server_that_was_restarted_is_used_again() {

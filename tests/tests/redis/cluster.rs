@@ -2,29 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use redis::cluster::{ClusterClientBuilder, NodeAddress};
 use session_core::{NewSession, PrincipalKey, Renewed, Saved, Store};
-use session_stores::RedisStore;
 use workspace_tests::records::*;
 use workspace_tests::store_faults;
-use workspace_tests::{Fault, Proxy, RedisCluster, RedisServer};
+use workspace_tests::{Fault, RedisCluster, RedisServer};
 
 use crate::support::*;
-
-/// A cluster, and a store that reaches each of its servers through a proxy.
-async fn behind_proxies() -> Option<(Vec<Proxy>, RedisStore)> {
-    let cluster = RedisCluster::shared()?;
-    let mut proxies = Vec::new();
-    for server in &cluster.servers {
-        proxies.push(Proxy::start(server.addr()).await.unwrap());
-    }
-    let address = |addr: std::net::SocketAddr| NodeAddress::new(addr.ip().to_string(), addr.port());
-    let servers = cluster.servers.iter().map(|server| address(server.addr()));
-    let map = servers.zip(proxies.iter().map(|proxy| address(proxy.addr()))).collect();
-    let urls = proxies.iter().map(|proxy| format!("redis://{}/", proxy.addr()));
-    let store = RedisStore::from_cluster(ClusterClientBuilder::new(urls).node_address_map(map)).await.unwrap();
-    Some((proxies, store))
-}
 
 /// F8, A26, guarantee 3: a renewal that ends anywhere leaves one of both keys, with all data.
 ///
@@ -32,7 +15,7 @@ async fn behind_proxies() -> Option<(Vec<Proxy>, RedisStore)> {
 /// sent and unanswered, as a killed process would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewal_that_is_interrupted_anywhere_leaves_exactly_one_key() {
-    let Some((proxies, store)) = behind_proxies().await else { return };
+    let Some((proxies, store)) = cluster_behind_proxies().await else { return };
     let other = cluster().await.expect("it runs");
     for proxy in &proxies {
         proxy.set(Fault::Delay(Duration::from_micros(100)));
@@ -78,7 +61,7 @@ async fn a_renewal_cancelled_anywhere_leaves_exactly_one() {
 /// Whoever tries again ends what was begun.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_renewal_can_be_repeated() {
-    let Some((proxies, store)) = behind_proxies().await else { return };
+    let Some((proxies, store)) = cluster_behind_proxies().await else { return };
     for proxy in &proxies {
         proxy.set(Fault::Delay(Duration::from_micros(100)));
     }
@@ -123,7 +106,7 @@ async fn ending_all_sessions_of_a_principal_ends_those_that_are_being_renewed() 
 /// Never too few: whoever has a session is found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_creation_is_in_the_index_if_it_is_anywhere() {
-    let Some((proxies, store)) = behind_proxies().await else { return };
+    let Some((proxies, store)) = cluster_behind_proxies().await else { return };
     for proxy in &proxies {
         proxy.set(Fault::Delay(Duration::from_micros(100)));
     }
@@ -144,7 +127,7 @@ async fn an_interrupted_creation_is_in_the_index_if_it_is_anywhere() {
 /// noted once, or at most once where nobody was told.
 #[tokio::test]
 async fn a_connection_cut_anywhere_counts_no_update_twice() {
-    let Some((proxies, store)) = behind_proxies().await else { return };
+    let Some((proxies, store)) = cluster_behind_proxies().await else { return };
     let sessions = manager(&store);
     let id = sessions.create(NewSession::new()).await.unwrap().id();
     let mut acknowledged = Vec::new();
@@ -186,7 +169,7 @@ async fn reached<T, E, F: Future<Output = Result<T, E>>>(ask: impl Fn() -> F) ->
 /// A26 on a cluster.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelled_calls_leave_nobody_anothers_reply() {
-    let Some((proxies, store)) = behind_proxies().await else { return };
+    let Some((proxies, store)) = cluster_behind_proxies().await else { return };
     store_faults::cancelled_calls_leave_nobody_anothers_reply(&store, &proxies[0], 16, campaign(4000)).await;
 }
 

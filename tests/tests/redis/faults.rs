@@ -5,21 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use session_core::{NewSession, Session, SessionManager, Store};
-use session_stores::RedisStore;
 use tokio::task::JoinSet;
 use workspace_tests::records::*;
 use workspace_tests::store_fault_tests::Sizes;
-use workspace_tests::{Fault, Proxy, RedisServer};
+use workspace_tests::{Fault, RedisServer};
 
 use crate::support::*;
-
-/// A server, and a store that reaches it through a proxy.
-async fn behind_proxy() -> Option<(RedisServer, Proxy, RedisStore)> {
-    let server = RedisServer::start()?;
-    let proxy = Proxy::start(server.addr()).await.unwrap();
-    let store = RedisStore::connect(&format!("redis://{}/", proxy.addr())).await.unwrap();
-    Some((server, proxy, store))
-}
 
 workspace_tests::store_fault_tests!(
     behind_proxy(),

@@ -5,6 +5,7 @@ mod at_the_server;
 mod clones;
 mod cluster;
 mod conformance;
+mod ending;
 mod fast_tier;
 mod faults;
 mod processes;

@@ -1,9 +1,10 @@
 use std::sync::OnceLock;
 
+use redis::cluster::{ClusterClientBuilder, NodeAddress};
 use session_core::Record;
 use session_stores::RedisStore;
 use workspace_tests::records::{fresh_record, with};
-use workspace_tests::{RedisCluster, RedisServer};
+use workspace_tests::{Proxy, RedisCluster, RedisServer};
 
 /// One server for all tests that leave each other's sessions alone.
 #[track_caller]
@@ -30,4 +31,27 @@ pub async fn connect_cluster(cluster: &RedisCluster) -> RedisStore {
 
 pub fn signed_in(principal: &str) -> Record {
     with(fresh_record(), |record| record.principal = Some(principal.into()))
+}
+
+/// A server, and a store that reaches it through a proxy.
+pub async fn behind_proxy() -> Option<(RedisServer, Proxy, RedisStore)> {
+    let server = RedisServer::start()?;
+    let proxy = Proxy::start(server.addr()).await.unwrap();
+    let store = RedisStore::connect(&format!("redis://{}/", proxy.addr())).await.unwrap();
+    Some((server, proxy, store))
+}
+
+/// A cluster, and a store that reaches each of its servers through a proxy.
+pub async fn cluster_behind_proxies() -> Option<(Vec<Proxy>, RedisStore)> {
+    let cluster = RedisCluster::shared()?;
+    let mut proxies = Vec::new();
+    for server in &cluster.servers {
+        proxies.push(Proxy::start(server.addr()).await.unwrap());
+    }
+    let address = |addr: std::net::SocketAddr| NodeAddress::new(addr.ip().to_string(), addr.port());
+    let servers = cluster.servers.iter().map(|server| address(server.addr()));
+    let map = servers.zip(proxies.iter().map(|proxy| address(proxy.addr()))).collect();
+    let urls = proxies.iter().map(|proxy| format!("redis://{}/", proxy.addr()));
+    let store = RedisStore::from_cluster(ClusterClientBuilder::new(urls).node_address_map(map)).await.unwrap();
+    Some((proxies, store))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use session_core::{ImmediateStore, NewSession, Record, Renewed, Saved, SessionManager, Store, Version};
+use session_core::{ImmediateStore, NewSession, Record, RecordKey, Renewed, Saved, SessionManager, Store, Version};
 use session_stores::TrackedRedisStore;
 use tokio::task::JoinSet;
 use workspace_tests::records::*;
@@ -123,6 +123,45 @@ async fn ending_all_of_a_principals_sessions_ends_the_copies_too() {
     for record in &records {
         assert_eq!(load(&here, &record.key).await, None);
         seen_within(&there, &record.key, None).await;
+    }
+}
+
+/// However fast a session is renewed: once it has ended, no copy of it is served here, and elsewhere for as long as stated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ending_leaves_no_copy_of_a_session_that_is_being_renewed() {
+    let Some(server) = RedisServer::start() else { return };
+    let (here, there) = (tracked(&server).await, tracked(&server).await);
+    for round in 0..campaign(200) {
+        let user = format!("ann {round}");
+        let first = created(&here, signed_in(&user)).await;
+        let renewing = tokio::spawn(renew_until_it_ends(here.clone(), there.clone(), first.clone()));
+        for _ in 0..round % 20 {
+            tokio::task::yield_now().await;
+        }
+        if round % 2 == 0 {
+            let principal = session_core::PrincipalKey::of(&user);
+            assert_eq!(here.delete_of_principal(&principal, None, now()).await.unwrap(), 1);
+        } else {
+            assert!(here.end(&first.key).await.unwrap().is_some());
+        }
+        for key in renewing.await.unwrap() {
+            assert_eq!(load(&here, &key).await, None, "round {round}");
+            seen_within(&there, &key, None).await;
+        }
+    }
+}
+
+/// Every key that the session has had.
+async fn renew_until_it_ends(here: TrackedRedisStore, there: TrackedRedisStore, first: Record) -> Vec<RecordKey> {
+    let (mut keys, mut record) = (vec![first.key], first);
+    loop {
+        let new = renewed(&record);
+        keys.push(new.key);
+        if renew(&here, &record, &new).await.unwrap() != Renewed::Done {
+            return keys;
+        }
+        let _copies = (load(&here, &new.key).await, load(&there, &new.key).await);
+        record = new;
     }
 }
 
