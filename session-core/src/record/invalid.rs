@@ -93,6 +93,15 @@ impl DroppedRecords {
     }
 }
 
+/// Logs a warning about an attribute or constant that is dropped because it can't be read. The rest of its record is
+/// kept. Each request that loads the session meets it, so it is logged as rarely as [`DroppedRecords`] are.
+pub(super) fn warn_unreadable(key: &RecordKey, name: &str, error: &serde_json::Error) {
+    static UNREADABLE: LogThrottle = LogThrottle::new();
+    let Some(times) = UNREADABLE.due() else { return };
+    let session = key.fingerprint();
+    tracing::warn!(%session, name, times, %error, "dropped an attribute that can't be read");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,11 +127,4 @@ mod tests {
     fn an_error_of_another_kind_is_told_as_it_is() {
         assert!(chain(&CodecError::decode("an unknown key")).contains("an unknown key"));
     }
-}
-
-/// Logs a warning about an attribute or constant that is dropped because it can't be read. The rest of its record is
-/// kept.
-pub(super) fn warn_unreadable(key: &RecordKey, name: &str, error: &serde_json::Error) {
-    let session = key.fingerprint();
-    tracing::warn!(%session, name, %error, "dropped an attribute that can't be read");
 }
