@@ -47,7 +47,7 @@ fn plan(world: &World, rng: &mut Rng, user: usize) -> Plan {
     if rng.bool() {
         match world.setup.theme {
             Theme::Renewing => return if kind < 70 { Plan::renew() } else { Plan::log_out(rng) },
-            Theme::Logins => return Plan::sign_in(user, kind < 30),
+            Theme::Logins => return if kind < 75 { Plan::sign_in(user, kind < 30) } else { Plan::renew() },
             Theme::Writing => return if kind < 60 { Plan::count() } else { Plan::write(rng) },
             Theme::Anything | Theme::Deadlines => {}
         }
