@@ -52,6 +52,7 @@ const DIALECT: Dialect = Dialect {
     greatest: "MAX",
     renew: "{renew}",
     delete: "{delete}",
+    end: "WITH RECURSIVE {chain} DELETE FROM {table} WHERE key IN (SELECT key FROM chain) RETURNING key",
     purge: "DELETE FROM {from} WHERE key IN (SELECT key FROM {from} WHERE {over} <= $1 ORDER BY {over} LIMIT $2)",
 };
 
@@ -300,6 +301,15 @@ impl Store for SqliteStore {
         }
         // The note of a renewal that was faster is there by now: it was written in one step with the row.
         Ok(self.moved(key, sql::LONG_AGO).await?.map_or(Deleted::Missing, Deleted::Moved))
+    }
+
+    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        let query = sqlx::query_scalar(safe(&self.statements.end)).bind(key.as_bytes().to_vec());
+        // One step, because there is one writer at a time. Whoever follows notes one by one waits for the file's lock
+        // each time, and another process that renews without a pause is always faster.
+        let _turn = self.writing.lock().await;
+        let ended: Vec<Vec<u8>> = query.fetch_all(&self.pool).await.map_err(failed)?;
+        ended.into_iter().next().map(|key| sql::moved_to(key, NAME)).transpose()
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {

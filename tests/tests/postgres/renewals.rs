@@ -88,6 +88,30 @@ async fn a_deletion_that_waits_for_a_renewal_is_told_where_it_went() {
 }
 
 #[tokio::test]
+async fn a_logout_that_waits_for_a_renewal_ends_the_renewed_session() {
+    let Some(server) = shared_server() else { return };
+    let shared = connect(&server.url()).await;
+    for isolation_level in ISOLATION_LEVELS {
+        for (statement, is_renewed) in [("COMMIT", true), ("ROLLBACK", false)] {
+            let name = format!("logs out at {isolation_level}, {statement}");
+            let store = store_of(server, &name, isolation_level);
+            // One renewal that is known by its note, and one that is under way.
+            let first = created(&shared, fresh_record()).await;
+            let second = renewed(&first);
+            assert_eq!(renew(&shared, &first, &second).await.unwrap(), Renewed::Done);
+            let under_way = UnderWay::begin(server).await;
+            let third = under_way.renew(&second).await;
+            let logout = async move { store.end(&first.key).await };
+            let ended = under_way.end_when_waited_for(statement, &name, logout).await.unwrap();
+            assert_eq!(ended, Some(if is_renewed { third.key } else { second.key }), "{name}");
+            for key in [first.key, second.key, third.key] {
+                assert_eq!(load(&shared, &key).await, None, "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_logout_everywhere_that_waits_for_a_renewal_ends_the_renewed_session() {
     let Some(server) = shared_server() else { return };
     let shared = connect(&server.url()).await;
