@@ -1,4 +1,4 @@
-//! G21: whatever text an operator configures: it is taken or refused, and never a panic. No error shows the password of
+//! G24: whatever text an operator configures: it is taken or refused, and never a panic. No error shows the password of
 //! an address. What is taken works: the cookie comes back, the job's secret is known, a table's name needs no escaping.
 
 #![no_main]

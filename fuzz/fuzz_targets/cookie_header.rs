@@ -76,7 +76,9 @@ fn values<'a>(junk: &'a [u8], name: &str) -> Vec<&'a [u8]> {
         }
         value
     });
-    trimmed.map(|value| value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)).collect()
+    trimmed
+        .map(|value| value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+        .collect()
 }
 
 fuzz_target!(|junk: &[u8]| {

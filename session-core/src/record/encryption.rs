@@ -19,6 +19,8 @@ use crate::record::{Body, Codec, CodecError, Envelope, JsonCodec};
 ///
 /// - **Forge the last use** (`accessed`), which a touch changes alone. A session then ends when it is still in use, or
 ///   lives on although nobody uses it: until its absolute deadline, which can't be changed.
+/// - **Forge or remove a note of a renewal.** A logout under an old id then ends another session, or none, and what a
+///   request under way changes is lost. It never reaches the session of another user.
 /// - **Put a whole old row back**, or one that was deleted. It is what was stored once, so nothing shows that it is
 ///   old. The session then has what it had at that time, such as a role that was taken away since, or works again
 ///   after a logout. This too ends at the absolute deadline. Whoever does it must also know the id, which no store
