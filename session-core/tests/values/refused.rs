@@ -94,6 +94,9 @@ fn number_keys_come_back_inside_enums_of_each_kind_unless_texts_look_like_them()
     let texts = |name: &str| BTreeMap::from([(name.to_owned(), Any::Unit)]);
     assert_comes_back(&Untagged::Numbers { numbers: numbers() });
     assert_comes_back(&Untagged::Any { any: Any::ByText(texts("1")) });
+    // Reading again for the sake of something else does not turn texts into numbers.
+    assert_comes_back(&(Any::EmptyTuple(), Untagged::Any { any: Any::ByText(texts("1")) }));
+    assert_comes_back(&(Any::EmptyTuple(), Untagged::Numbers { numbers: numbers() }, numbers()));
     let both = |name| (Untagged::Numbers { numbers: numbers() }, texts(name));
     assert_comes_back(&both("01"));
     assert_comes_back(&both("one"));
