@@ -37,7 +37,7 @@ impl EndSession {
     ///
     /// An id counts also if a renewal has replaced it within the last 60 s, in a session with a principal: the session
     /// ends under the id that it has now. What the request has collected is dropped. Whether there was a session is not
-    /// told; the cookie is cleared if there was one.
+    /// told; the cookie is cleared if there was one. A HEAD request ends nothing.
     pub fn end(&self) {
         self.visit.end(&self.presented);
     }

@@ -229,7 +229,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
 /// The name that the manager's audience has by default. Switching to HTTPS or to a domain changes the prefix, and must
 /// sign nobody out.
 fn without_prefix(name: &str) -> &str {
-    let prefixes = ["__Host-", "__Secure-"];
+    let prefixes = ["__Host-", "__Secure-", "__Http-"];
     let prefix = prefixes.iter().find(|prefix| {
         let start = name.get(..prefix.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))

@@ -106,6 +106,8 @@ pub(crate) struct Dialect {
     pub(crate) greatest: &'static str,
     /// Does what `{renew}` does.
     pub(crate) renew: &'static str,
+    /// Does what `{delete}` does.
+    pub(crate) delete: &'static str,
     /// Deletes at most `$2` rows of the table `{from}` whose `{over}` is at most `$1`.
     pub(crate) purge: &'static str,
 }
@@ -115,6 +117,7 @@ impl Statements {
         let text = |statement: &str| {
             let statement = statement
                 .replace("{renew}", RENEW)
+                .replace("{delete}", DELETE)
                 .replace("{columns}", COLUMNS)
                 .replace("{least}", dialect.least)
                 .replace("{greatest}", dialect.greatest)
@@ -129,7 +132,7 @@ impl Statements {
             touch: text(TOUCH),
             renew: text(dialect.renew),
             moved: text(MOVED),
-            delete: text(DELETE),
+            delete: text(dialect.delete),
             purge: purge("{table}", "expires_at"),
             purge_moved: purge("{moved}", "until"),
             list: text(LIST),

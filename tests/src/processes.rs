@@ -146,7 +146,9 @@ pub async fn killed_while_renewing_leaves_exactly_one(
     sessions: &SessionManager,
     kills: usize,
 ) {
-    let session = sessions.create(NewSession::new().attr("Count", &0)).await.expect("the store works");
+    // Of a user, so that a moved note is left.
+    let new = NewSession::new().principal("ann").attr("Count", &0);
+    let session = sessions.create(new).await.expect("the store works");
     let opened = async |id: &str| {
         let session = sessions.get(id).await.expect("the store works");
         session.map(|session| session.attr::<u64>("Count").expect("it is a number"))

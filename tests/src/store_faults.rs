@@ -131,7 +131,7 @@ pub async fn cut_renewal_leaves_exactly_one(
         proxy.set(Fault::None);
         assert_exactly_one(store, &old, &new, answer.is_ok_and(|written| written == Renewed::Done)).await;
 
-        let session = sessions.create(NewSession::new().attr("Round", &round)).await.unwrap();
+        let session = sessions.create(NewSession::new().principal("ann").attr("Round", &round)).await.unwrap();
         let old_id = session.id();
         session.renew_id().unwrap();
         proxy.set(cut(round, bytes));

@@ -9,7 +9,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::routing::{get, post};
-use session_axum::{MaybeSession, NewSession, Session, SessionError, SessionLayer, SessionManager};
+use session_axum::{
+    HeaderTransport, MaybeSession, NewSession, Session, SessionCookie, SessionError, SessionLayer, SessionManager,
+};
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use session_core::{Error, ManualClock, MemoryStore};
 use tokio::sync::{Barrier, Notify};
@@ -608,4 +610,39 @@ async fn let_others_run() {
 /// What long runs are multiplied by.
 fn campaign() -> u64 {
     std::env::var("CAMPAIGN").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
+/// Two applications, or two layers of one, keep their sessions in one store. Whoever is signed in at one presents that
+/// id at the other, by whatever way the other takes ids.
+#[tokio::test]
+async fn an_id_of_one_layer_opens_nothing_in_another() {
+    let store = MemoryStore::new();
+    let cookie = |name: &str| SessionLayer::builder(store.clone()).cookie(SessionCookie::new().name(name));
+    let shop = routes().layer(cookie("shop").build().unwrap());
+    let mut visitor = signed_in(&shop).await;
+    let id = visitor.jar["__Host-shop"].clone();
+    let others = [
+        ("cookie", format!("__Host-staff={id}"), cookie("staff").build().unwrap()),
+        ("cookie", format!("__Host-shop={id}"), cookie("shop").audience("another-shop").build().unwrap()),
+        (
+            "authorization",
+            format!("Bearer {id}"),
+            SessionLayer::builder(store.clone()).transport(HeaderTransport::bearer()).build().unwrap(),
+        ),
+        ("cookie", format!("__Host-sessid={id}"), SessionLayer::new(store.clone())),
+    ];
+    for (header, value, layer) in others {
+        let manager = layer.manager().clone();
+        let other = routes().layer(layer);
+        let request = |method, path| {
+            let request = Request::builder().method(method).uri(path).header(header, &value);
+            request.body(Body::empty()).unwrap()
+        };
+        assert_eq!(answer(&other, request(Method::GET, "/count")).await.status, StatusCode::UNAUTHORIZED);
+        // Somebody who may start a session gets a fresh one, and the other is left alone.
+        assert_eq!(answer(&other, request(Method::POST, "/write")).await.status, StatusCode::OK);
+        assert!(manager.counters().other_audiences >= 2, "{value}");
+        assert_eq!(visitor.get("/value").await.body, "0");
+    }
+    assert_eq!(visitor.get("/count").await.body, "1");
 }

@@ -139,8 +139,7 @@ async fn an_id_that_was_ended_and_planted_before_the_real_one_hides_it_only_in_f
     assert_eq!(user_of(&app, &format!("{planted}__Secure-sessid={UNKNOWN}; {id}")).await, "nobody");
 }
 
-/// The time that a header takes is in proportion to its length: with a fixed number for each cookie, twice the
-/// cookies take about twice as long, where comparing each with each would take four times as long.
+/// 32 times the cookies take about 32 times as long. Comparing each with each would take 1,024 times as long.
 #[test]
 fn a_long_header_is_read_in_linear_time() {
     let plain = SessionCookie::new().build().unwrap();
@@ -149,8 +148,8 @@ fn a_long_header_is_read_in_linear_time() {
         let time = |cookies: usize| {
             let value = HeaderValue::try_from(pair("no id at all").repeat(cookies)).unwrap();
             let headers = HeaderMap::from_iter([(header::COOKIE, value)]);
-            // The fastest of several, as others use the machine too.
-            let times = (0..10).map(|_| {
+            // The fastest of many, and each short, as others use the machine too.
+            let times = (0..100).map(|_| {
                 let start = std::time::Instant::now();
                 let mut presented = PresentedIds::default();
                 transport.read(&headers, &mut presented);
@@ -158,8 +157,8 @@ fn a_long_header_is_read_in_linear_time() {
             });
             times.min().unwrap()
         };
-        let (short, long) = (time(2_000), time(64_000));
-        assert!(long < short * 32 * 8, "{short:?} for 2,000 cookies, {long:?} for 64,000");
+        let (short, long) = (time(250), time(8_000));
+        assert!(long < short * 32 * 8, "{short:?} for 250 cookies, {long:?} for 8,000");
     }
 }
 
@@ -174,7 +173,8 @@ async fn a_sealed_value_counts_under_its_own_cookie_name_alone() {
     use tower_cookies::cookie::CookieJar;
     let key = Key::generate();
     for cookie in kinds() {
-        let manager = SessionManager::new(MemoryStore::new());
+        // Both layers open the same sessions.
+        let manager = SessionManager::builder(MemoryStore::new()).audience("all").build().unwrap();
         let [shop, staff] = ["shop", "staff"].map(|name| with_cookie(&manager, cookie(vec![key.clone()]).name(name)));
         let value = signed_in(&shop).await;
         assert_eq!(user_of(&shop, &format!("__Host-shop={value}")).await, "ann");
@@ -301,6 +301,10 @@ async fn the_cookie_of_a_session_without_end_is_sent_again_before_a_browser_drop
         clock.advance(DAY / 4);
         let answer = client.get("/user").await;
         assert_eq!(answer.body, "ann");
+        // The touch runs beside the request.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
         for cookie in answer.set_cookies() {
             assert!(cookie.ends_with(lapses), "{cookie}");
             assert_eq!(answer.all("cache-control"), ["no-store"]);

@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use session_core::{FastStore, MemoryStore, Store, TieredStore};
+use session_core::{FastStore, MemoryStore, NewSession, SessionManager, Store, TieredStore};
 use session_stores::{MemcachedStore, PostgresStore, RedisStore, SqliteStore};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use workspace_tests::records::{campaign, manager};
@@ -86,6 +86,29 @@ mod redis_long_before_postgres {
         let Some((fast, durable)) = super::redis_and_postgres().await else { return };
         super::behind(fast, durable)
     });
+}
+
+/// Two applications, each with a database of its own, behind one cache with the same prefix.
+#[tokio::test]
+async fn two_databases_behind_one_cache_do_not_mix_their_sessions() {
+    let Some(server) = RedisServer::start() else { return };
+    let cache = RedisStore::connect(&server.url()).await.unwrap();
+    let stores = [
+        TieredStore::new(cache.clone(), sqlite().await),
+        TieredStore::builder(cache, sqlite().await).write_behind(Default::default()).build().unwrap(),
+    ];
+    let [shop, staff] = [("shop", &stores[0]), ("staff", &stores[1])].map(|(audience, store)| {
+        let builder = SessionManager::builder(store.clone()).audience(audience).without_background_purge();
+        builder.build().unwrap()
+    });
+    for (here, there) in [(&shop, &staff), (&staff, &shop)] {
+        let session = here.create(NewSession::new().principal("ann")).await.unwrap();
+        for _ in 0..3 {
+            assert!(there.get(session.id().as_str()).await.unwrap().is_none());
+            assert!(here.get(session.id().as_str()).await.unwrap().is_some());
+        }
+        assert_eq!(there.counters().other_audiences, 3);
+    }
 }
 
 /// G7, F9: in tiers, and what the durable one has in the end. `mode` is for [`open_store`].

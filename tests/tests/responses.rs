@@ -394,3 +394,16 @@ async fn a_health_check_without_a_cookie_leaves_nothing() {
     }
     assert_eq!(store.faults().all_calls(), 0);
 }
+
+/// A logout by `EndSession`, too.
+#[tokio::test]
+async fn a_head_request_ends_no_session() {
+    let store = MemoryStore::new();
+    let leave = any(async |ending: session_axum::EndSession| ending.end());
+    let app = routes().route("/leave", leave).layer(SessionLayer::new(store.clone()));
+    let mut ann = after(&app, "/login").await;
+    assert_eq!(ann.send(Method::HEAD, "/leave", &[]).await.set_cookies().len(), 0);
+    assert_eq!((store.len(), ann.jar.len()), (1, 1));
+    ann.get("/leave").await;
+    assert_eq!((store.len(), ann.jar.len()), (0, 0));
+}

@@ -89,7 +89,7 @@ async fn two_layers_of_one_name_and_different_managers_leave_one_warning_that_na
 
 #[tokio::test]
 async fn layers_that_do_not_disturb_each_other_leave_no_warning() {
-    let manager = SessionManager::new(MemoryStore::new());
+    let manager = SessionManager::builder(MemoryStore::new()).audience("all").build().unwrap();
     let key = Key::generate();
     let named = |name: &str| SessionCookie::new().name(name);
     let signed = || SessionCookie::new().signed([key.clone()]);

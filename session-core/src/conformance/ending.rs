@@ -162,10 +162,9 @@ impl Renewing {
 
     /// The last id that the client was given, once its session has ended.
     async fn last_id(self) -> SessionId {
-        let id = Arc::clone(&self.shared);
-        tokio::time::timeout(LIMIT, self.client).await.expect("the session has ended").expect("no panic");
-        let id = id.id.lock().clone();
-        id
+        let Renewing { shared, client } = self;
+        tokio::time::timeout(LIMIT, client).await.expect("the session has ended").expect("no panic");
+        shared.id.lock().clone()
     }
 
     async fn stop(self) -> SessionId {
@@ -208,7 +207,7 @@ impl Overlaps {
 
     fn tell(&self, rounds: usize) {
         let overlapped = self.0.load(Ordering::Relaxed);
-        println!("{overlapped} of {rounds} rounds overlapped");
+        eprintln!("{overlapped} of {rounds} rounds overlapped");
         // A short run beside other tests may be less lucky.
         let is_campaign = rounds >= 500;
         assert!(!is_campaign || overlapped * 5 >= rounds, "only {overlapped} of {rounds} rounds overlapped");

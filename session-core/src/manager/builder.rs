@@ -13,6 +13,9 @@ use crate::visit::{ConflictQueue, Defaults, Environment, Lifetime, Renewals, War
 
 use super::manager::SessionManager;
 
+/// A shorter time limit or interval is no time at all.
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// The settings of a [`SessionManager`]. Each has a default that works.
 ///
 /// ```
@@ -108,9 +111,9 @@ impl SessionManagerBuilder {
     /// How long a session lives after its last request.
     ///
     /// Default: 30 minutes. Allowed: at least 1 ms, at most the
-    /// [`absolute_timeout`](SessionManagerBuilder::absolute_timeout), which would end the session first.
-    /// [`NewSession`](crate::session::NewSession) can set it for one session. A short timeout signs users out while they read a page; a long one leaves a forgotten
-    /// browser signed in.
+    /// [`absolute_timeout`](SessionManagerBuilder::absolute_timeout), which would end the session first; more than 1000
+    /// years counts as 1000. [`NewSession`](crate::session::NewSession) can set it for one session. A short timeout signs
+    /// users out while they read a page; a long one leaves a forgotten browser signed in.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.lifetime.idle_timeout = Some(timeout);
         self
@@ -118,7 +121,7 @@ impl SessionManagerBuilder {
 
     /// How long a session lives after its start, however much it is used.
     ///
-    /// Default: 24 hours, as NIST SP 800-63B asks for. Allowed: at least 1 ms.
+    /// Default: 24 hours, as NIST SP 800-63B asks for. Allowed: at least 1 ms; more than 1000 years counts as 1000.
     /// [`NewSession`](crate::session::NewSession) can set it for one session. A short timeout makes users sign
     /// in again in the middle of their work; a long one lets a stolen id work for as long.
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
@@ -208,7 +211,7 @@ impl SessionManagerBuilder {
     /// How long one operation of the store may take, all its attempts together. It then fails with
     /// [`Error::Store`](crate::error::Error::Store).
     ///
-    /// Default: 5 s. Allowed: more than zero. A short limit fails requests when the store is only slow; with a
+    /// Default: 5 s. Allowed: at least 1 ms. A short limit fails requests when the store is only slow; with a
     /// long one, requests pile up while the store is down. Without a tokio runtime there is no timer and so no
     /// limit.
     pub fn time_limit(mut self, limit: Duration) -> Self {
@@ -228,7 +231,7 @@ impl SessionManagerBuilder {
 
     /// How long to wait between two purges of expired sessions in the background.
     ///
-    /// Default: 10 s. Allowed: more than zero. A short interval puts load on the store; a long one lets expired
+    /// Default: 10 s. Allowed: at least 1 ms. A short interval puts load on the store; a long one lets expired
     /// sessions take up space. They are refused in either case.
     ///
     /// A store in memory is purged by a thread of its own. Any other store is purged by a task, if the manager
@@ -331,13 +334,14 @@ impl SessionManagerBuilder {
         if self.attempts == 0 {
             return Err(ConfigError::new("`attempts` must be at least 1"));
         }
-        if self.time_limit.is_zero() {
-            return Err(ConfigError::new("`time_limit` must be greater than zero"));
+        if self.time_limit < MILLISECOND {
+            return Err(ConfigError::new(format!("`time_limit` is {:?}; it must be at least 1 ms", self.time_limit)));
         }
-        if self.purge_interval.is_some_and(|interval| interval.is_zero()) {
-            return Err(ConfigError::new(
-                "`purge_interval` must be greater than zero; to purge nothing, call `without_background_purge`",
-            ));
+        if let Some(interval) = self.purge_interval.filter(|interval| *interval < MILLISECOND) {
+            return Err(ConfigError::new(format!(
+                "`purge_interval` is {interval:?}; it must be at least 1 ms; to purge nothing, call \
+                 `without_background_purge`"
+            )));
         }
         match self.max_sessions_per_principal {
             Some(0) => Err(ConfigError::new("`max_sessions_per_principal` must be at least 1")),

@@ -81,7 +81,7 @@ impl<F: FastStore, D: Store> TieredStoreBuilder<F, D> {
     /// How long one operation of the fast tier may take. After that it counts as failed, and the durable tier
     /// answers.
     ///
-    /// Default: 500 ms. Allowed: more than 0 s. When the fast tier does not answer, about one request each
+    /// Default: 500 ms. Allowed: at least 1 ms. When the fast tier does not answer, about one request each
     /// second waits for this long. A limit below the tier's usual response time makes every operation fail.
     pub fn fast_time_limit(mut self, limit: Duration) -> Self {
         self.fast_time_limit = limit;
@@ -105,10 +105,11 @@ impl<F: FastStore, D: Store> TieredStoreBuilder<F, D> {
                 self.max_staleness
             )));
         }
-        if self.fast_time_limit.is_zero() {
-            return Err(ConfigError::new(
-                "`fast_time_limit` is 0 s, so every operation of the fast tier would fail; it must be more than 0 s",
-            ));
+        if self.fast_time_limit < Duration::from_millis(1) {
+            return Err(ConfigError::new(format!(
+                "`fast_time_limit` is {:?}, so every operation of the fast tier would fail; it must be at least 1 ms",
+                self.fast_time_limit
+            )));
         }
         if self.is_strict && self.write_behind.is_some() {
             return Err(ConfigError::new(
@@ -146,7 +147,7 @@ mod tests {
     fn settings_that_can_not_work_are_refused_by_name() {
         let message = refused(|builder| builder.max_staleness = Duration::from_micros(999));
         assert!(message.contains("`max_staleness`") && message.contains("1 ms"), "{message}");
-        let message = refused(|builder| builder.fast_time_limit = Duration::ZERO);
+        let message = refused(|builder| builder.fast_time_limit = Duration::from_micros(999));
         assert!(message.contains("`fast_time_limit`"), "{message}");
         let message = refused(|builder| {
             builder.is_strict = true;

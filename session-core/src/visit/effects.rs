@@ -146,7 +146,7 @@ mod tests {
             let expected = || expected.iter().map(|(name, value)| (name.clone(), value.map(Into::into)));
             assert!(expected().eq(all), "{n}");
             assert!(expected().all(|(name, value)| effects.get(&name).map(found) == Some(value)), "{n}");
-            assert_eq!(effects.last().map(Effect::name), expected().last().as_ref().map(|(name, _)| &name[..]));
+            assert_eq!(effects.last().map(Effect::name), expected().next_back().as_ref().map(|(name, _)| &name[..]));
         }
         effects.clear();
         assert!(effects.is_empty());

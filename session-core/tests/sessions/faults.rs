@@ -238,3 +238,23 @@ async fn after_any_faults_a_recovered_store_works() {
     let before = again.attr(COUNT).unwrap().unwrap();
     assert_eq!(again.update_attr(COUNT, |count| count.unwrap_or(0) + 1).await.unwrap(), before + 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_save_whose_answer_was_lost_is_not_made_again_where_a_renewal_went() {
+    let (store, sessions, _) = prepared().await;
+    let id = created(&sessions, NewSession::new().principal("ann").attr(COUNT, &0)).await.id();
+    let visit = request(&sessions, &id).await;
+    store.faults().fail_next(Operation::Save, Fault::AnswerLost);
+    let session = visit.session().expect("it was found");
+    let counting = session.update_attr(COUNT, |count| count.unwrap_or(0) + 1);
+    // The renewal is over while the save waits for its second attempt.
+    let renewal = async {
+        tokio::time::sleep(MILLISECOND).await;
+        let visit = request(&sessions, &id).await;
+        visit.session().expect("it is there").renew_id().expect("it has its current id");
+        issued(answer(&visit).await)
+    };
+    let (counted, new_id) = tokio::join!(counting, renewal);
+    assert_store_failed(counted);
+    assert_eq!(found(&sessions, &new_id).await.unwrap().attr(COUNT).unwrap(), Some(1));
+}

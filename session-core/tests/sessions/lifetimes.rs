@@ -72,7 +72,12 @@ async fn remember_me_that_the_default_would_cut_to_a_day_is_refused_with_the_fix
 
 /// A request that only reads: what the client is told, and for how long it keeps it.
 async fn read(sessions: &SessionManager, id: &SessionId) -> Option<Duration> {
-    match answer(&request(sessions, id).await).await.unwrap() {
+    let committed = answer(&request(sessions, id).await).await.unwrap();
+    // The touch runs beside the request.
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    match committed {
         Committed::Unchanged => None,
         Committed::Issue(issued) if issued.id == *id => issued.keep_for,
         other => panic!("{other:?}"),
@@ -235,4 +240,46 @@ async fn what_a_request_that_only_looks_saves_by_itself_is_saved() {
     assert_unchanged(answer(&visit).await);
     let session = found(&sessions, &id).await.unwrap();
     assert_eq!((session.attr("Count").unwrap(), session.attr("Color").unwrap()), (Some(1), Some("red".to_owned())));
+}
+
+/// With offers of new ids: an id that another has replaced, or that is about to be replaced, is not told again.
+#[tokio::test]
+async fn an_id_that_has_a_successor_is_not_told_again() {
+    for store in [faulty(), FaultyStore::at_once(MemoryStore::new())] {
+        let clock = Arc::new(ManualClock::default());
+        let builder = SessionManager::builder(store).clock(Arc::clone(&clock)).persistent(true).idle_timeout(30 * DAY);
+        let sessions = build(builder.without_absolute_timeout().renew_every(DAY));
+        let outdated = async |id: &SessionId, looks: bool| {
+            let mut presented = PresentedIds::default();
+            presented.push_outdated(id.as_str());
+            let visit = sessions.visit();
+            if looks {
+                visit.look_only();
+            }
+            assert!(visit.open(&presented).await.unwrap().is_some());
+            answer(&visit).await
+        };
+        let old = created(&sessions, NewSession::new().principal("ann")).await.id();
+        clock.advance(DAY);
+        // Nothing is offered to a request that only looks; the cookie takes its new form.
+        assert_eq!(issued(outdated(&old, true).await), old);
+        let new = issued(outdated(&old, false).await);
+        assert_ne!(new, old);
+        assert_unchanged(outdated(&old, false).await);
+        // From its first use on, the new one is the session's.
+        assert_eq!(issued(outdated(&new, false).await), new);
+        assert_unchanged(outdated(&old, false).await);
+        assert_eq!(issued(outdated(&new, false).await), new);
+    }
+}
+
+/// The use of a long request is noted once more before the session expires under it, but not of one that only looks.
+#[tokio::test]
+async fn a_long_request_that_only_looks_keeps_nothing() {
+    let sessions = sessions();
+    let id = created(&sessions, NewSession::new()).await.id();
+    let visit = request(&sessions, &id).await;
+    assert!(visit.keep_in_use().is_some());
+    visit.look_only();
+    assert!(visit.keep_in_use().is_none());
 }

@@ -15,6 +15,7 @@ mod lifetimes;
 mod principals;
 mod random_source;
 mod renewing;
+mod settings;
 mod timeouts;
 
 use std::sync::Arc;

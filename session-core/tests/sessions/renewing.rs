@@ -279,6 +279,19 @@ async fn an_update_under_way_follows_a_renewal() {
 }
 
 #[tokio::test]
+async fn a_request_whose_session_was_renewed_elsewhere_never_learns_the_new_id() {
+    let (sessions, ..) = plain();
+    let old = sessions.create(NewSession::new().principal("ann")).await.unwrap().id();
+    let (visit, session) = opened(&sessions, &old).await;
+    let new = renewed(&sessions, &old).await;
+    // It finds out, and then asks for an id of its own.
+    session.update_attr("Count", |count: Option<u32>| count.unwrap_or(0) + 1).await.unwrap();
+    session.renew_id().unwrap();
+    assert_unchanged(answer(&visit).await);
+    assert!(sessions.get(new.as_str()).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn changes_never_follow_a_login() {
     let (sessions, ..) = plain();
     for old in [NewSession::new(), NewSession::new().principal("ann")] {

@@ -44,7 +44,7 @@ async fn a_session_may_be_as_large_as_the_limit_and_no_byte_larger_on_each_store
         let room = MAX_SESSION_BYTES - written(&session);
         // Two bytes for each.
         let mut fill = "\n".repeat(room / 2);
-        fill.extend("x".repeat(room % 2).chars());
+        fill.push_str(&"x".repeat(room % 2));
         session.set_attr("\"fill\"", &fill).unwrap();
         assert_eq!(written(&session), MAX_SESSION_BYTES);
         session.save().await.unwrap_or_else(|error| panic!("{store}: {error}"));

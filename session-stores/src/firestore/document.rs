@@ -4,6 +4,7 @@ use googleapis_tonic_google_firestore_v1::google::firestore::v1::value::ValueTyp
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::{Document, Value};
 use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Version};
 
+pub(super) const CREATED: &str = "created";
 pub(super) const ACCESSED: &str = "accessed";
 pub(super) const EXPIRES_AT: &str = "expires_at";
 pub(super) const PRINCIPAL: &str = "principal";
@@ -14,7 +15,7 @@ pub(super) fn document_of(envelope: Envelope, name: String) -> Document {
     let expires_at = envelope.expires_at();
     let mut fields = HashMap::from([
         ("version".to_owned(), integer(envelope.version.get() as i64)),
-        ("created".to_owned(), time(envelope.created)),
+        (CREATED.to_owned(), time(envelope.created)),
         (ACCESSED.to_owned(), time(envelope.accessed)),
         ("idle_timeout".to_owned(), integer(envelope.idle_timeout_ms)),
         ("persistent".to_owned(), value(ValueType::BooleanValue(envelope.persistent))),
@@ -35,7 +36,7 @@ pub(super) fn envelope_of(key: RecordKey, document: Document) -> Result<Envelope
     let mut fields = Fields(document.fields);
     let version = Version::from_number(fields.integer("version")? as u64);
     let mut envelope = Envelope::new(key, version, fields.bytes("body")?);
-    envelope.created = fields.time("created")?;
+    envelope.created = fields.time(CREATED)?;
     envelope.accessed = fields.time(ACCESSED)?;
     envelope.idle_timeout_ms = fields.integer("idle_timeout")?;
     envelope.persistent = fields.boolean("persistent")?;
@@ -64,6 +65,14 @@ pub(super) fn moved_of(note: Document) -> Result<(RecordKey, Time), InvalidRecor
 /// The key in the last part of a document's name.
 pub(super) fn key_of(document: &Document) -> Option<RecordKey> {
     document.name.rsplit('/').next()?.parse().ok()
+}
+
+/// The time in a field of a document. `None` if there is none.
+pub(super) fn time_of(document: &Document, field: &str) -> Option<Time> {
+    match document.fields.get(field)?.value_type {
+        Some(ValueType::IntegerValue(millis)) => Some(Time::from_unix_millis(millis)),
+        _ => None,
+    }
 }
 
 pub(super) fn time(time: Time) -> Value {

@@ -24,6 +24,9 @@ use tonic::{Code, Request, Status};
 /// The store's name in errors and logs.
 pub(super) const NAME: &str = "firestore";
 
+/// Firestore's limit of writes in a batch.
+pub(super) const MAX_BATCH: usize = 500;
+
 /// How often a commit is repeated that Firestore has aborted in favour of another one.
 const REPETITIONS: usize = 6;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(320));
@@ -68,10 +71,8 @@ impl Documents {
         Ok(Documents::new(endpoint, Some(credentials), database, collection))
     }
 
-    pub(super) fn of_emulator(host: &str, database: String, collection: &str) -> Result<Self, StoreError> {
-        let endpoint =
-            Endpoint::from_shared(format!("http://{host}")).map_err(|error| StoreError::refused(NAME, error))?;
-        Ok(Documents::new(endpoint, None, database, collection))
+    pub(super) fn of_emulator(endpoint: Endpoint, database: String, collection: &str) -> Self {
+        Documents::new(endpoint, None, database, collection)
     }
 
     fn new(
@@ -144,31 +145,30 @@ impl Documents {
         }
     }
 
-    /// Does each write whose precondition holds, and returns how many were done.
-    pub(super) async fn write_each(&self, writes: Vec<Write>) -> Result<u64, StoreError> {
+    /// Does each write whose precondition holds, at most [`MAX_BATCH`], and returns which ones were done.
+    pub(super) async fn write_each(&self, writes: Vec<Write>) -> Result<Vec<bool>, StoreError> {
         let request = BatchWriteRequest { database: self.database.to_string(), writes, ..BatchWriteRequest::default() };
         let answer = self.client.clone().batch_write(self.request(request).await?).await;
-        let mut done = 0;
-        for status in answer.map_err(failed)?.into_inner().status {
-            match Code::from(status.code) {
-                Code::Ok => done += 1,
-                Code::FailedPrecondition | Code::NotFound => {}
-                code => return Err(failed(Status::new(code, status.message))),
-            }
-        }
-        Ok(done)
+        let statuses = answer.map_err(failed)?.into_inner().status.into_iter();
+        let is_done = statuses.map(|status| match Code::from(status.code) {
+            Code::Ok => Ok(true),
+            // In favour of another client that writes the same document.
+            Code::FailedPrecondition | Code::NotFound | Code::Aborted => Ok(false),
+            code => Err(failed(Status::new(code, status.message))),
+        });
+        is_done.collect()
     }
 
-    /// At most `limit` documents that meet the condition. With `names_only` they have no fields.
+    /// At most `limit` documents that meet the condition. With `fields` they have only these.
     pub(super) async fn query(
         &self,
         Condition(field, operator, value): Condition,
         limit: usize,
-        names_only: bool,
+        fields: Option<&[&str]>,
     ) -> Result<Vec<Document>, StoreError> {
         let filter = FieldFilter { field: Some(field_named(field)), op: operator.into(), value: Some(value) };
         let query = StructuredQuery {
-            select: names_only.then(|| Projection { fields: vec![field_named("__name__")] }),
+            select: fields.map(projection),
             from: vec![CollectionSelector { collection_id: self.collection.to_string(), all_descendants: false }],
             r#where: Some(Filter { filter_type: Some(FilterType::FieldFilter(filter)) }),
             limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
@@ -211,6 +211,11 @@ impl Documents {
     }
 }
 
+/// The emulator at `HOST:PORT`.
+pub(super) fn emulator(host: &str) -> Result<Endpoint, StoreError> {
+    Endpoint::from_shared(format!("http://{host}")).map_err(|error| StoreError::refused(NAME, error))
+}
+
 /// Creates a document. Fails if it exists.
 pub(super) fn insert(document: Document) -> Write {
     write(Operation::Update(document), Some(ConditionType::Exists(false)))
@@ -245,6 +250,12 @@ pub(super) fn put(document: Document) -> Write {
 fn write(operation: Operation, condition: Option<ConditionType>) -> Write {
     let current_document = condition.map(|condition| Precondition { condition_type: Some(condition) });
     Write { operation: Some(operation), current_document, ..Write::default() }
+}
+
+fn projection(fields: &[&str]) -> Projection {
+    // Without any, Firestore would return all of them.
+    let fields = if fields.is_empty() { &["__name__"] } else { fields };
+    Projection { fields: fields.iter().map(|name| field_named(name)).collect() }
 }
 
 fn field_named(name: &str) -> FieldReference {

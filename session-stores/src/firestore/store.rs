@@ -9,7 +9,8 @@ use session_core::{
 };
 
 use super::document::{self, ACCESSED, EXPIRES_AT, PRINCIPAL, UNTIL, document_of, envelope_of};
-use super::documents::{self, Committed, Condition, Documents, NAME, UpdateTime};
+use super::documents::{self, Committed, Condition, Documents, MAX_BATCH, NAME, UpdateTime};
+use super::ending::Ending;
 use crate::address::{check_address, check_name, shown};
 use crate::recent_reads::RecentReads;
 
@@ -24,9 +25,6 @@ const MOVED: &str = "_moved";
 
 /// Firestore's limit of the name of a collection.
 const MAX_NAME_BYTES: usize = 1500;
-
-/// Firestore's limit of writes in a batch.
-const MAX_BATCH: usize = 500;
 
 /// A store in Google's Firestore (Native mode), for many processes and machines. What it has acknowledged survives a
 /// crash.
@@ -85,7 +83,18 @@ impl FirestoreStore {
     pub async fn connect_to_emulator(host: &str, database: &str) -> Result<Self, StoreError> {
         let database = database_name(database).map_err(|error| StoreError::refused(NAME, error))?;
         let host = emulator_host(host).map_err(|error| StoreError::refused(NAME, error))?;
-        FirestoreStore::on(Documents::of_emulator(host, database, FirestoreStore::DEFAULT_COLLECTION)?).await
+        let emulator = documents::emulator(host)?;
+        FirestoreStore::on(Documents::of_emulator(emulator, database, FirestoreStore::DEFAULT_COLLECTION)).await
+    }
+
+    /// What [`connect_to_emulator`](FirestoreStore::connect_to_emulator) and
+    /// [`with_collection`](FirestoreStore::with_collection) check without a server.
+    #[doc(hidden)]
+    pub fn check(host: &str, database: &str, collection: &str) -> Result<(), StoreError> {
+        let refused = |error| StoreError::refused(NAME, error);
+        database_name(database).map_err(refused)?;
+        check_collection(collection).map_err(refused)?;
+        documents::emulator(emulator_host(host).map_err(refused)?).map(drop)
     }
 
     async fn on(documents: Documents) -> Result<Self, StoreError> {
@@ -106,15 +115,7 @@ impl FirestoreStore {
     /// Allowed: 1 to 1494 bytes without `/` and `.`, not of the form `__name__`, and not ending with `_moved`, as the
     /// collection beside it does. Anything else is a [`ConfigError`].
     pub fn with_collection(mut self, collection: &str) -> Result<Self, ConfigError> {
-        let is_reserved = collection.starts_with("__") && collection.ends_with("__") || collection.ends_with(MOVED);
-        let max_bytes = MAX_NAME_BYTES - MOVED.len();
-        if collection.is_empty() || collection.len() > max_bytes || collection.contains(['/', '.']) || is_reserved {
-            return Err(ConfigError::new(format!(
-                "{collection:?} is not allowed as the name of a collection; write 1 to {max_bytes} bytes without `/` \
-                 and `.`, not of the form `__name__`, and not ending with `{MOVED}`"
-            )));
-        }
-        check_name("the name of the collection", collection)?;
+        check_collection(collection)?;
         self.documents = self.documents.of_collection(collection);
         self.notes = notes_of(&self.documents);
         self.recent_reads = RecentReads::new();
@@ -175,10 +176,8 @@ impl FirestoreStore {
         }
     }
 
-    /// The key to which the record of this key went, and the time of its moved note.
-    async fn note(&self, key: &RecordKey) -> Result<Option<(RecordKey, Time)>, StoreError> {
-        let Some(note) = self.notes.get(key).await? else { return Ok(None) };
-        document::moved_of(note).map(Some).map_err(|error| StoreError::refused(NAME, error))
+    fn ending(&self) -> Ending<'_> {
+        Ending { records: &self.documents, notes: &self.notes }
     }
 
     /// The live records of these documents.
@@ -199,6 +198,18 @@ impl FirestoreStore {
 /// The moved notes of the records in these documents.
 fn notes_of(documents: &Documents) -> Documents {
     documents.of_collection(&format!("{}{MOVED}", documents.collection))
+}
+
+fn check_collection(collection: &str) -> Result<(), ConfigError> {
+    let is_reserved = collection.starts_with("__") && collection.ends_with("__") || collection.ends_with(MOVED);
+    let max_bytes = MAX_NAME_BYTES - MOVED.len();
+    if collection.is_empty() || collection.len() > max_bytes || collection.contains(['/', '.']) || is_reserved {
+        return Err(ConfigError::new(format!(
+            "{collection:?} is not allowed as the name of a collection; write 1 to {max_bytes} bytes without `/` and \
+             `.`, not of the form `__name__`, and not ending with `{MOVED}`"
+        )));
+    }
+    check_name("the name of the collection", collection)
 }
 
 /// The full name of the database `PROJECT` or `PROJECT/DATABASE`.
@@ -315,9 +326,9 @@ impl Store for FirestoreStore {
             if stored.version != expected {
                 return Ok(Renewed::Conflict);
             }
-            let mut writes = vec![documents::delete_unchanged(self.documents.name_of(old), read)];
+            let mut writes = vec![documents::insert(document.clone())];
             writes.extend(note.clone().map(documents::put));
-            writes.push(documents::insert(document.clone()));
+            writes.push(documents::delete_unchanged(self.documents.name_of(old), read));
             match self.documents.commit(writes).await? {
                 Committed::Done(_) => return Ok(Renewed::Done),
                 Committed::Exists => return Ok(Renewed::Exists),
@@ -327,18 +338,14 @@ impl Store for FirestoreStore {
     }
 
     async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
-        let note = self.note(key).await?;
+        let note = self.ending().note(key).await?;
         Ok(note.filter(|(_, until)| now < *until).map(|(to, _)| to))
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         // What is remembered of the record is of no use any more.
         let _ = self.recent_reads.take(key);
-        if let Committed::Done(_) = self.documents.commit(vec![documents::delete(self.documents.name_of(key))]).await? {
-            return Ok(Deleted::Done);
-        }
-        // The note of a renewal that was faster is there by now: both are of one commit.
-        Ok(self.note(key).await?.map_or(Deleted::Missing, |(to, _)| Deleted::Moved(to)))
+        self.ending().delete(key).await
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
@@ -350,13 +357,22 @@ impl Store for FirestoreStore {
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
         let condition = Condition(EXPIRES_AT, Operator::GreaterThan, document::time(now));
-        Ok(self.open_all(self.documents.query(condition, limit, false).await?, now))
+        Ok(self.open_all(self.documents.query(condition, limit, None).await?, now))
     }
 
     async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
         let value = document::bytes(principal.as_bytes().to_vec());
         let condition = Condition(PRINCIPAL, Operator::Equal, value);
-        Ok(self.open_all(self.documents.query(condition, usize::MAX, false).await?, now))
+        Ok(self.open_all(self.documents.query(condition, usize::MAX, None).await?, now))
+    }
+
+    async fn delete_of_principal(
+        &self,
+        principal: &PrincipalKey,
+        except: Option<&RecordKey>,
+        now: Time,
+    ) -> Result<usize, StoreError> {
+        self.ending().of_principal(principal, except, now).await
     }
 }
 
@@ -364,13 +380,13 @@ impl Store for FirestoreStore {
 /// more.
 async fn purge(documents: &Documents, field: &'static str, now: Time, limit: usize) -> Result<(u64, bool), StoreError> {
     let condition = Condition(field, Operator::LessThanOrEqual, document::time(now));
-    let found = documents.query(condition, limit, true).await?;
+    let found = documents.query(condition, limit, Some(&[])).await?;
     let more = found.len() == limit;
     // A document that was touched meanwhile has changed, so it stays.
     let delete = |found: Document| Some(documents::delete_unchanged(found.name, found.update_time?));
     let deletes: Vec<_> = found.into_iter().filter_map(delete).collect();
-    let deleted = if deletes.is_empty() { 0 } else { documents.write_each(deletes).await? };
-    Ok((deleted, more))
+    let done = if deletes.is_empty() { Vec::new() } else { documents.write_each(deletes).await? };
+    Ok((done.into_iter().filter(|is_done| *is_done).count() as u64, more))
 }
 
 #[cfg(test)]

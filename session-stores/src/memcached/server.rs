@@ -45,27 +45,28 @@ impl Address {
     pub(super) fn parse_all(servers: &str) -> Result<Vec<Self>, ConfigError> {
         check_address(servers)?;
         let names = servers.strip_prefix("memcached://").unwrap_or(servers).trim_end_matches('/');
-        names.split(',').map(Address::parse).collect()
+        // A password may have a comma, so all of the addresses are shown as one.
+        let addresses: Option<Vec<Self>> = names.split(',').map(Address::parse).collect();
+        addresses.ok_or_else(|| {
+            ConfigError::new(format!(
+                "{:?} is not the address of Memcached servers; write HOST:PORT,HOST:PORT or unix:///PATH, without user \
+                 and password",
+                shown(servers)
+            ))
+        })
     }
 
     /// Parses `HOST`, `HOST:PORT` or `unix:///PATH`.
-    pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
+    fn parse(text: &str) -> Option<Self> {
         let is_path = text.strip_prefix("unix://").is_some_and(|path| path.starts_with('/'));
         if is_path {
-            return Ok(Address(text.to_owned()));
+            return Some(Address(text.to_owned()));
         }
         let (host, port) = text.rsplit_once(':').unwrap_or((text, "11211"));
         let port = port.parse::<u16>().ok().filter(|port| *port != 0);
         let is_host =
             !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-        match port {
-            Some(port) if is_host => Ok(Address(format!("tcp://{host}:{port}"))),
-            _ => Err(ConfigError::new(format!(
-                "{:?} is not the address of a Memcached server; write HOST:PORT or unix:///PATH, without user and \
-                 password",
-                shown(text)
-            ))),
-        }
+        port.filter(|_| is_host).map(|port| Address(format!("tcp://{host}:{port}")))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -230,9 +231,9 @@ mod tests {
         assert_eq!(parse("10.0.0.1").unwrap(), "tcp://10.0.0.1:11211");
         assert_eq!(parse("unix:///run/memcached.sock").unwrap(), "unix:///run/memcached.sock");
         for wrong in ["", ":11211", "host:", "host:0", "host:http", "host:99999", "a b", "unix://", "http://host"] {
-            assert!(parse(wrong).is_err(), "{wrong:?}");
+            assert!(parse(wrong).is_none(), "{wrong:?}");
         }
-        for wrong in ["memcached://app:marker@cache:11211", "cache,app:marker@cache", "memcached://cache\n"] {
+        for wrong in ["memcached://app:marker@cache:11211", "cache,app:marker,1@cache", "memcached://cache\n"] {
             let message = Address::parse_all(wrong).expect_err(wrong).to_string();
             assert!(message.contains("cache") && !message.contains("marker"), "{message}");
         }

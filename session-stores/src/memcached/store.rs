@@ -78,14 +78,19 @@ impl MemcachedStore {
         Ok(store)
     }
 
+    /// What [`connect`](MemcachedStore::connect) and [`with_prefix`](MemcachedStore::with_prefix) check without a
+    /// server.
+    #[doc(hidden)]
+    pub fn check(servers: &str, prefix: &str) -> Result<(), ConfigError> {
+        Address::parse_all(servers)?;
+        check_prefix(prefix)
+    }
+
     /// The prefix of all keys, so that several applications can share a server. Default: `sess_`.
     ///
     /// Allowed: at most 200 visible ASCII characters. Anything else is a [`ConfigError`].
     pub fn with_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        if prefix.len() > 200 || !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = format!("{prefix:?} is not allowed as a prefix; write at most 200 visible ASCII characters");
-            return Err(ConfigError::new(message));
-        }
+        check_prefix(prefix)?;
         self.items.prefix = prefix.into();
         self.recent_reads = RecentReads::new();
         Ok(self)
@@ -175,6 +180,14 @@ impl MemcachedStore {
             None => self.find(key, now).await,
         }
     }
+}
+
+fn check_prefix(prefix: &str) -> Result<(), ConfigError> {
+    if prefix.len() <= 200 && prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    let message = format!("{prefix:?} is not allowed as a prefix; write at most 200 visible ASCII characters");
+    Err(ConfigError::new(message))
 }
 
 impl std::fmt::Debug for MemcachedStore {

@@ -8,7 +8,7 @@ use session_core::{
     RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
 use sqlx::postgres::{PgArguments, PgConnectOptions};
-use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres, Row};
 
 use super::connections::Connections;
 use super::own_pool::OwnPool;
@@ -61,6 +61,9 @@ const DIALECT: Dialect = Dialect {
             INSERT INTO {moved} (key, moved_to, until) SELECT $11, key, $12 FROM renewed WHERE $12 IS NOT NULL \
             ON CONFLICT (key) DO UPDATE SET moved_to = excluded.moved_to, until = excluded.until) \
         SELECT key FROM renewed",
+    // Also reads the note, so that whoever follows a session takes one round trip for each renewal, which takes two.
+    delete: "WITH gone AS ({delete} RETURNING key) \
+        SELECT EXISTS (SELECT FROM gone), (SELECT moved_to FROM {moved} WHERE key = $1)",
     // The array is computed once. `FOR UPDATE` looks at each row again, so one that was just touched stays. `SKIP
     // LOCKED` skips rows that others hold, so purges wait neither for each other nor for a request.
     purge: "DELETE FROM {from} WHERE key = ANY (ARRAY( \
@@ -87,11 +90,18 @@ impl PostgresStore {
     ///
     /// [`StoreError`] if the URL is malformed, the server can't be reached, or a table can't be created.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        check_address(url).map_err(|error| StoreError::refused(NAME, error))?;
-        let options = PgConnectOptions::from_str(url).map_err(failed)?;
-        let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options))));
+        let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options(url)?))));
         store.set_up().await?;
         Ok(store)
+    }
+
+    /// What [`connect`](PostgresStore::connect) and [`with_table`](PostgresStore::with_table) check without a server.
+    /// Returns the schema of the table.
+    #[doc(hidden)]
+    pub fn check(url: &str, table: &str) -> Result<String, StoreError> {
+        options(url)?;
+        let table = TableName::checked(table).map_err(|error| StoreError::refused(NAME, error))?;
+        Ok(table.fill(SCHEMA))
     }
 
     /// Makes a store that uses the application's pool. [`close`](Store::close) leaves the pool open.
@@ -184,12 +194,33 @@ impl PostgresStore {
         Ok(Refusal::of(self.version(key, now).await?))
     }
 
+    /// The text of `delete_of_principal`, which chooses its isolation level itself. At a stricter one that the
+    /// application asks for, the database rolls the deletion back if a renewal is faster, again and again.
+    ///
+    /// Both statements are sent together, so they are one transaction, which ends even if the caller gives up. That
+    /// works only without parameters. The values are numbers and the digits of bytes, so nothing can be injected.
+    fn deletion_of(&self, principal: &PrincipalKey, except: Option<&RecordKey>, now: Time) -> String {
+        let bytes = |bytes: &[u8]| {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("decode('{digits}', 'hex')")
+        };
+        let statement = self.statements.delete_of_principal.replace("$1", &bytes(principal.as_bytes()));
+        let statement = statement.replace("$2", &bytes(except.map_or(&[], |key| key.as_bytes())));
+        let statement = statement.replace("$3", &now.unix_millis().to_string());
+        format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {statement}")
+    }
+
     async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
         let mut lent = self.connections.lend().await.map_err(failed)?;
         let rows = query.fetch_all(lent.connection()).await.map_err(failed)?;
         lent.give_back();
         Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
     }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    check_address(url).map_err(|error| StoreError::refused(NAME, error))?;
+    PgConnectOptions::from_str(url).map_err(failed)
 }
 
 type Query = sqlx::query::QueryAs<'static, Postgres, Columns, PgArguments>;
@@ -272,13 +303,24 @@ impl Store for PostgresStore {
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
-        let delete = || sqlx::query(safe(&self.statements.delete)).bind(key.as_bytes().to_vec());
-        if self.write(delete).await.map_err(failed)? > 0 {
+        let deleted = repeat(|| async {
+            let query = sqlx::query_as(safe(&self.statements.delete)).bind(key.as_bytes().to_vec());
+            let mut lent = self.connections.lend().await?;
+            let deleted = query.fetch_one(lent.connection()).await?;
+            lent.give_back();
+            Ok(deleted)
+        });
+        let (is_deleted, note): (bool, Option<Vec<u8>>) = deleted.await.map_err(failed)?;
+        if is_deleted {
             return Ok(Deleted::Done);
         }
-        // In a second statement, because the first one sees nothing that was committed while it waited for the row. The
-        // note of a renewal that was faster is there by now: it was committed together with the row.
-        Ok(self.moved(key, sql::LONG_AGO).await?.map_or(Deleted::Missing, Deleted::Moved))
+        let moved_to = match note {
+            Some(key) => Some(sql::moved_to(key, NAME)?),
+            // A statement sees nothing that was committed while it waited for a row. By now the note of a renewal that
+            // was faster is there: it was committed together with the row.
+            None => self.moved(key, sql::LONG_AGO).await?,
+        };
+        Ok(moved_to.map_or(Deleted::Missing, Deleted::Moved))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
@@ -305,15 +347,12 @@ impl Store for PostgresStore {
         except: Option<&RecordKey>,
         now: Time,
     ) -> Result<usize, StoreError> {
+        let statement: Arc<str> = self.deletion_of(principal, except, now).into();
         let deleted = repeat(|| async {
-            let query = sqlx::query_scalar(safe(&self.statements.delete_of_principal))
-                .bind(principal.as_bytes().to_vec())
-                .bind(except.map_or_else(Vec::new, |key| key.as_bytes().to_vec()))
-                .bind(now.unix_millis());
             let mut lent = self.connections.lend().await?;
-            let deleted = query.fetch_all(lent.connection()).await?;
+            let deleted = sqlx::raw_sql(safe(&statement)).fetch_all(lent.connection()).await?;
             lent.give_back();
-            Ok(deleted)
+            deleted.iter().map(|row| row.try_get(0)).collect()
         });
         let were_live: Vec<bool> = deleted.await.map_err(failed)?;
         Ok(were_live.into_iter().filter(|was_live| *was_live).count())

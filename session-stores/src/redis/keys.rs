@@ -1,7 +1,9 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use session_core::{PrincipalKey, RecordKey};
+use session_core::{ConfigError, PrincipalKey, RecordKey};
+
+use crate::address::check_name;
 
 /// The number of characters of a record key.
 const TEXT_LENGTH: usize = 43;
@@ -14,6 +16,12 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// Fails if the prefix has characters that nobody sees.
+    pub(crate) fn checked(prefix: &str) -> Result<Self, ConfigError> {
+        check_name("`prefix`", prefix)?;
+        Ok(Keys::new(prefix))
+    }
+
     pub(crate) fn new(prefix: &str) -> Self {
         Keys { prefix: prefix.into(), index_prefix: format!("{prefix}principal:").into() }
     }

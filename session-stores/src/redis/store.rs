@@ -13,7 +13,6 @@ use super::link::Link;
 use super::server::Server;
 use super::source::{self, Source, may_lack_resp3};
 use super::sweep::Sweep;
-use crate::address::check_name;
 
 /// A store in Redis or Valkey, for many processes and machines: one server, the master that sentinels name, or a
 /// cluster.
@@ -60,6 +59,13 @@ impl RedisStore {
         let source = |protocol| Source::of_url(url, protocol);
         let source = source(ProtocolVersion::RESP3)?.or(source(ProtocolVersion::RESP2)?);
         RedisStore::over(Link::Server(Server::new(source))).checked().await
+    }
+
+    /// What [`connect`](RedisStore::connect) and [`sentinel`](RedisStore::sentinel) check without a server.
+    #[doc(hidden)]
+    pub fn check(url: &str, master: &str) -> Result<(), StoreError> {
+        Source::of_url(url, ProtocolVersion::RESP3)?;
+        Source::of_sentinels(&[url], master, ProtocolVersion::RESP3).map(drop)
     }
 
     /// Connects to the master with this name, which the sentinels at these addresses (`redis://host:port`) find.
@@ -116,8 +122,7 @@ impl RedisStore {
     ///
     /// A prefix with characters that nobody sees, or with blanks at an end, is a [`ConfigError`].
     pub fn with_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        check_name("`prefix`", prefix)?;
-        self.keys = Keys::new(prefix);
+        self.keys = Keys::checked(prefix)?;
         self.sweep = Arc::default();
         Ok(self)
     }

@@ -51,6 +51,7 @@ const DIALECT: Dialect = Dialect {
     least: "MIN",
     greatest: "MAX",
     renew: "{renew}",
+    delete: "{delete}",
     purge: "DELETE FROM {from} WHERE key IN (SELECT key FROM {from} WHERE {over} <= $1 ORDER BY {over} LIMIT $2)",
 };
 
@@ -85,9 +86,7 @@ impl SqliteStore {
     /// [`StoreError`] if the file can't be opened, is not a database, or a table can't be created.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        if let Some(text) = path.to_str() {
-            check_name("the file's name", text).map_err(|error| StoreError::refused(NAME, error))?;
-        }
+        SqliteStore::check(path)?;
         make_private(path).map_err(|error| {
             let message = format!("can't open {}: {error}", path.display());
             StoreError::unavailable(NAME, io::Error::new(error.kind(), message))
@@ -107,6 +106,13 @@ impl SqliteStore {
         store.set_up_on(&mut connection).await.map_err(failed)?;
         connection.close().await.map_err(failed)?;
         Ok(store)
+    }
+
+    /// What [`open`](SqliteStore::open) checks before it touches the file.
+    #[doc(hidden)]
+    pub fn check(path: &Path) -> Result<(), StoreError> {
+        let checked = path.to_str().map_or(Ok(()), |text| check_name("the file's name", text));
+        checked.map_err(|error| StoreError::refused(NAME, error))
     }
 
     /// Makes a store that uses the application's pool. [`close`](Store::close) leaves the pool open.

@@ -108,22 +108,33 @@ pub enum Theme {
 /// All that a seed decides in advance.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// How sessions are stored.
     pub stores: Stores,
+    /// What the actors mostly do.
     pub theme: Theme,
+    /// The number of processes.
     pub processes: usize,
+    /// The number of browsers.
     pub browsers: usize,
+    /// The number of users.
     pub users: usize,
+    /// How many things the world lets happen.
     pub steps: usize,
     /// How far the clock of each process is ahead, in milliseconds.
     pub skews: Vec<i64>,
+    /// How long a session lives after its last use.
     pub idle_timeout: Duration,
+    /// How long a session lives, however much it is used.
     pub absolute_timeout: Option<Duration>,
     /// The limit of sessions of one user.
     pub limit: Option<usize>,
     /// How long a copy of a cache is served.
     pub max_staleness: Duration,
+    /// How long a change waits before it is written behind.
     pub write_delay: Duration,
+    /// What goes wrong with the remote store.
     pub remote: Faults,
+    /// What goes wrong with the cache.
     pub cache: Faults,
     /// The cache loses single entries, or all.
     pub cache_forgets: bool,
@@ -134,6 +145,7 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Draws the setup of a world.
     pub fn draw(rng: &mut Rng) -> Self {
         let stores = *rng.choice(&Stores::ALL).expect("there are some");
         let themes = [Theme::Anything, Theme::Renewing, Theme::Logins, Theme::Writing, Theme::Deadlines];

@@ -22,7 +22,6 @@ use crate::story::{Line, Story};
 pub struct World {
     pub setup: Setup,
     pub story: Arc<Story>,
-    pub trouble: Arc<Trouble>,
     pub backends: Backends,
     pub model: Mutex<Model>,
     pub processes: Mutex<Vec<Process>>,
@@ -37,8 +36,11 @@ pub struct World {
 
 /// How a world ended.
 pub struct Ended {
+    /// What the seed decided in advance.
     pub setup: Setup,
+    /// What was not as it must be.
     pub violation: Option<Violation>,
+    /// What happened, if it was to be told.
     pub story: Vec<Line>,
     /// Requests and calls.
     pub requests: usize,
@@ -58,7 +60,6 @@ impl World {
         let browsers = (0..setup.browsers).map(|at| Browser::new(at % setup.users)).collect();
         Arc::new(World {
             story,
-            trouble,
             backends,
             model: Mutex::new(model),
             processes: Mutex::new(processes),

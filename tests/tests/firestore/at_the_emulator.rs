@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use session_core::{Created, NewSession, RecordKey, Renewed, Saved, Store};
+use session_core::{Created, NewSession, PrincipalKey, Purged, RecordKey, Renewed, Saved, Store};
 use session_stores::FirestoreStore;
 use workspace_tests::FirestoreEmulator;
 use workspace_tests::calls;
@@ -37,9 +37,9 @@ async fn a_dump_of_everything_holds_no_id() {
         session.save().await.unwrap();
         ids.push(session.id());
     }
-    let documents = documents(emulator, &collection);
-    assert_eq!(documents.len(), 10);
-    let mut dump = json!(documents).to_string();
+    let (documents, notes) = (documents(emulator, &collection), documents(emulator, &format!("{collection}_moved")));
+    assert_eq!((documents.len(), notes.len()), (10, 10));
+    let mut dump = json!([&documents, &notes]).to_string();
     assert!(!dump.contains("annabel"), "what is indexed names nobody");
     for document in &documents {
         dump += &String::from_utf8_lossy(&bytes(&document["fields"]["body"]));
@@ -90,7 +90,8 @@ async fn a_load_is_one_call_and_a_save_of_what_was_loaded_too() {
         (renew(&store, &again, &new).await.unwrap(), step()).1,
         (store.delete(&new.key).await.unwrap(), step()).1,
     ];
-    assert_eq!(steps, [1, 1, 1, 1, 1, 2, 1, 1, 1]);
+    // A deletion also looks for a note.
+    assert_eq!(steps, [1, 1, 1, 1, 1, 2, 1, 1, 2]);
 }
 
 #[tokio::test]
@@ -233,13 +234,60 @@ async fn purging_takes_as_many_batches_as_it_needs() {
     assert!(left[0]["name"].as_str().unwrap().ends_with(&live.key.to_string()));
 }
 
+/// In a collection of their own, so that nothing takes one for a session.
+#[tokio::test]
+async fn notes_are_purged_when_their_time_is_over() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    let (notes, until) = (format!("{collection}_moved"), now().saturating_add(MINUTE));
+    for _ in 0..25 {
+        let old = created(&store, fresh_record()).await;
+        let new = renewed(&old);
+        assert_eq!(store.renew(&old.key, old.version, &new, Some(until)).await.unwrap(), Renewed::Done);
+    }
+    assert_eq!(store.purge_expired(until.saturating_sub(SECOND), 10).await.unwrap(), Purged::new(0, false));
+    assert_eq!((documents(emulator, &collection).len(), documents(emulator, &notes).len()), (25, 25));
+    for (left, more) in [(15, true), (5, true), (0, false)] {
+        assert_eq!(store.purge_expired(until, 10).await.unwrap(), Purged::new(0, more), "notes are no sessions");
+        assert_eq!(documents(emulator, &notes).len(), left);
+    }
+    assert_eq!(documents(emulator, &collection).len(), 25);
+}
+
+/// An answer would be a guess, and whoever ends the session must know that it may not have ended.
+#[tokio::test]
+async fn a_damaged_note_is_an_error() {
+    let Some((emulator, store, collection)) = own_collection().await else { return };
+    let old = created(&store, fresh_record()).await;
+    let new = renewed(&old);
+    assert_eq!(renew(&store, &old, &new).await.unwrap(), Renewed::Done);
+    let foreign = json!({"fields": {"moved_to": {"stringValue": "elsewhere"}}});
+    emulator.ask("PATCH", &path(&format!("{collection}_moved"), &old.key), &foreign);
+    assert!(!store.moved(&old.key, now()).await.unwrap_err().is_unavailable());
+    assert!(!store.delete(&old.key).await.unwrap_err().is_unavailable());
+    assert_eq!(load(&store, &new.key).await, Some(new));
+}
+
+/// However many there are.
+#[tokio::test]
+async fn all_sessions_of_a_user_end_in_three_calls() {
+    let Some((_emulator, proxy, store)) = behind_proxy().await else { return };
+    let ann = fresh_key().to_string();
+    for _ in 0..20 {
+        created(&store, with(fresh_record(), |record| record.principal = Some(ann.as_str().into()))).await;
+    }
+    let mut step = calls::of_a_step(|| proxy.http2_requests());
+    assert_eq!(store.delete_of_principal(&PrincipalKey::of(&ann), None, now()).await.unwrap(), 20);
+    assert_eq!(step(), 3);
+}
+
 #[tokio::test]
 async fn collections_are_apart_and_their_names_are_checked() {
     let Some((_emulator, store, _)) = own_collection().await else { return };
     let record = created(&store, fresh_record()).await;
     let other = store.clone().with_collection("other").unwrap();
     assert_eq!(load(&other, &record.key).await, None);
-    for name in ["", "a/b", "..", "__all__"] {
+    let long = "a".repeat(1495);
+    for name in ["", "a/b", "..", "__all__", "sess__moved", &long] {
         assert!(store.clone().with_collection(name).is_err(), "{name:?}");
     }
 }

@@ -8,5 +8,6 @@ mod conformance;
 mod faults;
 mod full_disk;
 mod processes;
+mod renewals;
 mod schema;
 mod support;

@@ -208,10 +208,12 @@ async fn expiry_and_principal_have_indexes() {
     let store = file.open().await;
     assert_eq!(store.capabilities(), session_core::Capabilities::ALL);
     let mut administrator = SqliteConnection::connect(&file.url()).await.unwrap();
-    for (condition, index) in
-        [("expires_at <= 5", "session_records_expires_at"), ("principal = x''", "session_records_principal")]
-    {
-        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN SELECT key FROM session_records WHERE {condition}"));
+    for (condition, index) in [
+        ("session_records WHERE expires_at <= 5", "session_records_expires_at"),
+        ("session_records WHERE principal = x''", "session_records_principal"),
+        ("session_records_moved WHERE until <= 5", "session_records_moved_until"),
+    ] {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN SELECT key FROM {condition}"));
         let plan: (i64, i64, i64, String) = sqlx::query_as(explain).fetch_one(&mut administrator).await.unwrap();
         assert!(plan.3.contains(index), "{plan:?}");
     }

@@ -5,5 +5,6 @@
 mod clones;
 mod conformance;
 mod file;
+mod notes;
 mod processes;
 mod support;

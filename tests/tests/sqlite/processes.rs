@@ -1,6 +1,6 @@
 //! Several processes on one file.
 
-use session_core::NewSession;
+use session_core::{NewSession, PrincipalKey, Renewed, Store};
 use tokio::task::JoinSet;
 use workspace_tests::records::*;
 use workspace_tests::{
@@ -61,6 +61,40 @@ async fn a_file_whose_only_process_was_killed_opens_whole() {
         let count = found.attr::<u64>("Count").unwrap().expect("it is counted");
         assert!((last..=last + 4).contains(&count), "{count} is stored after {last} was acknowledged");
         sessions.close().await.unwrap();
+    }
+}
+
+/// Each process has its own queue of writers, so only the file decides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_process_ends_a_session_that_is_renewed_all_the_time() {
+    let file = File::new();
+    let (here, there) = (file.open().await, file.open().await);
+    for round in 0..campaign(50) {
+        let ann = format!("ann {round}");
+        let record = created(&here, with(fresh_record(), |record| record.principal = Some(ann.as_str().into()))).await;
+        let (first, renewing) = (record.key, here.clone());
+        let (has_begun, begins) = tokio::sync::oneshot::channel();
+        let client = tokio::spawn(async move {
+            let mut has_begun = Some(has_begun);
+            let mut current = record;
+            loop {
+                let new = renewed(&current);
+                if renew(&renewing, &current, &new).await.unwrap() == Renewed::Missing {
+                    return current;
+                }
+                current = new;
+                has_begun.take().map(|begun| begun.send(()));
+            }
+        });
+        begins.await.unwrap();
+        if round % 2 == 0 {
+            assert_eq!(there.delete_of_principal(&PrincipalKey::of(&ann), None, now()).await.unwrap(), 1);
+        } else {
+            assert!(there.end(&first).await.unwrap().is_some());
+        }
+        let last = client.await.unwrap();
+        assert_eq!(load(&there, &last.key).await, None);
+        assert_eq!(there.of_principal(&PrincipalKey::of(&ann), now()).await.unwrap(), []);
     }
 }
 

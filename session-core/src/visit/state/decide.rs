@@ -309,7 +309,7 @@ impl State {
                 Ok(Some(record)) if record.extensions.is_empty() => {
                     self.found(id, record, operation.now);
                     if operation.found_outdated() {
-                        self.tell = Tell::Issue;
+                        self.tell_again();
                     }
                     operation.is_done = true;
                     self.note_others(operation);
@@ -366,6 +366,9 @@ impl State {
         let standing = Renewal::standing(&record, &presented, operation.now);
         if standing != Standing::Refused {
             self.found_by(id, presented, standing, record, operation.now);
+            if operation.found_outdated() {
+                self.tell_again();
+            }
             operation.is_done = true;
             self.note_others(operation);
         }

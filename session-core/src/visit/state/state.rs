@@ -326,12 +326,20 @@ impl State {
             stored.has_other_id = has_other_id;
         }
         if has_other_id {
+            // The client has been told the newest id.
             self.tell = Tell::Nothing;
         }
         self.standing = standing;
         if standing == Standing::Offered {
             let grace = self.renewals.grace_of_offers();
             self.changes.taken_offer = Some(Box::new(TakenOffer { presented, at: now, grace }));
+        }
+    }
+
+    /// The client holds the id of the session that was just found in an outdated form.
+    pub(super) fn tell_again(&mut self) {
+        if self.stored.as_ref().is_some_and(|stored| !stored.has_other_id) {
+            self.tell = Tell::Issue;
         }
     }
 

@@ -103,6 +103,7 @@ fn many(from: u64, number: u64, time: Duration) -> ExitCode {
         u64::MAX => ExitCode::SUCCESS,
         at => {
             tell(from.wrapping_add(at));
+            println!("World {} is number {} of this run", from.wrapping_add(at), at + 1);
             println!("Again: tests/simulate {}", from.wrapping_add(at));
             ExitCode::FAILURE
         }

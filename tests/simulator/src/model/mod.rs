@@ -30,7 +30,9 @@ pub use values::Attr;
 /// What went wrong, and the sessions that it is about.
 #[derive(Clone, Debug)]
 pub struct Violation {
+    /// What it is, in a sentence.
     pub what: String,
+    /// The numbers of the sessions, as stories name them. None: all of them.
     pub sessions: Vec<usize>,
 }
 

@@ -1,0 +1,170 @@
+//! What a client can cause with every request is logged once, then once in a minute with the number of times.
+//!
+//! In a binary of its own, as `workspace_tests::log` says.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use session_axum::store::Version;
+use session_axum::{
+    Event, MaybeSession, MemoryStore, NewSession, Record, Session, SessionCookie, SessionLayer, SessionManager, Store,
+    TieredStore,
+};
+use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
+use workspace_tests::client::Client;
+use workspace_tests::log::Log;
+
+const COOKIE: &str = "__Host-sessid";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Calls 20 times, and again a minute later, and tells how often a line with this text came, and the last one.
+async fn lines_of(text: &str, mut call: impl AsyncFnMut()) -> (usize, String) {
+    let (log, _guard) = Log::capture();
+    for _ in 0..20 {
+        call().await;
+    }
+    assert_eq!(log.count(text), 1, "{}", log.text());
+    tokio::time::advance(MINUTE).await;
+    call().await;
+    let all = log.text();
+    let last = all.lines().rfind(|line| line.contains(text)).expect("it was logged").to_owned();
+    (log.count(text), last)
+}
+
+/// The second line has all that came after the first.
+async fn assert_one_line_a_minute(text: &str, call: impl AsyncFnMut()) -> String {
+    let (lines, last) = lines_of(text, call).await;
+    assert_eq!(lines, 2, "{last}");
+    assert!(last.contains("times=20"), "{last}");
+    last
+}
+
+fn app(layer: SessionLayer) -> Router {
+    Router::new()
+        .route(
+            "/login",
+            post(async |visitor: MaybeSession| visitor.start(NewSession::new().principal("ann")).map(drop)),
+        )
+        .route("/", get(async |_: Session| "here"))
+        .layer(layer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_of_another_application() {
+    let store = MemoryStore::new();
+    let shop = SessionLayer::builder(store.clone()).cookie(SessionCookie::new().name("shop")).build().unwrap();
+    let staff = SessionLayer::builder(store).cookie(SessionCookie::new().name("staff")).build().unwrap();
+    let manager = staff.manager().clone();
+    let (shop, staff) = (app(shop), app(staff));
+    let mut visitor = Client::new(&shop);
+    visitor.post("/login").await;
+    let id = visitor.jar["__Host-shop"].clone();
+    let mut thief = Client::new(&staff);
+    thief.jar.insert("__Host-staff".to_owned(), id);
+    let last = assert_one_line_a_minute("another audience", async || {
+        assert_eq!(thief.get("/").await.status.as_u16(), 401);
+    });
+    let last = last.await;
+    assert!(last.contains("shop") && last.contains("staff") && last.contains("`audience`"), "{last}");
+    assert_eq!(manager.counters().other_audiences, 21);
+    assert_eq!(visitor.get("/").await.body, "here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_of_a_later_release() {
+    let store = MemoryStore::new();
+    let sessions = SessionManager::new(store.clone());
+    let session = sessions.create(NewSession::new()).await.unwrap();
+    let mut record = store.load(&session.handle(), sessions.now()).await.unwrap().unwrap();
+    let before = record.version;
+    record.version = Version::from_number(before.get() + (1 << 32));
+    record.extensions = [("!binding".to_owned(), 1.into())].into_iter().collect();
+    let _done = store.save(&record, before).await.unwrap();
+    let read = async || assert!(sessions.get(session.id().as_str()).await.unwrap().is_none());
+    assert_one_line_a_minute("needs a later release", read).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_can_not_be_enforced() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let layer = SessionLayer::builder(store.clone()).max_sessions_per_principal(1).build().unwrap();
+    let app = app(layer);
+    store.faults().fail_every(&[Operation::OfPrincipal], Fault::Refused);
+    assert_one_line_a_minute("max_sessions_per_principal could not be enforced", async || {
+        Client::new(&app).post("/login").await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_use_that_can_not_be_noted() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let mut record = Record::new(
+        session_axum::RecordKey::from_bytes([7; 32]),
+        Version::from_number(1 << 32),
+        session_axum::Time::from_unix_millis(0),
+        MINUTE,
+    );
+    let sessions = SessionManager::new(store.clone());
+    let session = sessions.create(NewSession::new()).await.unwrap();
+    record.key = session.handle();
+    record.created = sessions.now().saturating_sub(MINUTE);
+    record.accessed = record.created;
+    record.idle_timeout = 60 * MINUTE;
+    store.delete(&record.key).await.unwrap();
+    let _done = store.create(&record).await.unwrap();
+    store.faults().fail_every(&[Operation::Touch], Fault::Refused);
+    let read = async || assert!(sessions.get(session.id().as_str()).await.unwrap().is_some());
+    assert_one_line_a_minute("could not be stored", read).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_panics() {
+    let sessions = SessionManager::builder(MemoryStore::new()).observer(|_: Event<'_>| panic!("on purpose"));
+    let sessions = sessions.build().unwrap();
+    let unknown = async || assert!(sessions.get("AAAAAAAAAAAAAAAAAAAAAAAA").await.unwrap().is_none());
+    assert_one_line_a_minute("an observer of session events panicked", unknown).await;
+    assert_eq!(sessions.counters().rejected_ids, 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_dropped_unsaved() {
+    let sessions = SessionManager::new(MemoryStore::new());
+    let id = sessions.create(NewSession::new()).await.unwrap().id();
+    let drop_unsaved = async || sessions.get(id.as_str()).await.unwrap().unwrap().set_attr("Lost", &1).unwrap();
+    assert_one_line_a_minute("dropped with unsaved changes", drop_unsaved).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_tier_that_fails() {
+    let fast = FaultyStore::new(MemoryStore::new());
+    fast.faults().fail_every(Operation::ALL, Fault::Down);
+    let sessions = SessionManager::new(TieredStore::new(fast, MemoryStore::new()));
+    let (lines, last) = lines_of("the fast tier failed", async || {
+        sessions.create(NewSession::new()).await.unwrap();
+    })
+    .await;
+    // It is skipped for a second after each failure.
+    assert!(lines == 2 && last.contains("times=1"), "{last}");
+}
+
+/// The visitor asks again and again, and the record stays as it is.
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_record_that_can_not_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = session_axum::SqliteStore::open(folder.path().join("sessions.db")).await.unwrap();
+    let sealed = store.clone().with_codec(session_axum::EncryptedCodec::new(&[7; 32]));
+    let [before, after] = [store, sealed].map(|store| app(SessionLayer::new(store)));
+    let mut visitor = Client::new(&before);
+    visitor.post("/login").await;
+    assert!(visitor.jar.contains_key(COOKIE));
+    let (log, _guard) = Log::capture();
+    let mut visitor = visitor.moved_to(&after);
+    for _ in 0..20 {
+        assert_eq!(visitor.get("/").await.status.as_u16(), 401);
+    }
+    assert_eq!(log.count("WARN"), 1, "{}", log.text());
+    assert_eq!(log.count("dropped a record that does not fit its key"), 1);
+}
