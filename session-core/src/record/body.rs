@@ -26,4 +26,7 @@ pub struct Body {
     /// Named fields of a later release. A codec writes and reads them like attributes.
     #[serde(rename = "x", default, skip_serializing_if = "Attributes::is_empty")]
     pub extensions: Attributes,
+    /// The names of attributes and constants that the codec could not read, and left out.
+    #[serde(skip)]
+    pub(super) unreadable: Vec<String>,
 }

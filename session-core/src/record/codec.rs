@@ -56,9 +56,7 @@ impl Codec for JsonCodec {
 
     /// An attribute or constant that can't be read, such as one that another program wrote, is dropped with a
     /// warning: it does not cost the session.
-    fn decode(&self, bytes: &[u8], envelope: &Envelope) -> Result<Body, CodecError> {
-        serde_json::from_slice(bytes)
-            .or_else(|error| salvage(bytes, &envelope.key).ok_or(error))
-            .map_err(CodecError::decode)
+    fn decode(&self, bytes: &[u8], _: &Envelope) -> Result<Body, CodecError> {
+        serde_json::from_slice(bytes).or_else(|error| salvage(bytes).ok_or(error)).map_err(CodecError::decode)
     }
 }

@@ -76,12 +76,13 @@ fn without_values(source: Box<dyn StdError + Send + Sync>) -> Box<dyn StdError +
 pub struct DroppedRecords {
     store: &'static str,
     throttle: LogThrottle,
+    attributes: LogThrottle,
 }
 
 impl DroppedRecords {
     /// Begins to count for the store with this name.
     pub const fn new(store: &'static str) -> Self {
-        DroppedRecords { store, throttle: LogThrottle::new() }
+        DroppedRecords { store, throttle: LogThrottle::new(), attributes: LogThrottle::new() }
     }
 
     /// Counts a record that can't be read, and warns of it if a warning is due. The key is `None` if that is what can't
@@ -90,6 +91,14 @@ impl DroppedRecords {
         let Some(times) = self.throttle.due() else { return };
         let (store, session, causes) = (self.store, key.map(|key| key.fingerprint().to_string()), causes(error));
         tracing::warn!(store, session, times, %error, causes, "dropped a record that does not fit its key");
+    }
+
+    /// Counts a record of which these attributes or constants can't be read, and warns of it if a warning is due. The
+    /// rest of the record is kept.
+    pub(super) fn warn_of_attributes(&self, key: &RecordKey, names: &[String]) {
+        let Some(times) = self.attributes.due() else { return };
+        let (store, session) = (self.store, key.fingerprint());
+        tracing::warn!(store, %session, times, ?names, "dropped attributes of a record that can't be read");
     }
 }
 

@@ -13,8 +13,6 @@ use serde_json::value::RawValue;
 use super::attributes::Attributes;
 use super::audience::Audience;
 use super::body::Body;
-use super::invalid::warn_unreadable;
-use super::key::RecordKey;
 
 /// A body whose values are only found, not read. That takes no stack, however deep they are.
 #[derive(Deserialize)]
@@ -34,25 +32,26 @@ struct Found<'a> {
 
 type Values<'a> = BTreeMap<String, &'a RawValue>;
 
-/// The body without the attributes and constants that can't be read. Each leaves a warning. `None` if something else
-/// is wrong.
+/// The body without the attributes and constants that can't be read. `None` if something else is wrong.
 #[cold]
-pub(super) fn salvage(bytes: &[u8], key: &RecordKey) -> Option<Body> {
+pub(super) fn salvage(bytes: &[u8]) -> Option<Body> {
     let found: Found<'_> = serde_json::from_slice(bytes).ok()?;
+    let mut unreadable = Vec::new();
     Some(Body {
         principal: found.principal,
         audience: found.audience,
-        constants: readable(found.constants, key),
-        attributes: readable(found.attributes, key),
+        constants: readable(found.constants, &mut unreadable),
+        attributes: readable(found.attributes, &mut unreadable),
         extensions: found.extensions,
+        unreadable,
     })
 }
 
-fn readable(values: Values<'_>, key: &RecordKey) -> Attributes {
+fn readable(values: Values<'_>, unreadable: &mut Vec<String>) -> Attributes {
     let read = |(name, value): (String, &RawValue)| match serde_json::from_str::<Value>(value.get()) {
         Ok(value) => Some((name, value)),
-        Err(error) => {
-            warn_unreadable(key, &name, &error);
+        Err(_) => {
+            unreadable.push(name);
             None
         }
     };

@@ -34,6 +34,7 @@ impl Envelope {
             constants: record.constants.clone(),
             attributes: record.attributes.clone(),
             extensions: record.extensions.clone(),
+            unreadable: Vec::new(),
         };
         let encoded = codec.encode(&body, &envelope)?;
         envelope.body.reserve_exact(4 + encoded.len());
@@ -43,7 +44,14 @@ impl Envelope {
     }
 
     /// Turns the envelope back into its record. Fails unless all parts fit each other and the key.
+    ///
+    /// An attribute that [`JsonCodec`](super::codec::JsonCodec) can't read is missing in the record.
     pub fn open(&self, codec: &dyn Codec) -> Result<Record, InvalidRecord> {
+        Ok(self.opened(codec)?.0)
+    }
+
+    /// The record, and the names of attributes that can't be read.
+    fn opened(&self, codec: &dyn Codec) -> Result<(Record, Vec<String>), InvalidRecord> {
         let (head, encoded) = self.body.split_at_checked(BODY_HEAD).ok_or(InvalidRecord::Truncated)?;
         let format = RecordFormat::of_byte(head[0]).ok_or(InvalidRecord::Format(head[0]))?;
         if head[1..33] != *self.key.as_bytes() {
@@ -57,7 +65,7 @@ impl Envelope {
             return Err(InvalidRecord::ForeignKey);
         }
         let idle_timeout_ms = u64::try_from(self.idle_timeout_ms).map_err(|_| InvalidRecord::Times)?;
-        Ok(Record {
+        let record = Record {
             key: self.key,
             version: self.version,
             created: self.created,
@@ -71,12 +79,19 @@ impl Envelope {
             attributes: body.attributes,
             format: format.with(&body.extensions),
             extensions: body.extensions,
-        })
+        };
+        Ok((record, body.unreadable))
     }
 
-    /// Does what [`open`](Envelope::open) does, but warns and returns `None` for a record that does not fit.
+    /// Does what [`open`](Envelope::open) does, but warns and returns `None` for a record that does not fit. It also
+    /// warns of attributes that can't be read.
     pub fn open_or_warn(&self, codec: &dyn Codec, dropped: &DroppedRecords) -> Option<Record> {
-        self.open(codec).inspect_err(|error| dropped.warn(Some(&self.key), error)).ok()
+        let opened = self.opened(codec).inspect_err(|error| dropped.warn(Some(&self.key), error));
+        let (record, unreadable) = opened.ok()?;
+        if !unreadable.is_empty() {
+            dropped.warn_of_attributes(&self.key, &unreadable);
+        }
+        Some(record)
     }
 }
 

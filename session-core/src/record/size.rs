@@ -1,6 +1,7 @@
 use crate::error::AttributeError;
 
 use super::attributes::Attributes;
+use super::audience::Audience;
 use super::record::Record;
 use super::value::{MAX_SESSION_BYTES, Refusal, text_bytes};
 
@@ -8,7 +9,11 @@ use super::value::{MAX_SESSION_BYTES, Refusal, text_bytes};
 ///
 /// It is kept up to date while attributes change, so that the next change need not add up all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size(usize);
+pub(crate) enum Size {
+    /// As long as this is below the limit, nobody asks what a change replaces, and which characters are escaped.
+    AtMost(usize),
+    Exactly(usize),
+}
 
 /// Around each list: its key, colon and comma, as in `"a":{…},`. The last comma of the list is no more than its braces.
 const AROUND_LIST: usize = 4 + 1 + 1;
@@ -16,12 +21,24 @@ const AROUND_LIST: usize = 4 + 1 + 1;
 const AROUND_PRINCIPAL: usize = 4 + 1;
 /// Around the audience, as in `"aud":"shop",`.
 const AROUND_AUDIENCE: usize = 6 + 1;
+/// An audience has visible ASCII characters, of which two are escaped.
+const LONGEST_AUDIENCE: usize = 2 + 2 * Audience::MAX_BYTES;
 /// The braces of the body, without the last comma.
 const AROUND_BODY: usize = 1;
+/// The most that one byte of a text takes: `\u0001`.
+const LONGEST_ESCAPE: usize = 6;
 
 impl Size {
-    /// The size of a record. Attributes count as a list even if there are none, because some may come.
-    pub(crate) fn of(record: &Record) -> Self {
+    #[inline]
+    pub(crate) fn at_most(record: &Record) -> Self {
+        const AROUND: usize = AROUND_BODY + AROUND_PRINCIPAL + 2 + AROUND_AUDIENCE + LONGEST_AUDIENCE + 3 * AROUND_LIST;
+        let principal = record.principal.as_deref().map_or(0, str::len);
+        let lists = record.constants.json_bytes() + record.attributes.json_bytes() + record.extensions.json_bytes();
+        Size::AtMost(AROUND + LONGEST_ESCAPE * principal + lists)
+    }
+
+    /// Attributes count as a list even if there are none, because some may come.
+    pub(crate) fn exactly(record: &Record) -> Self {
         let list = |list: &Attributes| if list.is_empty() { 0 } else { AROUND_LIST + list.json_bytes() };
         let principal = record.principal.as_deref().map_or(0, |principal| AROUND_PRINCIPAL + text_bytes(principal));
         let audience = match &record.audience {
@@ -29,20 +46,37 @@ impl Size {
             audience => AROUND_AUDIENCE + text_bytes(audience.as_str()),
         };
         let attributes = AROUND_LIST + record.attributes.json_bytes();
-        Size(AROUND_BODY + principal + audience + list(&record.constants) + attributes + list(&record.extensions))
+        let lists = list(&record.constants) + attributes + list(&record.extensions);
+        Size::Exactly(AROUND_BODY + principal + audience + lists)
     }
 
-    /// The size when an attribute of `old` bytes has been replaced by one of `new` bytes: 0 for none.
+    /// The size after a change: from `old` bytes, which are asked for if they count, to `new` bytes.
     #[inline]
-    pub(crate) fn replacing(self, old: usize, new: usize) -> Self {
-        Size(self.0 + new - old)
+    pub(crate) fn replacing(self, old: impl FnOnce() -> usize, new: usize) -> Self {
+        match self {
+            Size::AtMost(bytes) => Size::AtMost(bytes + new),
+            Size::Exactly(bytes) => Size::Exactly(bytes + new - old()),
+        }
     }
 
-    /// Fails if that is too large for a session. The error names the attribute `name`.
+    /// Whether it may be too large for a session.
     #[inline]
-    pub(crate) fn check(self, name: &str) -> Result<(), AttributeError> {
-        if self.0 > MAX_SESSION_BYTES { Err(Refusal::TooLarge.of(name)) } else { Ok(()) }
+    pub(crate) fn may_exceed(self) -> bool {
+        let (Size::AtMost(bytes) | Size::Exactly(bytes)) = self;
+        bytes > MAX_SESSION_BYTES
     }
+
+    /// The error for a size that exceeds the limit. It names the attribute `name`.
+    #[cold]
+    pub(crate) fn error(name: &str) -> AttributeError {
+        Refusal::TooLarge.of(name)
+    }
+}
+
+/// Fails if a record is too large for a session. The error names the attribute `name`.
+pub(crate) fn check_size(record: &Record, name: &str) -> Result<(), AttributeError> {
+    let exceeds = Size::at_most(record).may_exceed() && Size::exactly(record).may_exceed();
+    if exceeds { Err(Size::error(name)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -56,7 +90,8 @@ mod tests {
     fn assert_counted(record: &Record) {
         let envelope = Envelope::seal(record, &JsonCodec).unwrap();
         let encoded = envelope.body.len() - (1 + 32 + 4);
-        assert_eq!(Size::of(record), Size(encoded));
+        assert_eq!(Size::exactly(record), Size::Exactly(encoded));
+        assert!(matches!(Size::at_most(record), Size::AtMost(bytes) if bytes >= encoded));
     }
 
     fn list(json: serde_json::Value) -> Attributes {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::{ConfigError, Error};
-use crate::record::{Attribute, Attributes, Record, Size, Version};
+use crate::record::{Attribute, Attributes, Record, Version, check_size};
 use crate::visit::{Changes, Environment, Started, Travelling};
 
 use super::attr_key::{Name, WriteName};
@@ -216,14 +216,14 @@ impl NewSession {
             format: defaults.record_format,
             extensions: Attributes::default(),
         };
-        check_size(&record)?;
+        check_record(&record)?;
         Ok(Started::new(id, record, kept))
     }
 }
 
-fn check_size(record: &Record) -> Result<(), Error> {
+fn check_record(record: &Record) -> Result<(), Error> {
     let last = record.attributes.iter().chain(record.constants.iter()).last();
-    match (Size::of(record).check(last.map_or("", |(name, _)| name)), last) {
+    match (check_size(record, last.map_or("", |(name, _)| name)), last) {
         (Err(_), None) => Err(ConfigError::new(LONG_PRINCIPAL).into()),
         (checked, _) => Ok(checked?),
     }

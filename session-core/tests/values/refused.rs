@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use session_core::AttributeError;
+use session_core::{AttributeError, Error, NewSession};
 
 use super::types::{Any, Bytes, FlatNumbers, FlatTexts, FloatKey, Internal, Newtype, UnitStruct, Untagged};
 use super::{assert_comes_back, assert_refused, refusal_of};
@@ -94,6 +94,9 @@ fn number_keys_come_back_inside_enums_of_each_kind_unless_texts_look_like_them()
     let texts = |name: &str| BTreeMap::from([(name.to_owned(), Any::Unit)]);
     assert_comes_back(&Untagged::Numbers { numbers: numbers() });
     assert_comes_back(&Untagged::Any { any: Any::ByText(texts("1")) });
+    // Reading again for the sake of something else does not turn texts into numbers.
+    assert_comes_back(&(Any::EmptyTuple(), Untagged::Any { any: Any::ByText(texts("1")) }));
+    assert_comes_back(&(Any::EmptyTuple(), Untagged::Numbers { numbers: numbers() }, numbers()));
     let both = |name| (Untagged::Numbers { numbers: numbers() }, texts(name));
     assert_comes_back(&both("01"));
     assert_comes_back(&both("one"));
@@ -155,4 +158,17 @@ fn json_text_is_taken_as_what_it_says() {
     let deep = RawValue::from_string(format!("{}{}", "[".repeat(121), "]".repeat(121))).unwrap();
     let refusal = super::refusal_by("raw", &deep, |_| {});
     assert!(matches!(refusal, Some(AttributeError::TooDeep { .. })), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn an_update_to_a_value_that_would_not_come_back_changes_nothing() {
+    for managed in super::stores::managers() {
+        let session = managed.sessions.create(NewSession::new().attr("Price", &1.5)).await.unwrap();
+        let refused = session.update_attr("Price", |price: Option<f64>| price.unwrap_or(0.0) / 0.0).await;
+        assert!(matches!(refused, Err(Error::Attribute(AttributeError::Lossy { .. }))), "{refused:?}");
+        session.save().await.unwrap();
+        let found = managed.sessions.get(session.id().as_str()).await.unwrap().expect("it goes on");
+        assert_eq!(found.attr("Price").unwrap(), Some(1.5));
+        managed.sessions.end(&session.handle()).await.unwrap();
+    }
 }

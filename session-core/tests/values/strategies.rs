@@ -23,7 +23,7 @@ fn float() -> impl Strategy<Value = F64> {
         3 => any::<f64>().prop_map(F64),
         1 => any::<u64>().prop_map(|bits| F64(f64::from_bits(bits))),
         1 => any::<i32>().prop_map(|whole| F64(whole.into())),
-        1 => prop_oneof![
+        2 => prop_oneof![
             Just(-0.0), Just(0.0), Just(f64::MIN_POSITIVE), Just(5e-324), Just(f64::MAX), Just(0.1), Just(1e16),
             Just(f64::NAN), Just(f64::INFINITY), Just(f64::NEG_INFINITY), Just(9007199254740993.0),
         ]
@@ -207,5 +207,5 @@ fn compound(each: BoxedStrategy<Any>) -> impl Strategy<Value = Any> {
 }
 
 pub fn anything() -> BoxedStrategy<Any> {
-    leaf().prop_recursive(5, 24, 4, |each| compound(each.boxed())).boxed()
+    leaf().prop_recursive(6, 500, 2, |each| compound(each.boxed())).boxed()
 }

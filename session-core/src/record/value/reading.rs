@@ -25,26 +25,46 @@ pub(crate) fn read<T: DeserializeOwned>(name: &str, value: &Value) -> Result<T, 
 
 #[cold]
 fn read_again<T: DeserializeOwned>(name: &str, value: &Value, source: Error) -> Result<T, AttributeError> {
-    if (value.is_array() || value.is_object())
-        && let Ok(value) = T::deserialize(Json(value))
-    {
-        return Ok(value);
+    let compound = value.is_array() || value.is_object();
+    for keys in if compound { &[Keys::Texts, Keys::Alike][..] } else { &[] } {
+        if let Ok(value) = T::deserialize(Json { value, keys: *keys }) {
+            return Ok(value);
+        }
     }
     Err(AttributeError::Type { name: name.to_owned(), expected: type_name::<T>(), source })
 }
 
-/// JSON whose keys are numbers where they look like numbers.
+/// What the keys of maps are taken for, where serde takes everything as it is.
 #[derive(Clone, Copy)]
-struct Json<'de>(&'de Value);
+enum Keys {
+    /// As serde_json itself does. It can't read a tuple variant without values, so this is tried too.
+    Texts,
+    /// Numbers and bools where they look like these.
+    Alike,
+}
+
+#[derive(Clone, Copy)]
+struct Json<'de> {
+    value: &'de Value,
+    keys: Keys,
+}
 
 impl<'de> Json<'de> {
-    fn members(members: &'de Map<String, Value>) -> impl Iterator<Item = (Key<'de>, Json<'de>)> {
-        members.iter().map(|(key, value)| (Key(key), Json(value)))
+    fn inner(self, value: &'de Value) -> Self {
+        Json { value, ..self }
+    }
+
+    fn elements(self, values: &'de [Value]) -> impl Iterator<Item = Json<'de>> {
+        values.iter().map(move |value| self.inner(value))
+    }
+
+    fn members(self, members: &'de Map<String, Value>) -> impl Iterator<Item = (Key<'de>, Json<'de>)> {
+        members.iter().map(move |(text, value)| (Key { text, keys: self.keys }, self.inner(value)))
     }
 
     /// The fields of a struct have names, which are texts whatever they look like.
-    fn fields(members: &'de Map<String, Value>) -> impl Iterator<Item = (&'de str, Json<'de>)> {
-        members.iter().map(|(key, value)| (key.as_str(), Json(value)))
+    fn fields(self, members: &'de Map<String, Value>) -> impl Iterator<Item = (&'de str, Json<'de>)> {
+        members.iter().map(move |(name, value)| (name.as_str(), self.inner(value)))
     }
 }
 
@@ -52,15 +72,15 @@ impl<'de> Deserializer<'de> for Json<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
-            Value::Array(values) => SeqDeserializer::new(values.iter().map(Json)).deserialize_any(visitor),
-            Value::Object(members) => MapDeserializer::new(Json::members(members)).deserialize_any(visitor),
+        match self.value {
+            Value::Array(values) => SeqDeserializer::new(self.elements(values)).deserialize_any(visitor),
+            Value::Object(members) => MapDeserializer::new(self.members(members)).deserialize_any(visitor),
             plain => plain.deserialize_any(visitor),
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
@@ -73,8 +93,8 @@ impl<'de> Deserializer<'de> for Json<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self.0 {
-            Value::Object(members) => MapDeserializer::new(Json::fields(members)).deserialize_any(visitor),
+        match self.value {
+            Value::Object(members) => MapDeserializer::new(self.fields(members)).deserialize_any(visitor),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -85,10 +105,10 @@ impl<'de> Deserializer<'de> for Json<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        match self.0 {
+        match self.value {
             Value::Object(members) if members.len() == 1 => {
-                let (variant, value) = members.iter().next().expect("there is one");
-                visitor.visit_enum(Variant { name: variant, value: Json(value) })
+                let (name, value) = self.fields(members).next().expect("there is one");
+                visitor.visit_enum(Variant { name, value })
             }
             other => other.deserialize_enum(name, variants, visitor),
         }
@@ -144,13 +164,30 @@ impl<'de> VariantAccess<'de> for Json<'de> {
     }
 }
 
-/// A key that is a number or a bool if it looks like one, unless a text is asked for.
-struct Key<'de>(&'de str);
+struct Key<'de> {
+    text: &'de str,
+    keys: Keys,
+}
 
-macro_rules! texts {
-    ($($method:ident)*) => {
+impl<'de> Key<'de> {
+    fn text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_borrowed_str(self.text)
+    }
+
+    fn alike<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match likeness(self.text) {
+            Likeness::Text => self.text(visitor),
+            Likeness::Bool(value) => visitor.visit_bool(value),
+            Likeness::Number(number) => number.deserialize_any(visitor),
+        }
+    }
+}
+
+/// What is asked for is given, as far as the key looks like it.
+macro_rules! asked {
+    ($($method:ident $give:ident;)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            visitor.visit_borrowed_str(self.0)
+            self.$give(visitor)
         })*
     };
 }
@@ -159,14 +196,28 @@ impl<'de> Deserializer<'de> for Key<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match likeness(self.0) {
-            Likeness::Text => visitor.visit_borrowed_str(self.0),
-            Likeness::Bool(value) => visitor.visit_bool(value),
-            Likeness::Number(number) => number.deserialize_any(visitor),
+        match self.keys {
+            Keys::Texts => self.text(visitor),
+            Keys::Alike => self.alike(visitor),
         }
     }
 
-    texts! { deserialize_char deserialize_str deserialize_string }
+    asked! {
+        deserialize_char text;
+        deserialize_str text;
+        deserialize_string text;
+        deserialize_bool alike;
+        deserialize_i8 alike;
+        deserialize_i16 alike;
+        deserialize_i32 alike;
+        deserialize_i64 alike;
+        deserialize_u8 alike;
+        deserialize_u16 alike;
+        deserialize_u32 alike;
+        deserialize_u64 alike;
+        deserialize_f32 alike;
+        deserialize_f64 alike;
+    }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_some(self)
@@ -182,12 +233,11 @@ impl<'de> Deserializer<'de> for Key<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        IntoDeserializer::<Error>::into_deserializer(self.0).deserialize_enum(name, variants, visitor)
+        IntoDeserializer::<Error>::into_deserializer(self.text).deserialize_enum(name, variants, visitor)
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bytes byte_buf unit unit_struct seq tuple tuple_struct
-        map struct identifier ignored_any
+        i128 u128 bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 

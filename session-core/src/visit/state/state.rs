@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, Audience, Record, RecordFormat, RecordKey, Renewal, Size, Standing, read};
+use crate::record::{Attribute, Audience, Record, RecordFormat, RecordKey, Renewal, Size, Standing, check_size, read};
 use crate::time::Time;
 
 use super::super::changes::{Changes, TakenOffer};
@@ -180,24 +180,32 @@ impl State {
     /// The size of the session with this attribute, unless that is too large.
     fn size_with(&self, new: &Attribute) -> Result<Option<Size>, AttributeError> {
         let Some(record) = self.record() else { return Ok(None) };
-        let size = self.known_size().unwrap_or_else(|| self.added_up(record));
-        let size = size.replacing(self.bytes_of(new.name()), new.json_bytes());
-        size.check(new.name())?;
+        let with_new = |size: Size| size.replacing(|| self.bytes_of(new.name()), new.json_bytes());
+        let mut size = with_new(self.known_size().unwrap_or_else(|| self.added_up(record, Size::at_most(record))));
+        if size.may_exceed() {
+            if let Size::AtMost(_) = size {
+                size = with_new(self.added_up(record, Size::exactly(record)));
+            }
+            if size.may_exceed() {
+                return Err(Size::error(new.name()));
+            }
+        }
         Ok(Some(size))
     }
 
     /// The size of the session with all changes, unless something else than an attribute was changed since.
+    #[inline]
     pub(super) fn known_size(&self) -> Option<Size> {
         self.sized.filter(|(edits, _)| *edits == self.edits).map(|(_, size)| size)
     }
 
-    fn added_up(&self, record: &Record) -> Size {
-        let mut size = Size::of(record);
+    /// The size of a record and of all changes to it.
+    fn added_up(&self, record: &Record, mut size: Size) -> Size {
         let mut older: Option<&Changes> = None;
         for changes in self.saving().into_iter().chain([&self.changes]) {
             changes.for_each(|name, new| {
-                let old = older.and_then(|older| older.get(name)).unwrap_or_else(|| record.attributes.entry(name));
-                size = size.replacing(bytes(old), bytes(new));
+                let old = || older.and_then(|older| older.get(name)).unwrap_or_else(|| record.attributes.entry(name));
+                size = size.replacing(|| bytes(old()), bytes(new));
             });
             older = Some(changes);
         }
@@ -407,7 +415,7 @@ impl State {
     }
 
     pub(crate) fn unset(&mut self, name: &str) {
-        let size = self.known_size().map(|size| size.replacing(self.bytes_of(name), 0));
+        let size = self.known_size().map(|size| size.replacing(|| self.bytes_of(name), 0));
         self.change(|changes| changes.remove(name));
         self.sized = size.map(|size| (self.edits, size));
     }
@@ -650,7 +658,7 @@ impl State {
         }
         let Some(merged) = self.view() else { return Ok(()) };
         let last = self.pending().find_map(Changes::last_name);
-        Size::of(&merged).check(last.unwrap_or_default())
+        check_size(&merged, last.unwrap_or_default())
     }
 
     /// Another request has renewed the session. Its changes are applied to it, and its client gets no cookie: it has

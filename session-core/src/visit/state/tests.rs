@@ -3,7 +3,9 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::id::{PresentedIds, SessionId};
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, Audience, Record, RecordFormat, Size, Version, sample, touch_interval_ms};
+use crate::record::{
+    Attribute, Attributes, Audience, MAX_SESSION_BYTES, Record, RecordFormat, Size, Version, sample, touch_interval_ms,
+};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
@@ -992,17 +994,37 @@ fn a_change_during_a_touch_is_saved_after_it() {
     assert!(matches!(state.next(&mut operation, &now), Step::Save { .. }));
 }
 
-/// Changes attributes, and looks after each change whether the known size is that of the session with all changes.
+/// Whether the known size is that of the session with all changes, or not below it.
+#[track_caller]
+fn assert_size(state: &State) {
+    let exactly = Size::exactly(&state.view().expect("there is a session"));
+    match (state.known_size(), exactly) {
+        (Some(Size::AtMost(known)), Size::Exactly(bytes)) => assert!(known >= bytes, "{known} < {bytes}"),
+        (known, exactly) => assert_eq!(known, Some(exactly)),
+    }
+}
+
+/// Changes attributes, and looks at the size after each change: first as long as a bound is enough, then not any more.
 #[track_caller]
 fn assert_size_is_known(state: &mut State) {
-    for (name, text) in [("a", "long text"), ("a", "\n"), ("Count", ""), ("b", "x"), ("c", "x"), ("a", "long")] {
-        state.set(Attribute::new(name, text).unwrap()).unwrap();
-        assert_eq!(state.known_size(), state.view().as_ref().map(Size::of), "after {name} was set");
+    let large = "x".repeat(MAX_SESSION_BYTES - 1000);
+    for large in ["x", &large, &large] {
+        for (name, text) in
+            [("large", large), ("a", "long text"), ("a", "\n"), ("Count", ""), ("b", "x"), ("a", "long")]
+        {
+            state.set(Attribute::new(name, text).unwrap()).unwrap();
+            assert_size(state);
+        }
+        for name in ["b", "unknown", "Count", "b"] {
+            state.unset(name);
+            assert_size(state);
+        }
     }
-    for name in ["b", "unknown", "Count", "b"] {
-        state.unset(name);
-        assert_eq!(state.known_size(), state.view().as_ref().map(Size::of), "after {name} was removed");
-    }
+    assert!(matches!(state.known_size(), Some(Size::Exactly(_))));
+    assert!(state.set(Attribute::new("b", &large).unwrap()).is_err());
+    assert_size(state);
+    state.unset("large");
+    assert_size(state);
 }
 
 #[test]
