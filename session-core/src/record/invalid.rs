@@ -102,15 +102,6 @@ impl DroppedRecords {
     }
 }
 
-/// Logs a warning about an attribute or constant that is dropped because it can't be read. The rest of its record is
-/// kept. Each request that loads the session meets it, so it is logged as rarely as [`DroppedRecords`] are.
-pub(super) fn warn_unreadable(key: &RecordKey, name: &str, error: &serde_json::Error) {
-    static UNREADABLE: LogThrottle = LogThrottle::new();
-    let Some(times) = UNREADABLE.due() else { return };
-    let session = key.fingerprint();
-    tracing::warn!(%session, name, times, %error, "dropped an attribute that can't be read");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
