@@ -306,8 +306,11 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         let deleted = durable.delete(key).await?;
         self.queue().cancel(key);
         let mut copy = doubts.unless_settled(key, last_seen.now().saturating_add(LONGEST_DOUBT));
-        copy.is_gone = true;
-        self.tiers.insist_on_tombstone(key).await?;
+        if !matches!(deleted, Deleted::Moved(_)) {
+            copy.is_gone = true;
+            self.tiers.insist_on_tombstone(key).await?;
+        }
+        // The renewal has left a tombstone. Another one at each note would take longer than the next renewal.
         copy.settled_if(true);
         Ok(deleted)
     }

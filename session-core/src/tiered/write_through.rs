@@ -114,8 +114,11 @@ impl<F: FastStore, D: Store> Through<F, D> {
         let Tiers { durable, doubts, last_seen, .. } = &self.tiers;
         let mut copy = doubts.unless_settled(key, self.stale_from(last_seen.now()));
         let deleted = durable.delete(key).await?;
-        copy.is_gone = true;
-        self.tiers.insist_on_tombstone(key).await?;
+        if !matches!(deleted, Deleted::Moved(_)) {
+            copy.is_gone = true;
+            self.tiers.insist_on_tombstone(key).await?;
+        }
+        // The renewal has left a tombstone. Another one at each note would take longer than the next renewal.
         copy.settled_if(true);
         Ok(deleted)
     }

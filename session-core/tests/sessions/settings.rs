@@ -36,7 +36,7 @@ fn assert_refused<T>(built: Result<T, ConfigError>, setting: &str) {
 #[tokio::test(start_paused = true)]
 async fn the_largest_settings_of_a_manager_work() {
     let largest: [fn(SessionManagerBuilder) -> SessionManagerBuilder; 8] = [
-        |builder| builder.idle_timeout(Duration::MAX),
+        |builder| builder.absolute_timeout(Duration::MAX).idle_timeout(Duration::MAX),
         |builder| builder.absolute_timeout(Duration::MAX),
         |builder| builder.without_absolute_timeout().idle_timeout(Duration::MAX),
         |builder| builder.time_limit(Duration::MAX),

@@ -214,10 +214,12 @@ impl State {
                 Ok(())
             }
             Answer::Loaded(Ok(Some(record))) if record.is_beyond_us() => {
+                self.left_alone.push(record.key);
                 self.notices.push(Notice::BeyondUs { key: record.key });
                 self.loaded(operation, Ok(None))
             }
             Answer::Loaded(Ok(Some(record))) if record.audience != self.audience => {
+                self.left_alone.push(record.key);
                 self.notices.push(Notice::OtherAudience(record.audience));
                 self.loaded(operation, Ok(None))
             }

@@ -65,6 +65,8 @@ pub(crate) struct State {
     pub(super) stored: Option<Stored>,
     /// What else the request presented. It ends with the session, or when another one starts.
     pub(super) also_presented: Vec<RecordKey>,
+    /// Sessions that were presented and are not for this application, or not for this release.
+    pub(super) left_alone: Vec<RecordKey>,
     pub(super) started: Option<Box<Started>>,
     /// The session that a started one has replaced, and its generation.
     replaced: Option<Box<(Stored, u32)>>,
@@ -107,6 +109,7 @@ impl State {
             is_offer: false,
             stored: None,
             also_presented: Vec::new(),
+            left_alone: Vec::new(),
             started: None,
             replaced: None,
             intent: Intent::Keep,
@@ -487,7 +490,7 @@ impl State {
     pub(super) fn present_also(&mut self, presented: &PresentedIds) {
         let own = self.stored_key().copied();
         let keys = presented.iter().map(SessionId::key);
-        self.also_presented = keys.filter(|key| Some(*key) != own).collect();
+        self.also_presented = keys.filter(|key| Some(*key) != own && !self.left_alone.contains(key)).collect();
     }
 
     /// Those on their way too: if they don't arrive, they must not come back, least of all to the
