@@ -39,7 +39,6 @@ pub(crate) struct Statements {
     pub(crate) renew: Arc<str>,
     pub(crate) moved: Arc<str>,
     pub(crate) delete: Arc<str>,
-    pub(crate) end: Arc<str>,
     pub(crate) purge: Arc<str>,
     pub(crate) purge_moved: Arc<str>,
     pub(crate) list: Arc<str>,
@@ -80,9 +79,6 @@ const MOVED: &str = "SELECT moved_to FROM {moved} WHERE key = $1 AND until > $2"
 
 const DELETE: &str = "DELETE FROM {table} WHERE key = $1";
 
-// The keys that a session has had since `$1`, which is the first of them, as far as notes tell.
-const CHAIN: &str = "chain (key) AS (SELECT $1 UNION SELECT moved_to FROM chain JOIN {moved} USING (key))";
-
 const LIST: &str = "SELECT {columns} FROM {table} WHERE expires_at > $1 LIMIT $2";
 
 const OF_PRINCIPAL: &str = "SELECT {columns} FROM {table} WHERE principal = $1 AND expires_at > $2";
@@ -112,8 +108,6 @@ pub(crate) struct Dialect {
     pub(crate) renew: &'static str,
     /// Does what `{delete}` does.
     pub(crate) delete: &'static str,
-    /// Deletes the row of the `{chain}`, and returns its key.
-    pub(crate) end: &'static str,
     /// Deletes at most `$2` rows of the table `{from}` whose `{over}` is at most `$1`.
     pub(crate) purge: &'static str,
 }
@@ -124,7 +118,6 @@ impl Statements {
             let statement = statement
                 .replace("{renew}", RENEW)
                 .replace("{delete}", DELETE)
-                .replace("{chain}", CHAIN)
                 .replace("{columns}", COLUMNS)
                 .replace("{least}", dialect.least)
                 .replace("{greatest}", dialect.greatest)
@@ -140,7 +133,6 @@ impl Statements {
             renew: text(dialect.renew),
             moved: text(MOVED),
             delete: text(dialect.delete),
-            end: text(dialect.end),
             purge: purge("{table}", "expires_at"),
             purge_moved: purge("{moved}", "until"),
             list: text(LIST),

@@ -64,10 +64,6 @@ const DIALECT: Dialect = Dialect {
     // Also reads the note, so that whoever follows a session takes one round trip for each renewal, which takes two.
     delete: "WITH gone AS ({delete} RETURNING key) \
         SELECT EXISTS (SELECT FROM gone), (SELECT moved_to FROM {moved} WHERE key = $1)",
-    // The array makes it use the index. The count tells whether the session has got another key since.
-    end: "WITH RECURSIVE {chain}, gone AS ( \
-            DELETE FROM {table} WHERE key = ANY (ARRAY(SELECT key FROM chain)) RETURNING key) \
-        SELECT (SELECT key FROM gone LIMIT 1), (SELECT count(*) FROM chain)",
     // The array is computed once. `FOR UPDATE` looks at each row again, so one that was just touched stays. `SKIP
     // LOCKED` skips rows that others hold, so purges wait neither for each other nor for a request.
     purge: "DELETE FROM {from} WHERE key = ANY (ARRAY( \
@@ -79,10 +75,6 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// The advisory lock that is held while the table is created, because `IF NOT EXISTS` fails if two processes do it at
 /// the same time.
 const SET_UP_LOCK: i64 = 0x7365_7373_696f_6e73;
-
-/// How often an ending looks at most where a session went that is renewed meanwhile. About every second time it is
-/// faster, because a renewal takes two round trips.
-const MAX_RENEWALS: usize = 1000;
 
 /// How often a statement is repeated that the database rolled back in favour of another one.
 const REPETITIONS: usize = 50;
@@ -193,19 +185,6 @@ impl PostgresStore {
             let done = statement().execute(lent.connection()).await?;
             lent.give_back();
             Ok(done.rows_affected())
-        })
-        .await
-    }
-
-    /// Deletes the record at the end of the moved notes from this key. The key that it was under, and how many keys the
-    /// session has had.
-    async fn end_at_the_last_note(&self, key: &RecordKey) -> Result<(Option<Vec<u8>>, i64), Error> {
-        repeat(|| async {
-            let query = sqlx::query_as(safe(&self.statements.end)).bind(key.as_bytes().to_vec());
-            let mut lent = self.connections.lend().await?;
-            let ended = query.fetch_one(lent.connection()).await?;
-            lent.give_back();
-            Ok(ended)
         })
         .await
     }
@@ -342,23 +321,6 @@ impl Store for PostgresStore {
             None => self.moved(key, sql::LONG_AGO).await?,
         };
         Ok(moved_to.map_or(Deleted::Missing, Deleted::Moved))
-    }
-
-    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        let mut known_keys = None;
-        for _ in 0..MAX_RENEWALS {
-            let (ended, keys) = self.end_at_the_last_note(key).await.map_err(failed)?;
-            if let Some(key) = ended {
-                return Ok(Some(sql::moved_to(key, NAME)?));
-            }
-            // If the deletion waited for a renewal, whose note it did not see, the next attempt knows one key more.
-            if known_keys == Some(keys) {
-                return Ok(None);
-            }
-            known_keys = Some(keys);
-        }
-        let cause = format!("the session was renewed during each of {MAX_RENEWALS} attempts to end it; try again");
-        Err(StoreError::unavailable(NAME, cause))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {

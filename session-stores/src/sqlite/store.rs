@@ -52,9 +52,13 @@ const DIALECT: Dialect = Dialect {
     greatest: "MAX",
     renew: "{renew}",
     delete: "{delete}",
-    end: "WITH RECURSIVE {chain} DELETE FROM {table} WHERE key IN (SELECT key FROM chain) RETURNING key",
     purge: "DELETE FROM {from} WHERE key IN (SELECT key FROM {from} WHERE {over} <= $1 ORDER BY {over} LIMIT $2)",
 };
+
+/// Deletes the row under a key, or where notes lead from it.
+const END: &str = "WITH RECURSIVE \
+    chain (key) AS (SELECT $1 UNION SELECT moved_to FROM chain JOIN {moved} USING (key)) \
+    DELETE FROM {table} WHERE key IN (SELECT key FROM chain) RETURNING key";
 
 /// Leaves a moved note. A key has one already only if it was used twice.
 const NOTE: &str = "INSERT INTO {moved} (key, moved_to, until) VALUES ($1, $2, $3) \
@@ -304,7 +308,7 @@ impl Store for SqliteStore {
     }
 
     async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        let query = sqlx::query_scalar(safe(&self.statements.end)).bind(key.as_bytes().to_vec());
+        let query = sqlx::query_scalar(AssertSqlSafe(self.table.fill(END))).bind(key.as_bytes().to_vec());
         // One step, because there is one writer at a time. Whoever follows notes one by one waits for the file's lock
         // each time, and another process that renews without a pause is always faster.
         let _turn = self.writing.lock().await;
