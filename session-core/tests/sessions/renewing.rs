@@ -1,4 +1,4 @@
-//! Sessions that get a new id every so often, requests that were under way meanwhile, and logouts under an old id.
+//! R11: sessions that get a new id every so often. Requests that were under way meanwhile, and logouts under an old id.
 
 use std::sync::Arc;
 use std::time::Duration;
