@@ -35,6 +35,8 @@ struct Request {
     renew: Option<RecordKey>,
     /// The session that was found is to end.
     remove: bool,
+    /// What was presented and not found is to end, if another request has stored it meanwhile.
+    remove_unknown: bool,
     /// The session that was found was gone when it was to be saved.
     gone: bool,
 }
@@ -165,6 +167,7 @@ impl Model {
         request.renew = None;
         request.started = None;
         request.remove = request.found.is_some();
+        request.remove_unknown = true;
     }
 
     pub fn discard(&mut self, request: usize) {
@@ -173,6 +176,7 @@ impl Model {
         request.renew = None;
         request.started = None;
         request.remove = false;
+        request.remove_unknown = false;
     }
 
     pub fn update(&mut self, request: usize, name: &'static str, now: Time) -> Option<i64> {
@@ -258,7 +262,11 @@ impl Model {
             self.sessions.insert(key, session);
             return Outcome::Issue(key);
         }
-        let Some((key, _)) = request.found.take() else { return Outcome::Unchanged };
+        let Some((key, _)) = request.found.take() else {
+            let unknown = request.unknown.filter(|_| request.remove_unknown);
+            let has_ended = unknown.is_some_and(|key| self.sessions.remove(&key).is_some());
+            return if has_ended { Outcome::Forget } else { Outcome::Unchanged };
+        };
         if request.gone {
             return Outcome::Unchanged;
         }
