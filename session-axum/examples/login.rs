@@ -2,7 +2,7 @@
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Form, Router};
-use session_axum::{AttrKey, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer};
+use session_axum::{AttrKey, EndSession, MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer};
 
 const COUNT: AttrKey<u32> = AttrKey::new("Count");
 
@@ -26,8 +26,8 @@ async fn visit(sess: Session) -> Result<String, SessionError> {
     Ok(format!("Hello {}, visit {visits}\n", sess.principal().unwrap_or_default()))
 }
 
-async fn logout(sess: Session) {
-    sess.remove();
+async fn logout(ending: EndSession) {
+    ending.end();
 }
 
 pub(crate) async fn app() -> Result<Router, SessionError> {
