@@ -248,7 +248,7 @@ fn a_removal_against_a_renewal_leaves_no_old_record() {
     explore(
         |index, record| index.remove(&record.key),
         |index, record| index.renew(&record.key, record.version, &renewed(record, 1), None),
-        |index, record, (), renewal| {
+        |index, record, _, renewal| {
             assert_eq!(loaded(index, record), None);
             let new = renewed(record, 1);
             assert_eq!(loaded(index, &new), (renewal == Renewed::Done).then_some(new));
