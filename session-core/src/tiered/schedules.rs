@@ -162,7 +162,9 @@ fn remove_among_writers(store: fn(&Scene) -> Tiered, processes: usize, evicts: b
         tasks.push(spawn(async move { remover.remove(&removing_store).await }));
         if evicts {
             let scene = Arc::clone(&scene);
-            tasks.push(spawn(async move { scene.fast.delete(&scene.first.key).await.unwrap() }));
+            tasks.push(spawn(async move {
+                scene.fast.delete(&scene.first.key).await.unwrap();
+            }));
         }
         for task in tasks {
             task.await.unwrap();
