@@ -21,7 +21,7 @@ const MARKER: &str = "xMARKERx";
 
 static STORE: LazyLock<MemoryStore> = LazyLock::new(|| MemoryStore::with_max_sessions(1000));
 
-/// The first byte chooses what is configured. The rest are its texts, with zeros between them.
+// The first byte chooses what is configured. The rest are its texts, with zeros between them.
 fuzz_target!(|input: &[u8]| {
     let Some((choice, text)) = input.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };

@@ -42,8 +42,9 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), ConfigError> {
 #[cfg(any(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 pub(crate) fn shown(address: &str) -> String {
     let (scheme, rest) = match address.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), address),
+        // Without a scheme, a password may have this too.
+        Some((scheme, rest)) if !scheme.contains([':', '@']) => (format!("{scheme}://"), rest),
+        _ => (String::new(), address),
     };
     // Behind the last `@`, because a password may have one too, or a `/`.
     let (user, host) = match rest.rsplit_once('@') {
@@ -104,6 +105,8 @@ mod tests {
             ("postgres://db/app?password=marker", "postgres://db/***"),
             ("redis+unix:///run/redis.sock?pass=marker", "redis+unix:///***"),
             ("marker@", "***@"),
+            ("app:marker://@cache", "***@cache"),
+            ("app:x@host://cache", "***@host:/***"),
             ("", ""),
         ] {
             assert_eq!(shown(address), expected);
