@@ -303,9 +303,10 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         let Tiers { durable, doubts, last_seen, .. } = &self.tiers;
         let _alone = self.sharing.of(key).write().await;
         let _nobody_writes = self.writing.of(key).lock().await;
+        // A deletion that fails may have taken effect.
+        let mut copy = doubts.unless_settled(key, last_seen.now().saturating_add(LONGEST_DOUBT));
         let deleted = durable.delete(key).await?;
         self.queue().cancel(key);
-        let mut copy = doubts.unless_settled(key, last_seen.now().saturating_add(LONGEST_DOUBT));
         if !matches!(deleted, Deleted::Moved(_)) {
             copy.is_gone = true;
             self.tiers.insist_on_tombstone(key).await?;

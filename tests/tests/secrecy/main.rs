@@ -3,7 +3,9 @@
 //! In a binary of its own, because tracing remembers for the whole process which lines nobody
 //! wants to see.
 
+#[cfg(any(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 mod passwords;
+#[cfg(any(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod values;
 
 use axum::Router;

@@ -3,6 +3,7 @@
 #[cfg(any(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 use std::fmt::Debug;
 
+#[cfg(any(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 use workspace_tests::log::Log;
 
 /// Part of every password here, and of nothing else.
