@@ -171,15 +171,15 @@ pub async fn login_leaves_no_moved_note(store: &impl Store) {
 pub async fn no_moved_note_without_a_renewal(store: &impl Store) {
     let (stays, deleted) = (created(store).await, created(store).await);
     assert_eq!(delete(store, &deleted.key).await, Deleted::Done);
-    let refused = renewed(&Record { version: stays.version.next(5), ..stays.clone() });
-    let stale = Record { version: stays.version.next(5), ..stays.clone() };
-    let until = now().saturating_add(MINUTE);
-    assert_eq!(move_to(store, &stale, &refused, until).await, Renewed::Conflict);
+    let saved = edited(&stays, "Color", "blue");
+    assert_eq!(save(store, &saved, stays.version).await, Saved::Done);
+    let (refused, until) = (renewed(&stays), now().saturating_add(MINUTE));
+    assert_eq!(move_to(store, &stays, &refused, until).await, Renewed::Conflict);
     assert_eq!(move_to(store, &deleted, &renewed(&deleted), until).await, Renewed::Missing);
     for key in [stays.key, deleted.key, refused.key, fresh_key()] {
         assert_eq!(moved(store, &key, now()).await, None);
     }
-    assert_eq!(load(store, &stays.key, now()).await, Some(stays));
+    assert_eq!(load(store, &stays.key, now()).await, Some(saved));
 }
 
 /// Deleting tells whether there was a record, or where it went. The note outlives the deletion.
