@@ -57,8 +57,10 @@ use super::outcome::{Created, Deleted, Renewed, Saved};
     note = "implement `session_core::Store` for it, or use `session_core::MemoryStore`; share one by cloning it, or an `AnyStore` of it"
 )]
 pub trait Store: Send + Sync + 'static {
-    /// The store's name in errors and logs, such as "redis".
-    fn name(&self) -> &'static str;
+    /// The store's name in errors and logs, such as "redis". Default: the path of its type.
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
 
     /// Which optional operations this store has. Default: none.
     fn capabilities(&self) -> Capabilities {
