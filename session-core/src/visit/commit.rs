@@ -88,11 +88,10 @@ impl Visit {
         let _turn = self.turn().await;
         let is_request = {
             let state = self.0.state.lock();
-            let is_request = state.phase == Phase::Request;
-            if state.generation() != generation || (is_request && !state.is_present()) {
+            if state.generation() != generation || !state.can_be_saved() {
                 return Err(Error::Gone);
             }
-            is_request
+            state.phase == Phase::Request
         };
         let mut operation = match is_request {
             true => Operation::save_changes(),

@@ -394,6 +394,19 @@ async fn after_the_response_head_a_stream_saves_and_removes() {
 }
 
 #[tokio::test]
+async fn a_stream_is_told_at_every_save_that_its_session_has_ended() {
+    let sessions = sessions();
+    let id = created(&sessions, NewSession::new()).await.id();
+    let visit = request(&sessions, &id).await;
+    let session = visit.session().unwrap();
+    assert_unchanged(answer(&visit).await);
+    assert!(sessions.end(&id.key()).await.unwrap());
+    assert_gone(session.save().await);
+    assert_gone(session.set_attr("Streamed", &1));
+    assert_gone(session.save().await);
+}
+
+#[tokio::test]
 async fn without_a_request_save_does_everything() {
     let sessions = sessions();
     let session = created(&sessions, NewSession::new()).await;

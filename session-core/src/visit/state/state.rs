@@ -83,6 +83,8 @@ pub(crate) struct State {
     pub(super) use_is_noted: bool,
     /// When the last touch of this visit was.
     touched: Time,
+    /// The store no longer has the session, and not because this visit has removed it.
+    is_lost: bool,
     /// Changes were dropped because the session has ended meanwhile.
     lost_changes: bool,
     /// The session was stored after the handler had returned, so it is no dead id that a cookie
@@ -121,6 +123,7 @@ impl State {
             only_looks: false,
             use_is_noted: true,
             touched: Time::from_unix_millis(i64::MIN),
+            is_lost: false,
             lost_changes: false,
             is_known_stored: false,
             turn_is_taken: false,
@@ -144,6 +147,12 @@ impl State {
             Intent::Start => true,
             Intent::Remove | Intent::Nothing => false,
         }
+    }
+
+    /// Whether saving is no mistake. In a request, a removal waits until the handler has returned; elsewhere, whoever
+    /// removes a session may find that another save has carried that out.
+    pub(in crate::visit) fn can_be_saved(&self) -> bool {
+        self.is_present() || self.phase != Phase::Request && !self.is_lost
     }
 
     /// The generation of the session that there is now.
@@ -745,6 +754,7 @@ impl State {
 
     /// The store no longer has the session.
     pub(super) fn lost(&mut self) {
+        self.is_lost = true;
         self.lost_changes |= self.has_edits();
         self.abandon();
         self.tell = Tell::Nothing;
