@@ -46,7 +46,7 @@ impl Outcome for Result<(), Refusal> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Removed {
-    /// A record, which is deleted, with the hash of its principal.
+    /// A record, which is deleted. With the hash of its principal, or its key if that was not known.
     Done(Vec<u8>),
     Moved(RecordKey),
     Pending(Pending),

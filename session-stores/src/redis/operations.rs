@@ -89,7 +89,7 @@ impl Store for RedisStore {
 
     async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
         if self.is_in_one_place() {
-            return self.end_where_it_is(key).await;
+            return self.end_in_one_place(key).await;
         }
         session_core::internals::end(self, key).await
     }
@@ -115,7 +115,7 @@ impl Store for RedisStore {
         now: Time,
     ) -> Result<usize, StoreError> {
         if self.is_in_one_place() {
-            return self.end_in_one_place(principal, except, now).await;
+            return self.end_all_in_one_place(principal, except, now).await;
         }
         session_core::internals::end_all(self, principal, except, now).await
     }

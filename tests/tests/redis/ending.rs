@@ -69,14 +69,36 @@ async fn thousands_of_sessions_of_one_user_end() {
             created.await.unwrap();
         }
         let here = created(&store, signed_in("zoe")).await;
-        let moved = renewed(&here);
-        assert_eq!(renew(&store, &here, &moved).await.unwrap(), Renewed::Done);
+        let here_now = renewed_times(600, &store, &here).await;
         let principal = PrincipalKey::of("zoe");
         assert_eq!(store.delete_of_principal(&principal, Some(&here.key), now()).await.unwrap(), 2500);
-        assert_eq!(store.of_principal(&principal, now()).await.unwrap(), [moved]);
+        assert_eq!(store.of_principal(&principal, now()).await.unwrap(), [here_now]);
         assert_eq!(store.delete_of_principal(&principal, None, now()).await.unwrap(), 1);
         assert_eq!(store.of_principal(&principal, now()).await.unwrap(), []);
     }
+}
+
+/// More notes than one script follows.
+#[tokio::test]
+async fn a_session_that_was_renewed_hundreds_of_times_ends_under_its_first_key() {
+    let (Some(single), Some(cluster)) = (single().await, cluster().await) else { return };
+    for store in [single, cluster.clone().with_prefix("{ending}:").expect("it is a prefix"), cluster] {
+        let first = created(&store, signed_in("yan")).await;
+        let last = renewed_times(600, &store, &first).await;
+        assert_eq!(store.end(&first.key).await.unwrap(), Some(last.key));
+        assert_eq!(load(&store, &last.key).await, None);
+        assert_eq!(store.end(&first.key).await.unwrap(), None);
+    }
+}
+
+async fn renewed_times(times: usize, store: &RedisStore, first: &Record) -> Record {
+    let mut record = first.clone();
+    for _ in 0..times {
+        let new = renewed(&record);
+        assert_eq!(renew(store, &record, &new).await.unwrap(), Renewed::Done);
+        record = new;
+    }
+    record
 }
 
 #[tokio::test]

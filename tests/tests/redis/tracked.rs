@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use session_core::{ImmediateStore, NewSession, Record, RecordKey, Renewed, Saved, SessionManager, Store, Version};
 use session_stores::TrackedRedisStore;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use workspace_tests::records::*;
 use workspace_tests::{Fault, Proxy, RedisServer};
@@ -126,7 +127,23 @@ async fn ending_all_of_a_principals_sessions_ends_the_copies_too() {
     }
 }
 
-/// However fast a session is renewed: once it has ended, no copy of it is served here, and elsewhere for as long as stated.
+/// The server does not tell of what its own connection deletes, and a logout need not know the present key.
+#[tokio::test]
+async fn ending_under_an_old_key_ends_the_copy_too() {
+    let Some(server) = RedisServer::start() else { return };
+    let (here, there) = (tracked(&server).await, tracked(&server).await);
+    let first = created(&here, signed_in("ann")).await;
+    let (second, stays) = (renewed(&first), created(&here, signed_in("bob")).await);
+    assert_eq!(renew(&here, &first, &second).await.unwrap(), Renewed::Done);
+    assert!(load(&here, &second.key).await.is_some() && load(&there, &second.key).await.is_some());
+    assert_eq!(here.end(&first.key).await.unwrap(), Some(second.key));
+    assert_eq!(load(&here, &second.key).await, None);
+    seen_within(&there, &second.key, None).await;
+    assert!(here.load_now(&stays.key, now()).is_some(), "other copies stay");
+}
+
+/// However fast a session is renewed and read: once it has ended, no copy of it is served here, and elsewhere for as long
+/// as stated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ending_leaves_no_copy_of_a_session_that_is_being_renewed() {
     let Some(server) = RedisServer::start() else { return };
@@ -134,7 +151,9 @@ async fn ending_leaves_no_copy_of_a_session_that_is_being_renewed() {
     for round in 0..campaign(200) {
         let user = format!("ann {round}");
         let first = created(&here, signed_in(&user)).await;
-        let renewing = tokio::spawn(renew_until_it_ends(here.clone(), there.clone(), first.clone()));
+        let keys = watch::Sender::new(vec![first.key]);
+        let renewing = tokio::spawn(renew_until_it_ends(there.clone(), first.clone(), keys.clone()));
+        let reading = tokio::spawn(read_until_it_ends(here.clone(), keys.subscribe()));
         for _ in 0..round % 20 {
             tokio::task::yield_now().await;
         }
@@ -144,24 +163,40 @@ async fn ending_leaves_no_copy_of_a_session_that_is_being_renewed() {
         } else {
             assert!(here.end(&first.key).await.unwrap().is_some());
         }
-        for key in renewing.await.unwrap() {
-            assert_eq!(load(&here, &key).await, None, "round {round}");
-            seen_within(&there, &key, None).await;
+        renewing.await.unwrap();
+        let keys = keys.borrow().clone();
+        for key in &keys {
+            assert_eq!(load(&here, key).await, None, "round {round}");
+            seen_within(&there, key, None).await;
         }
+        reading.await.unwrap();
     }
 }
 
-/// Every key that the session has had.
-async fn renew_until_it_ends(here: TrackedRedisStore, there: TrackedRedisStore, first: Record) -> Vec<RecordKey> {
-    let (mut keys, mut record) = (vec![first.key], first);
+/// Tells every key that the session is to have.
+async fn renew_until_it_ends(store: TrackedRedisStore, first: Record, keys: watch::Sender<Vec<RecordKey>>) {
+    let mut record = first;
     loop {
         let new = renewed(&record);
-        keys.push(new.key);
-        if renew(&here, &record, &new).await.unwrap() != Renewed::Done {
-            return keys;
+        keys.send_modify(|keys| keys.push(new.key));
+        if renew(&store, &record, &new).await.unwrap() != Renewed::Done {
+            return;
         }
-        let _copies = (load(&here, &new.key).await, load(&there, &new.key).await);
         record = new;
+    }
+}
+
+/// Loads whatever key the session has by now, until it is gone.
+async fn read_until_it_ends(store: TrackedRedisStore, mut keys: watch::Receiver<Vec<RecordKey>>) {
+    loop {
+        let known = keys.borrow_and_update().clone();
+        let mut is_there = false;
+        for key in known.iter().rev().take(2) {
+            is_there |= load(&store, key).await.is_some();
+        }
+        if !is_there && !keys.has_changed().unwrap_or(false) {
+            return;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
--- KEYS: record. ARGV: its key, record prefix, index prefix, largest number of notes.
--- Deletes the record that is, or was, under this key. Returns the key of what was deleted, empty if
--- there was nothing. Nothing if there are more notes.
+-- KEYS: record. ARGV: its key, record prefix, index prefix, largest number of notes to follow.
+-- Deletes the record that is, or was, under this key. Returns 'done' and its key, or 'missing'; or
+-- 'moved' and the key to go on with, if there are more notes.
 local key, prefix = ARGV[1], ARGV[2]
 for _ = 1, tonumber(ARGV[4]) do
   local record = name(prefix, key)
@@ -9,11 +9,11 @@ for _ = 1, tonumber(ARGV[4]) do
   if kind == 'M' and may_be_told(stored) then
     key = stored:sub(2, 33)
   elseif kind == '' or kind == 'M' or kind == 'P' or kind == 'T' then
-    return ''
+    return { 'missing', '' }
   else
     redis.call('DEL', record)
     index_remove(ARGV[3], principal(stored, 0), key)
-    return key
+    return { 'done', key }
   end
 end
-return false
+return { 'moved', key }

@@ -109,7 +109,10 @@ local function index_remove(prefix, hash, member)
   redis.call('ZREM', prefix .. name, member)
 end
 
-local LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+local LETTERS = {}
+for letter in ('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'):gmatch('.') do
+  LETTERS[#LETTERS + 1] = letter
+end
 
 -- The name of a record: the prefix, and its key in base64url.
 local function name(prefix, key)
@@ -117,10 +120,10 @@ local function name(prefix, key)
   for at = 1, #key, 3 do
     local first, second, third = key:byte(at, at + 2)
     local bits = first * 65536 + (second or 0) * 256 + (third or 0)
-    for _, weight in ipairs({ 262144, 4096, 64, 1 }) do
-      local letter = math.floor(bits / weight) % 64 + 1
-      text[#text + 1] = LETTERS:sub(letter, letter)
+    for letter = #text + 4, #text + 1, -1 do
+      text[letter] = LETTERS[bits % 64 + 1]
+      bits = math.floor(bits / 64)
     end
   end
-  return prefix .. table.concat(text):sub(1, 43)
+  return prefix .. table.concat(text, '', 1, 43)
 end
