@@ -4,7 +4,7 @@ use googleapis_tonic_google_firestore_v1::google::firestore::v1::value::ValueTyp
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::{Document, Value};
 use session_core::{Envelope, InvalidRecord, PrincipalKey, RecordKey, Time, Version};
 
-pub(super) const CREATED: &str = "created";
+const CREATED: &str = "created";
 pub(super) const ACCESSED: &str = "accessed";
 pub(super) const EXPIRES_AT: &str = "expires_at";
 pub(super) const PRINCIPAL: &str = "principal";

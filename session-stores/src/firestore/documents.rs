@@ -5,14 +5,15 @@ use gcp_auth::TokenProvider;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::batch_get_documents_response::Result as Got;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::firestore_client::FirestoreClient;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::precondition::ConditionType;
-use googleapis_tonic_google_firestore_v1::google::firestore::v1::run_query_request::QueryType;
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::run_query_request::{ConsistencySelector, QueryType};
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::{
     CollectionSelector, FieldFilter, FieldReference, Filter, Projection, field_filter::Operator, filter::FilterType,
 };
+use googleapis_tonic_google_firestore_v1::google::firestore::v1::transaction_options::{Mode, ReadWrite};
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::write::Operation;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::{
     BatchGetDocumentsRequest, BatchWriteRequest, CommitRequest, Document, DocumentMask, Precondition, RunQueryRequest,
-    StructuredQuery, Value, Write,
+    StructuredQuery, TransactionOptions, Value, Write,
 };
 use prost_types::Timestamp;
 use session_core::internals::Backoff;
@@ -27,7 +28,7 @@ pub(super) const NAME: &str = "firestore";
 /// Firestore's limit of writes in a batch.
 pub(super) const MAX_BATCH: usize = 500;
 
-/// How often a commit is repeated that Firestore has aborted in favour of another one.
+/// How often a call is repeated that Firestore has aborted in favour of another client.
 const REPETITIONS: usize = 6;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(320));
 
@@ -56,10 +57,43 @@ pub(super) enum Committed {
     Changed,
 }
 
+/// Why a call has failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// In favour of another client that uses the same documents. Nothing was written.
+    Aborted(Status),
+    Other(StoreError),
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        match status.code() {
+            Code::Aborted => Failure::Aborted(status),
+            _ => Failure::Other(failed(status)),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::Other(error)
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Aborted(status) => failed(status),
+            Failure::Other(error) => error,
+        }
+    }
+}
+
 /// When Firestore last wrote a document. A write can require that it is unchanged.
 pub(super) type UpdateTime = Timestamp;
 
 /// Selects the documents whose field compares to the value in this way.
+#[derive(Clone)]
 pub(super) struct Condition(pub(super) &'static str, pub(super) Operator, pub(super) Value);
 
 impl Documents {
@@ -121,27 +155,22 @@ impl Documents {
 
     /// Does all of the writes or none.
     pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Committed, StoreError> {
-        let request = CommitRequest { database: self.database.to_string(), writes, ..CommitRequest::default() };
-        let mut pauses = BACKOFF.pauses().take(REPETITIONS);
-        loop {
-            let answer = self.client.clone().commit(self.request(request.clone()).await?).await;
-            let status = match answer {
-                Ok(answer) => {
-                    let last = answer.into_inner().write_results.pop();
-                    return Ok(Committed::Done(last.and_then(|written| written.update_time)));
-                }
-                Err(status) => status,
-            };
-            match status.code() {
-                Code::AlreadyExists => return Ok(Committed::Exists),
-                Code::FailedPrecondition | Code::NotFound => return Ok(Committed::Changed),
-                // Another client writes the same document. Nothing was written.
-                Code::Aborted => match pauses.next() {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => return Err(failed(status)),
-                },
-                _ => return Err(failed(status)),
+        unless_aborted(|| self.try_to_commit(writes.clone(), Vec::new())).await
+    }
+
+    /// Does all of the writes or none. With a transaction, only if nothing that it has read has changed.
+    pub(super) async fn try_to_commit(&self, writes: Vec<Write>, transaction: Vec<u8>) -> Result<Committed, Failure> {
+        let request = CommitRequest { database: self.database.to_string(), writes, transaction };
+        match self.client.clone().commit(self.request(request).await?).await {
+            Ok(answer) => {
+                let last = answer.into_inner().write_results.pop();
+                Ok(Committed::Done(last.and_then(|written| written.update_time)))
             }
+            Err(status) => match status.code() {
+                Code::AlreadyExists => Ok(Committed::Exists),
+                Code::FailedPrecondition | Code::NotFound => Ok(Committed::Changed),
+                _ => Err(status.into()),
+            },
         }
     }
 
@@ -162,10 +191,50 @@ impl Documents {
     /// At most `limit` documents that meet the condition. With `fields` they have only these.
     pub(super) async fn query(
         &self,
-        Condition(field, operator, value): Condition,
+        condition: Condition,
         limit: usize,
         fields: Option<&[&str]>,
     ) -> Result<Vec<Document>, StoreError> {
+        let answer = self.run(self.query_of(condition, limit, fields)).await;
+        answer.map(|(documents, _)| documents).map_err(StoreError::from)
+    }
+
+    /// All documents that meet the condition at one moment.
+    ///
+    /// That holds for each query of Firestore. A query of the emulator may see one half of a commit: neither the document
+    /// that it deletes nor the one that it creates. Only under locks it does not.
+    pub(super) async fn query_at_one_moment(&self, condition: Condition) -> Result<Vec<Document>, StoreError> {
+        if self.credentials.is_some() {
+            return self.query(condition, usize::MAX, None).await;
+        }
+        unless_aborted(async || {
+            let (documents, transaction) = self.query_and_lock(condition.clone(), usize::MAX, None).await?;
+            let _unlocked = self.try_to_commit(Vec::new(), transaction).await?;
+            Ok(documents)
+        })
+        .await
+    }
+
+    /// Begins a transaction with a query. Until it is committed, no other client adds, changes or deletes a document that
+    /// meets the condition; or the commit is aborted. Firestore ends a transaction that is not committed after 60 s.
+    pub(super) async fn query_and_lock(
+        &self,
+        condition: Condition,
+        limit: usize,
+        fields: Option<&[&str]>,
+    ) -> Result<(Vec<Document>, Vec<u8>), Failure> {
+        let begin = TransactionOptions { mode: Some(Mode::ReadWrite(ReadWrite::default())) };
+        let mut request = self.query_of(condition, limit, fields);
+        request.consistency_selector = Some(ConsistencySelector::NewTransaction(begin));
+        self.run(request).await
+    }
+
+    fn query_of(
+        &self,
+        Condition(field, operator, value): Condition,
+        limit: usize,
+        fields: Option<&[&str]>,
+    ) -> RunQueryRequest {
         let filter = FieldFilter { field: Some(field_named(field)), op: operator.into(), value: Some(value) };
         let query = StructuredQuery {
             select: fields.map(projection),
@@ -174,18 +243,24 @@ impl Documents {
             limit: Some(i32::try_from(limit).unwrap_or(i32::MAX)),
             ..StructuredQuery::default()
         };
-        let request = RunQueryRequest {
+        RunQueryRequest {
             parent: format!("{}/documents", self.database),
             query_type: Some(QueryType::StructuredQuery(query)),
             ..RunQueryRequest::default()
-        };
-        let answer = self.client.clone().run_query(self.request(request).await?).await;
-        let mut answers = answer.map_err(failed)?.into_inner();
-        let mut documents = Vec::new();
-        while let Some(answer) = answers.message().await.map_err(failed)? {
-            documents.extend(answer.document);
         }
-        Ok(documents)
+    }
+
+    /// The documents that a query finds, and the transaction that it has begun.
+    async fn run(&self, query: RunQueryRequest) -> Result<(Vec<Document>, Vec<u8>), Failure> {
+        let mut answers = self.client.clone().run_query(self.request(query).await?).await?.into_inner();
+        let (mut documents, mut transaction) = (Vec::new(), Vec::new());
+        while let Some(answer) = answers.message().await? {
+            documents.extend(answer.document);
+            if !answer.transaction.is_empty() {
+                transaction = answer.transaction;
+            }
+        }
+        Ok((documents, transaction))
     }
 
     /// The full name of a key's document. The key is base64url text, which is never a name that Firestore reserves.
@@ -208,6 +283,20 @@ impl Documents {
             metadata.insert("authorization", MetadataValue::from_static("Bearer owner"));
         }
         Ok(request)
+    }
+}
+
+/// Repeats what Firestore has aborted in favour of another client.
+pub(super) async fn unless_aborted<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let mut pauses = BACKOFF.pauses().take(REPETITIONS);
+    loop {
+        match (attempt().await, pauses.next()) {
+            (Err(Failure::Aborted(_)), Some(pause)) => tokio::time::sleep(pause).await,
+            (done, _) => return done.map_err(StoreError::from),
+        }
     }
 }
 

@@ -1,28 +1,18 @@
+use std::collections::HashMap;
+
 use futures_util::future::join;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::Document;
 use googleapis_tonic_google_firestore_v1::google::firestore::v1::structured_query::field_filter::Operator;
 use session_core::{Deleted, PrincipalKey, RecordKey, StoreError, Time};
+use tonic::Status;
 
-use super::document::{self, CREATED, EXPIRES_AT, PRINCIPAL, moved_of};
-use super::documents::{self, Committed, Condition, Documents, MAX_BATCH, NAME};
-
-/// How often the sessions of a principal are looked up at most.
-const MAX_ROUNDS: usize = 100;
-
-/// How many moved notes are followed in a round at most. What takes longer is found faster by another query.
-const MAX_NOTES: usize = 100;
+use super::document::{self, EXPIRES_AT, PRINCIPAL, moved_of};
+use super::documents::{self, Committed, Condition, Documents, Failure, MAX_BATCH, NAME, unless_aborted};
 
 /// Ends sessions, whatever key they have by then.
 pub(super) struct Ending<'a> {
     pub(super) records: &'a Documents,
     pub(super) notes: &'a Documents,
-}
-
-/// A document of a principal's.
-struct Found {
-    key: RecordKey,
-    created: Time,
-    expires_at: Time,
 }
 
 impl Ending<'_> {
@@ -48,82 +38,83 @@ impl Ending<'_> {
         Ok(note.map_or(Deleted::Missing, |(to, _)| Deleted::Moved(to)))
     }
 
+    /// Deletes the record that is, or was, under this key. Returns the key that it was under.
+    pub(super) async fn of_key(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        let mut key = *key;
+        loop {
+            match self.delete(&key).await? {
+                Deleted::Done => return Ok(Some(key)),
+                Deleted::Missing => return Ok(None),
+                Deleted::Moved(to) => key = self.last(to).await?,
+            }
+        }
+    }
+
+    /// The last key to which notes lead. Reading a note takes less time than renewing, so this overtakes whoever renews
+    /// as fast as possible.
+    async fn last(&self, mut key: RecordKey) -> Result<RecordKey, StoreError> {
+        while let Some((to, _)) = self.note(&key).await? {
+            key = to;
+        }
+        Ok(key)
+    }
+
     /// Ends all sessions of a principal, but the one that is, or was, under the key `except`. How many were live.
-    ///
-    /// A query finds them under the keys that they have at one moment, and one call deletes them. One that is renewed in
-    /// between is followed. All of it is repeated until the query finds none.
     pub(super) async fn of_principal(
         &self,
         principal: &PrincipalKey,
         except: Option<&RecordKey>,
         now: Time,
     ) -> Result<usize, StoreError> {
-        let (mut ended, mut spared, mut last_start) = (0, except.copied(), None);
-        for _ in 0..MAX_ROUNDS {
-            let mut found = self.find(principal).await?;
-            if let Some(key) = &mut spared {
-                self.follow(key, &found, now).await?;
-            }
-            found.retain(|found| Some(found.key) != spared);
-            // Sessions that start meanwhile are spared, or a user who signs in again and again would keep this busy.
-            let last_start = *last_start.get_or_insert(found.iter().map(|found| found.created).max());
-            found.retain(|found| Some(found.created) <= last_start);
-            if found.is_empty() {
+        let mut ended = 0;
+        loop {
+            let (live, has_more) = unless_aborted(|| self.some_of_principal(principal, except, now)).await?;
+            ended += live;
+            if !has_more {
                 return Ok(ended);
             }
-            for batch in found.chunks(MAX_BATCH) {
-                ended += self.delete_all(batch, now).await?;
-            }
         }
-        let cause = format!("sessions of the principal were left after each of {MAX_ROUNDS} attempts; try again");
-        Err(StoreError::unavailable(NAME, cause))
     }
 
-    async fn find(&self, principal: &PrincipalKey) -> Result<Vec<Found>, StoreError> {
+    /// Finds and deletes sessions in one transaction, so that none is renewed in between. How many were live, and whether
+    /// there may be more.
+    async fn some_of_principal(
+        &self,
+        principal: &PrincipalKey,
+        except: Option<&RecordKey>,
+        now: Time,
+    ) -> Result<(usize, bool), Failure> {
         let condition = Condition(PRINCIPAL, Operator::Equal, document::bytes(principal.as_bytes().to_vec()));
-        let documents = self.records.query(condition, usize::MAX, Some(&[CREATED, EXPIRES_AT])).await?;
-        let found = |document: Document| {
-            // A document without these times is no record. It must not stay because of that.
-            let time = |field| document::time_of(&document, field).unwrap_or(Time::from_unix_millis(i64::MIN));
-            Some(Found { key: document::key_of(&document)?, created: time(CREATED), expires_at: time(EXPIRES_AT) })
-        };
-        Ok(documents.into_iter().filter_map(found).collect())
+        let (documents, transaction) = self.records.query_and_lock(condition, MAX_BATCH, Some(&[EXPIRES_AT])).await?;
+        let has_more = documents.len() == MAX_BATCH;
+        // A document without that time is no record. It must not stay because of that.
+        let is_live = |document: &Document| document::time_of(document, EXPIRES_AT).is_some_and(|end| now < end);
+        let mut found: HashMap<RecordKey, bool> =
+            documents.iter().filter_map(|document| Some((document::key_of(document)?, is_live(document)))).collect();
+        if let Some(key) = except {
+            found.remove(&self.key_among(&found, key, now).await?);
+        }
+        let deletes = found.keys().map(|key| documents::delete(self.records.name_of(key))).collect();
+        match self.records.try_to_commit(deletes, transaction).await? {
+            Committed::Done(_) => Ok((found.into_values().filter(|is_live| *is_live).count(), has_more)),
+            Committed::Exists | Committed::Changed => Err(Status::aborted("a session has changed").into()),
+        }
     }
 
-    /// Follows the session to be spared to the key under which it was found. If it was not, it has ended, or its notes
-    /// are over.
-    async fn follow(&self, key: &mut RecordKey, found: &[Found], now: Time) -> Result<(), StoreError> {
-        while found.iter().all(|found| found.key != *key) {
-            match self.note(key).await? {
-                Some((to, until)) if now < until => *key = to,
+    /// Follows notes to the key under which a session was found. If it was not, it has ended, or its notes are over.
+    async fn key_among(
+        &self,
+        found: &HashMap<RecordKey, bool>,
+        key: &RecordKey,
+        now: Time,
+    ) -> Result<RecordKey, StoreError> {
+        let mut key = *key;
+        while !found.contains_key(&key) {
+            match self.note(&key).await? {
+                Some((to, until)) if now < until => key = to,
                 _ => break,
             }
         }
-        Ok(())
-    }
-
-    /// Deletes those that are still there or can be followed. How many of them were live.
-    async fn delete_all(&self, found: &[Found], now: Time) -> Result<usize, StoreError> {
-        let deletes = found.iter().map(|found| documents::delete(self.records.name_of(&found.key)));
-        let done = self.records.write_each(deletes.collect()).await?;
-        let mut ended = 0;
-        for (found, is_done) in found.iter().zip(done) {
-            let is_ended = is_done || self.end(&found.key).await?;
-            ended += usize::from(is_ended && found.expires_at > now);
-        }
-        Ok(ended)
-    }
-
-    /// Whether it has ended the session that had this key.
-    async fn end(&self, key: &RecordKey) -> Result<bool, StoreError> {
-        let mut key = *key;
-        for _ in 0..MAX_NOTES {
-            match self.delete(&key).await? {
-                Deleted::Done => return Ok(true),
-                Deleted::Missing => return Ok(false),
-                Deleted::Moved(to) => key = to,
-            }
-        }
-        Ok(false)
+        Ok(key)
     }
 }

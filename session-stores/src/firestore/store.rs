@@ -35,7 +35,9 @@ const MAX_NAME_BYTES: usize = 1500;
 /// fewer writes.
 ///
 /// Loading takes one call. Saving takes one call if this process has loaded the session within the last 60 s, otherwise
-/// two. Purging reads and deletes each expired document once. `Clone` shares the connection.
+/// two. Ending all sessions of a user takes two for each 500: a transaction finds and deletes them, so no renewal escapes
+/// it. If the calling future is dropped in between, Firestore may hold back changes of these sessions for up to 60 s.
+/// Purging reads and deletes each expired document once. `Clone` shares the connection.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -348,6 +350,11 @@ impl Store for FirestoreStore {
         self.ending().delete(key).await
     }
 
+    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        let _ = self.recent_reads.take(key);
+        self.ending().of_key(key).await
+    }
+
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         let limit = limit.clamp(1, MAX_BATCH);
         let (_, more_notes) = purge(&self.notes, UNTIL, now, limit).await?;
@@ -363,7 +370,8 @@ impl Store for FirestoreStore {
     async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
         let value = document::bytes(principal.as_bytes().to_vec());
         let condition = Condition(PRINCIPAL, Operator::Equal, value);
-        Ok(self.open_all(self.documents.query(condition, usize::MAX, None).await?, now))
+        let documents = self.documents.query_at_one_moment(condition).await?;
+        Ok(self.open_all(documents, now))
     }
 
     async fn delete_of_principal(
