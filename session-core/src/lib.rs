@@ -103,7 +103,7 @@ pub use visit::{Committed, IssuedId, Visit};
 pub mod internals {
     pub use crate::error::causes;
     pub use crate::record::LONGEST_COOKIE;
-    pub use crate::store::{Backoff, end, end_all};
+    pub use crate::store::{Backoff, end, end_all, follow};
     pub use crate::time::LogThrottle;
     pub use crate::visit::{Environment, Host};
 }

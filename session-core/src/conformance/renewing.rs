@@ -2,8 +2,8 @@ use crate::record::Record;
 use crate::store::{Deleted, Renewed, Saved, Store};
 
 use super::support::{
-    HOUR, MINUTE, attributes, create, created, delete, edited, end, fresh_key, fresh_principal, fresh_record, load,
-    move_to, moved, now, renew, renewed, save, touch,
+    HOUR, MINUTE, attributes, create, created, delete, edited, end, follow, fresh_key, fresh_principal, fresh_record,
+    load, move_to, moved, now, renew, renewed, save, touch,
 };
 
 /// A renewed record is under the new key with all its data, and no longer under the old key.
@@ -145,7 +145,7 @@ pub async fn moved_note_leads_to_the_new_key_for_its_time(store: &impl Store) {
     assert_eq!(load(store, &new.key, now()).await, Some(new));
 }
 
-/// A session that was renewed several times is found note by note, also after it was saved.
+/// A session that was renewed several times is found note by note, also after it was saved, or all at once.
 pub async fn moved_notes_form_a_chain(store: &impl Store) {
     let first = created(store).await;
     let (second, until) = (renewed(&first), now().saturating_add(MINUTE));
@@ -156,7 +156,13 @@ pub async fn moved_notes_form_a_chain(store: &impl Store) {
     assert_eq!(move_to(store, &saved, &third, until).await, Renewed::Done);
     assert_eq!(moved(store, &first.key, now()).await, Some(second.key));
     assert_eq!(moved(store, &second.key, now()).await, Some(third.key));
-    assert_eq!(load(store, &third.key, now()).await, Some(third));
+    for key in [&first.key, &second.key] {
+        assert_eq!(follow(store, key, now()).await, Some(third.clone()));
+        assert_eq!(follow(store, key, until).await, None);
+    }
+    assert_eq!(follow(store, &third.key, now()).await, None, "no note leads from here");
+    assert_eq!(delete(store, &third.key).await, Deleted::Done);
+    assert_eq!(follow(store, &first.key, now()).await, None);
 }
 
 /// A renewal without a note, as a login is, leaves nothing that leads to the new session.
@@ -164,6 +170,7 @@ pub async fn login_leaves_no_moved_note(store: &impl Store) {
     let record = created(store).await;
     assert_eq!(renew(store, &record, &renewed(&record)).await, Renewed::Done);
     assert_eq!(moved(store, &record.key, now()).await, None);
+    assert_eq!(follow(store, &record.key, now()).await, None);
     assert_eq!(delete(store, &record.key).await, Deleted::Missing);
 }
 

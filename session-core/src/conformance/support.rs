@@ -101,6 +101,10 @@ pub(super) async fn move_to(store: &impl Store, old: &Record, new: &Record, unti
     store.renew(&old.key, old.version, new, Some(until)).await.expect("the store works")
 }
 
+pub(super) async fn follow(store: &impl Store, key: &RecordKey, now: Time) -> Option<Record> {
+    store.follow(key, now).await.expect("the store works")
+}
+
 pub(super) async fn moved(store: &impl Store, key: &RecordKey, now: Time) -> Option<RecordKey> {
     store.moved(key, now).await.expect("the store works")
 }

@@ -76,6 +76,9 @@ impl Store for AnyStore {
     async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
         self.0.moved(key, now).await
     }
+    async fn follow(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        self.0.follow(key, now).await
+    }
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         self.0.delete(key).await
     }
@@ -124,6 +127,7 @@ trait DynStore: Send + Sync {
         moved_until: Option<Time>,
     ) -> Answer<'a, Renewed>;
     fn moved<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<RecordKey>>;
+    fn follow<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<Record>>;
     fn delete<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Deleted>;
     fn end<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Option<RecordKey>>;
     fn purge_expired(&self, now: Time, limit: usize) -> Answer<'_, Purged>;
@@ -172,6 +176,9 @@ impl<S: Store> DynStore for S {
     }
     fn moved<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<RecordKey>> {
         Box::pin(Store::moved(self, key, now))
+    }
+    fn follow<'a>(&'a self, key: &'a RecordKey, now: Time) -> Answer<'a, Option<Record>> {
+        Box::pin(Store::follow(self, key, now))
     }
     fn delete<'a>(&'a self, key: &'a RecordKey) -> Answer<'a, Deleted> {
         Box::pin(Store::delete(self, key))

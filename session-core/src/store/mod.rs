@@ -17,7 +17,7 @@ mod patient;
 pub use any::AnyStore;
 pub use backoff::Backoff;
 pub use capabilities::{Capabilities, Purged};
-pub use contract::{Store, end, end_all};
+pub use contract::{Store, end, end_all, follow};
 pub use fast::FastStore;
 pub use immediate::ImmediateStore;
 pub(crate) use limit::within;

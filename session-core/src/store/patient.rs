@@ -72,8 +72,8 @@ impl PatientStore {
         self.patiently(self.write(record, Some(old), renew)).await
     }
 
-    pub(crate) async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
-        self.patiently(self.repeat(|| self.store.moved(key, now))).await
+    pub(crate) async fn follow(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        self.patiently(self.repeat(|| self.store.follow(key, now))).await
     }
 
     pub(crate) async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
+use crate::store::{Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store, follow};
 use crate::time::Time;
 
 use super::tiers::Tiers;
@@ -198,6 +198,14 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
 
     async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
         self.tiers().durable.moved(key, now).await
+    }
+
+    async fn follow(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        match self.mode_at(now) {
+            Mode::Through(through) => through.tiers.durable.follow(key, now).await,
+            // What is newer may wait for the durable tier.
+            Mode::Behind(_) => follow(self, key, now).await,
+        }
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {

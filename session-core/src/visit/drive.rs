@@ -80,7 +80,7 @@ fn do_rare(
         Step::Renew { old, expected, moved_until } => {
             Answer::Renewed(ready(store.renew(&old, expected, state.outgoing(), moved_until))?)
         }
-        Step::Follow(key) => Answer::Followed(ready(store.moved(&key, now))?),
+        Step::Follow(key) => Answer::Followed(ready(store.follow(&key, now))?),
         Step::Touch(key) => Answer::Touched(ready(store.touch(&key, now))?),
         Step::Delete(key) => Answer::Deleted(ready(store.delete(&key))?),
         Step::ListOf(principal) => Answer::Listed(ready(store.of_principal(&principal, now))?),
@@ -122,7 +122,7 @@ pub(super) async fn drive<'a>(
             Step::Renew { old, expected, moved_until } => {
                 Answer::Renewed(store.renew(&old, expected, &outgoing(), moved_until).await)
             }
-            Step::Follow(key) => Answer::Followed(store.moved(&key, now).await),
+            Step::Follow(key) => Answer::Followed(store.follow(&key, now).await),
             Step::Touch(key) => Answer::Touched(store.touch(&key, now).await),
             Step::Delete(key) => Answer::Ended(store.end(&key).await),
             Step::ListOf(principal) => Answer::Listed(store.of_principal(&principal, now).await),

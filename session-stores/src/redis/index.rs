@@ -56,7 +56,7 @@ impl RedisStore {
         let members = self.members(&index).await?;
         let mut found = HashMap::with_capacity(members.len());
         for keys in members.chunks(BATCH) {
-            let loaded = try_join_all(keys.iter().map(|key| self.follow(key, now))).await?;
+            let loaded = try_join_all(keys.iter().map(|key| self.find_where_it_is(key, now))).await?;
             let records = loaded.into_iter().flatten().filter(|record| is_of(record, principal));
             found.extend(records.map(|record| (record.key, record)));
         }
@@ -71,11 +71,12 @@ impl RedisStore {
     }
 
     /// The live record that is under this key, or has moved from it.
-    async fn follow(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+    async fn find_where_it_is(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         let mut key = *key;
         for _ in 0..MAX_NOTES {
             match self.find(&key).await? {
                 Some(Value::Live(copy)) => return Ok(self.open(&copy, now)),
+                Some(Value::Moved(_)) if self.is_in_one_place() => return self.follow_in_one_place(&key, now).await,
                 Some(Value::Moved(moved)) => key = moved.to,
                 _ => return Ok(None),
             }
@@ -111,6 +112,27 @@ impl RedisStore {
         Err(renewed_too_often())
     }
 
+    /// Loads the record to which notes lead from this key, where one script may use all keys.
+    pub(super) async fn follow_in_one_place(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        let (prefix, now_bytes, most) = (self.keys.prefix().as_bytes(), value::time(now), MOST_AT_ONCE.to_string());
+        let mut key = *key;
+        loop {
+            let arguments: [&[u8]; 4] = [key.as_bytes(), prefix, &now_bytes, most.as_bytes()];
+            let answer = self.run(&scripts::FOLLOW, &[&self.keys.record(&key)], &arguments).await?;
+            let (last, bytes): (Vec<u8>, Vec<u8>) = redis::from_redis_value(answer).map_err(unexpected)?;
+            let last = <[u8; 32]>::try_from(last).map_or(key, RecordKey::from_bytes);
+            if last == key || bytes.is_empty() {
+                return Ok(None);
+            }
+            match self.parse(&last, &bytes) {
+                Some(Value::Live(copy)) => return Ok(self.open(&copy, now)),
+                // A script follows more notes than a client leaves meanwhile.
+                Some(Value::Moved(_)) => key = last,
+                _ => return Ok(None),
+            }
+        }
+    }
+
     /// Deletes the record that is, or was, under this key, where one script may use all keys.
     pub(super) async fn end_in_one_place(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
         let (prefix, most) = (self.keys.prefix().as_bytes(), MOST_AT_ONCE.to_string());
@@ -120,7 +142,6 @@ impl RedisStore {
             let answer = self.run(&scripts::END, &[&self.keys.record(&key)], &arguments).await?;
             match removed(answer)? {
                 Removed::Done(found_at) => return Ok(<[u8; 32]>::try_from(found_at).ok().map(RecordKey::from_bytes)),
-                // A script follows more notes than a client leaves meanwhile.
                 Removed::Moved(to) => key = to,
                 Removed::Pending(_) | Removed::Missing => return Ok(None),
             }

@@ -74,6 +74,13 @@ impl Store for RedisStore {
         Ok(moved.until.is_some_and(|until| now < until).then_some(moved.to))
     }
 
+    async fn follow(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        if self.is_in_one_place() {
+            return self.follow_in_one_place(key, now).await;
+        }
+        session_core::internals::follow(self, key, now).await
+    }
+
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let mut removed = self.remove(key, None).await?;
         if let Removed::Pending(pending) = &removed {
@@ -212,14 +219,12 @@ impl RedisStore {
             Err(error) if error.code() == Some("WRONGTYPE") => Some(Vec::new()),
             Err(error) => return Err(store_error(error)),
         };
-        let Some(bytes) = bytes else { return Ok(None) };
-        match Value::parse(key, &bytes) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => {
-                self.dropped.warn(Some(key), &error);
-                Ok(None)
-            }
-        }
+        Ok(bytes.and_then(|bytes| self.parse(key, &bytes)))
+    }
+
+    /// What these bytes under a key are. `None`, with a warning, if they are nothing of ours.
+    pub(super) fn parse(&self, key: &RecordKey, bytes: &[u8]) -> Option<Value> {
+        Value::parse(key, bytes).inspect_err(|error| self.dropped.warn(Some(key), error)).ok()
     }
 
     /// What is under a key. A pending record whose renewal was committed is made an ordinary one first.

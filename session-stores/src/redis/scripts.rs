@@ -31,6 +31,7 @@ scripts! {
     PROMOTE = "promote.lua";
     SETTLE = "settle.lua";
     ABANDON = "abandon.lua";
+    FOLLOW = "follow.lua";
     END = "end.lua";
     END_ALL = "end_all.lua";
     INDEX_ADD = "index_add.lua";

@@ -194,6 +194,10 @@ impl Store for TrackedRedisStore {
         self.store.moved(key, now).await
     }
 
+    async fn follow(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        self.store.follow(key, now).await
+    }
+
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let _ended = self.copies.change(self.copy_of(key));
         self.store.delete(key).await

@@ -61,13 +61,7 @@ async fn notes_are_not_listed_and_not_swept() {
 async fn thousands_of_sessions_of_one_user_end() {
     let (Some(single), Some(cluster)) = (single().await, cluster().await) else { return };
     for store in [single, cluster.with_prefix("{ending}:").expect("it is a prefix")] {
-        let creating = (0..2500).map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { created(&store, signed_in("zoe")).await })
-        });
-        for created in creating.collect::<Vec<_>>() {
-            created.await.unwrap();
-        }
+        sign_in(2500, "zoe", &store).await;
         let here = created(&store, signed_in("zoe")).await;
         let here_now = renewed_times(600, &store, &here).await;
         let principal = PrincipalKey::of("zoe");
@@ -75,6 +69,46 @@ async fn thousands_of_sessions_of_one_user_end() {
         assert_eq!(store.of_principal(&principal, now()).await.unwrap(), [here_now]);
         assert_eq!(store.delete_of_principal(&principal, None, now()).await.unwrap(), 1);
         assert_eq!(store.of_principal(&principal, now()).await.unwrap(), []);
+    }
+}
+
+/// The server answers nobody else while a script runs, so a script ends a part of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ending_ten_thousand_sessions_lets_others_in_between() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    sign_in(10_000, "xia", &store).await;
+    let (principal, before) = (PrincipalKey::of("xia"), proxy.round_trips());
+    assert_eq!(store.delete_of_principal(&principal, None, now()).await.unwrap(), 10_000);
+    let scripts = proxy.round_trips() - before;
+    assert!((40..45).contains(&scripts), "{scripts} scripts");
+    assert_eq!(store.of_principal(&principal, now()).await.unwrap(), []);
+    assert_eq!(store.list(now(), 1).await.unwrap(), []);
+}
+
+async fn sign_in(times: usize, user: &'static str, store: &RedisStore) {
+    let creating = (0..times).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { created(&store, signed_in(user)).await })
+    });
+    for created in creating.collect::<Vec<_>>() {
+        created.await.unwrap();
+    }
+}
+
+/// A request is no further behind than one round trip, however often its session was renewed. More notes than one script
+/// follows take one more.
+#[tokio::test]
+async fn following_notes_takes_one_round_trip_on_one_server() {
+    let Some((_server, proxy, store)) = behind_proxy().await else { return };
+    let first = created(&store, signed_in("wim")).await;
+    let mut last = renewed(&first);
+    assert_eq!(renew(&store, &first, &last).await.unwrap(), Renewed::Done);
+    assert_eq!(store.follow(&first.key, now()).await.unwrap(), Some(last.clone()));
+    for (renewals, trips) in [(248, 1), (300, 3)] {
+        last = renewed_times(renewals, &store, &last).await;
+        let before = proxy.round_trips();
+        assert_eq!(store.follow(&first.key, now()).await.unwrap(), Some(last.clone()));
+        assert_eq!(proxy.round_trips() - before, trips);
     }
 }
 

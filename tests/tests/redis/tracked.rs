@@ -173,6 +173,25 @@ async fn ending_leaves_no_copy_of_a_session_that_is_being_renewed() {
     }
 }
 
+/// A renewal through copies is one round trip. So a request that took two for each renewal would fall behind until the
+/// notes are over, and find nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_request_finds_a_session_that_is_renewed_through_copies_as_fast_as_possible() {
+    let Some(server) = RedisServer::start() else { return };
+    let (copies, other) = (tracked(&server).await, connect(&server).await);
+    let first = created(&copies, signed_in("ann")).await;
+    let keys = watch::Sender::new(vec![first.key]);
+    let renewing = tokio::spawn(renew_until_it_ends(copies.clone(), first.clone(), keys.clone()));
+    keys.subscribe().wait_for(|keys| keys.len() > 2).await.unwrap();
+    for _ in 0..campaign(200) {
+        let found = other.follow(&first.key, now()).await.unwrap().expect("it is there");
+        assert!(keys.borrow().contains(&found.key));
+    }
+    assert!(other.end(&first.key).await.unwrap().is_some());
+    renewing.await.unwrap();
+    assert_eq!(other.follow(&first.key, now()).await.unwrap(), None);
+}
+
 /// Tells every key that the session is to have.
 async fn renew_until_it_ends(store: TrackedRedisStore, first: Record, keys: watch::Sender<Vec<RecordKey>>) {
     let mut record = first;

@@ -53,10 +53,8 @@ impl State {
         if operation.is_done {
             return Step::Done;
         }
-        match operation.loading {
-            Loading::Note(key) => return Step::Follow(key),
-            Loading::Followed(key) => return Step::Load(key),
-            _ => {}
+        if let Loading::Note(key) = operation.loading {
+            return Step::Follow(key);
         }
         if let Some(id) = presented.nth(operation.looked_up) {
             operation.looked_up += 1;
@@ -74,10 +72,8 @@ impl State {
     /// The next step of what does not depend on the goal: a session that has moved, one that is to end, and those
     /// beyond the limit.
     fn next_anyway(&self, operation: &mut Operation<'_>) -> Option<Step> {
-        match operation.loading {
-            Loading::Note(key) => return Some(Step::Follow(key)),
-            Loading::Followed(key) => return Some(Step::Load(key)),
-            _ => {}
+        if let Loading::Note(key) = operation.loading {
+            return Some(Step::Follow(key));
         }
         match operation.ending {
             Some(key) => Some(Step::Delete(key)),
@@ -231,7 +227,7 @@ impl State {
             Answer::Created(Ok(Created::Exists)) | Answer::Renewed(Ok(Renewed::Exists)) => self.id_is_taken(operation),
             Answer::Renewed(Ok(Renewed::Conflict)) => self.conflicted(operation),
             Answer::Renewed(Ok(Renewed::Missing)) => self.is_missing(operation),
-            Answer::Followed(moved) => self.followed(operation, moved),
+            Answer::Followed(found) => self.followed(operation, found),
             Answer::Renewed(Err(error)) if self.is_offer && !self.has_edits() => {
                 self.offer_failed(error);
                 Ok(())
@@ -336,13 +332,6 @@ impl State {
                 }
                 _ => return self.is_missing(operation),
             },
-            Loading::Followed(key) => match (loaded, operation.opening) {
-                (Ok(Some(record)), Some((id, presented))) => self.opened(operation, id, presented, record),
-                (Ok(Some(record)), None) if self.is_same_session(&record) => self.moved(record)?,
-                (Ok(Some(_)), None) => return self.is_gone(),
-                // Renewed once more, or ended.
-                _ => operation.loading = Loading::Note(key),
-            },
             Loading::Nothing | Loading::Note(_) => unreachable!("nothing was loaded"),
         }
         Ok(())
@@ -407,18 +396,22 @@ impl State {
     fn followed(
         &mut self,
         operation: &mut Operation<'_>,
-        moved: Result<Option<RecordKey>, StoreError>,
+        found: Result<Option<Record>, StoreError>,
     ) -> Result<(), Error> {
         operation.loading = Loading::Nothing;
-        match moved {
-            Err(error) => Err(self.failed(error)),
+        match (found, operation.opening.take()) {
+            (Err(error), _) => Err(self.failed(error)),
+            (Ok(Some(record)), Some((id, presented))) => {
+                self.opened(operation, id, presented, record);
+                Ok(())
+            }
             // The next id is tried.
-            Ok(None) if operation.opening.take().is_some() => Ok(()),
-            Ok(None) => self.is_gone(),
-            Ok(Some(to)) => {
-                operation.loading = Loading::Followed(to);
+            (Ok(None), Some(_)) => Ok(()),
+            (Ok(Some(record)), None) if self.is_same_session(&record) => {
+                self.moved(record)?;
                 operation.follow()
             }
+            (Ok(_), None) => self.is_gone(),
         }
     }
 

@@ -6,8 +6,8 @@ use crate::record::{Attribute, PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 
-/// The largest number of moved notes that are followed. Following takes fewer calls of the store than renewing, so whoever
-/// renews as fast as possible is overtaken long before.
+/// How often an operation follows a session that was renewed, each time before it could write. A write takes no longer than
+/// a renewal, so whoever renews as fast as possible is overtaken long before.
 const MAX_NOTES: u32 = 100_000;
 
 /// What a visit wants from the store, and how far it has come. The last step is [`Step::Done`].
@@ -21,7 +21,7 @@ pub(in crate::visit) struct Operation<'a> {
     pub(super) loading: Loading<'a>,
     /// How often another writer was faster.
     pub(super) conflicts: u32,
-    /// How many moved notes were followed.
+    /// How often the session was followed.
     notes: u32,
     /// The key under which the session was found that is to end, if it has moved there.
     pub(super) ending: Option<RecordKey>,
@@ -64,10 +64,8 @@ pub(super) enum Loading<'a> {
     Reloaded,
     /// To find out whether the session still exists.
     Confirmed,
-    /// First its moved note: the record of this key is gone, and the session may have a new id.
+    /// Where moved notes lead: the record of this key is gone, and the session may have a new id.
     Note(RecordKey),
-    /// The session under the key that a moved note named.
-    Followed(RecordKey),
 }
 
 /// The sessions of a principal beyond the limit, which end after a login.
@@ -112,7 +110,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// Counts a moved note that is followed. Fails if there are too many: somebody renews the session all the time.
+    /// Counts that the session is followed. Fails if that is too often: somebody renews it all the time.
     pub(super) fn follow(&mut self) -> Result<(), Error> {
         self.notes += 1;
         if self.notes < MAX_NOTES { Ok(()) } else { Err(Error::Conflict { attempts: self.notes }) }
@@ -193,7 +191,7 @@ pub(in crate::visit) enum Step {
         /// Until when a moved note leads to the new key.
         moved_until: Option<Time>,
     },
-    /// Read the moved note of this key.
+    /// Load the record to which moved notes lead from this key.
     Follow(RecordKey),
     Touch(RecordKey),
     Delete(RecordKey),
@@ -212,7 +210,7 @@ pub(in crate::visit) enum Answer {
     Saved(Result<Saved, StoreError>),
     Renewed(Result<Renewed, StoreError>),
     Touched(Result<(), StoreError>),
-    Followed(Result<Option<RecordKey>, StoreError>),
+    Followed(Result<Option<Record>, StoreError>),
     Deleted(Result<Deleted, StoreError>),
     /// The store has followed the moved notes itself. With the key that the session was under.
     Ended(Result<Option<RecordKey>, StoreError>),
