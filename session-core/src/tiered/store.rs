@@ -22,9 +22,12 @@ use super::write_through::Through;
 /// ```
 ///
 /// The fast tier is a cache. When it evicts a session, is wiped, or is down, requests read the durable tier:
-/// they take longer, and do not fail. Removing a session removes it from the durable tier first, then from
-/// the fast one, and fails unless both succeed; it may be repeated. A removed session leaves a tombstone in
-/// the fast tier, so that no slow request puts its copy back.
+/// they take longer, and do not fail.
+///
+/// Ending a session replaces its copy in the fast tier by a tombstone, so that no slow request puts the copy
+/// back. Then it deletes the session from the durable tier. It fails unless both succeed. Any process can then
+/// repeat it, for this session or for all sessions of the user: nothing of the session is left that a second
+/// call does not find. While the fast tier is down, no session can be ended.
 ///
 /// The durable tier decides what a tiered store can do: lists, and the sessions of a principal, come from
 /// there. `Clone` shares the store. [`close`](Store::close) closes both tiers.

@@ -95,10 +95,25 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         self.fast.attempt(burying).await
     }
 
+    /// [`copy`](Self::copy) for a removal, which has failed if the tier fails.
+    pub(super) async fn insist_on_copy(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
+        self.fast.insist(self.fast.store.load(key, now)).await
+    }
+
     /// [`entomb`](Self::entomb) for a removal, which has failed if the tier fails.
     pub(super) async fn insist_on_tombstone(&self, key: &RecordKey) -> Result<(), StoreError> {
         let now = self.last_seen.now();
         self.fast.insist(self.fast.store.bury(key, now, self.tombstone_until(now))).await
+    }
+
+    /// [`entomb_version`](Self::entomb_version) for a removal, which has failed if the tier fails.
+    pub(super) async fn insist_on_tombstone_over(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+        now: Time,
+    ) -> Result<Buried, StoreError> {
+        self.fast.insist(self.fast.store.bury_version(key, expected, now, self.tombstone_until(now))).await
     }
 
     fn tombstone_until(&self, now: Time) -> Time {

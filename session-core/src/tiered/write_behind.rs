@@ -38,6 +38,11 @@ pub(super) struct Behind<F, D> {
 const NEVER_STALE: Time = Time::MAX;
 /// How long a copy stays in doubt whose session's deadline is not known.
 const LONGEST_DOUBT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many saves of other processes a removal lets come first. Then it goes on: whoever saves again and again must not
+/// keep the session alive.
+const MAX_SAVES_AWAITED: usize = 10;
+/// No record has it.
+const NO_VERSION: Version = Version::from_number(0);
 /// How long one write of a worker may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -299,21 +304,32 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         Ok(true)
     }
 
+    /// Takes the copy away first, so that whoever repeats an ending that failed finds the session: see
+    /// [`Through::delete`](super::write_through::Through::delete).
     pub(super) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
-        let Tiers { durable, doubts, last_seen, .. } = &self.tiers;
         let _alone = self.sharing.of(key).write().await;
+        self.take_copy_away(key).await?;
         let _nobody_writes = self.writing.of(key).lock().await;
-        // A deletion that fails may have taken effect.
-        let mut copy = doubts.unless_settled(key, last_seen.now().saturating_add(LONGEST_DOUBT));
-        let deleted = durable.delete(key).await?;
+        let deleted = self.tiers.durable.delete(key).await?;
         self.queue().cancel(key);
-        if !matches!(deleted, Deleted::Moved(_)) {
-            copy.is_gone = true;
-            self.tiers.insist_on_tombstone(key).await?;
-        }
-        // The renewal has left a tombstone. Another one at each note would take longer than the next renewal.
-        copy.settled_if(true);
         Ok(deleted)
+    }
+
+    /// Replaces the copy by a tombstone, once the durable tier has the changes that may be in the copy alone: the session
+    /// goes on there if it can't be deleted.
+    async fn take_copy_away(&self, key: &RecordKey) -> Result<(), StoreError> {
+        let now = self.tiers.last_seen.now();
+        for _ in 0..MAX_SAVES_AWAITED {
+            let copy = self.tiers.insist_on_copy(key, now).await?;
+            if let Some(copy) = &copy {
+                self.catch_up(key, copy.version, now).await?;
+            }
+            let version = copy.map_or(NO_VERSION, |copy| copy.version);
+            if self.tiers.insist_on_tombstone_over(key, version, now).await? == Buried::Done {
+                return Ok(());
+            }
+        }
+        self.tiers.insist_on_tombstone(key).await
     }
 }
 

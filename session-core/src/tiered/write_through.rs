@@ -110,16 +110,12 @@ impl<F: FastStore, D: Store> Through<F, D> {
         Ok(renewed)
     }
 
+    /// Takes the copy away first. If that fails, or the durable tier does, the session is still listed, and whoever
+    /// repeats the ending finds it. The other way round, a copy could be left of a session that nobody finds again.
+    ///
+    /// If the durable tier fails, the tombstone stays, and requests read the session there.
     pub(super) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
-        let Tiers { durable, doubts, last_seen, .. } = &self.tiers;
-        let mut copy = doubts.unless_settled(key, self.stale_from(last_seen.now()));
-        let deleted = durable.delete(key).await?;
-        if !matches!(deleted, Deleted::Moved(_)) {
-            copy.is_gone = true;
-            self.tiers.insist_on_tombstone(key).await?;
-        }
-        // The renewal has left a tombstone. Another one at each note would take longer than the next renewal.
-        copy.settled_if(true);
-        Ok(deleted)
+        self.tiers.insist_on_tombstone(key).await?;
+        self.tiers.durable.delete(key).await
     }
 }

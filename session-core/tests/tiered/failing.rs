@@ -97,8 +97,8 @@ async fn purging_mends_what_an_outage_left() {
     }
 }
 
-/// A5: hot, cold, down. Ending a session reports that the fast tier may still have it, and can be
-/// repeated; in the process that did it the session is dead at once.
+/// A5: hot, cold, down. While the fast tier is down, which may still have the session, ending it fails and changes
+/// nothing, so that it can be repeated.
 #[tokio::test(start_paused = true)]
 async fn a_session_ended_by_its_handle_is_dead_in_every_state_of_the_fast_tier() {
     for process in each_mode() {
@@ -118,14 +118,49 @@ async fn a_session_ended_by_its_handle_is_dead_in_every_state_of_the_fast_tier()
             let handle = admin.sessions.sessions_of("ann").await.unwrap()[0].key;
             let removed = admin.sessions.end(&handle).await;
             assert_eq!(removed.is_err(), state == "down", "{state}");
-            assert!(admin.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
+            let found = admin.sessions.get(session.id().as_str()).await.unwrap();
+            assert_eq!(found.is_some(), state == "down", "{state}");
             stage.fast.faults().recover();
             after_the_rest().await;
             admin.sessions.end(&handle).await.unwrap();
+            assert!(admin.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
             assert!(other.sessions.get(session.id().as_str()).await.unwrap().is_none(), "{state}");
             let late = session.update_attr("Count", |_: Option<u64>| 2).await;
             assert!(matches!(late, Err(Error::Gone)), "{state}: {late:?}");
             assert_eq!(stage.both(&handle).await, (None, None), "{state}");
+        }
+    }
+}
+
+/// An operation that fails in one of the tiers, and how.
+type Failure = (fn(&Stage) -> &FaultyStore, Operation, Fault);
+
+/// All that may fail while a session ends.
+fn each_failure() -> Vec<Failure> {
+    let fast: fn(&Stage) -> &FaultyStore = |stage| &stage.fast;
+    let durable: fn(&Stage) -> &FaultyStore = |stage| &stage.durable;
+    let operations = [(fast, Operation::Bury), (fast, Operation::BuryVersion), (durable, Operation::Delete)];
+    let fails = |(tier, operation)| [Fault::Down, Fault::AnswerLost].map(|fault| (tier, operation, fault));
+    operations.into_iter().flat_map(fails).collect()
+}
+
+/// B47. Whoever repeats it finds what is left, or there is nothing left to find.
+#[tokio::test(start_paused = true)]
+async fn an_ending_that_failed_is_repeated_in_another_process_and_leaves_no_copy() {
+    for process in each_mode() {
+        for (tier, operation, fault) in each_failure() {
+            let stage = Stage::new();
+            let (one, other) = (process(&stage), process(&stage));
+            let session = one.sessions.create(NewSession::new().principal("ann")).await.unwrap();
+            tier(&stage).faults().fail_next(operation, fault);
+            let has_failed = one.sessions.end_all_of("ann").await.is_err();
+            let is_used = tier(&stage).faults().calls(operation) > 0;
+            assert_eq!(has_failed, is_used, "{operation:?} {fault:?}");
+            tier(&stage).faults().recover();
+            after_the_rest().await;
+            other.sessions.end_all_of("ann").await.unwrap();
+            assert_eq!(stage.both(&session.handle()).await, (None, None), "{operation:?} {fault:?}");
+            assert!(one.sessions.get(session.id().as_str()).await.unwrap().is_none());
         }
     }
 }
@@ -158,18 +193,23 @@ async fn a_save_that_failed_is_seen_by_nobody() {
     assert_eq!(again.attr::<u64>("Count").unwrap(), Some(0));
 }
 
-/// A request that is cancelled between the tiers leaves no copy that is believed here.
+/// A request that is cancelled at either tier leaves the session whole, and ending it can be repeated.
 #[tokio::test(start_paused = true)]
-async fn a_removal_that_was_cancelled_between_the_tiers_leaves_no_session() {
+async fn a_removal_that_was_cancelled_is_repeated() {
     for process in each_mode() {
-        let stage = Stage::new();
-        let process = process(&stage);
-        let session = process.sessions.create(NewSession::new()).await.unwrap();
-        stage.fast.faults().fail_every(Operation::ALL, Fault::Silent);
-        let handle = session.handle();
-        let removing = process.sessions.end(&handle);
-        tokio::time::timeout(Duration::from_millis(100), removing).await.unwrap_err();
-        stage.fast.faults().recover();
-        assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_none());
+        let tiers: [fn(&Stage) -> &FaultyStore; 2] = [|stage| &stage.fast, |stage| &stage.durable];
+        for tier in tiers {
+            let stage = Stage::new();
+            let process = process(&stage);
+            let session = process.sessions.create(NewSession::new().principal("ann")).await.unwrap();
+            tier(&stage).faults().fail_every(Operation::WRITES, Fault::Silent);
+            let handle = session.handle();
+            let removing = process.sessions.end(&handle);
+            tokio::time::timeout(Duration::from_millis(100), removing).await.unwrap_err();
+            tier(&stage).faults().recover();
+            assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_some());
+            assert_eq!(process.sessions.end_all_of("ann").await.unwrap(), 1);
+            assert_eq!(stage.both(&handle).await, (None, None));
+        }
     }
 }

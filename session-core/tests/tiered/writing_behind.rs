@@ -140,11 +140,47 @@ async fn a_removal_cancels_what_waits() {
     let process = stage.behind();
     let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
     increment(&session).await;
-    stage.durable.faults().forget_calls();
     process.sessions.end(&session.handle()).await.unwrap();
     assert_eq!(process.store.counters().waiting, 0);
+    stage.durable.faults().forget_calls();
     after_the_delay().await;
-    assert_eq!((stage.durable.faults().all_calls(), stage.durable.faults().calls(Operation::Delete)), (1, 1));
+    assert_eq!(stage.durable.faults().all_calls(), 0);
+    assert_eq!(stage.both(&session.handle()).await, (None, None));
+}
+
+/// B47. The copy is taken away before the session is deleted, and the copy alone may have the latest changes.
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_fails_loses_no_change_of_another_process() {
+    for fault in [Fault::Down, Fault::Refused] {
+        let stage = Stage::new();
+        let (one, other) = (stage.behind(), stage.behind());
+        let session = one.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        let elsewhere = other.sessions.get(session.id().as_str()).await.unwrap().unwrap();
+        assert_eq!(increment(&elsewhere).await, 1);
+        stage.durable.faults().fail_next(Operation::Delete, fault);
+        one.sessions.end(&session.handle()).await.unwrap_err();
+        assert_eq!((increment(&session).await, increment(&elsewhere).await), (2, 3));
+        after_the_delay().await;
+        assert_eq!(count_of(&stage.both(&session.handle()).await.1), Some(3));
+    }
+}
+
+/// It saves again each time that the removal has told the durable tier what it has.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_saves_all_the_time_does_not_keep_its_session() {
+    let stage = Stage::new();
+    let (one, other) = (stage.behind(), stage.behind());
+    let session = one.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    let elsewhere = other.sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    stage.durable.faults().decide(|_| Plan::new(None, Duration::from_millis(2), Duration::ZERO));
+    let busy = tokio::spawn(async move {
+        while elsewhere.update_attr("Count", |count: Option<u64>| count.unwrap() + 1).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    one.sessions.end(&session.handle()).await.unwrap();
+    busy.await.unwrap();
     assert_eq!(stage.both(&session.handle()).await, (None, None));
 }
 

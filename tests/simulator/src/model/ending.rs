@@ -21,26 +21,17 @@ impl Model {
         let lineage = &mut self.lineages[lineage];
         lineage.end.begin(now);
         lineage.endings += 1;
-        lineage.unanswered += 1;
-    }
-
-    /// An attempt to end the session has succeeded.
-    fn ending_succeeds(&mut self, lineage: usize) {
-        self.lineages[lineage].unanswered -= 1;
     }
 
     /// Whether nothing of the session is left once an attempt to end it has succeeded.
     ///
-    /// What has expired is not there for the one who ends it, and may be there by another clock. An attempt that failed
-    /// may have ended the session in one of two tiers: whoever comes later does not find it, and its copy lives on.
+    /// What has expired is not there for the one who ends it, and may be there by another clock.
     fn ends_for_good(&self, lineage: usize) -> bool {
-        let Lineage { life, unanswered, .. } = &self.lineages[lineage];
-        self.is_in_time(life) && (*unanswered == 0 || !self.has_tiers)
+        self.is_in_time(&self.lineages[lineage].life)
     }
 
     /// Whoever began then has ended the session that has, or had, this id.
     pub(super) fn ended_under(&mut self, place: Place, began: Stamp, now: Stamp) {
-        self.ending_succeeds(place.lineage);
         let was_given = self.lineages[place.lineage].names[place.name].given.was_done(began);
         if was_given && self.reaches(place, now) && self.ends_for_good(place.lineage) {
             self.lineages[place.lineage].end.finish(now);
@@ -100,7 +91,6 @@ impl Model {
         };
         self.check_how_many(ending, count);
         for (lineage, _) in &ending.wanted {
-            self.ending_succeeds(*lineage);
             if self.lineages[*lineage].start.was_done(ending.began) && self.ends_for_good(*lineage) {
                 self.lineages[*lineage].end.finish(now);
             }
@@ -161,9 +151,8 @@ impl Model {
 
 /// Logins, and the limit of a user's sessions.
 impl Model {
-    /// Returns the sessions that the login may end.
-    pub(super) fn login_begins(&mut self, new: usize, now: Stamp) -> Vec<usize> {
-        let Some(user) = self.lineages[new].user else { return Vec::new() };
+    pub(super) fn login_begins(&mut self, new: usize, now: Stamp) {
+        let Some(user) = self.lineages[new].user else { return };
         let mut others: Vec<usize> = self.of_user(user, now).into_iter().filter(|other| *other != new).collect();
         let is_over = self.limit.is_some_and(|limit| others.len() >= limit);
         // Another login may have begun later and ended earlier; the clock of its process may also be ahead.
@@ -179,10 +168,9 @@ impl Model {
             // By others, who may fail.
             self.ending_begins(new, now);
         }
-        for other in &others {
-            self.ending_begins(*other, now);
+        for other in others {
+            self.ending_begins(other, now);
         }
-        others
     }
 
     pub(super) fn login_ended(&mut self, commit: &Commit, was_answered: bool) {
@@ -191,9 +179,6 @@ impl Model {
             self.signing_in.remove(at);
         }
         let may_have_failed = self.may_fail(commit.began);
-        if !may_have_failed {
-            commit.may_end.iter().for_each(|other| self.ending_succeeds(*other));
-        }
         // A limit that could not be enforced is only logged. The next login tries again.
         if may_have_failed {
             self.unlimited.insert(user);

@@ -18,8 +18,6 @@ pub struct Lineage {
     pub end: Attempt,
     /// How many attempts to end it there were.
     pub endings: u32,
-    /// How many of them have not succeeded.
-    pub unanswered: u32,
     pub count: Count,
     pub registers: [Register; 3],
     pub life: Life,
@@ -112,7 +110,6 @@ impl Model {
             names: Vec::new(),
             end: Attempt::default(),
             endings: 0,
-            unanswered: 0,
             count: Count::default(),
             registers: Default::default(),
             life,

@@ -58,7 +58,6 @@ pub struct Model {
     /// How much earlier than it should a session may end, in milliseconds.
     early_end: i64,
     limit: Option<usize>,
-    has_tiers: bool,
     /// The users that sign in at this moment, and those whose sessions are being ended.
     signing_in: Vec<usize>,
     being_ended: Vec<usize>,
@@ -88,7 +87,6 @@ impl Model {
             // The durable tier learns late that a session is used.
             early_end: if setup.stores.write_behind() { 60_000 } else { 0 },
             limit: setup.limit,
-            has_tiers: setup.stores.has_tiers(),
             signing_in: Vec::new(),
             being_ended: Vec::new(),
             unlimited: BTreeSet::new(),

@@ -34,8 +34,6 @@ pub struct Commit {
     pub began: Stamp,
     /// Who signs in.
     pub(super) user: Option<usize>,
-    /// The sessions that a login may end, because of the limit.
-    pub(super) may_end: Vec<usize>,
 }
 
 impl Model {
@@ -87,13 +85,13 @@ impl Model {
     pub fn commit_begins(&mut self, doing: &Doing) -> Commit {
         let now = self.stamp();
         self.send_writes(doing, now);
-        let (mut user, mut may_end) = (None, Vec::new());
+        let mut user = None;
         if let Some(started) = doing.started {
             let lineage = &mut self.lineages[started.lineage];
             lineage.start.begin(now);
             lineage.names[started.name].given.begin(now);
             user = lineage.user;
-            may_end = self.login_begins(started.lineage, now);
+            self.login_begins(started.lineage, now);
         }
         if doing.removes || doing.started.is_some() {
             for place in self.presented(doing) {
@@ -105,7 +103,7 @@ impl Model {
             names[old.name].renewals += 1;
             names[new.name].given.begin(now);
         }
-        Commit { began: now, user, may_end }
+        Commit { began: now, user }
     }
 
     /// A commit was answered.
