@@ -335,16 +335,22 @@ impl Session {
 
     /// The secret id that the client has, or will have after this request.
     ///
+    /// Asking for it before a new session is stored fixes it. If the store can't be reached when it is stored, the request
+    /// then fails. Otherwise the library tries again, under another id.
+    ///
     /// Whoever knows it is the visitor, so keep it out of logs and pages. To name a session, use
     /// [`handle`](Session::handle).
     pub fn id(&self) -> SessionId {
+        self.state().note_id_is_known();
         self.tell(|id, _| id.clone())
     }
 
     /// A public name of the session, for lists and logs: the hash of its id. It does not work as a cookie.
     ///
-    /// It changes when the session is renewed: until the renewal is stored, this is the old handle.
+    /// It changes when the session is renewed: until the renewal is stored, this is the old handle. Asking a new
+    /// session for it fixes the id, as [`id`](Session::id) does.
     pub fn handle(&self) -> RecordKey {
+        self.state().note_id_is_known();
         self.tell(|_, record| record.key)
     }
 
@@ -405,6 +411,7 @@ impl Session {
     /// }
     /// ```
     pub fn csrf_token(&self) -> String {
+        self.state().note_id_is_known();
         self.tell(|id, _| id.csrf_token())
     }
 
@@ -420,6 +427,6 @@ impl Session {
 /// Shows only the fingerprint of the handle.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({})", self.handle().fingerprint())
+        write!(f, "Session({})", self.tell(|_, record| record.key.fingerprint()))
     }
 }

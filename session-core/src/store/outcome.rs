@@ -67,13 +67,6 @@ pub(super) trait Outcome: Copy + PartialEq {
     fn is_conflict(self) -> bool;
 }
 
-impl Outcome for Created {
-    const DONE: Self = Created::Done;
-    fn is_conflict(self) -> bool {
-        false
-    }
-}
-
 impl Outcome for Saved {
     const DONE: Self = Saved::Done;
     fn is_conflict(self) -> bool {

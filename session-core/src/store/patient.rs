@@ -19,7 +19,9 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_
 /// A store with a time limit for each operation, and retries where repeating is safe.
 ///
 /// A write whose connection broke can be repeated because its version has a mark that no other write has. If
-/// the repeated write finds a record with this mark, the first attempt took effect.
+/// the repeated write finds a record with this mark, the first attempt took effect. An attempt that arrives after all
+/// others has no effect, because the version that it expects is gone. Only a creation expects none: see
+/// [`create`](PatientStore::create).
 pub(crate) struct PatientStore {
     store: AnyStore,
     never_waits: bool,
@@ -50,8 +52,15 @@ impl PatientStore {
         self.patiently(self.repeat(|| self.store.load(key, now))).await
     }
 
-    pub(crate) async fn create(&self, record: &Record) -> Result<Created, StoreError> {
-        self.patiently(self.write(record, None, || self.store.create(record))).await
+    /// Inserts a record, at each attempt under another id, which `under_another_id` gives it. An attempt of unknown
+    /// outcome may still arrive when its session has ended, and would make it again. So it leaves a record under an id
+    /// that nobody was told. Without another id there is no further attempt.
+    pub(crate) async fn create(
+        &self,
+        record: Record,
+        under_another_id: impl Fn() -> Option<Record> + Send + Sync,
+    ) -> Result<Created, StoreError> {
+        self.patiently(self.create_anew(record, under_another_id)).await
     }
 
     pub(crate) async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
@@ -119,6 +128,27 @@ impl PatientStore {
                 },
                 answer => return answer,
             }
+        }
+    }
+
+    async fn create_anew(
+        &self,
+        mut record: Record,
+        under_another_id: impl Fn() -> Option<Record>,
+    ) -> Result<Created, StoreError> {
+        let mut pauses = self.pauses();
+        loop {
+            let error = match self.store.create(&record).await {
+                Err(error) if error.is_unavailable() => error,
+                answer => return answer,
+            };
+            let Some(pause) = pauses.next() else { return Err(error) };
+            background::pause(pause).await;
+            let stored = self.repeat(|| self.store.load(&record.key, record.accessed)).await?;
+            if stored.is_some_and(|stored| stored.version == record.version) {
+                return Ok(Created::Done);
+            }
+            record = under_another_id().ok_or(error)?;
         }
     }
 

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::error::Error;
+use crate::record::Record;
 use crate::store::Store;
 use crate::time::Time;
 
@@ -118,7 +119,7 @@ pub(super) async fn drive<'a>(
             }
             Step::Load(key) => Answer::Loaded(store.load(&key, now).await),
             Step::Save { expected } => Answer::Saved(store.save(&outgoing(), expected).await),
-            Step::Create => Answer::Created(store.create(&outgoing()).await),
+            Step::Create => Answer::Created(store.create(outgoing(), || under_another_id(visit)).await),
             Step::Renew { old, expected, moved_until } => {
                 Answer::Renewed(store.renew(&old, expected, &outgoing(), moved_until).await)
             }
@@ -143,4 +144,10 @@ fn next(visit: &Visit, operation: &mut Operation<'_>) -> (Step, Time) {
     state.set_aside();
     visit.unlock(state);
     (step, moment.now)
+}
+
+/// The record of the session that is being stored, if it may have another id.
+fn under_another_id(visit: &Visit) -> Option<Record> {
+    let id = visit.environment().draw_id().ok()?;
+    visit.0.state.lock().start_under(id).cloned()
 }

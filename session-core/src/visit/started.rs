@@ -56,11 +56,13 @@ pub(crate) struct Started {
     kept: Option<Keeping>,
     /// The session before it was removed in the same request, so it must be deleted even if this one fails.
     pub(crate) after_remove: bool,
+    /// The application has asked for the id, so it can't be another one any more.
+    pub(crate) id_is_known: bool,
 }
 
 impl Started {
     pub(crate) fn new(id: SessionId, record: Record, kept: Option<Keeping>) -> Self {
-        Started { id, record, kept, after_remove: false }
+        Started { id, record, kept, after_remove: false, id_is_known: false }
     }
 
     /// Makes the record that goes to the store.

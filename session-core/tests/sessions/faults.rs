@@ -154,6 +154,23 @@ async fn a_start_whose_answer_was_lost_makes_one_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_is_tried_again_unless_the_handler_was_told_the_id() {
+    for is_told in [false, true] {
+        let (store, sessions, _) = prepared().await;
+        store.faults().fail_next(Operation::Create, Fault::Down);
+        let visit = sessions.visit();
+        let session = visit.start(NewSession::new()).unwrap();
+        let told = is_told.then(|| session.id());
+        let committed = answer(&visit).await;
+        match told {
+            None => assert!(is_alive(&sessions, &issued(committed)).await),
+            Some(_) => assert_store_failed(committed),
+        }
+        assert_eq!(store.inner().len(), if is_told { 1 } else { 2 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_renewal_whose_answer_was_lost_leaves_one_id() {
     let (store, sessions, id) = prepared().await;
     store.faults().fail_next(Operation::Renew, Fault::AnswerLost);

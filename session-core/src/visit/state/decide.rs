@@ -1,6 +1,7 @@
 //! The decider. Only [`State::next`] decides what is to be done next at the store. Only [`State::answered`]
 //! interprets the store's answers, such as a conflict, a missing record, or an id that is taken.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
@@ -512,8 +513,11 @@ impl State {
 
     fn listed(&mut self, operation: &mut Operation<'_>, listed: Result<Vec<Record>, StoreError>) {
         match (listed, operation.limit, &self.stored) {
-            (Ok(records), Some(limit), Some(newest)) => {
-                let keys = beyond_limit(limit, &newest.record, records);
+            (Ok(mut records), Some(limit), Some(newest)) => {
+                // What this login may have left under other ids would take the place of a real session.
+                let left = records.extract_if(.., |record| self.in_doubt.contains(&record.key));
+                let left: VecDeque<RecordKey> = left.map(|record| record.key).collect();
+                let keys = left.into_iter().chain(beyond_limit(limit, &newest.record, records)).collect::<VecDeque<_>>();
                 operation.excess = if keys.is_empty() { None } else { Some(Box::new(Excess::ToEnd(keys))) };
             }
             (Ok(_), ..) => operation.excess = None,

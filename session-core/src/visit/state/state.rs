@@ -68,6 +68,8 @@ pub(crate) struct State {
     /// Sessions that were presented and are not for this application, or not for this release.
     pub(super) left_alone: Vec<RecordKey>,
     pub(super) started: Option<Box<Started>>,
+    /// Keys under which this visit's login may have been stored, or will be, and that nobody knows.
+    pub(super) in_doubt: Vec<RecordKey>,
     /// The session that a started one has replaced, and its generation.
     replaced: Option<Box<(Stored, u32)>>,
     pub(super) intent: Intent,
@@ -113,6 +115,7 @@ impl State {
             also_presented: Vec::new(),
             left_alone: Vec::new(),
             started: None,
+            in_doubt: Vec::new(),
             replaced: None,
             intent: Intent::Keep,
             changes: Changes::default(),
@@ -730,6 +733,26 @@ impl State {
         if let Some(started) = &mut self.started {
             started.keep_nothing();
         }
+    }
+
+    /// The application learns the id of the session that is being started.
+    pub(crate) fn note_id_is_known(&mut self) {
+        if let Some(started) = &mut self.started {
+            started.id_is_known = true;
+        }
+    }
+
+    /// Gives the session that is being stored another id, because it is unknown whether it will be stored under the first.
+    /// `None` if the application knows that one, or wants another session by now.
+    pub(in crate::visit) fn start_under(&mut self, id: SessionId) -> Option<&Record> {
+        let (Outgoing::Aside(aside), Some(started)) = (&mut self.outgoing, &mut self.started) else { return None };
+        if started.id_is_known || aside.new_id.as_ref() != Some(&started.id) {
+            return None;
+        }
+        self.in_doubt.push(aside.record.key);
+        (started.record.key, aside.record.key) = (id.key(), id.key());
+        (started.id, aside.new_id) = (id.clone(), Some(id));
+        Some(&aside.record)
     }
 
     /// Replaces the generated id, which is taken.

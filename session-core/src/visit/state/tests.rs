@@ -719,6 +719,45 @@ fn a_login_beyond_the_limit_ends_the_oldest_sessions_one_by_one() {
 }
 
 #[test]
+fn a_start_of_unknown_outcome_goes_on_under_another_id_unless_the_first_is_known() {
+    for is_known in [false, true] {
+        let (mut state, record) = started();
+        if is_known {
+            state.note_id_is_known();
+        }
+        let mut operation = Operation::commit(None);
+        assert_eq!(state.next(&mut operation, &moment(record.accessed)), Step::Create);
+        state.set_aside();
+        let again = id();
+        let other = state.start_under(again.clone()).cloned();
+        assert_eq!(other.as_ref().map(|other| other.key), (!is_known).then(|| again.key()));
+        let stored = if is_known { record.key } else { again.key() };
+        assert_eq!(state.outgoing(), &Record { key: stored, ..state.outgoing().clone() });
+        state.answered(&mut operation, Answer::Created(Ok(Created::Done))).unwrap();
+        assert_eq!(state.stored().map(|stored| (stored.id.key(), stored.record.key)), Some((stored, stored)));
+    }
+}
+
+#[test]
+fn what_a_login_left_under_another_id_takes_nobodys_place() {
+    let (mut state, record) = started();
+    let (mut operation, now) = (Operation::commit(Some(2)), moment(record.accessed));
+    state.next(&mut operation, &now);
+    state.set_aside();
+    let left = state.outgoing().clone();
+    let newest = state.start_under(id()).expect("nobody knows the first id").clone();
+    state.answered(&mut operation, Answer::Created(Ok(Created::Done))).unwrap();
+    state.next(&mut operation, &now);
+    let created = record.created.saturating_sub(Duration::from_secs(20));
+    let older = Record { created, ..record_of(&id()) };
+    state.answered(&mut operation, Answer::Listed(Ok(vec![older, left.clone(), newest]))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(left.key));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
+    assert!(matches!(state.next(&mut operation, &now), Step::ListOf(_)));
+    assert!(state.is_present());
+}
+
+#[test]
 fn a_session_beyond_the_limit_that_is_renewed_meanwhile_ends_where_it_went() {
     let (mut state, record) = started();
     let (mut operation, now) = (Operation::commit(Some(1)), moment(record.accessed));
