@@ -193,7 +193,7 @@ fn forget(world: &Arc<World>, rng: &mut Rng) {
     let keys: Vec<_> = {
         let model = world.model.lock();
         let names = model.lineages.iter().flat_map(|lineage| &lineage.names);
-        names.map(|name| name.id.key()).collect()
+        names.filter_map(|name| Some(name.id.as_ref()?.key())).collect()
     };
     if let Some(what) = world.backends.forget(rng, &keys) {
         world.story.tell(&[], || what);
@@ -232,9 +232,9 @@ async fn deadline(world: &Arc<World>, rng: &mut Rng) {
     let early = rng.i64(0..=1);
     if deadline - early > now {
         sleep(Duration::from_millis((deadline - early - now) as u64)).await;
-        let id = world.model.lock().id(place).as_str().to_owned();
+        let Some(id) = world.model.lock().id(place) else { return };
         let travel = [Duration::ZERO; 2];
         let plan = if rng.bool() { Plan::look() } else { Plan::count() };
-        send(world, Request { browser: None, process, ids: vec![id], plan, travel, hangs_up: None, is_lost: true });
+        send(world, Request { browser: None, process, ids: vec![id.as_str().to_owned()], plan, travel, hangs_up: None, is_lost: true });
     }
 }

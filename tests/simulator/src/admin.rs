@@ -68,12 +68,10 @@ pub fn end_others(world: &Arc<World>, process: usize, id: String) {
 pub fn end(world: &Arc<World>, process: usize, place: Place) {
     let (calling, manager) = (Arc::clone(world), manager(world, process));
     let what = format!("ends {} by its handle", Model::name_of(place));
+    let Some(id) = world.model.lock().id(place) else { return };
     call(world, process, &[place.lineage], what, async move {
-        let (began, handle) = {
-            let mut model = calling.model.lock();
-            (model.end_begins(place), model.id(place).key())
-        };
-        let ended = manager.end(&handle).await;
+        let began = calling.model.lock().end_begins(place);
+        let ended = manager.end(&id.key()).await;
         calling.model.lock().end_ended(place, began, ended.as_ref().map(|_| ()));
         format!("{ended:?}")
     });

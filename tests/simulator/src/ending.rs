@@ -76,7 +76,8 @@ async fn audit(world: &Arc<World>, process: usize, manager: &SessionManager) {
 async fn present(world: &Arc<World>, process: usize, manager: &SessionManager, place: Place) -> bool {
     let (id, began, clock) = {
         let mut model = world.model.lock();
-        (model.id(place).clone(), model.stamp(), model.clock(process))
+        let Some(id) = model.id(place) else { return false };
+        (id, model.stamp(), model.clock(process))
     };
     let visit = manager.visit();
     let mut presented = PresentedIds::default();

@@ -175,7 +175,7 @@ impl Handler {
                     if model.place_of(session.id().as_str()).is_some() {
                         return;
                     }
-                    let new = model.new_name(place.lineage, session.id());
+                    let new = model.new_name(place.lineage, Some(session.id()));
                     self.doing.renews = Some(new);
                     drop(model);
                     self.tell(|| format!("asks to become {}", Model::name_of(new)));
@@ -211,7 +211,9 @@ impl Handler {
         drop(model);
         match visit.start(new) {
             Ok(session) => {
-                let place = self.world.model.lock().new_name(lineage, session.id());
+                // An id that was asked for stays, and others may change until the session is stored.
+                let asked_for = lineage.is_multiple_of(3).then(|| session.id());
+                let place = self.world.model.lock().new_name(lineage, asked_for);
                 (self.doing.started, self.doing.place) = (Some(place), Some(place));
                 self.session = Some(session);
                 self.tell(|| format!("starts {} of user {user:?}, keeping {kept:?}", Model::name_of(place)));

@@ -15,9 +15,6 @@ use crate::story::Story;
 /// How long callers may still notice a fault after it is over: by their time limits, breakers and pauses.
 const AFTERMATH: Duration = Duration::from_secs(12);
 
-/// What inserting a record is called.
-pub const CREATING: &str = "creating";
-
 /// The way to one store.
 pub struct Network {
     name: &'static str,
@@ -85,12 +82,7 @@ impl Network {
         key: Option<&RecordKey>,
         operation: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let fate = match self.fate() {
-            // A store that inserts a record long after it has answered other calls about its key would bring back what
-            // has ended meanwhile: nothing in an insertion tells that it is late.
-            Fate::Late(_) if what == CREATING => Fate::Lost,
-            fate => fate,
-        };
+        let fate = self.fate();
         self.tell(what, key, &fate);
         match fate {
             Fate::Done { before, after } => {

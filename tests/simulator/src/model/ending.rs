@@ -6,6 +6,9 @@ use super::request::Commit;
 use super::{Lineage, Model, Place};
 use crate::stamp::Stamp;
 
+/// How often a manager tries to store a session.
+const ATTEMPTS: usize = 3;
+
 /// An ending of several sessions under way.
 pub struct EndingAll {
     pub began: Stamp,
@@ -104,13 +107,22 @@ impl Model {
         // What was done by a call whose answer was lost is counted by nobody.
         let least = if self.may_fail(ending.began) { 0 } else { ending.wanted.iter().filter(only_ours).count() };
         let theirs = |lineage: &&Lineage| lineage.user == Some(ending.user) && lineage.may_live(ending.began);
-        // A login whose answer was lost may store its session once more, after it has ended.
-        let most = if self.may_fail(ending.began) { usize::MAX } else { self.lineages.iter().filter(theirs).count() };
+        let most = self.lineages.iter().filter(theirs).count() + self.ghosts_of(ending.user).len();
         if !(least..=most).contains(&count) {
             let about: Vec<usize> = ending.wanted.iter().map(|(lineage, _)| *lineage).collect();
             let what = format!("{count} sessions of user {} ended, and must be from {least} to {most}", ending.user);
             self.violate(&about, what);
         }
+    }
+
+    /// The logins of a user that may have left a record under an id that nobody knows, once for each such record.
+    fn ghosts_of(&self, user: usize) -> Vec<usize> {
+        let is_haunted = |lineage: &usize| {
+            let lineage = &self.lineages[*lineage];
+            lineage.user == Some(user) && lineage.may_have_ghosts
+        };
+        let haunted = (0..self.lineages.len()).filter(is_haunted);
+        haunted.flat_map(|lineage| [lineage; ATTEMPTS - 1]).collect()
     }
 
     /// The sessions of a user that may be there.
@@ -154,10 +166,12 @@ impl Model {
     pub(super) fn login_begins(&mut self, new: usize, now: Stamp) {
         let Some(user) = self.lineages[new].user else { return };
         let mut others: Vec<usize> = self.of_user(user, now).into_iter().filter(|other| *other != new).collect();
-        let is_over = self.limit.is_some_and(|limit| others.len() >= limit);
+        let ghosts = self.ghosts_of(user);
+        let is_over = self.limit.is_some_and(|limit| others.len() + ghosts.len() >= limit);
         // Another login may have begun later and ended earlier; the clock of its process may also be ahead.
         let since = self.lineages[new].life.created - self.skew_span;
-        let is_overtaken = is_over && others.iter().any(|other| self.lineages[*other].life.created >= since);
+        let mut others_and_ghosts = others.iter().chain(&ghosts);
+        let is_overtaken = is_over && others_and_ghosts.any(|other| self.lineages[*other].life.created >= since);
         // Logins at the same moment may end each other, and an ending may find what starts meanwhile.
         let is_one_of_many = self.limit.is_some() && self.signing_in.contains(&user);
         self.signing_in.push(user);

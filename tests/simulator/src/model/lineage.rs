@@ -13,6 +13,8 @@ pub struct Lineage {
     pub kept: Option<usize>,
     /// The commit that stored it.
     pub start: Attempt,
+    /// An attempt to store it may have failed, and may have left a record under an id that nobody knows.
+    pub may_have_ghosts: bool,
     /// Its ids, in the order in which they were made. Most sessions have one.
     pub names: Vec<Name>,
     pub end: Attempt,
@@ -25,7 +27,8 @@ pub struct Lineage {
 
 /// One id of a session.
 pub struct Name {
-    pub id: SessionId,
+    /// None before the commit of a handler that did not ask for it.
+    pub id: Option<SessionId>,
     /// The commit that made it the session's id.
     pub given: Attempt,
     /// The commit that gave the session another.
@@ -58,6 +61,8 @@ pub struct Life {
     pub absolute: Option<i64>,
     /// It may have expired where it is durable: its use was noted there too late.
     pub may_be_over: bool,
+    /// When it was last saved although some clock may have said that it had expired.
+    pub revived: Option<Stamp>,
 }
 
 impl Life {
@@ -71,6 +76,7 @@ impl Life {
             longest_idle: idle,
             absolute,
             may_be_over: false,
+            revived: None,
         }
     }
 
@@ -107,6 +113,7 @@ impl Model {
             user,
             kept,
             start: Attempt::default(),
+            may_have_ghosts: false,
             names: Vec::new(),
             end: Attempt::default(),
             endings: 0,
@@ -117,17 +124,25 @@ impl Model {
         self.lineages.len() - 1
     }
 
-    /// A new id of a session, which no commit has given it yet.
-    pub fn new_name(&mut self, lineage: usize, id: SessionId) -> Place {
+    /// A new id of a session, which no commit has given it yet. `None` if nobody has asked for it yet.
+    pub fn new_name(&mut self, lineage: usize, id: Option<SessionId>) -> Place {
         let place = Place { lineage, name: self.lineages[lineage].names.len() };
+        let (given, replaced) = (Attempt::default(), Attempt::default());
+        let name = Name { id: None, given, replaced, renewals: 0, is_void: false, seen_gone: None };
+        self.lineages[lineage].names.push(name);
+        if let Some(id) = id {
+            self.learn_id(place, id);
+        }
+        place
+    }
+
+    pub(super) fn learn_id(&mut self, place: Place, id: SessionId) {
         if self.ids.insert(id.as_str().to_owned(), place).is_some() {
-            self.violate(&[lineage], format!("the new id of #{lineage} is not new"));
+            self.violate(&[place.lineage], format!("the new id of #{} is not new", place.lineage));
         }
         self.keys.insert(id.key(), place);
-        self.story.name_key(id.key(), lineage, || Model::name_of(place));
-        let (given, replaced) = (Attempt::default(), Attempt::default());
-        self.lineages[lineage].names.push(Name { id, given, replaced, renewals: 0, is_void: false, seen_gone: None });
-        place
+        self.story.name_key(id.key(), place.lineage, || Model::name_of(place));
+        self.lineages[place.lineage].names[place.name].id = Some(id);
     }
 
     /// The commit will not give the session this id after all.
@@ -170,6 +185,12 @@ impl Model {
     /// Whether no process takes it for expired.
     pub(super) fn is_in_time(&self, life: &Life) -> bool {
         !life.may_be_over && self.latest_clock() < life.alive_until() - self.early_end
+    }
+
+    /// Written behind, a session that was used right before its deadline may have expired where it is durable before that
+    /// came there.
+    pub(super) fn may_have_missed_its_use(&self, lineage: usize) -> bool {
+        self.early_end > 0 && self.lineages[lineage].life.may_be_over
     }
 
     /// Whether a change of the session, or its end, that a request under this id asked for must reach the session, if

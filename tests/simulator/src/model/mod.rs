@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::clock::ProcessClock;
 use crate::network::Trouble;
-use crate::setup::Setup;
+use crate::setup::{Setup, Stores};
 use crate::stamp::Stamp;
 use crate::story::Story;
 
@@ -140,14 +140,15 @@ impl Model {
         self.keys.get(key).copied()
     }
 
-    pub fn id(&self, place: Place) -> &SessionId {
-        &self.lineages[place.lineage].names[place.name].id
+    /// The id of this name, if anybody knows it.
+    pub fn id(&self, place: Place) -> Option<SessionId> {
+        self.lineages[place.lineage].names[place.name].id.clone()
     }
 }
 
 /// How long a read may be behind, in milliseconds.
 fn staleness(setup: &Setup) -> u64 {
-    use crate::setup::Stores::*;
+    use Stores::*;
     let bound = setup.max_staleness.as_millis() as u64 + 2 * setup.largest_skew();
     match setup.stores {
         // A writer that met a conflict drops the copy, newer or not, and a slow reader puts back an older one.

@@ -45,9 +45,14 @@ impl Model {
 
     /// Nothing was found under this id: it never comes back.
     fn note_gone(&mut self, process: usize, place: Place, began: (Stamp, i64), now: Stamp) {
+        if self.may_have_missed_its_use(place.lineage) {
+            return;
+        }
         let clock = self.clock(process);
         let lineage = &mut self.lineages[place.lineage];
-        let may_have_expired = clock >= lineage.life.alive_until();
+        // By now it may live longer, because another request saved it at the same moment.
+        let is_overtaken = lineage.life.revived.is_some_and(|revived| began.0 < revived);
+        let may_have_expired = is_overtaken || clock >= lineage.life.alive_until();
         let name = &mut lineage.names[place.name];
         if !may_have_expired && lineage.start.was_done(began.0) && name.given.was_done(began.0) {
             name.seen_gone.get_or_insert(now);
@@ -116,10 +121,13 @@ impl Model {
     /// A save that began then was acknowledged.
     pub(super) fn saved(&mut self, lineage: usize, process: usize, began: Stamp) {
         self.used(lineage, process, i64::MIN);
-        let clock = self.clock(process);
+        let (now, clock) = (self.stamp(), self.clock(process));
         // The save was decided after it had begun; clocks may have been set since.
         let began = began.at as i64 + self.clocks[process].skew();
         let life = &mut self.lineages[lineage].life;
+        if life.may_be_over {
+            life.revived = Some(now);
+        }
         life.noted = life.noted.max(began.min(clock));
     }
 }

@@ -89,6 +89,7 @@ impl Model {
         if let Some(started) = doing.started {
             let lineage = &mut self.lineages[started.lineage];
             lineage.start.begin(now);
+            lineage.may_have_ghosts = lineage.names[started.name].id.is_none();
             lineage.names[started.name].given.begin(now);
             user = lineage.user;
             self.login_begins(started.lineage, now);
@@ -112,6 +113,11 @@ impl Model {
     pub fn commit_ended(&mut self, doing: &mut Doing, commit: &Commit, outcome: &Result<Committed, Error>, lost: bool) {
         let now = self.stamp();
         doing.has_lost = lost;
+        if let Some(started) = doing.started
+            && !self.may_fail(commit.began)
+        {
+            self.lineages[started.lineage].may_have_ghosts = false;
+        }
         match outcome {
             Ok(Committed::Issue(issued)) => self.issued(doing, commit, issued.id.as_str(), now),
             Ok(Committed::Forget) => self.forgotten(doing, commit, now),
@@ -126,8 +132,10 @@ impl Model {
 
     /// The client was told an id.
     fn issued(&mut self, doing: &mut Doing, commit: &Commit, id: &str, now: Stamp) {
-        if let (Some(started), None) = (doing.started, self.place_of(id)) {
-            doing.started = self.drawn_again(started, id);
+        if let (Some(started), None, Some(id)) = (doing.started, self.place_of(id), SessionId::parse(id))
+            && self.id(started).is_none()
+        {
+            self.learn_id(started, id);
         }
         let place = self.place_of(id);
         let about: Vec<usize> = place.iter().chain(&doing.opened).map(|place| place.lineage).collect();
@@ -150,16 +158,6 @@ impl Model {
             (None, None) if doing.sets_timeouts && place == doing.opened => self.changes_done(doing, commit, now),
             _ => self.violate(&about, "a client is told an id, and asked for none"),
         }
-    }
-
-    /// The id of a session that is being started was taken, so another one was drawn.
-    fn drawn_again(&mut self, started: Place, id: &str) -> Option<Place> {
-        let id = SessionId::parse(id)?;
-        let place = self.new_name(started.lineage, id);
-        let names = &mut self.lineages[place.lineage].names;
-        names[started.name].is_void = true;
-        names[place.name].given = names[started.name].given;
-        Some(place)
     }
 
     /// A started session is stored, and has replaced the one that the request found.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use session_core::Record;
 
 use super::values::Attr;
-use super::{Model, Place};
+use super::{Lineage, Model, Place};
 use crate::clock::millis_of;
 use crate::stamp::Stamp;
 
@@ -25,8 +25,11 @@ impl Model {
                 let (one, other) = (Model::name_of(place), Model::name_of(other));
                 return self.violate(&[place.lineage], format!("the store has both {other} and {one}"));
             }
-            if let Some(user) = self.lineages[place.lineage].user
+            let Lineage { user, life, .. } = &self.lineages[place.lineage];
+            // A login does not count what has expired by its clock, and may then be used by another.
+            if let Some(user) = *user
                 && millis_of(record.expires_at()) > self.latest_clock()
+                && !life.may_be_over
             {
                 live.entry(user).or_default().push(place.lineage);
             }
@@ -49,10 +52,10 @@ impl Model {
     pub(super) fn wrong_record(&self, record: &Record, now: Stamp) -> Option<String> {
         let told = record.constants.get(Attr::LINEAGE).and_then(|number| number.as_u64());
         let Some(place) = self.place_of_key(&record.key) else {
-            // The id that was drawn first may be taken, after an attempt whose answer was lost.
-            let start = told.and_then(|told| self.lineages.get(told as usize)).map(|lineage| lineage.start);
-            let is_starting = start.is_some_and(|start| start.began.is_some() && start.done.is_none());
-            return (!is_starting).then(|| format!("a record of session {told:?} that nobody made"));
+            let start = told.and_then(|told| self.lineages.get(told as usize));
+            let is_starting = start.is_some_and(|start| start.start.began.is_some() && start.start.done.is_none());
+            let may_be_ghost = start.is_some_and(|start| start.may_have_ghosts);
+            return (!is_starting && !may_be_ghost).then(|| format!("a record of session {told:?} that nobody made"));
         };
         let name = Model::name_of(place);
         let lineage = &self.lineages[place.lineage];

@@ -92,7 +92,7 @@ impl Model {
 
     /// A request that began then has read this value of an attribute. `None`: the session does not have it.
     pub(super) fn check_value(&mut self, lineage: usize, attr: Attr, value: Option<u64>, began: Stamp, stale: u64) {
-        if self.may_have_lost_values(lineage) {
+        if self.may_have_missed_its_use(lineage) {
             return;
         }
         let own_name = attr.name();
@@ -152,12 +152,6 @@ impl Model {
         Ok(start)
     }
 
-    /// Written behind, a session that was used right before its deadline may have expired where it is durable before its
-    /// changes came there.
-    fn may_have_lost_values(&self, lineage: usize) -> bool {
-        self.early_end > 0 && self.lineages[lineage].life.may_be_over
-    }
-
     /// Whether attributes of `from` were copied into this session.
     fn was_kept(&self, mut lineage: usize, from: usize) -> bool {
         while let Some(kept) = self.lineages[lineage].kept {
@@ -202,7 +196,7 @@ impl Model {
         let Some(place) = doing.place else { return };
         self.check_count(place.lineage, number - 1, began, 0);
         let lineage = &mut self.lineages[place.lineage];
-        if !lineage.count.returned.insert(number) {
+        if !lineage.count.returned.insert(number) && !self.may_have_missed_its_use(place.lineage) {
             self.violate(&[place.lineage], format!("two requests counted #{} to {number}", place.lineage));
         }
         self.lineages[place.lineage].count.done.push(now);
@@ -212,7 +206,7 @@ impl Model {
 
     /// A request that began then has read this number.
     pub(super) fn check_count(&mut self, lineage: usize, number: u64, began: Stamp, stale: u64) {
-        if self.may_have_lost_values(lineage) {
+        if self.may_have_missed_its_use(lineage) {
             return;
         }
         let Count { base, begun, done, .. } = &self.lineages[lineage].count;

@@ -11,7 +11,7 @@ use session_core::{
     Time, Version,
 };
 
-use crate::network::{CREATING, Network};
+use crate::network::Network;
 
 /// A client of the cache. `Clone` is another client of the same.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl Store for Cache {
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let record = record.clone();
         let key = record.key;
-        self.call(CREATING, Some(&key), move |entries| now(entries.create(&record))).await
+        self.call("creating", Some(&key), move |entries| now(entries.create(&record))).await
     }
 
     async fn load(&self, key: &RecordKey, at: Time) -> Result<Option<Record>, StoreError> {

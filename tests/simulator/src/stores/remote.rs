@@ -9,7 +9,7 @@ use session_core::{
 };
 
 use super::records::Records;
-use crate::network::{CREATING, Network};
+use crate::network::Network;
 
 /// A client of the database. `Clone` is another client of the same.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl Store for Remote {
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let record = record.clone();
         let key = record.key;
-        self.call(CREATING, Some(&key), move |records| records.create(&record)).await
+        self.call("creating", Some(&key), move |records| records.create(&record)).await
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
