@@ -235,6 +235,17 @@ async fn deadline(world: &Arc<World>, rng: &mut Rng) {
         let Some(id) = world.model.lock().id(place) else { return };
         let travel = [Duration::ZERO; 2];
         let plan = if rng.bool() { Plan::look() } else { Plan::count() };
-        send(world, Request { browser: None, process, ids: vec![id.as_str().to_owned()], plan, travel, hangs_up: None, is_lost: true });
+        send(
+            world,
+            Request {
+                browser: None,
+                process,
+                ids: vec![id.as_str().to_owned()],
+                plan,
+                travel,
+                hangs_up: None,
+                is_lost: true,
+            },
+        );
     }
 }

@@ -47,9 +47,12 @@ pub fn end_others(world: &Arc<World>, process: usize, id: String) {
     call(world, process, &[], format!("ends all others beside {}", Model::name_of(place)), async move {
         let (began, clock) = {
             let mut model = calling.model.lock();
+            model.using_begins(place.lineage);
             (model.stamp(), model.clock(process))
         };
-        let session = match manager.get(&id).await {
+        let got = manager.get(&id).await;
+        calling.model.lock().using_ended(place.lineage);
+        let session = match got {
             Ok(session) => session,
             Err(error) => return calling.fails(began, &error),
         };

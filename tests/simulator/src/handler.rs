@@ -138,6 +138,7 @@ impl Handler {
         }
         let began = self.world.model.lock().count_begins(&self.doing);
         let counted = session.update_attr(Attr::COUNT, |count: Option<u64>| count.unwrap_or(0) + 1).await;
+        self.world.model.lock().saving_ended(&self.doing);
         match counted {
             Ok(number) => {
                 self.world.model.lock().counted(&mut self.doing, began, number);

@@ -15,6 +15,9 @@ use crate::story::Story;
 /// How long callers may still notice a fault after it is over: by their time limits, breakers and pauses.
 const AFTERMATH: Duration = Duration::from_secs(12);
 
+/// How late a call may be done that nobody expects any more, in milliseconds.
+pub const LONGEST_DELAY: u64 = 20_000;
+
 /// The way to one store.
 pub struct Network {
     name: &'static str,
@@ -137,7 +140,7 @@ impl Network {
         let fate = match () {
             () if falls_on(refused) => Fate::Refused,
             () if falls_on(lost) => Fate::Lost,
-            () if falls_on(late) => Fate::Late(Duration::from_millis(rng.u64(1..=20_000))),
+            () if falls_on(late) => Fate::Late(Duration::from_millis(rng.u64(1..=LONGEST_DELAY))),
             () if falls_on(slow) => Fate::Slow(Duration::from_millis(rng.u64(50..=8000))),
             () if falls_on(frozen) => {
                 let lasts = Duration::from_millis(rng.u64(50..=8000));

@@ -517,7 +517,8 @@ impl State {
                 // What this login may have left under other ids would take the place of a real session.
                 let left = records.extract_if(.., |record| self.in_doubt.contains(&record.key));
                 let left: VecDeque<RecordKey> = left.map(|record| record.key).collect();
-                let keys = left.into_iter().chain(beyond_limit(limit, &newest.record, records)).collect::<VecDeque<_>>();
+                let keys =
+                    left.into_iter().chain(beyond_limit(limit, &newest.record, records)).collect::<VecDeque<_>>();
                 operation.excess = if keys.is_empty() { None } else { Some(Box::new(Excess::ToEnd(keys))) };
             }
             (Ok(_), ..) => operation.excess = None,

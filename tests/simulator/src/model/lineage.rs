@@ -3,6 +3,7 @@
 use session_core::SessionId;
 
 use super::Model;
+use super::using::Uses;
 use super::values::{Count, Register};
 use crate::stamp::{Attempt, Stamp};
 
@@ -23,6 +24,7 @@ pub struct Lineage {
     pub count: Count,
     pub registers: [Register; 3],
     pub life: Life,
+    pub uses: Uses,
 }
 
 /// One id of a session.
@@ -120,6 +122,7 @@ impl Model {
             count: Count::default(),
             registers: Default::default(),
             life,
+            uses: Uses::default(),
         });
         self.lineages.len() - 1
     }
@@ -185,12 +188,6 @@ impl Model {
     /// Whether no process takes it for expired.
     pub(super) fn is_in_time(&self, life: &Life) -> bool {
         !life.may_be_over && self.latest_clock() < life.alive_until() - self.early_end
-    }
-
-    /// Written behind, a session that was used right before its deadline may have expired where it is durable before that
-    /// came there.
-    pub(super) fn may_have_missed_its_use(&self, lineage: usize) -> bool {
-        self.early_end > 0 && self.lineages[lineage].life.may_be_over
     }
 
     /// Whether a change of the session, or its end, that a request under this id asked for must reach the session, if

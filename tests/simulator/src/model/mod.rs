@@ -8,6 +8,7 @@ mod lineage;
 mod opening;
 mod request;
 mod stored;
+mod using;
 mod values;
 
 use std::collections::{BTreeSet, HashMap};

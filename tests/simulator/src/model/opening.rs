@@ -36,6 +36,7 @@ impl Model {
                 self.violate(&[place.lineage], format!("{name} is not found, although it is there"));
             }
             self.note_gone(process, place, began, now);
+            self.note_expired(process, place, began);
         }
         if let Some(place) = found {
             self.used(place.lineage, process, began.1);
@@ -104,30 +105,9 @@ impl Model {
         if name.seen_gone.is_some_and(|gone| gone < began && gone.at + self.while_ending <= began.at) {
             return Some("is found again after it was gone".to_owned());
         }
-        if clock >= lineage.life.expired_from() {
+        if self.has_expired(place.lineage, clock) {
             return Some("is found after it has expired".to_owned());
         }
         None
-    }
-
-    /// A use of the session, which counts from this time of the process's clock, at the latest from now.
-    pub(super) fn used(&mut self, lineage: usize, process: usize, since: i64) {
-        let (clock, is_in_time) = (self.clock(process), self.is_in_time(&self.lineages[lineage].life));
-        let life = &mut self.lineages[lineage].life;
-        life.used = life.used.max(clock).max(since);
-        life.may_be_over |= !is_in_time;
-    }
-
-    /// A save that began then was acknowledged.
-    pub(super) fn saved(&mut self, lineage: usize, process: usize, began: Stamp) {
-        self.used(lineage, process, i64::MIN);
-        let (now, clock) = (self.stamp(), self.clock(process));
-        // The save was decided after it had begun; clocks may have been set since.
-        let began = began.at as i64 + self.clocks[process].skew();
-        let life = &mut self.lineages[lineage].life;
-        if life.may_be_over {
-            life.revived = Some(now);
-        }
-        life.noted = life.noted.max(began.min(clock));
     }
 }

@@ -47,6 +47,7 @@ impl Model {
     /// `save` has returned.
     pub fn save_ended(&mut self, doing: &mut Doing, began: Stamp, outcome: Result<(), &Error>) {
         let now = self.stamp();
+        self.saving_ended(doing);
         let Some(place) = doing.place else { return };
         match outcome {
             Ok(()) if doing.pending.is_empty() => {}
@@ -112,6 +113,7 @@ impl Model {
     /// `lost` tells whether changes were dropped because the session had ended.
     pub fn commit_ended(&mut self, doing: &mut Doing, commit: &Commit, outcome: &Result<Committed, Error>, lost: bool) {
         let now = self.stamp();
+        self.saving_ended(doing);
         doing.has_lost = lost;
         if let Some(started) = doing.started
             && !self.may_fail(commit.began)

@@ -79,6 +79,7 @@ impl Model {
     }
 
     pub(super) fn send_writes(&mut self, doing: &Doing, now: Stamp) {
+        self.saving_begins(doing);
         for number in doing.pending.values() {
             self.writes[*number].sent.get_or_insert(now);
         }
