@@ -116,6 +116,19 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         self.fast.insist(self.fast.store.bury_version(key, expected, now, self.tombstone_until(now))).await
     }
 
+    /// Ends the session in the durable tier, wherever moved notes lead, and then takes its copy away. Until that has
+    /// succeeded, this process does not read the copy before `until`.
+    pub(super) async fn end_wherever(&self, key: &RecordKey, until: Time) -> Result<Option<RecordKey>, StoreError> {
+        let ended = self.durable.end(key).await?;
+        if let Some(key) = &ended {
+            let mut copy = self.doubts.unless_settled(key, until);
+            copy.is_gone = true;
+            self.insist_on_tombstone(key).await?;
+            copy.settled_if(true);
+        }
+        Ok(ended)
+    }
+
     fn tombstone_until(&self, now: Time) -> Time {
         now.saturating_add(self.tombstone_ttl)
     }

@@ -315,6 +315,16 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         Ok(deleted)
     }
 
+    /// Ends a session that is renewed without a pause.
+    pub(super) async fn end_wherever(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        let until = self.tiers.last_seen.now().saturating_add(LONGEST_DOUBT);
+        let ended = self.tiers.end_wherever(key, until).await?;
+        if let Some(key) = &ended {
+            self.queue().cancel(key);
+        }
+        Ok(ended)
+    }
+
     /// Replaces the copy by a tombstone, once the durable tier has the changes that may be in the copy alone: the session
     /// goes on there if it can't be deleted.
     async fn take_copy_away(&self, key: &RecordKey) -> Result<(), StoreError> {

@@ -118,4 +118,9 @@ impl<F: FastStore, D: Store> Through<F, D> {
         self.tiers.insist_on_tombstone(key).await?;
         self.tiers.durable.delete(key).await
     }
+
+    /// Ends a session that is renewed without a pause.
+    pub(super) async fn end_wherever(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
+        self.tiers.end_wherever(key, self.stale_from(self.tiers.last_seen.now())).await
+    }
 }

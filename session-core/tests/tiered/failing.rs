@@ -165,6 +165,32 @@ async fn an_ending_that_failed_is_repeated_in_another_process_and_leaves_no_copy
     }
 }
 
+/// A session that was renewed more often than an ending follows in steps is ended in the durable tier, and its copy is
+/// taken away.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_renewed_often_is_ended_in_both_tiers() {
+    for process in each_mode() {
+        let stage = Stage::new();
+        let (one, other) = (process(&stage), process(&stage));
+        let first = one.sessions.create(NewSession::new().principal("ann")).await.unwrap();
+        let old = first.handle();
+        let mut id = first.id();
+        for _ in 0..40 {
+            let session = other.sessions.get(id.as_str()).await.unwrap().unwrap();
+            session.renew_id().unwrap();
+            session.save().await.unwrap();
+            id = session.id();
+        }
+        take_down(&stage.fast);
+        assert!(one.sessions.end(&old).await.is_err());
+        assert!(stage.both(&id.key()).await.1.is_some(), "it can still be found");
+        stage.fast.faults().recover();
+        after_the_rest().await;
+        assert!(one.sessions.end(&old).await.unwrap());
+        assert_eq!(stage.both(&id.key()).await, (None, None));
+    }
+}
+
 /// B44, the other tier.
 #[tokio::test(start_paused = true)]
 async fn removing_fails_while_the_durable_tier_is_down_and_succeeds_later() {
