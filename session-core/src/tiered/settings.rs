@@ -37,7 +37,8 @@ impl WriteBehind {
     ///
     /// Default: 1 s. Allowed: 0 s to 1 h. A crash loses the changes of this time, and of the time that
     /// writing them takes. With 0 s each change is written as soon as a worker is free. Keep it well below
-    /// the shortest idle timeout: the durable tier learns that a session is used only when it is written.
+    /// the shortest idle timeout: a session that the durable tier would take for expired by then, or up to
+    /// 10 s later, is written before its request is answered.
     pub const fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self

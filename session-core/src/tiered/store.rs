@@ -68,7 +68,9 @@ use super::write_through::Through;
 ///   different changes against the same state. The later version wins, and an update is lost. Give it enough
 ///   memory, and configure it to refuse writes when it is full (`noeviction`). A single process loses no
 ///   update, because it looks into its queue before it reads the durable tier.
-/// - A session ends if its changes could not be written for as long as its idle timeout.
+/// - A session ends if the durable tier fails until its idle deadline as the durable tier knows it. While the
+///   durable tier works, no session ends early: a use shortly before that deadline is written before it is
+///   answered.
 ///
 /// It needs a tokio runtime. Without one, it writes through.
 ///

@@ -43,7 +43,7 @@ const LONGEST_DOUBT: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_SAVES_AWAITED: usize = 10;
 /// No record has it.
 const NO_VERSION: Version = Version::from_number(0);
-/// How long one write of a worker may take.
+/// How long one write of a worker may take. A session whose deadline is nearer than that is written at once.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
 impl<F: FastStore, D: Store> Backlog for Behind<F, D> {
@@ -52,7 +52,7 @@ impl<F: FastStore, D: Store> Backlog for Behind<F, D> {
     }
 
     async fn write(&self, key: &RecordKey) -> Result<(), StoreError> {
-        within(WRITE_LIMIT, self.tiers.durable.name(), self.write_waiting(key)).await
+        within(WRITE_LIMIT, self.tiers.durable.name(), self.write_waiting(key)).await.map(drop)
     }
 }
 
@@ -131,6 +131,10 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         }
         let _shared = self.sharing.of(&record.key).try_read().ok()?;
         worker::is_available(&**self).then_some(())?;
+        if !self.queue().contains(&record.key) {
+            let copy = fast.load_now(&record.key, record.accessed)?;
+            self.can_wait(&copy, record.accessed).then_some(())?;
+        }
         match fast.immediate()?.save_now(record, expected)? {
             Ok(Saved::Done) => {
                 self.queue().put_save(record, expected, self.due());
@@ -194,16 +198,15 @@ impl<F: FastStore, D: Store> Behind<F, D> {
             return Ok(None);
         }
         let Tiers { fast, .. } = &self.tiers;
+        let is_urgent = self.is_urgent(&record.key, record.accessed).await;
         match fast.attempt_write(fast.store.save(record, expected)).await {
-            Ok(Some(Saved::Done)) => {
-                self.queue_save(record, expected).await?;
-                Ok(Some(Saved::Done))
-            }
+            Ok(Some(Saved::Done)) => self.queue_save(record, expected, is_urgent).await.map(Some),
             Ok(Some(Saved::Conflict)) => {
                 let copy = self.tiers.copy(&record.key, record.accessed).await;
                 if let Some(copy) = copy.filter(|copy| copy.version == record.version) {
-                    // An earlier attempt had arrived, as the caller is about to find out.
-                    self.queue_save(&copy, expected).await?;
+                    // An earlier attempt had arrived, as the caller is about to find out. It may have been urgent.
+                    self.queue().put_save(&copy, expected, self.due());
+                    self.see_that_it_is_written(&record.key, true).await?;
                 }
                 Ok(Some(Saved::Conflict))
             }
@@ -215,9 +218,46 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         }
     }
 
-    async fn queue_save(self: &Arc<Self>, record: &Record, expected: Version) -> Result<(), StoreError> {
+    /// Puts a save that the fast tier has accepted into the queue.
+    async fn queue_save(
+        self: &Arc<Self>,
+        record: &Record,
+        expected: Version,
+        is_urgent: bool,
+    ) -> Result<Saved, StoreError> {
         self.queue().put_save(record, expected, self.due());
-        if worker::ensure(self) { Ok(()) } else { self.write_waiting(&record.key).await }
+        let is_there = self.see_that_it_is_written(&record.key, is_urgent).await?;
+        Ok(if is_there { Saved::Done } else { Saved::Missing })
+    }
+
+    /// Whether the durable tier must be told of a use at once, or the session expires there before it is.
+    ///
+    /// Only the first use that waits can be urgent: later ones are written with it.
+    async fn is_urgent(&self, key: &RecordKey, now: Time) -> bool {
+        if self.queue().contains(key) {
+            return false;
+        }
+        self.tiers.copy(key, now).await.is_none_or(|copy| !self.can_wait(&copy, now))
+    }
+
+    /// Whether a session with this copy, of which nothing waits here, can be written when it is due. Its last use is
+    /// durable, or another process is about to write it.
+    fn can_wait(&self, copy: &Record, now: Time) -> bool {
+        now.saturating_add(self.settings.delay).saturating_add(WRITE_LIMIT) < copy.expires_at()
+    }
+
+    /// Leaves what waits of this session to a worker, or writes it now if that is urgent or there can be no worker.
+    /// Whether the session is there, as far as is known.
+    async fn see_that_it_is_written(self: &Arc<Self>, key: &RecordKey, is_urgent: bool) -> Result<bool, StoreError> {
+        let has_worker = worker::ensure(self);
+        if has_worker && !is_urgent {
+            return Ok(true);
+        }
+        match self.write_waiting(key).await {
+            // The worker tries again: a durable tier that fails does not fail this request.
+            Err(_) if has_worker => Ok(true),
+            written => written,
+        }
     }
 
     /// For a session that the fast tier does not hold: the durable one decides.
@@ -245,6 +285,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
 
     pub(super) async fn touch(self: &Arc<Self>, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         let Tiers { fast, durable, .. } = &self.tiers;
+        let is_urgent = self.is_urgent(key, accessed).await;
         if self.tiers.is_trusted(key, accessed).await {
             fast.attempt(fast.store.touch(key, accessed)).await;
         }
@@ -252,7 +293,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
             return durable.touch(key, accessed).await;
         }
         self.queue().put_touch(key, accessed, self.due());
-        if worker::ensure(self) { Ok(()) } else { self.write_waiting(key).await }
+        self.see_that_it_is_written(key, is_urgent).await.map(drop)
     }
 }
 
@@ -396,14 +437,14 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         Ok(())
     }
 
-    /// Writes what waits of this session, and waits for whoever is writing it already.
-    async fn write_waiting(&self, key: &RecordKey) -> Result<(), StoreError> {
+    /// Writes what waits of this session, and waits for whoever is writing it already. `false` if the session is gone.
+    async fn write_waiting(&self, key: &RecordKey) -> Result<bool, StoreError> {
         if !self.queue().contains(key) {
-            return Ok(());
+            return Ok(true);
         }
         let Tiers { durable, .. } = &self.tiers;
         let _nobody_else = self.writing.of(key).lock().await;
-        let Some(work) = self.queue().work(key) else { return Ok(()) };
+        let Some(work) = self.queue().work(key) else { return Ok(true) };
         let (advanced, now) = match &work {
             Work::Save { record, durable } => {
                 let advanced = self.tiers.advance(record, *durable, before(record.version)).await?;
@@ -419,6 +460,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
             Advanced::Gone => {
                 self.queue().cancel(key);
                 self.note_gone(key, now).await;
+                return Ok(false);
             }
             Advanced::Done => self.queue().written(key, &work),
             Advanced::Passed(version) => {
@@ -426,7 +468,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
                 self.drop_older_copy(key, version, now).await;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Copies never become stale by themselves here, so the copy of each session in use is compared with the

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use session_core::{FastStore, NewSession, Session, Store, TieredStore, Time, WriteBehind};
+use session_core::{Error, FastStore, NewSession, Session, Store, TieredStore, Time, WriteBehind};
 
 use crate::support::*;
 
@@ -112,7 +112,7 @@ async fn what_waits_is_found_when_the_fast_tier_was_wiped() {
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_writes_through_and_loses_nothing() {
     let stage = Stage::new();
-    let settings = WriteBehind::new().delay(Duration::from_secs(3600)).max_sessions(4);
+    let settings = WriteBehind::new().delay(Duration::from_secs(600)).max_sessions(4);
     let store = TieredStore::builder(stage.fast.clone(), stage.durable.clone()).write_behind(settings);
     let process = stage.process(store.build().unwrap());
     let mut sessions = Vec::new();
@@ -271,6 +271,43 @@ async fn the_durable_tier_is_not_purged_while_it_can_not_be_told() {
     assert!(process.sessions.get(session.id().as_str()).await.unwrap().is_some());
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(stage.both(&session.handle()).await.1.unwrap().accessed, last);
+}
+
+/// B48. The durable tier may purge it at its deadline, or have an expiry of its own.
+#[tokio::test(start_paused = true)]
+async fn a_use_shortly_before_the_deadline_is_durable_when_it_is_answered() {
+    for touch_only in [false, true] {
+        let stage = Stage::new();
+        let process = stage.behind();
+        let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        stage.clock.set(session.expires_at().saturating_sub(DELAY / 2));
+        if touch_only {
+            process.store.touch(&session.handle(), stage.now()).await.unwrap();
+        } else {
+            increment(&session).await;
+        }
+        assert_eq!(stage.both(&session.handle()).await.1.unwrap().accessed, stage.now());
+        assert_eq!(process.store.counters().waiting, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_save_shortly_before_the_deadline_tells_whether_the_session_is_there() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let [gone, kept] = [(), ()].map(|()| NewSession::new().attr("Count", &0));
+    let gone = process.sessions.create(gone).await.unwrap();
+    let kept = process.sessions.create(kept).await.unwrap();
+    stage.clock.set(gone.expires_at().saturating_sub(DELAY / 2));
+    stage.durable.inner().delete(&gone.handle()).await.unwrap();
+    let late = gone.update_attr("Count", |_: Option<u64>| 1).await;
+    assert!(matches!(late, Err(Error::Gone)), "{late:?}");
+    // A durable tier that fails is told later, as always.
+    take_down(&stage.durable);
+    increment(&kept).await;
+    stage.durable.faults().recover();
+    after_the_delay().await;
+    assert_eq!(count_of(&stage.both(&kept.handle()).await.1), Some(1));
 }
 
 /// Both save to the fast tier; each has a queue of its own.

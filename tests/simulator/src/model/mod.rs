@@ -56,8 +56,6 @@ pub struct Model {
     staleness: u64,
     /// How long requests may differ about a session that is being ended, in milliseconds.
     while_ending: u64,
-    /// How much earlier than it should a session may end, in milliseconds.
-    early_end: i64,
     limit: Option<usize>,
     /// The users that sign in at this moment, and those whose sessions are being ended.
     signing_in: Vec<usize>,
@@ -85,8 +83,6 @@ impl Model {
             staleness: staleness(setup),
             // Two tiers are told one after the other.
             while_ending: if setup.stores.has_tiers() { staleness(setup).max(15_000) } else { 0 },
-            // The durable tier learns late that a session is used.
-            early_end: if setup.stores.write_behind() { 60_000 } else { 0 },
             limit: setup.limit,
             signing_in: Vec::new(),
             being_ended: Vec::new(),

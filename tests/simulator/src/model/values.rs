@@ -93,9 +93,6 @@ impl Model {
 
     /// A request that began then has read this value of an attribute. `None`: the session does not have it.
     pub(super) fn check_value(&mut self, lineage: usize, attr: Attr, value: Option<u64>, began: Stamp, stale: u64) {
-        if self.may_have_missed_its_use(lineage) {
-            return;
-        }
         let own_name = attr.name();
         let landed = match value {
             None => self.removals_landed(lineage, attr),
@@ -207,9 +204,6 @@ impl Model {
 
     /// A request that began then has read this number.
     pub(super) fn check_count(&mut self, lineage: usize, number: u64, began: Stamp, stale: u64) {
-        if self.may_have_missed_its_use(lineage) {
-            return;
-        }
         let Count { base, begun, done, .. } = &self.lineages[lineage].count;
         let done = done.iter().filter(|done| **done < began && done.at + stale <= began.at).count() as u64;
         let (least, most) = (base.0 + done, base.1.saturating_add(*begun));
