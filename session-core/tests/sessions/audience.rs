@@ -1,8 +1,8 @@
 //! Ids open sessions of one audience only: see `conformance/audiences.rs` for every store.
 
-use session_core::{Audience, Created, MemoryStore, NewSession, Record, SessionManager, Store, TieredStore, Version};
+use session_core::{Audience, Created, Record, TieredStore, Version};
 
-use super::build;
+use super::*;
 
 fn of(store: impl Store, audience: &str) -> SessionManager {
     build(SessionManager::builder(store).audience(audience))
@@ -43,6 +43,24 @@ async fn a_session_whose_audience_changes_under_a_request_is_gone() {
     session.set_attr("Count", &1).unwrap();
     assert!(session.save().await.unwrap_err().is_gone());
     assert_eq!(store.load(&record.key, sessions.now()).await.unwrap(), Some(other));
+}
+
+/// The id that the visitor has there leads, by a note, to the one that was offered.
+#[tokio::test]
+async fn a_login_leaves_a_session_of_another_application_that_was_offered_a_new_id() {
+    let (store, clock) = (MemoryStore::new(), Arc::new(ManualClock::default()));
+    let of = |audience| {
+        let builder = SessionManager::builder(store.clone()).audience(audience).clock(Arc::clone(&clock));
+        build(builder.renew_every(MINUTE))
+    };
+    let (shop, staff) = (of("shop"), of("staff"));
+    let id = created(&shop, NewSession::new().principal("ann")).await.id();
+    clock.advance(2 * MINUTE);
+    issued(answer(&request(&shop, &id).await).await);
+    let visit = request(&staff, &id).await;
+    visit.start(NewSession::new().principal("bob")).unwrap();
+    issued(answer(&visit).await);
+    assert!(is_alive(&shop, &id).await);
 }
 
 #[test]

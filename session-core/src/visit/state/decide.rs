@@ -211,12 +211,12 @@ impl State {
                 Ok(())
             }
             Answer::Loaded(Ok(Some(record))) if record.is_beyond_us() => {
-                self.left_alone.push(record.key);
+                self.leave_alone(operation, record.key);
                 self.notices.push(Notice::BeyondUs { key: record.key });
                 self.loaded(operation, Ok(None))
             }
             Answer::Loaded(Ok(Some(record))) if record.audience != self.audience => {
-                self.left_alone.push(record.key);
+                self.leave_alone(operation, record.key);
                 self.notices.push(Notice::OtherAudience(record.audience));
                 self.loaded(operation, Ok(None))
             }
@@ -364,6 +364,13 @@ impl State {
             operation.is_done = true;
             self.note_others(operation);
         }
+    }
+
+    /// A session that is not for us. If a note led from the presented id to it, that id must not end it either.
+    #[cold]
+    fn leave_alone(&mut self, operation: &Operation<'_>, key: RecordKey) {
+        self.left_alone.push(key);
+        self.left_alone.extend(operation.opening.map(|(_, presented)| presented));
     }
 
     /// The other ids of a request that presents several.
