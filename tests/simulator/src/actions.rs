@@ -53,7 +53,8 @@ fn plan(world: &World, rng: &mut Rng, user: usize) -> Plan {
         }
     }
     match kind {
-        0..18 => Plan::look(),
+        0..14 => Plan::look(),
+        14..18 => Plan::head(rng, user),
         18..30 => Plan::count(),
         30..48 => Plan::write(rng),
         48..60 => Plan::renew(),

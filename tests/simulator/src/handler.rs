@@ -91,8 +91,15 @@ impl Handler {
         }
     }
 
+    /// All that the handler has collected is dropped.
+    pub fn drop_all(&mut self) {
+        self.forget_plans();
+        self.doing.started = None;
+    }
+
     /// The request has no session any more. What it has collected is dropped.
     fn no_session(&mut self) {
+        self.doing.takes = None;
         self.world.model.lock().drop_writes(&mut self.doing);
         self.session = None;
         self.doing.place = None;
@@ -103,6 +110,7 @@ impl Handler {
 
     /// What was collected is dropped, and the session is as it was found.
     fn forget_plans(&mut self) {
+        self.doing.takes = None;
         let mut model = self.world.model.lock();
         model.drop_writes(&mut self.doing);
         if let Some(new) = self.doing.renews.take() {
@@ -200,7 +208,8 @@ impl Handler {
         let old = self.session.take().filter(|_| kept.is_some());
         let absolute = setup.absolute_timeout.map(|timeout| timeout.as_millis() as i64);
         let life = Life::new(model.clock(self.doing.process), setup.idle_timeout.as_millis() as i64, absolute);
-        let lineage = model.new_lineage(user, kept, life);
+        self.doing.takes = None;
+        let lineage = model.new_lineage(user, kept, setup.audience(self.doing.process), life);
         let mut new = NewSession::new().constant(Attr::LINEAGE, &lineage);
         if let Some(user) = user {
             new = new.principal(Model::principal(user));

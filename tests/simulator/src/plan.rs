@@ -42,11 +42,13 @@ use Act::*;
 pub struct Plan {
     pub name: &'static str,
     pub acts: Vec<Act>,
+    /// A HEAD request: what the handler collects is dropped, and it is no use of the session.
+    pub only_looks: bool,
 }
 
 impl Plan {
     fn new(name: &'static str, acts: impl Into<Vec<Act>>) -> Self {
-        Plan { name, acts: acts.into() }
+        Plan { name, acts: acts.into(), only_looks: false }
     }
 
     pub fn look() -> Self {
@@ -95,6 +97,19 @@ impl Plan {
             6 => Plan::new("renews and writes", [Set(attr(rng)), Renew, Set(attr(rng))]),
             _ => Plan::new("counts and renews", [Count, Renew]),
         }
+    }
+
+    /// A HEAD request, whose handler does what it does for GET.
+    pub fn head(rng: &mut Rng, user: usize) -> Self {
+        let acts = match rng.u8(0..6) {
+            0 => vec![],
+            1 => vec![Set(attr(rng))],
+            2 => vec![Set(attr(rng)), Renew],
+            3 => vec![if rng.bool() { Remove } else { End }],
+            4 => vec![SignIn { user, keep: rng.bool() }],
+            _ => vec![StartAnonymous, Set(attr(rng))],
+        };
+        Plan { only_looks: true, ..Plan::new("only looks", acts) }
     }
 
     /// Ends the session, and starts another in the same request.

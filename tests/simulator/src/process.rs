@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use crate::clock::{ProcessClock, time_of};
 use crate::network::{Network, Trouble};
 use crate::random::Seeded;
-use crate::setup::{Setup, Stores};
+use crate::setup::{Renewals, Setup, Stores};
 use crate::stores::{Cache, Remote, now};
 use crate::story::Story;
 
@@ -52,24 +52,25 @@ impl Backends {
         let near = MemoryStore::new();
         self.near.lock()[process] = near.clone();
         let manager = match self.setup.stores {
-            Stores::Memory => self.manager(self.memory.clone(), clock, rng),
-            Stores::Remote => self.manager(self.remote.clone(), clock, rng),
-            Stores::MemoryBeforeRemote => self.manager(self.through(near, false), clock, rng),
-            Stores::StrictMemoryBeforeRemote => self.manager(self.through(near, true), clock, rng),
-            Stores::CacheBeforeRemote => self.manager(self.through(self.cache.clone(), false), clock, rng),
-            Stores::MemoryLongBeforeRemote => self.manager(self.behind(near), clock, rng),
+            Stores::Memory => self.manager(process, self.memory.clone(), clock, rng),
+            Stores::Remote => self.manager(process, self.remote.clone(), clock, rng),
+            Stores::MemoryBeforeRemote => self.manager(process, self.through(near, false), clock, rng),
+            Stores::StrictMemoryBeforeRemote => self.manager(process, self.through(near, true), clock, rng),
+            Stores::CacheBeforeRemote => self.manager(process, self.through(self.cache.clone(), false), clock, rng),
+            Stores::MemoryLongBeforeRemote => self.manager(process, self.behind(near), clock, rng),
             Stores::CacheLongBeforeRemote | Stores::SharedCacheLongBeforeRemote => {
-                self.manager(self.behind(self.cache.clone()), clock, rng)
+                self.manager(process, self.behind(self.cache.clone()), clock, rng)
             }
         };
         Process { manager, tasks: Vec::new() }
     }
 
-    fn manager(&self, store: impl Store, clock: ProcessClock, rng: Rng) -> SessionManager {
+    fn manager(&self, process: usize, store: impl Store, clock: ProcessClock, rng: Rng) -> SessionManager {
         let mut builder = SessionManager::builder(store)
             .clock(clock)
             .random_source(Seeded::new(rng))
             .idle_timeout(self.setup.idle_timeout)
+            .audience(format!("application{}", self.setup.audience(process)))
             .without_background_purge();
         builder = match self.setup.absolute_timeout {
             Some(timeout) => builder.absolute_timeout(timeout),
@@ -77,6 +78,16 @@ impl Backends {
         };
         if let Some(limit) = self.setup.limit {
             builder = builder.max_sessions_per_principal(limit);
+        }
+        if let Some(Renewals { every, grace }) = self.setup.renewals {
+            builder = match every {
+                Some(every) => builder.renew_every(every),
+                None => builder,
+            };
+            builder = match grace {
+                Some(grace) => builder.renewal_grace(grace),
+                None => builder,
+            };
         }
         builder.build().expect("the settings are allowed")
     }

@@ -131,7 +131,10 @@ async fn serve(
     let mut slot = Slot { visit: manager.visit(), is_committed: false };
     let mut presented = PresentedIds::default();
     ids.iter().for_each(|id| presented.push(id));
-    let doing = Doing { process, ids, ..Doing::default() };
+    if plan.only_looks {
+        slot.visit.look_only();
+    }
+    let doing = Doing { process, ids, only_looks: plan.only_looks, ..Doing::default() };
     let began = world.model.lock().stamp();
     let mut handler = Handler { world: Arc::clone(world), name: name.to_owned(), doing, session: None, began };
     let (acts, after) = split(&plan.acts);
@@ -141,6 +144,9 @@ async fn serve(
         return Told::Nothing;
     }
     handler.run(&slot.visit, &presented, acts).await;
+    if plan.only_looks {
+        handler.drop_all();
+    }
     // A stream keeps its handle, others let go of it.
     let session = if after.is_empty() { None } else { handler.session.take() };
     handler.session = None;
@@ -176,7 +182,12 @@ async fn open(handler: &mut Handler, visit: &Visit, presented: &PresentedIds) ->
     let seen = session.as_ref().map(seen);
     let mut model = handler.world.model.lock();
     let ids = handler.doing.ids.clone();
-    let place = model.opened(process, &ids, began, seen.as_ref());
+    let place = match handler.doing.only_looks {
+        true => model.looked(process, &ids, began, seen.as_ref()),
+        false => model.opened(process, &ids, began, seen.as_ref()),
+    };
+    handler.doing.looked_up = true;
+    handler.doing.takes = place.filter(|place| !handler.doing.only_looks && model.is_offer(*place));
     (handler.doing.opened, handler.doing.place, handler.session) = (place, place, session);
     drop(model);
     handler.tell(|| match (place, &seen) {
@@ -234,8 +245,8 @@ fn settle(handler: &mut Handler, commit: &Commit, outcome: Result<Committed, Err
         Committed::Unchanged => Told::Nothing,
     });
     handler.tell(|| match &outcome {
-        Ok(Committed::Issue(_)) => {
-            let place = handler.doing.started.or(handler.doing.place);
+        Ok(Committed::Issue(issued)) => {
+            let place = world.model.lock().place_of(issued.id.as_str());
             format!("is told to keep {}", place.map_or_else(String::new, Model::name_of))
         }
         Ok(Committed::Forget) => "is told to forget its id".to_owned(),

@@ -142,6 +142,25 @@ pub struct Setup {
     pub crashes: bool,
     /// Clocks are set forward and back.
     pub clocks_jump: bool,
+    /// How managers keep old ids, if they do.
+    pub renewals: Option<Renewals>,
+    /// The number of applications that share the store. Each has an audience.
+    pub audiences: usize,
+}
+
+/// How sessions get new ids without being asked, and how long old ones go on.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewals {
+    pub every: Option<Duration>,
+    pub grace: Option<Duration>,
+}
+
+impl Renewals {
+    fn draw(rng: &mut Rng) -> Self {
+        let every = (rng.u8(0..4) > 0).then(|| Duration::from_secs(rng.u64(1..=60)));
+        let grace = (every.is_none() || rng.bool()).then(|| Duration::from_secs(rng.u64(1..=30)));
+        Renewals { every, grace }
+    }
 }
 
 impl Setup {
@@ -179,7 +198,14 @@ impl Setup {
             cache_forgets: !is_calm && stores != SharedCacheLongBeforeRemote && rng.bool(),
             crashes: !is_calm && stores != Memory && !stores.write_behind() && rng.u8(0..4) == 0,
             clocks_jump: !are_exact && rng.u8(0..4) == 0,
+            renewals: (rng.u8(0..4) == 0).then(|| Renewals::draw(rng)),
+            audiences: if processes > 1 && rng.u8(0..6) == 0 { 2 } else { 1 },
         }
+    }
+
+    /// The application that a process belongs to.
+    pub fn audience(&self, process: usize) -> usize {
+        process % self.audiences
     }
 
     /// How far two clocks may ever differ, in milliseconds.

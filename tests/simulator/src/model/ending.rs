@@ -1,6 +1,6 @@
 //! How sessions end, and how many a user may have.
 
-use session_core::{Error, Record, RecordKey};
+use session_core::{Error, Record};
 
 use super::request::Commit;
 use super::{Lineage, Model, Place};
@@ -58,7 +58,8 @@ impl Model {
 
     /// Everything but a failing store is a reason to complain.
     pub fn check_failure(&mut self, about: &[usize], began: Stamp, error: &Error) {
-        if !error.is_store_failure() || !self.may_fail(began) {
+        let is_old = self.renewals.is_some() && matches!(error, Error::OldId(_));
+        if !is_old && !(error.is_store_failure() && self.may_fail(began)) {
             self.violate(about, format!("a call fails without a reason: {error}"));
         }
     }
@@ -145,7 +146,7 @@ impl Model {
         let now = self.stamp();
         let Some(user) = user else { return };
         for lineage in self.of_user(user, now) {
-            if self.must_be_listed(lineage, began) && !self.is_listed(lineage, records) {
+            if self.must_be_listed(lineage, began) && !Self::is_listed(lineage, records) {
                 self.violate(&[lineage], format!("the list of user {user}'s sessions lacks #{lineage}"));
             }
         }
@@ -155,9 +156,8 @@ impl Model {
         self.lineages[lineage].start.was_done(began) && self.surely_lives(lineage)
     }
 
-    fn is_listed(&self, lineage: usize, records: &[Record]) -> bool {
-        let is_it = |key: &RecordKey| self.place_of_key(key).is_some_and(|place| place.lineage == lineage);
-        records.iter().any(|record| is_it(&record.key))
+    fn is_listed(lineage: usize, records: &[Record]) -> bool {
+        records.iter().any(|record| Model::told_by(record) == Some(lineage))
     }
 }
 

@@ -3,6 +3,7 @@
 use session_core::SessionId;
 
 use super::Model;
+use super::renewals::Standing;
 use super::using::Uses;
 use super::values::{Count, Register};
 use crate::stamp::{Attempt, Stamp};
@@ -10,6 +11,8 @@ use crate::stamp::{Attempt, Stamp};
 /// One session, whatever ids it has had.
 pub struct Lineage {
     pub user: Option<usize>,
+    /// The application that it belongs to.
+    pub audience: usize,
     /// The session whose attributes it copied.
     pub kept: Option<usize>,
     /// The commit that stored it.
@@ -25,6 +28,8 @@ pub struct Lineage {
     pub registers: [Register; 3],
     pub life: Life,
     pub uses: Uses,
+    /// Commits that offer a new id at this moment, or may have done so.
+    pub offering: u32,
 }
 
 /// One id of a session.
@@ -41,6 +46,7 @@ pub struct Name {
     pub is_void: bool,
     /// A request that found nothing under it has ended.
     pub seen_gone: Option<Stamp>,
+    pub standing: Standing,
 }
 
 /// Where an id belongs: the session, and which of its ids.
@@ -110,9 +116,10 @@ impl Lineage {
 
 impl Model {
     /// A session that is about to be started, without an id yet.
-    pub fn new_lineage(&mut self, user: Option<usize>, kept: Option<usize>, life: Life) -> usize {
+    pub fn new_lineage(&mut self, user: Option<usize>, kept: Option<usize>, audience: usize, life: Life) -> usize {
         self.lineages.push(Lineage {
             user,
+            audience,
             kept,
             start: Attempt::default(),
             may_have_ghosts: false,
@@ -123,6 +130,7 @@ impl Model {
             registers: Default::default(),
             life,
             uses: Uses::default(),
+            offering: 0,
         });
         self.lineages.len() - 1
     }
@@ -131,7 +139,8 @@ impl Model {
     pub fn new_name(&mut self, lineage: usize, id: Option<SessionId>) -> Place {
         let place = Place { lineage, name: self.lineages[lineage].names.len() };
         let (given, replaced) = (Attempt::default(), Attempt::default());
-        let name = Name { id: None, given, replaced, renewals: 0, is_void: false, seen_gone: None };
+        let standing = Standing::default();
+        let name = Name { id: None, given, replaced, renewals: 0, is_void: false, seen_gone: None, standing };
         self.lineages[lineage].names.push(name);
         if let Some(id) = id {
             self.learn_id(place, id);
@@ -175,7 +184,7 @@ impl Model {
         let name = lineage.name(place.name);
         lineage.start.was_done(began)
             && name.given.was_done(began)
-            && name.replaced.began.is_none()
+            && self.counts(lineage, name)
             && self.surely_lives(place.lineage)
     }
 

@@ -6,6 +6,7 @@
 mod ending;
 mod lineage;
 mod opening;
+mod renewals;
 mod request;
 mod stored;
 mod using;
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::clock::ProcessClock;
 use crate::network::Trouble;
-use crate::setup::{Setup, Stores};
+use crate::setup::{Renewals, Setup, Stores};
 use crate::stamp::Stamp;
 use crate::story::Story;
 
@@ -49,6 +50,8 @@ pub struct Model {
     keys: HashMap<RecordKey, Place>,
     writes: Vec<values::Write>,
     clocks: Vec<ProcessClock>,
+    /// The application that each process belongs to.
+    audiences: Vec<usize>,
     /// The furthest ahead that any clock ever was.
     most_ahead: i64,
     /// How far two clocks may differ.
@@ -57,6 +60,7 @@ pub struct Model {
     /// How long requests may differ about a session that is being ended, in milliseconds.
     while_ending: u64,
     limit: Option<usize>,
+    renewals: Option<Renewals>,
     /// The users that sign in at this moment, and those whose sessions are being ended.
     signing_in: Vec<usize>,
     being_ended: Vec<usize>,
@@ -84,6 +88,8 @@ impl Model {
             // Two tiers are told one after the other.
             while_ending: if setup.stores.has_tiers() { staleness(setup).max(15_000) } else { 0 },
             limit: setup.limit,
+            renewals: setup.renewals,
+            audiences: (0..setup.processes).map(|process| setup.audience(process)).collect(),
             signing_in: Vec::new(),
             being_ended: Vec::new(),
             unlimited: BTreeSet::new(),

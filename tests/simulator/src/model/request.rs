@@ -20,6 +20,12 @@ pub struct Doing {
     pub place: Option<Place>,
     pub started: Option<Place>,
     pub renews: Option<Place>,
+    /// The id that it presents for the first time, after that was offered.
+    pub takes: Option<Place>,
+    /// It looked up its ids, until one had a session.
+    pub looked_up: bool,
+    /// It neither uses nor changes its session.
+    pub only_looks: bool,
     pub removes: bool,
     /// It asked for something that may make the client's cookie last longer.
     pub sets_timeouts: bool,
@@ -34,6 +40,8 @@ pub struct Commit {
     pub began: Stamp,
     /// Who signs in.
     pub(super) user: Option<usize>,
+    /// The session that it may offer a new id.
+    pub(super) may_offer: Option<usize>,
 }
 
 impl Model {
@@ -68,6 +76,7 @@ impl Model {
                 self.violate(&about, format!("a request fails without a reason: {error}"));
             }
             Error::Store(_) => {}
+            Error::OldId(_) if self.may_be_old(doing) => {}
             Error::Gone => {
                 if let Some(place) = doing.place
                     && self.lineages[place.lineage].start.done.is_some()
@@ -100,12 +109,14 @@ impl Model {
                 self.ending_begins(place.lineage, now);
             }
         } else if let (Some(old), Some(new)) = (doing.opened, doing.renews) {
+            self.renewing_begins(new, doing.process, now);
             let names = &mut self.lineages[old.lineage].names;
             names[old.name].replaced.begin(now);
             names[old.name].renewals += 1;
             names[new.name].given.begin(now);
         }
-        Commit { began: now, user }
+        let may_offer = self.offering_begins(doing);
+        Commit { began: now, user, may_offer }
     }
 
     /// A commit was answered.
@@ -127,7 +138,11 @@ impl Model {
             Err(error) => self.check_error(doing, commit.began, error),
         }
         self.login_ended(commit, matches!(outcome, Ok(Committed::Issue(_))));
-        if let Some(place) = doing.place {
+        self.offering_ended(commit, matches!(outcome, Ok(Committed::Issue(_))));
+        if outcome.is_ok() && !doing.has_lost {
+            self.taken(doing, now);
+        }
+        if let Some(place) = doing.place.filter(|_| !doing.only_looks) {
             self.used(place.lineage, doing.process, i64::MIN);
         }
     }
@@ -153,9 +168,14 @@ impl Model {
                 if let Some(old) = doing.opened {
                     names[old.name].replaced.finish(now);
                 }
+                self.renewed(new, now);
                 doing.place = Some(new);
                 self.writes_done(doing, now);
                 self.saved(new.lineage, doing.process, commit.began);
+            }
+            (None, None) if commit.may_offer.is_some() && place.is_none() => {
+                self.offered(doing, commit, id, now);
+                self.changes_done(doing, commit, now);
             }
             (None, None) if doing.sets_timeouts && place == doing.opened => self.changes_done(doing, commit, now),
             _ => self.violate(&about, "a client is told an id, and asked for none"),
@@ -189,15 +209,31 @@ impl Model {
         }
     }
 
-    /// The sessions of all ids that a request presents.
+    /// The sessions of all ids that a request presents, and that it may end: it leaves alone what it found to be of another
+    /// application.
     fn presented(&self, doing: &Doing) -> Vec<Place> {
-        doing.ids.iter().filter_map(|id| self.place_of(id)).collect()
+        let places = doing.ids.iter().filter_map(|id| self.place_of(id));
+        let mut is_before = doing.looked_up;
+        let may_end = |place: &Place| {
+            is_before &= Some(*place) != doing.opened;
+            let lineage = &self.lineages[place.lineage];
+            // What an id led to before a renewal is not looked up, and ending one too many is safe.
+            let is_found = is_before && self.counts(lineage, &lineage.names[place.name]);
+            !is_found || self.is_of_application(*place, doing.process)
+        };
+        places.filter(may_end).collect()
+    }
+
+    pub(super) fn is_of_application(&self, place: Place, process: usize) -> bool {
+        self.lineages[place.lineage].audience == self.audiences[process]
     }
 
     /// A login or a logout has ended all that its request presented.
     fn all_presented_ended(&mut self, doing: &Doing, began: Stamp, now: Stamp) {
         for place in self.presented(doing) {
-            self.ended_under(place, began, now);
+            if self.is_of_application(place, doing.process) {
+                self.ended_under(place, began, now);
+            }
         }
     }
 
@@ -218,7 +254,7 @@ impl Model {
         let is_there = self.reaches(opened, now) && self.surely_lives(opened.lineage);
         if let Some(new) = doing.renews {
             self.lineages[new.lineage].names[new.name].is_void = true;
-            if is_there && self.lineages[opened.lineage].names[opened.name].renewals == 1 {
+            if is_there && self.renewals.is_none() && self.lineages[opened.lineage].names[opened.name].renewals == 1 {
                 self.violate(&[opened.lineage], "a renewal is answered without an id, although the session is there");
             }
         }

@@ -50,16 +50,16 @@ impl Model {
 
     /// Why a record must not be there, as words that follow "has".
     pub(super) fn wrong_record(&self, record: &Record, now: Stamp) -> Option<String> {
-        let told = record.constants.get(Attr::LINEAGE).and_then(|number| number.as_u64());
+        let told = Model::told_by(record);
         let Some(place) = self.place_of_key(&record.key) else {
-            let start = told.and_then(|told| self.lineages.get(told as usize));
+            let start = told.and_then(|told| self.lineages.get(told));
             let is_starting = start.is_some_and(|start| start.start.began.is_some() && start.start.done.is_none());
-            let may_be_ghost = start.is_some_and(|start| start.may_have_ghosts);
-            return (!is_starting && !may_be_ghost).then(|| format!("a record of session {told:?} that nobody made"));
+            let is_unknown = start.is_some_and(|start| start.may_have_ghosts || start.offering > 0);
+            return (!is_starting && !is_unknown).then(|| format!("a record of session {told:?} that nobody made"));
         };
         let name = Model::name_of(place);
         let lineage = &self.lineages[place.lineage];
-        if told != Some(place.lineage as u64) {
+        if told != Some(place.lineage) {
             return Some(format!("{name} with the content of session {told:?}"));
         }
         let user = lineage.user.map(Model::principal);
@@ -69,10 +69,16 @@ impl Model {
         if lineage.end.was_done(now) {
             return Some(format!("{name}, which has ended"));
         }
-        if lineage.names[place.name].replaced.was_done(now) {
+        // A session whose old ids go on is under the newest that was made, presented or not.
+        if self.renewals.is_none() && lineage.names[place.name].replaced.was_done(now) {
             return Some(format!("{name}, which was renewed"));
         }
         None
+    }
+
+    /// The session that a record says it is of.
+    pub(super) fn told_by(record: &Record) -> Option<usize> {
+        Some(record.constants.get(Attr::LINEAGE)?.as_u64()? as usize)
     }
 
     pub fn principal(user: usize) -> String {

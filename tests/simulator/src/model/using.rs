@@ -40,13 +40,13 @@ impl Model {
 
     /// The handler of a request saves its session.
     pub(super) fn saving_begins(&mut self, doing: &Doing) {
-        if let Some(place) = doing.opened {
+        if let Some(place) = doing.opened.filter(|_| !doing.only_looks) {
             self.using_begins(place.lineage);
         }
     }
 
     pub fn saving_ended(&mut self, doing: &Doing) {
-        if let Some(place) = doing.opened {
+        if let Some(place) = doing.opened.filter(|_| !doing.only_looks) {
             self.using_ended(place.lineage);
         }
     }
@@ -58,10 +58,9 @@ impl Model {
         let lineage = &mut self.lineages[place.lineage];
         let name = &lineage.names[place.name];
         let was_there = lineage.start.was_done(began) && name.given.was_done(began);
-        let is_its_id = name.replaced.began.is_none() && lineage.end.began.is_none();
+        let is_its_id = name.replaced.began.is_none() && !name.standing.is_offer && lineage.end.began.is_none();
         let is_used = lineage.uses.under_way > 0 || began.at < lineage.uses.last + ON_ITS_WAY;
-        // Written behind, a use waits until the durable tier can be told.
-        if was_there && is_its_id && !is_used && self.early_end == 0 {
+        if was_there && is_its_id && !is_used {
             lineage.uses.seen_expired.get_or_insert(clock);
         }
     }
@@ -93,11 +92,5 @@ impl Model {
             life.revived = Some(now);
         }
         life.noted = life.noted.max(began.min(clock));
-    }
-
-    /// Written behind, a session that was used right before its deadline may have expired where it is durable before that
-    /// came there.
-    pub(super) fn may_have_missed_its_use(&self, lineage: usize) -> bool {
-        self.early_end > 0 && self.lineages[lineage].life.may_be_over
     }
 }
