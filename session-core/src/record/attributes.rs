@@ -30,6 +30,7 @@ impl Attributes {
         self.entry(name).map(Attribute::value)
     }
 
+    #[inline(always)]
     pub(crate) fn entry(&self, name: &str) -> Option<&Attribute> {
         self.position(name).ok().map(|at| &self.entries()[at])
     }

@@ -38,6 +38,7 @@ impl Size {
     }
 
     /// Attributes count as a list even if there are none, because some may come.
+    #[cold]
     pub(crate) fn exactly(record: &Record) -> Self {
         let list = |list: &Attributes| if list.is_empty() { 0 } else { AROUND_LIST + list.json_bytes() };
         let principal = record.principal.as_deref().map_or(0, |principal| AROUND_PRINCIPAL + text_bytes(principal));
@@ -73,10 +74,10 @@ impl Size {
     }
 }
 
-/// Fails if a record is too large for a session. The error names the attribute `name`.
-pub(crate) fn check_size(record: &Record, name: &str) -> Result<(), AttributeError> {
-    let exceeds = Size::at_most(record).may_exceed() && Size::exactly(record).may_exceed();
-    if exceeds { Err(Size::error(name)) } else { Ok(()) }
+/// Whether a record is too large for a session.
+#[inline]
+pub(crate) fn exceeds_limit(record: &Record) -> bool {
+    Size::at_most(record).may_exceed() && Size::exactly(record).may_exceed()
 }
 
 #[cfg(test)]

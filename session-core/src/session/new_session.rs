@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::{ConfigError, Error};
-use crate::record::{Attribute, Attributes, Record, Version, check_size};
+use crate::record::{Attribute, Attributes, Record, Size, Version, exceeds_limit};
 use crate::visit::{Changes, Environment, Started, Travelling};
 
 use super::attr_key::{Name, WriteName};
@@ -216,16 +216,18 @@ impl NewSession {
             format: defaults.record_format,
             extensions: Attributes::default(),
         };
-        check_record(&record)?;
+        if exceeds_limit(&record) {
+            return Err(too_large(&record));
+        }
         Ok(Started::new(id, record, kept))
     }
 }
 
-fn check_record(record: &Record) -> Result<(), Error> {
-    let last = record.attributes.iter().chain(record.constants.iter()).last();
-    match (check_size(record, last.map_or("", |(name, _)| name)), last) {
-        (Err(_), None) => Err(ConfigError::new(LONG_PRINCIPAL).into()),
-        (checked, _) => Ok(checked?),
+#[cold]
+fn too_large(record: &Record) -> Error {
+    match record.attributes.iter().chain(record.constants.iter()).last() {
+        Some((name, _)) => Size::error(name).into(),
+        None => ConfigError::new(LONG_PRINCIPAL).into(),
     }
 }
 

@@ -114,8 +114,10 @@ impl Changes {
 
     /// The attributes that these changes set, for a session that had none before.
     pub(crate) fn into_attributes(self) -> Attributes {
-        let mut set = Vec::new();
-        self.effects.into_each(|effect| set.extend(effect.into_attribute()));
+        let set: Vec<Attribute> = match self.effects {
+            Effects::Few(few) => few.into_iter().filter_map(Effect::into_attribute).collect(),
+            Effects::Many(many) => many.into_values().filter_map(Effect::into_attribute).collect(),
+        };
         Attributes::of(set.into_iter())
     }
 

@@ -30,8 +30,39 @@ const ESCAPE: [u8; 256] = {
 /// A text with its quotes and escapes.
 #[inline]
 pub(in crate::record) fn text_bytes(text: &str) -> usize {
-    let escapes: usize = text.bytes().map(|byte| usize::from(ESCAPE[usize::from(byte)])).sum();
-    2 + text.len() + escapes
+    let bytes = text.as_bytes();
+    let escapes = if may_have_escapes(bytes) { escapes(bytes) } else { 0 };
+    2 + bytes.len() + escapes
+}
+
+#[cold]
+fn escapes(bytes: &[u8]) -> usize {
+    bytes.iter().map(|byte| usize::from(ESCAPE[usize::from(*byte)])).sum()
+}
+
+/// Whether one of these bytes may be escaped. Looks at eight at a time, as names are counted with each attribute.
+#[inline]
+fn may_have_escapes(bytes: &[u8]) -> bool {
+    if let Some(end) = bytes.last_chunk::<8>() {
+        let (words, _) = bytes.as_chunks::<8>();
+        return words.iter().chain([end]).any(|word| word_may_have_escapes(u64::from_le_bytes(*word)));
+    }
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(start), Some(end)) => {
+            let (start, end) = (u32::from_le_bytes(*start), u32::from_le_bytes(*end));
+            word_may_have_escapes(u64::from(start) << 32 | u64::from(end))
+        }
+        _ => bytes.iter().any(|byte| ESCAPE[usize::from(*byte)] > 0),
+    }
+}
+
+/// Compares each of the eight bytes with a space, a quote and a backslash. A byte after such a one may count too.
+#[inline]
+fn word_may_have_escapes(word: u64) -> bool {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & (EACH << 7) != 0
 }
 
 #[inline]
@@ -81,6 +112,13 @@ mod tests {
         for character in (0..=0x2100).filter_map(char::from_u32) {
             let text = format!("a{character}b");
             assert_eq!(text_bytes(&text), written(&text.into()), "{character:?}");
+        }
+        // Wherever it is in a text of any length.
+        for character in ['"', '\\', '\n', '\u{1}', '!', '#', '[', ']', 'ü', '\u{7f}'] {
+            for (before, after) in (0..20).flat_map(|before| (0..20).map(move |after| (before, after))) {
+                let text = format!("{}{character}{}", "a".repeat(before), "z".repeat(after));
+                assert_eq!(text_bytes(&text), written(&text.into()), "{character:?} after {before}, before {after}");
+            }
         }
         for shift in 0..64 {
             for number in [u64::MAX >> shift, (u64::MAX >> shift) / 10 * 10] {

@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, Audience, Record, RecordFormat, RecordKey, Renewal, Size, Standing, check_size, read};
+use crate::record::{
+    Attribute, Audience, Record, RecordFormat, RecordKey, Renewal, Size, Standing, exceeds_limit, read,
+};
 use crate::time::Time;
 
 use super::super::changes::{Changes, TakenOffer};
@@ -193,19 +195,26 @@ impl State {
     }
 
     /// The size of the session with this attribute, unless that is too large.
+    #[inline]
     fn size_with(&self, new: &Attribute) -> Result<Option<Size>, AttributeError> {
         let Some(record) = self.record() else { return Ok(None) };
-        let with_new = |size: Size| size.replacing(|| self.bytes_of(new.name()), new.json_bytes());
-        let mut size = with_new(self.known_size().unwrap_or_else(|| self.added_up(record, Size::at_most(record))));
-        if size.may_exceed() {
-            if let Size::AtMost(_) = size {
-                size = with_new(self.added_up(record, Size::exactly(record)));
-            }
-            if size.may_exceed() {
-                return Err(Size::error(new.name()));
-            }
+        let size = match self.known_size() {
+            Some(size) => size,
+            None if self.changes.names_none() && self.saving().is_none() => Size::at_most(record),
+            None => self.added_up(record, Size::at_most(record)),
+        };
+        match size.replacing(|| self.bytes_of(new.name()), new.json_bytes()) {
+            size if !size.may_exceed() => Ok(Some(size)),
+            Size::AtMost(_) => self.exact_size_with(record, new).map(Some),
+            Size::Exactly(_) => Err(Size::error(new.name())),
         }
-        Ok(Some(size))
+    }
+
+    #[cold]
+    fn exact_size_with(&self, record: &Record, new: &Attribute) -> Result<Size, AttributeError> {
+        let size = self.added_up(record, Size::exactly(record));
+        let size = size.replacing(|| self.bytes_of(new.name()), new.json_bytes());
+        if size.may_exceed() { Err(Size::error(new.name())) } else { Ok(size) }
     }
 
     /// The size of the session with all changes, unless something else than an attribute was changed since.
@@ -215,6 +224,7 @@ impl State {
     }
 
     /// The size of a record and of all changes to it.
+    #[cold]
     fn added_up(&self, record: &Record, mut size: Size) -> Size {
         let mut older: Option<&Changes> = None;
         for changes in self.saving().into_iter().chain([&self.changes]) {
@@ -673,7 +683,7 @@ impl State {
         }
         let Some(merged) = self.view() else { return Ok(()) };
         let last = self.pending().find_map(Changes::last_name);
-        check_size(&merged, last.unwrap_or_default())
+        if exceeds_limit(&merged) { Err(Size::error(last.unwrap_or_default())) } else { Ok(()) }
     }
 
     /// Another request has renewed the session. Its changes are applied to it, and its client gets no cookie: it has
