@@ -73,11 +73,27 @@ impl<F: FastStore, D: Store> Through<F, D> {
         copy.is_gone = saved == Saved::Missing;
         copy.settled_if(match saved {
             Saved::Done => self.fill(record, record.accessed).await,
-            // The copy may be what misled the writer: the next load must not find it again.
-            Saved::Conflict => self.tiers.drop_copy(&record.key).await,
+            Saved::Conflict => self.replace_copy(&record.key, record.accessed).await,
             Saved::Missing => self.tiers.entomb(&record.key, record.accessed).await,
         });
         Ok(saved)
+    }
+
+    /// Puts what the durable tier has in the place of a copy that may have misled a writer: the next load must not find
+    /// it again. It is not dropped, or a slow reader could put an older one back. Whether both tiers answered.
+    async fn replace_copy(&self, key: &RecordKey, now: Time) -> bool {
+        // Asked for first: the durable tier is then as new, unless it was set back, and is right all the same.
+        let copy = self.tiers.copy(key, now).await;
+        match self.tiers.durable.load(key, now).await {
+            Err(_) => false,
+            Ok(None) => self.tiers.entomb(key, now).await,
+            Ok(Some(record)) => {
+                if copy.is_some_and(|copy| copy.version > record.version) {
+                    self.tiers.drop_copy(key).await;
+                }
+                self.fill(&record, now).await
+            }
+        }
     }
 
     pub(super) async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
@@ -101,7 +117,7 @@ impl<F: FastStore, D: Store> Through<F, D> {
         copy.is_gone = matches!(renewed, Renewed::Done | Renewed::Missing);
         copy.settled_if(match renewed {
             Renewed::Done | Renewed::Missing => self.tiers.entomb(old, record.accessed).await,
-            Renewed::Conflict => self.tiers.drop_copy(old).await,
+            Renewed::Conflict => self.replace_copy(old, record.accessed).await,
             Renewed::Exists => true,
         });
         if renewed == Renewed::Done {

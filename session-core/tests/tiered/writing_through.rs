@@ -1,4 +1,4 @@
-use session_core::{Created, FastStore, NewSession, Saved, Store};
+use session_core::{Created, FastStore, NewSession, RecordKey, Renewed, Saved, Store};
 
 use crate::support::*;
 
@@ -76,6 +76,26 @@ async fn a_stale_copy_is_no_endless_conflict() {
     assert_eq!(count, 6);
     let (fast, durable) = stage.both(&session.handle()).await;
     assert_eq!((count_of(&fast), count_of(&durable)), (Some(6), Some(6)));
+}
+
+/// B49. It has the record from before a change. A writer that is too late as well meets a conflict.
+#[tokio::test]
+async fn a_slow_reader_does_not_put_an_older_copy_back_after_a_conflict() {
+    let stage = Stage::new();
+    let process = stage.through();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    let old = stage.both(&session.handle()).await.1.unwrap();
+    session.update_attr("Count", |_: Option<u64>| 1).await.unwrap();
+    let late = counted(&old, 7);
+    let mut renewed = late.clone();
+    renewed.key = RecordKey::from_bytes([7; 32]);
+    let until = stage.now().saturating_add(MINUTE);
+    assert_eq!(process.store.save(&late, old.version).await.unwrap(), Saved::Conflict);
+    stage.fast.fill(&old, stage.now(), until).await.unwrap();
+    assert_eq!(count_of(&stage.both(&old.key).await.0), Some(1));
+    assert_eq!(process.store.renew(&old.key, old.version, &renewed, None).await.unwrap(), Renewed::Conflict);
+    stage.fast.fill(&old, stage.now(), until).await.unwrap();
+    assert_eq!(count_of(&stage.both(&old.key).await.0), Some(1));
 }
 
 /// A durable tier that was set back, to a backup or a replica, has versions that count as older.

@@ -210,14 +210,8 @@ impl State {
                 self.draw_again(id?);
                 Ok(())
             }
-            Answer::Loaded(Ok(Some(record))) if record.is_beyond_us() => {
-                self.leave_alone(operation, record.key);
-                self.notices.push(Notice::BeyondUs { key: record.key });
-                self.loaded(operation, Ok(None))
-            }
-            Answer::Loaded(Ok(Some(record))) if record.audience != self.audience => {
-                self.leave_alone(operation, record.key);
-                self.notices.push(Notice::OtherAudience(record.audience));
+            Answer::Loaded(Ok(Some(record))) if !self.may_open(&record) => {
+                self.refuse(operation, record);
                 self.loaded(operation, Ok(None))
             }
             Answer::Loaded(loaded) => self.loaded(operation, loaded),
@@ -228,6 +222,10 @@ impl State {
             Answer::Created(Ok(Created::Exists)) | Answer::Renewed(Ok(Renewed::Exists)) => self.id_is_taken(operation),
             Answer::Renewed(Ok(Renewed::Conflict)) => self.conflicted(operation),
             Answer::Renewed(Ok(Renewed::Missing)) => self.is_missing(operation),
+            Answer::Followed(Ok(Some(record))) if !self.may_open(&record) => {
+                self.refuse(operation, record);
+                self.followed(operation, Ok(None))
+            }
             Answer::Followed(found) => self.followed(operation, found),
             Answer::Renewed(Err(error)) if self.is_offer && !self.has_edits() => {
                 self.offer_failed(error);
@@ -366,11 +364,21 @@ impl State {
         }
     }
 
-    /// A session that is not for us. If a note led from the presented id to it, that id must not end it either.
+    /// Whether a session is for this application, and this release can read it.
+    #[inline(always)]
+    fn may_open(&self, record: &Record) -> bool {
+        !record.is_beyond_us() && record.audience == self.audience
+    }
+
+    /// Leaves a session alone that is not for us. If a note led from the presented id to it, that id must not end it either.
     #[cold]
-    fn leave_alone(&mut self, operation: &Operation<'_>, key: RecordKey) {
-        self.left_alone.push(key);
+    fn refuse(&mut self, operation: &Operation<'_>, record: Record) {
+        self.left_alone.push(record.key);
         self.left_alone.extend(operation.opening.map(|(_, presented)| presented));
+        self.notices.push(match record.is_beyond_us() {
+            true => Notice::BeyondUs { key: record.key },
+            false => Notice::OtherAudience(record.audience),
+        });
     }
 
     /// The other ids of a request that presents several.

@@ -56,7 +56,10 @@ pub struct Model {
     most_ahead: i64,
     /// How far two clocks may differ.
     skew_span: i64,
+    /// How long a session may still be read that has ended or was renewed, in milliseconds.
     staleness: u64,
+    /// How long values may be read that were replaced, in milliseconds.
+    staleness_of_values: u64,
     /// How long requests may differ about a session that is being ended, in milliseconds.
     while_ending: u64,
     limit: Option<usize>,
@@ -85,6 +88,7 @@ impl Model {
             most_ahead,
             skew_span: setup.largest_skew() as i64,
             staleness: staleness(setup),
+            staleness_of_values: staleness_of_values(setup),
             // Two tiers are told one after the other.
             while_ending: if setup.stores.has_tiers() { staleness(setup).max(15_000) } else { 0 },
             limit: setup.limit,
@@ -149,13 +153,23 @@ impl Model {
     }
 }
 
-/// How long a read may be behind, in milliseconds.
+/// How long a copy may be served, in milliseconds, whatever has become of its session.
 fn staleness(setup: &Setup) -> u64 {
     use Stores::*;
     let bound = setup.max_staleness.as_millis() as u64 + 2 * setup.largest_skew();
     match setup.stores {
-        // A writer that met a conflict drops the copy, newer or not, and a slow reader puts back an older one.
         MemoryBeforeRemote | CacheBeforeRemote => bound,
         _ => 0,
     }
+}
+
+/// How long the values of a session may be behind, in milliseconds: not at all, unless a process changes them without
+/// the copy of another, or the cache misses a change or loses it.
+fn staleness_of_values(setup: &Setup) -> u64 {
+    use crate::setup::Stores::*;
+    let is_told = match setup.stores {
+        MemoryBeforeRemote => setup.processes == 1,
+        _ => !setup.cache.are_any(),
+    };
+    if is_told && !setup.cache_forgets { 0 } else { staleness(setup) }
 }

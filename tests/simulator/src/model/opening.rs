@@ -96,7 +96,7 @@ impl Model {
         if let Some(what) = self.complaint(place, began, clock, seen) {
             self.violate(&[place.lineage], format!("{name} {what}"));
         }
-        let stale = self.staleness;
+        let stale = self.staleness_of_values;
         for attr in Attr::ALL {
             self.check_value(place.lineage, attr, seen.values[attr.0], began, stale);
         }
