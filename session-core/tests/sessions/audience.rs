@@ -63,6 +63,21 @@ async fn a_login_leaves_a_session_of_another_application_that_was_offered_a_new_
     assert!(is_alive(&shop, &id).await);
 }
 
+/// A note leads to it, from an id that was replaced.
+#[tokio::test]
+async fn a_session_of_another_application_is_not_opened_by_an_id_that_it_had() {
+    let store = MemoryStore::new();
+    let of = |audience| build(SessionManager::builder(store.clone()).audience(audience).renewal_grace(MINUTE));
+    let (shop, staff) = (of("shop"), of("staff"));
+    let session = created(&shop, NewSession::new().principal("ann")).await;
+    let old = session.id();
+    session.renew_id().unwrap();
+    session.save().await.unwrap();
+    assert!(is_alive(&shop, &old).await);
+    assert!(!is_alive(&staff, &old).await);
+    assert!(is_alive(&shop, &session.id()).await, "it is left alone");
+}
+
 #[test]
 fn an_audience_that_is_no_name_is_refused() {
     for name in ["", "shop ", "sh op", "schön"] {
