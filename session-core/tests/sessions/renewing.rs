@@ -89,6 +89,23 @@ async fn a_new_id_is_offered_once_it_is_due_and_counts_when_it_is_presented() {
 }
 
 #[tokio::test]
+async fn a_login_keeps_what_a_session_has_that_was_offered_a_new_id() {
+    for world in worlds() {
+        let (id, other) = (world.sign_in().await, world.sessions.visit().start(NewSession::new()).unwrap().id());
+        world.clock.advance(EVERY);
+        assert!(world.request(&id).await.unwrap().is_some());
+        let visit = world.sessions.visit();
+        let mut both = presented(&other);
+        both.push(id.as_str());
+        let old = visit.open(&both).await.unwrap().unwrap();
+        visit.start(NewSession::new().principal("ann").keep(&old)).unwrap();
+        let new = told(answer(&visit).await.unwrap()).unwrap();
+        assert!(world.read(&new, "Last").await.is_some());
+        assert_eq!(world.read(&id, "Last").await, None);
+    }
+}
+
+#[tokio::test]
 async fn a_response_that_is_lost_costs_nothing() {
     for world in worlds() {
         let old = world.sign_in().await;

@@ -508,11 +508,13 @@ impl State {
         self.remove();
     }
 
-    /// Notes the presented ids that are not the session's own.
+    /// Notes the presented ids that are not the session's own. Its record may be under another key than the id that led to
+    /// it. Ending that id would end the session before a login has copied what it keeps.
     pub(super) fn present_also(&mut self, presented: &PresentedIds) {
-        let own = self.stored_key().copied();
+        let own = self.stored.as_ref().map(|stored| [stored.id.key(), stored.record.key]);
+        let is_own = |key: &RecordKey| own.is_some_and(|own| own.contains(key));
         let keys = presented.iter().map(SessionId::key);
-        self.also_presented = keys.filter(|key| Some(*key) != own && !self.left_alone.contains(key)).collect();
+        self.also_presented = keys.filter(|key| !is_own(key) && !self.left_alone.contains(key)).collect();
     }
 
     /// Those on their way too: if they don't arrive, they must not come back, least of all to the
