@@ -134,7 +134,7 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes the record that is under this key, or where moved notes lead from it. Returns the key that it was under.
     /// `None` if there is none.
     ///
-    /// The default deletes and follows one note after the other. Override it if the store can do that in one step and
+    /// The default deletes, reads one note after the other to the last, and deletes there. Override it if the store can do that in one step and
     /// renewing takes no longer than deleting: a client that renews as fast as possible could otherwise stay ahead.
     fn end(&self, key: &RecordKey) -> impl Future<Output = Result<Option<RecordKey>, StoreError>> + Send {
         end(self, key)
@@ -200,6 +200,9 @@ pub trait Store: Send + Sync + 'static {
 /// renews as fast as possible is overtaken long before.
 const MAX_NOTES: usize = 100_000;
 
+/// A time at which no note is over: an ending follows each that is still there.
+const LONG_AGO: Time = Time::from_unix_millis(i64::MIN);
+
 /// How often the sessions of a principal are listed at most. The second list is empty, unless a store has missed one.
 const MAX_LISTS: usize = 100;
 
@@ -224,7 +227,19 @@ pub async fn end(store: &(impl Store + ?Sized), key: &RecordKey) -> Result<Optio
         match store.delete(&key).await? {
             Deleted::Done => return Ok(Some(key)),
             Deleted::Missing => return Ok(None),
-            Deleted::Moved(to) => key = to,
+            Deleted::Moved(to) => key = last(store, to).await?,
+        }
+    }
+    Err(renewed_too_often(store.name()))
+}
+
+/// The last key to which notes lead. Reading a note takes no longer than renewing, and often less than deleting, so whoever
+/// renews as fast as possible is overtaken.
+async fn last(store: &(impl Store + ?Sized), mut key: RecordKey) -> Result<RecordKey, StoreError> {
+    for _ in 0..MAX_NOTES {
+        match store.moved(&key, LONG_AGO).await? {
+            Some(to) => key = to,
+            None => return Ok(key),
         }
     }
     Err(renewed_too_often(store.name()))

@@ -38,27 +38,6 @@ impl Ending<'_> {
         Ok(note.map_or(Deleted::Missing, |(to, _)| Deleted::Moved(to)))
     }
 
-    /// Deletes the record that is, or was, under this key. Returns the key that it was under.
-    pub(super) async fn of_key(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        let mut key = *key;
-        loop {
-            match self.delete(&key).await? {
-                Deleted::Done => return Ok(Some(key)),
-                Deleted::Missing => return Ok(None),
-                Deleted::Moved(to) => key = self.last(to).await?,
-            }
-        }
-    }
-
-    /// The last key to which notes lead. Reading a note takes less time than renewing, so this overtakes whoever renews
-    /// as fast as possible.
-    async fn last(&self, mut key: RecordKey) -> Result<RecordKey, StoreError> {
-        while let Some((to, _)) = self.note(&key).await? {
-            key = to;
-        }
-        Ok(key)
-    }
-
     /// Ends all sessions of a principal, but the one that is, or was, under the key `except`. How many were live.
     pub(super) async fn of_principal(
         &self,

@@ -350,11 +350,6 @@ impl Store for FirestoreStore {
         self.ending().delete(key).await
     }
 
-    async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        let _ = self.recent_reads.take(key);
-        self.ending().of_key(key).await
-    }
-
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         let limit = limit.clamp(1, MAX_BATCH);
         let (_, more_notes) = purge(&self.notes, UNTIL, now, limit).await?;
