@@ -36,7 +36,7 @@ pub(super) struct Behind<F, D> {
 /// A copy is served for as long as its session lives: if it became stale by itself, an older record in the
 /// durable tier would be seen again.
 const NEVER_STALE: Time = Time::MAX;
-/// How long a copy stays in doubt whose session's deadline is not known.
+/// How long a copy stays in doubt at least, because its session's deadline is not known.
 const LONGEST_DOUBT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many saves of other processes a removal lets come first. Then it goes on: whoever saves again and again must not
 /// keep the session alive.
@@ -45,6 +45,11 @@ const MAX_SAVES_AWAITED: usize = 10;
 const NO_VERSION: Version = Version::from_number(0);
 /// How long one write of a worker may take. A session whose deadline is nearer than that is written at once.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Until when a copy is in doubt that this record did not replace. It may have a longer idle timeout than the record.
+fn doubted_until(record: &Record) -> Time {
+    record.expires_at().max(record.accessed.saturating_add(LONGEST_DOUBT))
+}
 
 impl<F: FastStore, D: Store> Backlog for Behind<F, D> {
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -264,7 +269,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
     async fn save_durable(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         self.write_waiting(&record.key).await?;
         // The copy is not read until it is replaced: whoever saved against it would lose this save.
-        let copy = self.tiers.doubts.unless_settled(&record.key, record.expires_at());
+        let copy = self.tiers.doubts.unless_settled(&record.key, doubted_until(record));
         match self.tiers.advance(record, expected, expected).await? {
             Advanced::Done => {
                 let is_new = self.tiers.drop_copy(&record.key).await && self.fill(record, record.accessed).await;
@@ -316,7 +321,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
             self.note_gone(old, now).await;
             return Ok(Renewed::Missing);
         }
-        let mut copy = self.tiers.doubts.unless_settled(old, record.expires_at());
+        let mut copy = self.tiers.doubts.unless_settled(old, doubted_until(record));
         copy.is_gone = true;
         let buried = if is_trusted { self.tiers.entomb_version(old, expected, now).await } else { None };
         copy.settled_if(buried.is_some());
