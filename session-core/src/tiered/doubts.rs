@@ -68,6 +68,19 @@ impl Doubts {
         Unsettled { doubts: self, key: *key, until, is_gone: false, is_settled: false }
     }
 
+    /// The session of this key has ended, and its copy may be left.
+    pub(super) fn note_gone(&self, key: &RecordKey, until: Time) {
+        self.add(*key, until, true);
+    }
+
+    /// The keys whose sessions are gone.
+    pub(super) fn gone(&self) -> Vec<RecordKey> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        self.keys.lock().iter().filter(|(_, doubt)| doubt.is_gone).map(|(key, _)| *key).collect()
+    }
+
     /// Ends a doubt, unless another has arisen since.
     pub(super) fn end(&self, key: &RecordKey, doubt: Doubt) {
         let mut keys = self.keys.lock();

@@ -27,6 +27,14 @@ struct Waiting {
     place: Option<u64>,
 }
 
+impl Waiting {
+    /// The last use of this record that waits. One that came after its deadline is none, and must not keep the record from
+    /// being written.
+    fn last_use_of(&self, record: &Record) -> Time {
+        if self.accessed < record.expires_at() { record.accessed.max(self.accessed) } else { record.accessed }
+    }
+}
+
 struct Save {
     record: Record,
     /// What the durable tier has, as far as is known here.
@@ -104,13 +112,14 @@ impl Queue {
     /// A record of the durable tier as it will be once what waits is written.
     pub(super) fn over(&self, mut record: Record) -> Record {
         let Some(waiting) = self.waiting.get(&record.key) else { return record };
-        let accessed = record.accessed.max(waiting.accessed);
+        let accessed = record.accessed;
         if let Some(save) = &waiting.save
             && save.record.version > record.version
         {
             record = save.record.clone();
+            record.accessed = record.accessed.max(accessed);
         }
-        record.accessed = accessed;
+        record.accessed = waiting.last_use_of(&record);
         record
     }
 
@@ -121,12 +130,13 @@ impl Queue {
 
     /// What is to be written of this session now.
     pub(super) fn work(&self, key: &RecordKey) -> Option<Work> {
-        let Waiting { save, accessed, .. } = self.waiting.get(key)?;
-        Some(match save {
+        let waiting = self.waiting.get(key)?;
+        Some(match &waiting.save {
             Some(Save { record, durable }) => {
-                Work::Save { record: Record { accessed: *accessed, ..record.clone() }, durable: *durable }
+                let accessed = waiting.last_use_of(record);
+                Work::Save { record: Record { accessed, ..record.clone() }, durable: *durable }
             }
-            None => Work::Touch { accessed: *accessed },
+            None => Work::Touch { accessed: waiting.accessed },
         })
     }
 
@@ -254,6 +264,17 @@ mod tests {
         queue.put_touch(&first.key, accessed, now);
         queue.written(&first.key, &work);
         assert_eq!(queue.work(&first.key), Some(Work::Touch { accessed }));
+    }
+
+    #[test]
+    fn a_use_after_the_deadline_does_not_keep_a_save_from_being_written() {
+        let (mut queue, now) = (queue(), Instant::now());
+        let first = crate::record::sample();
+        let second = next(&first);
+        queue.put_save(&second, first.version, now);
+        queue.put_touch(&first.key, second.expires_at(), now);
+        assert_eq!(queue.work(&first.key), Some(Work::Save { record: second.clone(), durable: first.version }));
+        assert_eq!(queue.over(first), second);
     }
 
     #[test]

@@ -3,7 +3,9 @@ use std::sync::Arc;
 
 use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store, follow};
+use crate::store::{
+    Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store, end_all, follow,
+};
 use crate::time::Time;
 
 use super::tiers::Tiers;
@@ -25,9 +27,10 @@ use super::write_through::Through;
 /// they take longer, and do not fail.
 ///
 /// Ending a session replaces its copy in the fast tier by a tombstone, so that no slow request puts the copy
-/// back. Then it deletes the session from the durable tier. It fails unless both succeed. Any process can then
-/// repeat it, for this session or for all sessions of the user: nothing of the session is left that a second
-/// call does not find. While the fast tier is down, no session can be ended.
+/// back, and deletes the session from the durable tier. It fails unless both succeed, and can be repeated. If the
+/// fast tier is down, the session ends in the durable tier all the same, and for this process. The call fails,
+/// because another process that reaches the fast tier may still read the copy there: until it is stale, or until
+/// this process has taken it away, which it tries whenever it purges, and before it ends other sessions of a user.
 ///
 /// The durable tier decides what a tiered store can do: lists, and the sessions of a principal, come from
 /// there. `Clone` shares the store. [`close`](Store::close) closes both tiers.
@@ -233,10 +236,15 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
                 Deleted::Moved(to) => key = to,
             }
         }
-        match &self.mode {
-            Mode::Through(through) => through.end_wherever(&key).await,
-            Mode::Behind(behind) => behind.end_wherever(&key).await,
+        let ended = match &self.mode {
+            Mode::Through(through) => through.end_wherever(&key).await?,
+            Mode::Behind(behind) => behind.end_wherever(&key).await?,
+        };
+        if ended.is_none() {
+            // It may be repeated because it failed to take a copy away.
+            self.tiers().finish_endings().await?;
         }
+        Ok(ended)
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
@@ -262,6 +270,17 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
             Mode::Through(through) => through.tiers.durable.of_principal(principal, now).await,
             Mode::Behind(behind) => behind.of_principal(principal, now).await,
         }
+    }
+
+    async fn delete_of_principal(
+        &self,
+        principal: &PrincipalKey,
+        except: Option<&RecordKey>,
+        now: Time,
+    ) -> Result<usize, StoreError> {
+        // Or a call that is repeated, because it failed to take a copy away, would find nothing and succeed.
+        self.tiers().finish_endings().await?;
+        end_all(self, principal, except, now).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -116,17 +116,40 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         self.fast.insist(self.fast.store.bury_version(key, expected, now, self.tombstone_until(now))).await
     }
 
-    /// Ends the session in the durable tier, wherever moved notes lead, and then takes its copy away. Until that has
-    /// succeeded, this process does not read the copy before `until`.
+    /// Ends the session in the durable tier, wherever moved notes lead, and then takes its copy away.
     pub(super) async fn end_wherever(&self, key: &RecordKey, until: Time) -> Result<Option<RecordKey>, StoreError> {
         let ended = self.durable.end(key).await?;
         if let Some(key) = &ended {
-            let mut copy = self.doubts.unless_settled(key, until);
-            copy.is_gone = true;
-            self.insist_on_tombstone(key).await?;
-            copy.settled_if(true);
+            let taken_away = self.insist_on_tombstone(key).await;
+            self.unless_copy_is_left(key, taken_away, until)?;
         }
         Ok(ended)
+    }
+
+    /// The session has ended in the durable tier. If its copy could not be taken away, this process does not read it, and
+    /// goes on trying.
+    pub(super) fn unless_copy_is_left(
+        &self,
+        key: &RecordKey,
+        taken_away: Result<(), StoreError>,
+        until: Time,
+    ) -> Result<(), StoreError> {
+        if taken_away.is_err() {
+            self.doubts.note_gone(key, until);
+        }
+        taken_away
+    }
+
+    /// Takes away the copies that endings of this process have left. An error if one may still be there.
+    pub(super) async fn finish_endings(&self) -> Result<(), StoreError> {
+        let now = self.last_seen.now();
+        for key in self.doubts.gone() {
+            if !self.is_trusted(&key, now).await {
+                let cause = "the copy of a session that has ended could not be taken away; try again";
+                return Err(StoreError::unavailable(self.fast.store.name(), cause));
+            }
+        }
+        Ok(())
     }
 
     fn tombstone_until(&self, now: Time) -> Time {

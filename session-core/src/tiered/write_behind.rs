@@ -354,38 +354,52 @@ impl<F: FastStore, D: Store> Behind<F, D> {
     /// [`Through::delete`](super::write_through::Through::delete).
     pub(super) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let _alone = self.sharing.of(key).write().await;
-        self.take_copy_away(key).await?;
+        let taken_away = self.take_copy_away(key).await?;
         let _nobody_writes = self.writing.of(key).lock().await;
         let deleted = self.tiers.durable.delete(key).await?;
         self.queue().cancel(key);
+        if !matches!(deleted, Deleted::Moved(_)) {
+            self.tiers.unless_copy_is_left(key, taken_away, self.ended_until())?;
+        }
+        // The copy of a session that was renewed ended with the renewal.
         Ok(deleted)
     }
 
     /// Ends a session that is renewed without a pause.
     pub(super) async fn end_wherever(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        let until = self.tiers.last_seen.now().saturating_add(LONGEST_DOUBT);
-        let ended = self.tiers.end_wherever(key, until).await?;
+        let ended = self.tiers.end_wherever(key, self.ended_until()).await?;
         if let Some(key) = &ended {
             self.queue().cancel(key);
         }
         Ok(ended)
     }
 
+    /// Until when a copy may be served that an ending has left.
+    fn ended_until(&self) -> Time {
+        self.tiers.last_seen.now().saturating_add(LONGEST_DOUBT)
+    }
+
     /// Replaces the copy by a tombstone, once the durable tier has the changes that may be in the copy alone: the session
-    /// goes on there if it can't be deleted.
-    async fn take_copy_away(&self, key: &RecordKey) -> Result<(), StoreError> {
+    /// goes on there if it can't be deleted. An error of the durable tier ends this. One of the fast tier is returned
+    /// inside.
+    async fn take_copy_away(&self, key: &RecordKey) -> Result<Result<(), StoreError>, StoreError> {
         let now = self.tiers.last_seen.now();
         for _ in 0..MAX_SAVES_AWAITED {
-            let copy = self.tiers.insist_on_copy(key, now).await?;
+            let copy = match self.tiers.insist_on_copy(key, now).await {
+                Ok(copy) => copy,
+                Err(error) => return Ok(Err(error)),
+            };
             if let Some(copy) = &copy {
                 self.catch_up(key, copy.version, now).await?;
             }
             let version = copy.map_or(NO_VERSION, |copy| copy.version);
-            if self.tiers.insist_on_tombstone_over(key, version, now).await? == Buried::Done {
-                return Ok(());
+            match self.tiers.insist_on_tombstone_over(key, version, now).await {
+                Ok(Buried::Conflict) => {}
+                Ok(Buried::Done) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(error)),
             }
         }
-        self.tiers.insist_on_tombstone(key).await
+        Ok(self.tiers.insist_on_tombstone(key).await)
     }
 }
 

@@ -126,17 +126,27 @@ impl<F: FastStore, D: Store> Through<F, D> {
         Ok(renewed)
     }
 
-    /// Takes the copy away first. If that fails, or the durable tier does, the session is still listed, and whoever
-    /// repeats the ending finds it. The other way round, a copy could be left of a session that nobody finds again.
-    ///
-    /// If the durable tier fails, the tombstone stays, and requests read the session there.
+    /// Takes the copy away first. If the durable tier then fails, the tombstone stays, requests read the session in the
+    /// durable tier, and whoever repeats the ending finds it there. The other way round, a copy could be left of a session
+    /// that nobody finds again.
     pub(super) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
-        self.tiers.insist_on_tombstone(key).await?;
-        self.tiers.durable.delete(key).await
+        let taken_away = self.tiers.insist_on_tombstone(key).await;
+        // Also if the fast tier fails: a session must end while that is down.
+        let deleted = self.tiers.durable.delete(key).await?;
+        if !matches!(deleted, Deleted::Moved(_)) {
+            self.tiers.unless_copy_is_left(key, taken_away, self.ended_until())?;
+        }
+        // The copy of a session that was renewed ended with the renewal.
+        Ok(deleted)
     }
 
     /// Ends a session that is renewed without a pause.
     pub(super) async fn end_wherever(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
-        self.tiers.end_wherever(key, self.stale_from(self.tiers.last_seen.now())).await
+        self.tiers.end_wherever(key, self.ended_until()).await
+    }
+
+    /// Until when a copy may be served that an ending has left.
+    fn ended_until(&self) -> Time {
+        self.stale_from(self.tiers.last_seen.now())
     }
 }

@@ -14,11 +14,14 @@ const BEGINNING: i64 = 1_767_225_600_000;
 pub struct ProcessClock {
     beginning: Instant,
     skew: Arc<AtomicI64>,
+    /// The least and the greatest that it ever was.
+    skews: Arc<[AtomicI64; 2]>,
 }
 
 impl ProcessClock {
     pub fn new(beginning: Instant, skew: i64) -> Self {
-        ProcessClock { beginning, skew: Arc::new(AtomicI64::new(skew)) }
+        let skews = Arc::new([AtomicI64::new(skew), AtomicI64::new(skew)]);
+        ProcessClock { beginning, skew: Arc::new(AtomicI64::new(skew)), skews }
     }
 
     pub fn skew(&self) -> i64 {
@@ -27,6 +30,16 @@ impl ProcessClock {
 
     pub fn set_skew(&self, skew: i64) {
         self.skew.store(skew, Ordering::Relaxed);
+        self.skews[0].fetch_min(skew, Ordering::Relaxed);
+        self.skews[1].fetch_max(skew, Ordering::Relaxed);
+    }
+
+    pub fn least_skew(&self) -> i64 {
+        self.skews[0].load(Ordering::Relaxed)
+    }
+
+    pub fn greatest_skew(&self) -> i64 {
+        self.skews[1].load(Ordering::Relaxed)
     }
 }
 

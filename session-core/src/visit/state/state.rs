@@ -529,6 +529,8 @@ impl State {
 
     /// Drops all that was collected. A session that was started is none.
     pub(crate) fn discard(&mut self) {
+        // The client holds the new id, whatever the handler wants. Whoever only looks takes none.
+        let taken_offer = self.changes.taken_offer.take().filter(|_| !self.only_looks);
         self.drop_changes();
         match self.intent {
             Intent::Nothing => {}
@@ -536,6 +538,7 @@ impl State {
                 self.intent = Intent::Keep;
                 self.started = None;
                 self.generation = self.stored_generation;
+                self.changes.taken_offer = taken_offer;
             }
             // Handles still tell the started session, because there is no other.
             _ if self.started.is_some() => {

@@ -75,7 +75,9 @@ impl Model {
     /// A use of the session, which counts from this time of the process's clock, at the latest from now.
     pub(super) fn used(&mut self, lineage: usize, process: usize, since: i64) {
         self.use_is_sent(lineage);
-        let (clock, is_in_time) = (self.clock(process), self.is_in_time(&self.lineages[lineage].life));
+        // The clock may have been set since the use was decided.
+        let clock = self.elapsed() + self.clocks[process].greatest_skew();
+        let is_in_time = self.is_in_time(&self.lineages[lineage].life);
         let life = &mut self.lineages[lineage].life;
         life.used = life.used.max(clock).max(since);
         life.may_be_over |= !is_in_time;
@@ -84,13 +86,13 @@ impl Model {
     /// A save that began then was acknowledged.
     pub(super) fn saved(&mut self, lineage: usize, process: usize, began: Stamp) {
         self.used(lineage, process, i64::MIN);
-        let (now, clock) = (self.stamp(), self.clock(process));
+        let now = self.stamp();
         // The save was decided after it had begun; clocks may have been set since.
-        let began = began.at as i64 + self.clocks[process].skew();
+        let began = began.at as i64 + self.clocks[process].least_skew();
         let life = &mut self.lineages[lineage].life;
         if life.may_be_over {
             life.revived = Some(now);
         }
-        life.noted = life.noted.max(began.min(clock));
+        life.noted = life.noted.max(began);
     }
 }
