@@ -68,11 +68,6 @@ impl Doubts {
         Unsettled { doubts: self, key: *key, until, is_gone: false, is_settled: false }
     }
 
-    /// The session of this key has ended, and its copy may be left.
-    pub(super) fn note_gone(&self, key: &RecordKey, until: Time) {
-        self.add(*key, until, true);
-    }
-
     /// The keys whose sessions are gone.
     pub(super) fn gone(&self) -> Vec<RecordKey> {
         if self.count.load(Ordering::Acquire) == 0 {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::record::{Record, RecordKey, Version};
-use crate::store::{Buried, Created, FastStore, Purged, Store};
+use crate::store::{Buried, Created, Deleted, FastStore, Purged, Store};
 use crate::time::Time;
 use crate::time::{Clock, SystemClock};
 
@@ -116,28 +116,34 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         self.fast.insist(self.fast.store.bury_version(key, expected, now, self.tombstone_until(now))).await
     }
 
-    /// Ends the session in the durable tier, wherever moved notes lead, and then takes its copy away.
-    pub(super) async fn end_wherever(&self, key: &RecordKey, until: Time) -> Result<Option<RecordKey>, StoreError> {
-        let ended = self.durable.end(key).await?;
-        if let Some(key) = &ended {
-            let taken_away = self.insist_on_tombstone(key).await;
-            self.unless_copy_is_left(key, taken_away, until)?;
-        }
-        Ok(ended)
-    }
-
-    /// The session has ended in the durable tier. If its copy could not be taken away, this process does not read it, and
-    /// goes on trying.
-    pub(super) fn unless_copy_is_left(
+    /// Deletes the session from the durable tier, once its copy was `taken_away`. If that has failed, this process does
+    /// not read the copy before `until`, and goes on trying to take it away.
+    pub(super) async fn delete_durable(
         &self,
         key: &RecordKey,
         taken_away: Result<(), StoreError>,
         until: Time,
-    ) -> Result<(), StoreError> {
-        if taken_away.is_err() {
-            self.doubts.note_gone(key, until);
+    ) -> Result<(Deleted, Result<(), StoreError>), StoreError> {
+        // A deletion that fails, or is dropped, may take effect all the same.
+        let mut copy = self.doubts.unless_settled(key, until);
+        copy.is_gone = true;
+        let deleted = self.durable.delete(key).await;
+        // The copy of a session that was renewed ended with the renewal.
+        let taken_away = if matches!(deleted, Ok(Deleted::Moved(_))) { Ok(()) } else { taken_away };
+        copy.settled_if(taken_away.is_ok());
+        Ok((deleted?, taken_away))
+    }
+
+    /// Ends the session in the durable tier, wherever moved notes lead, and then takes its copy away.
+    pub(super) async fn end_wherever(&self, key: &RecordKey, until: Time) -> Result<Option<RecordKey>, StoreError> {
+        let ended = self.durable.end(key).await?;
+        if let Some(key) = &ended {
+            let mut copy = self.doubts.unless_settled(key, until);
+            copy.is_gone = true;
+            self.insist_on_tombstone(key).await?;
+            copy.settled_if(true);
         }
-        taken_away
+        Ok(ended)
     }
 
     /// Takes away the copies that endings of this process have left. An error if one may still be there.

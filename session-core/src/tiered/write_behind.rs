@@ -356,13 +356,9 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         let _alone = self.sharing.of(key).write().await;
         let taken_away = self.take_copy_away(key).await?;
         let _nobody_writes = self.writing.of(key).lock().await;
-        let deleted = self.tiers.durable.delete(key).await?;
+        let (deleted, taken_away) = self.tiers.delete_durable(key, taken_away, self.ended_until()).await?;
         self.queue().cancel(key);
-        if !matches!(deleted, Deleted::Moved(_)) {
-            self.tiers.unless_copy_is_left(key, taken_away, self.ended_until())?;
-        }
-        // The copy of a session that was renewed ended with the renewal.
-        Ok(deleted)
+        taken_away.map(|()| deleted)
     }
 
     /// Ends a session that is renewed without a pause.

@@ -132,12 +132,8 @@ impl<F: FastStore, D: Store> Through<F, D> {
     pub(super) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
         let taken_away = self.tiers.insist_on_tombstone(key).await;
         // Also if the fast tier fails: a session must end while that is down.
-        let deleted = self.tiers.durable.delete(key).await?;
-        if !matches!(deleted, Deleted::Moved(_)) {
-            self.tiers.unless_copy_is_left(key, taken_away, self.ended_until())?;
-        }
-        // The copy of a session that was renewed ended with the renewal.
-        Ok(deleted)
+        let (deleted, taken_away) = self.tiers.delete_durable(key, taken_away, self.ended_until()).await?;
+        taken_away.map(|()| deleted)
     }
 
     /// Ends a session that is renewed without a pause.

@@ -95,7 +95,7 @@ impl Model {
         }
         // The clock may have been set back meanwhile.
         let earliest = clock.min(self.clock(process));
-        if let Some(what) = self.complaint(place, began, (earliest, clock), seen) {
+        if let Some(what) = self.complaint(place, began, earliest, seen) {
             self.violate(&[place.lineage], format!("{name} {what}"));
         }
         let stale = self.staleness_of_values;
@@ -107,7 +107,7 @@ impl Model {
     }
 
     /// Why this session must not have been found under this id.
-    fn complaint(&self, place: Place, began: Stamp, (earliest, clock): (i64, i64), seen: &Seen) -> Option<String> {
+    fn complaint(&self, place: Place, began: Stamp, clock: i64, seen: &Seen) -> Option<String> {
         let lineage = &self.lineages[place.lineage];
         let name = &lineage.names[place.name];
         if seen.lineage != Some(place.lineage) {
@@ -125,7 +125,7 @@ impl Model {
         if lineage.end.was_done_for(self.staleness, began) {
             return Some("is found after it has ended".to_owned());
         }
-        if name.replaced.was_done_for(self.staleness, began) && !name.standing.goes_on(earliest) {
+        if name.replaced.was_done_for(self.staleness, began) && !name.standing.goes_on(clock) {
             return Some("is found after it was renewed".to_owned());
         }
         if name.seen_gone.is_some_and(|gone| gone < began && gone.at + self.while_ending <= began.at) {
