@@ -22,6 +22,8 @@ pub(super) struct Queue {
 
 struct Waiting {
     save: Option<Save>,
+    /// The first and the last use that wait.
+    first_use: Time,
     accessed: Time,
     /// `None` while a worker writes the session.
     place: Option<u64>,
@@ -46,6 +48,16 @@ struct Save {
 pub(super) enum Work {
     Save { record: Record, durable: Version },
     Touch { accessed: Time },
+}
+
+impl Work {
+    /// The last use that it tells of.
+    pub(super) fn accessed(&self) -> Time {
+        match self {
+            Work::Save { record, .. } => record.accessed,
+            Work::Touch { accessed } => *accessed,
+        }
+    }
 }
 
 /// What a worker is to do.
@@ -97,8 +109,9 @@ impl Queue {
         let (line, next_place) = (&mut self.line, &mut self.next_place);
         let waiting = self.waiting.entry(key).or_insert_with(|| {
             let place = Some(line_up(line, next_place, due, key));
-            Waiting { save: None, accessed, place }
+            Waiting { save: None, first_use: accessed, accessed, place }
         });
+        waiting.first_use = waiting.first_use.min(accessed);
         waiting.accessed = waiting.accessed.max(accessed);
         waiting
     }
@@ -128,6 +141,11 @@ impl Queue {
         self.waiting.values().map(|waiting| waiting.accessed).min()
     }
 
+    /// The first use of this session that waits.
+    pub(super) fn first_use(&self, key: &RecordKey) -> Option<Time> {
+        self.waiting.get(key).map(|waiting| waiting.first_use)
+    }
+
     /// What is to be written of this session now.
     pub(super) fn work(&self, key: &RecordKey) -> Option<Work> {
         let waiting = self.waiting.get(key)?;
@@ -143,16 +161,15 @@ impl Queue {
     /// Removes what was written. Changes that came meanwhile stay.
     pub(super) fn written(&mut self, key: &RecordKey, work: &Work) {
         let Some(waiting) = self.waiting.get_mut(key) else { return };
-        let noted = match work {
-            Work::Touch { accessed } => *accessed,
-            Work::Save { record, .. } => {
-                match &mut waiting.save {
-                    Some(save) if save.record.version > record.version => save.durable = record.version,
-                    _ => waiting.save = None,
-                }
-                record.accessed
+        if let Work::Save { record, .. } = work {
+            match &mut waiting.save {
+                Some(save) if save.record.version > record.version => save.durable = record.version,
+                _ => waiting.save = None,
             }
-        };
+        }
+        let noted = work.accessed();
+        // From here on the durable tier knows of this one.
+        waiting.first_use = noted;
         if waiting.save.is_none() && waiting.accessed <= noted {
             self.cancel(key);
         }

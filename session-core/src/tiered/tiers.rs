@@ -23,6 +23,9 @@ pub(super) struct Tiers<F, D> {
 /// session before it was removed may be slow to fill in its copy.
 const TOMBSTONE_MARGIN: Duration = Duration::from_secs(60 * 60);
 
+/// How long a request may take that has read a session in the durable tier and fills in its copy.
+const SLOWEST_READER: Duration = Duration::from_secs(30);
+
 impl<F: FastStore, D: Store> Tiers<F, D> {
     /// A tombstone outlasts copies that may be served for `max_staleness`, so it need not last as long as its
     /// session would have.
@@ -39,7 +42,9 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         // A late second attempt to invalidate it would hit the copy that has taken its place.
         let _one_at_a_time = self.doubts.invalidating.lock().await;
         let Some(doubt) = self.doubts.about(key, now) else { return true };
-        let is_invalidated = if doubt.is_gone { self.entomb(key, now).await } else { self.drop_copy(key).await };
+        // Also if the session is there: a slow reader could put an older copy back in the place of one that was dropped.
+        let until = if doubt.is_gone { self.tombstone_until(now) } else { now.saturating_add(SLOWEST_READER) };
+        let is_invalidated = self.fast.attempt(self.fast.store.bury(key, now, until)).await.is_some();
         if is_invalidated {
             self.doubts.end(key, doubt);
         }

@@ -457,20 +457,16 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         if !self.queue().contains(key) {
             return Ok(true);
         }
-        let Tiers { durable, .. } = &self.tiers;
         let _nobody_else = self.writing.of(key).lock().await;
         let Some(work) = self.queue().work(key) else { return Ok(true) };
-        let (advanced, now) = match &work {
-            Work::Save { record, durable } => {
-                let advanced = self.tiers.advance(record, *durable, before(record.version)).await?;
-                (advanced, record.accessed)
-            }
-            Work::Touch { accessed } => {
-                durable.touch(key, *accessed).await?;
-                let version = durable.version(key, *accessed).await?;
-                (version.map_or(Advanced::Gone, Advanced::Passed), *accessed)
-            }
-        };
+        let now = work.accessed();
+        let mut advanced = self.write(key, &work).await?;
+        let first_use = self.queue().first_use(key).filter(|first_use| *first_use < now);
+        if let (Advanced::Gone, Some(first_use)) = (&advanced, first_use) {
+            // It may have expired between the uses that wait. The first one keeps it alive for the others.
+            self.tiers.durable.touch(key, first_use).await?;
+            advanced = self.write(key, &work).await?;
+        }
         match advanced {
             Advanced::Gone => {
                 self.queue().cancel(key);
@@ -484,6 +480,17 @@ impl<F: FastStore, D: Store> Behind<F, D> {
             }
         }
         Ok(true)
+    }
+
+    async fn write(&self, key: &RecordKey, work: &Work) -> Result<Advanced, StoreError> {
+        match work {
+            Work::Save { record, durable } => self.tiers.advance(record, *durable, before(record.version)).await,
+            Work::Touch { accessed } => {
+                self.tiers.durable.touch(key, *accessed).await?;
+                let version = self.tiers.durable.version(key, *accessed).await?;
+                Ok(version.map_or(Advanced::Gone, Advanced::Passed))
+            }
+        }
     }
 
     /// Copies never become stale by themselves here, so the copy of each session in use is compared with the
