@@ -196,7 +196,7 @@ impl Model {
 
     /// Whether no process takes it for expired.
     pub(super) fn is_in_time(&self, life: &Life) -> bool {
-        !life.may_be_over && self.latest_clock() < life.alive_until()
+        !life.may_be_over && self.latest_clock() < life.alive_until() - self.early_end
     }
 
     /// Whether a change of the session, or its end, that a request under this id asked for must reach the session, if

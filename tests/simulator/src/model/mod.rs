@@ -62,6 +62,8 @@ pub struct Model {
     staleness_of_values: u64,
     /// How long requests may differ about a session that is being ended, in milliseconds.
     while_ending: u64,
+    /// How much earlier than it should a session may end, in milliseconds.
+    early_end: i64,
     limit: Option<usize>,
     renewals: Option<Renewals>,
     /// The users that sign in at this moment, and those whose sessions are being ended.
@@ -91,6 +93,8 @@ impl Model {
             staleness_of_values: staleness_of_values(setup),
             // Two tiers are told one after the other.
             while_ending: if setup.stores.has_tiers() { staleness(setup).max(15_000) } else { 0 },
+            // A durable tier that fails learns late that a session is used.
+            early_end: if setup.stores.write_behind() && setup.remote.are_any() { 60_000 } else { 0 },
             limit: setup.limit,
             renewals: setup.renewals,
             audiences: (0..setup.processes).map(|process| setup.audience(process)).collect(),

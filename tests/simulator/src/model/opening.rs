@@ -60,6 +60,9 @@ impl Model {
 
     /// Nothing was found under this id: it never comes back.
     fn note_gone(&mut self, process: usize, place: Place, began: (Stamp, i64), now: Stamp) {
+        if self.may_have_missed_its_use(place.lineage) {
+            return;
+        }
         let clock = self.clock(process);
         let lineage = &mut self.lineages[place.lineage];
         // By now it may live longer, because another request saved it at the same moment.

@@ -60,7 +60,7 @@ impl Model {
         let was_there = lineage.start.was_done(began) && name.given.was_done(began);
         let is_its_id = name.replaced.began.is_none() && !name.standing.is_offer && lineage.end.began.is_none();
         let is_used = lineage.uses.under_way > 0 || began.at < lineage.uses.last + ON_ITS_WAY;
-        if was_there && is_its_id && !is_used {
+        if was_there && is_its_id && !is_used && self.early_end == 0 {
             lineage.uses.seen_expired.get_or_insert(clock);
         }
     }
@@ -94,5 +94,10 @@ impl Model {
             life.revived = Some(now);
         }
         life.noted = life.noted.max(began);
+    }
+
+    /// Written behind while the durable tier fails, a session that was used right before its deadline may expire there.
+    pub(super) fn may_have_missed_its_use(&self, lineage: usize) -> bool {
+        self.early_end > 0 && self.lineages[lineage].life.may_be_over
     }
 }
