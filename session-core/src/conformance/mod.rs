@@ -17,8 +17,8 @@
 //! # Time
 //!
 //! Nothing sleeps, because time is an argument. Records that a test loads are also live by the system's clock, so a
-//! backend that deletes expired records by itself passes. `purge_expired` is called for times at most 90 s in the
-//! future, and records that must survive live longer.
+//! backend that deletes expired records by itself passes. `purge_expired` is called for times less than a minute in
+//! the future; records and moved notes that must survive live longer.
 //!
 //! # What a store has to test itself
 //!

@@ -139,7 +139,7 @@ pub async fn touch_against_save_loses_neither(store: &(impl Store + Clone), roun
 pub async fn touch_against_purge_keeps_what_was_alive(store: &(impl Store + Clone), rounds: usize) {
     for _ in 0..rounds {
         let mut record = fresh_record();
-        record.idle_timeout = MINUTE;
+        record.idle_timeout = MINUTE / 2;
         create(store, &record).await;
         let (toucher, purger, key) = (store.clone(), store.clone(), record.key);
         let deadline = record.expires_at();
