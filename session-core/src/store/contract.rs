@@ -134,8 +134,9 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes the record that is under this key, or where moved notes lead from it. Returns the key that it was under.
     /// `None` if there is none.
     ///
-    /// The default deletes, reads one note after the other to the last, and deletes there. Override it if the store can do that in one step and
-    /// renewing takes no longer than deleting: a client that renews as fast as possible could otherwise stay ahead.
+    /// The default deletes, reads one note after the other to the last, and deletes there. Override it if the store can do
+    /// that in one step and renewing takes no longer than deleting: a client that renews as fast as possible could
+    /// otherwise stay ahead.
     fn end(&self, key: &RecordKey) -> impl Future<Output = Result<Option<RecordKey>, StoreError>> + Send {
         end(self, key)
     }
