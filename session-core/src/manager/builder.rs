@@ -1,6 +1,8 @@
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use triomphe::Arc;
+
 use crate::error::ConfigError;
 use crate::event::{Events, Observer};
 use crate::id::SessionId;
@@ -9,7 +11,7 @@ use crate::record::{Audience, RecordFormat};
 use crate::session::AskedLifetime;
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::time::{Clock, SystemClock};
-use crate::visit::{ConflictQueue, Defaults, Environment, Lifetime, Renewals, Warnings};
+use crate::visit::{ConflictQueue, Environment, Lifetime, Renewals, Rules, Warnings};
 
 use super::manager::SessionManager;
 
@@ -301,10 +303,9 @@ impl SessionManagerBuilder {
             clock: self.clock,
             random: self.random,
             id_bytes: self.id_bytes,
-            audience,
+            rules: Arc::new(Rules { record_format: self.record_format, audience, renewals: self.renewals }),
             audience_is_set: self.audience.is_some(),
-            defaults: Defaults { lifetime, record_format: self.record_format },
-            renewals: self.renewals,
+            lifetime,
             max_sessions_per_principal: self.max_sessions_per_principal,
             events: Events::new(self.observers),
             mark: AtomicU32::new(u32::from_ne_bytes(mark)),

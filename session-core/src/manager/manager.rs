@@ -212,7 +212,7 @@ impl SessionManager {
     /// The name of the audience whose sessions the manager opens: see
     /// [`SessionManagerBuilder::audience`](crate::manager::SessionManagerBuilder::audience).
     pub fn audience(&self) -> &str {
-        self.environment().audience.as_str()
+        self.environment().rules.audience.as_str()
     }
 
     /// Whether a layer whose cookie has this name may open the manager's sessions.
@@ -252,8 +252,8 @@ impl fmt::Debug for SessionManager {
         f.debug_struct("SessionManager")
             .field("store", &self.store().store().name())
             .field("audience", &self.audience())
-            .field("idle_timeout", &self.environment().defaults.lifetime.idle_timeout)
-            .field("absolute_timeout", &self.environment().defaults.lifetime.absolute_timeout)
+            .field("idle_timeout", &self.environment().lifetime.idle_timeout)
+            .field("absolute_timeout", &self.environment().lifetime.absolute_timeout)
             .finish_non_exhaustive()
     }
 }

@@ -192,8 +192,7 @@ impl NewSession {
             return Err(problem);
         }
         self.log_left_behind(environment);
-        let defaults = environment.defaults;
-        let lifetime = self.lifetime.or(defaults.lifetime)?;
+        let lifetime = self.lifetime.or(environment.lifetime)?;
         let constants = self.constants.into_attributes();
         let (attributes, kept) = match self.keep {
             None => (self.attributes.into_attributes(), None),
@@ -210,10 +209,10 @@ impl NewSession {
             absolute_deadline: lifetime.absolute_timeout.map(|timeout| now.saturating_add(timeout)),
             persistent: lifetime.persistent,
             principal: self.principal,
-            audience: environment.audience.clone(),
+            audience: environment.rules.audience.clone(),
             constants,
             attributes,
-            format: defaults.record_format,
+            format: environment.rules.record_format,
             extensions: Attributes::default(),
         };
         if exceeds_limit(&record) {

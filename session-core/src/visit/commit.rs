@@ -118,7 +118,7 @@ fn commit_unlocked(environment: &Environment, state: &mut State) -> Option<Resul
 /// Renews the session if that is due. Without a new id the session keeps the one that it has.
 #[inline]
 fn offer_new_id(environment: &Environment, state: &mut State) {
-    if environment.renewals.every.is_some()
+    if environment.rules.renewals.every.is_some()
         && state.is_offer_due(environment.now())
         && let Ok(id) = environment.draw_id()
     {

@@ -1,16 +1,18 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use triomphe::Arc;
+
 use crate::error::{RandomError, StoreError, causes};
 use crate::event::{Event, Events};
 use crate::id::SessionId;
 use crate::random::RandomSource;
-use crate::record::{Audience, RecordFormat, RecordKey};
+use crate::record::{Audience, RecordKey};
 use crate::store::{PatientStore, Store};
 use crate::time::{Clock, LogThrottle, Time};
 
 use super::conflict_queue::ConflictQueue;
-use super::renewals::Renewals;
+use super::rules::Rules;
 use super::state::{Moment, Notice, State};
 
 /// What all visits of one manager share: the store, the clock, the source of ids, the observers of events, and the
@@ -20,11 +22,11 @@ pub struct Environment {
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) id_bytes: usize,
-    pub(crate) audience: Audience,
+    pub(crate) rules: Arc<Rules>,
     /// Whether the application has set the audience. Otherwise it is named after a cookie.
     pub(crate) audience_is_set: bool,
-    pub(crate) defaults: Defaults,
-    pub(crate) renewals: Renewals,
+    /// How long a new session lives that asks for nothing else.
+    pub(crate) lifetime: Lifetime,
     pub(crate) max_sessions_per_principal: Option<usize>,
     pub(crate) events: Events,
     /// The next mark of a write attempt. It starts at random, so that processes use different marks.
@@ -46,14 +48,7 @@ pub(crate) struct Warnings {
     pub(super) unsaved: LogThrottle,
 }
 
-/// The settings of a new session that asks for nothing else.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Defaults {
-    pub(crate) lifetime: Lifetime,
-    pub(crate) record_format: RecordFormat,
-}
-
-/// How long a new session lives, and whether its cookie survives closing the browser.
+/// How long a session lives, and whether its cookie survives closing the browser.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetime {
     pub(crate) idle_timeout: Duration,
@@ -136,7 +131,7 @@ impl Environment {
         tracing::warn!(
             times,
             presented = other.as_str(),
-            expected = self.audience.as_str(),
+            expected = self.rules.audience.as_str(),
             "a session of another audience was presented, which opens nothing here; if both belong to one application, \
              give their managers the same `audience`, otherwise give each application a store, prefix or table of its own"
         );

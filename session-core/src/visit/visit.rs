@@ -79,9 +79,7 @@ impl Visit {
     }
 
     pub(crate) fn in_phase(host: Arc<dyn Host>, phase: Phase) -> Self {
-        let environment = host.environment();
-        let state =
-            State::new(phase, environment.defaults.record_format, environment.audience.clone(), environment.renewals);
+        let state = State::new(phase, StrongArc::clone(&host.environment().rules));
         Visit(StrongArc::new(Shared {
             host,
             state: Mutex::new(state),

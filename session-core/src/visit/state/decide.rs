@@ -188,7 +188,7 @@ impl State {
             // The old id counts until the client presents the new one.
             return Some(record.absolute_deadline.unwrap_or(now.saturating_add(LONGEST_OFFER)));
         }
-        Some(now.saturating_add(MOVED_FOR.max(self.renewals.grace.unwrap_or_default())))
+        Some(now.saturating_add(MOVED_FOR.max(self.rules.renewals.grace.unwrap_or_default())))
     }
 
     fn has_principal(&self) -> bool {
@@ -303,16 +303,8 @@ impl State {
         }
         match mem::replace(&mut operation.loading, Loading::Nothing) {
             Loading::Opened(id) => match loaded {
-                Ok(Some(record)) if record.extensions.is_empty() => {
-                    self.found(id, record, operation.now);
-                    if operation.found_outdated() {
-                        self.tell_again();
-                    }
-                    operation.is_done = true;
-                    self.note_others(operation);
-                }
                 Ok(Some(record)) => self.opened(operation, id, record.key, record),
-                _ if self.renewals.keep_old_ids() => {
+                _ if self.rules.renewals.keep_old_ids() => {
                     let key = id.key();
                     operation.opening = Some((id, key));
                     operation.loading = Loading::Note(key);
@@ -350,7 +342,8 @@ impl State {
         if attempts < MAX_CONFLICTS { Ok(()) } else { Err(Error::Conflict { attempts }) }
     }
 
-    /// An id has led to a session that keeps its old ids for a while, or offers a new one.
+    /// An id has led to a session, which may keep its old ids for a while, or offer a new one.
+    #[inline(always)]
     fn opened(&mut self, operation: &mut Operation<'_>, id: &SessionId, presented: RecordKey, record: Record) {
         operation.opening = None;
         let standing = Renewal::standing(&record, &presented, operation.now);
@@ -367,7 +360,7 @@ impl State {
     /// Whether a session is for this application, and this release can read it.
     #[inline(always)]
     fn may_open(&self, record: &Record) -> bool {
-        !record.is_beyond_us() && record.audience == self.audience
+        !record.is_beyond_us() && record.audience == self.rules.audience
     }
 
     /// Leaves a session alone that is not for us. If a note led from the presented id to it, that id must not end it either.

@@ -2,16 +2,15 @@ use std::time::Duration;
 use std::{iter, mem};
 
 use serde::de::DeserializeOwned;
+use triomphe::Arc;
 
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{
-    Attribute, Audience, Record, RecordFormat, RecordKey, Renewal, Size, Standing, exceeds_limit, read,
-};
+use crate::record::{Attribute, Record, RecordKey, Renewal, Size, Standing, exceeds_limit, read};
 use crate::time::Time;
 
 use super::super::changes::{Changes, TakenOffer};
-use super::super::renewals::Renewals;
+use super::super::rules::Rules;
 use super::super::started::{Kept, Started};
 use super::notice::Notice;
 use super::outgoing::{Aside, Outgoing, advance};
@@ -55,11 +54,7 @@ pub(in crate::visit) enum Tell {
 
 pub(crate) struct State {
     pub(crate) phase: Phase,
-    /// In which records are to be written.
-    format: RecordFormat,
-    /// Whose sessions this visit may open.
-    pub(super) audience: Audience,
-    pub(super) renewals: Renewals,
+    pub(super) rules: Arc<Rules>,
     /// What the presented id is to the session.
     pub(super) standing: Standing,
     /// The new id of a renewal is offered to the client, and counts when the client presents it.
@@ -105,12 +100,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase, format: RecordFormat, audience: Audience, renewals: Renewals) -> Self {
+    pub(crate) fn new(phase: Phase, rules: Arc<Rules>) -> Self {
         State {
             phase,
-            format,
-            audience,
-            renewals,
+            rules,
             standing: Standing::Current,
             is_offer: false,
             stored: None,
@@ -336,7 +329,8 @@ impl State {
         self.stored = Some(Stored { id: id.clone(), record, has_other_id: false });
     }
 
-    /// The session was found by an id that is not its newest one, or one that was only offered.
+    /// The session was found by an id that may not be its newest one, or was only offered.
+    #[inline(always)]
     pub(super) fn found_by(
         &mut self,
         id: &SessionId,
@@ -356,7 +350,7 @@ impl State {
         }
         self.standing = standing;
         if standing == Standing::Offered {
-            let grace = self.renewals.grace_of_offers();
+            let grace = self.rules.renewals.grace_of_offers();
             self.changes.taken_offer = Some(Box::new(TakenOffer { presented, at: now, grace }));
         }
     }
@@ -478,7 +472,9 @@ impl State {
     /// Whether the client is to be offered a new id. Only one of several requests at the same moment gets to it: the
     /// others find that the session has moved.
     pub(in crate::visit) fn is_offer_due(&self, now: Time) -> bool {
-        let (Some(every), Some(Stored { record, .. })) = (self.renewals.every, &self.stored) else { return false };
+        let (Some(every), Some(Stored { record, .. })) = (self.rules.renewals.every, &self.stored) else {
+            return false;
+        };
         self.phase == Phase::Request
             && !self.only_looks
             && matches!(self.intent, Intent::Keep)
@@ -614,10 +610,10 @@ impl State {
         let id = SessionId::clone(id);
         self.move_aside(Some(id));
         if let Outgoing::Aside(aside) = &mut self.outgoing {
-            match self.renewals.grace {
+            match self.rules.renewals.grace {
                 _ if self.is_offer => Renewal::offer(&mut aside.record, old, now),
                 // Also what was noted while the manager kept old ids.
-                grace if self.renewals.keep_old_ids() || Renewal::is_noted(&aside.record) => {
+                grace if self.rules.renewals.keep_old_ids() || Renewal::is_noted(&aside.record) => {
                     Renewal::replace(&mut aside.record, old, now, grace.unwrap_or_default());
                 }
                 _ => {}
@@ -636,7 +632,7 @@ impl State {
     /// Makes all changes, and an update after them, to the stored record.
     pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
         let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
-        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, self.format, now, mark));
+        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, self.rules.record_format, now, mark));
     }
 
     /// Leaves the stored record as it was before the write that did not succeed, and all changes to be saved.

@@ -1,16 +1,15 @@
 use std::time::Duration;
 
+use triomphe::Arc;
+
 use crate::error::Error;
 use crate::id::{PresentedIds, SessionId};
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{
-    Attribute, Attributes, Audience, MAX_SESSION_BYTES, Record, RecordFormat, Size, Version, sample, touch_interval_ms,
-};
+use crate::record::{Attribute, Attributes, MAX_SESSION_BYTES, Record, Size, Version, sample, touch_interval_ms};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
 use super::super::changes::Changes;
-use super::super::renewals::Renewals;
 use super::super::started::{Keeping, Started, Travelling};
 use super::notice::Notice;
 use super::operation::{Answer, Loading, Moment, Operation, Step};
@@ -33,8 +32,7 @@ fn record_of(id: &SessionId) -> Record {
 
 /// A visit that found a session.
 fn opened() -> (State, Record) {
-    let (mut state, id) =
-        (State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default()), id());
+    let (mut state, id) = (State::new(Phase::Request, Arc::default()), id());
     let record = record_of(&id);
     state.found(&id, record.clone(), record.accessed);
     (state, record)
@@ -42,7 +40,7 @@ fn opened() -> (State, Record) {
 
 /// A visit that started a session, and the session's record.
 fn started() -> (State, Record) {
-    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
+    let mut state = State::new(Phase::Request, Arc::default());
     let record = start(&mut state);
     (state, record)
 }
@@ -149,7 +147,7 @@ fn saved_record(state: &mut State, record: &Record) -> Record {
 
 #[test]
 fn a_visit_without_a_session_has_nothing_to_do() {
-    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
+    let mut state = State::new(Phase::Request, Arc::default());
     assert!(!state.is_present() && state.is_settled() && !state.is_unsaved());
     assert_nothing(step_at(&mut state, Time::MAX));
     assert_eq!(state.take_tell(), Tell::Nothing);
@@ -201,7 +199,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let (_, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
-        let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
+        let mut state = State::new(Phase::Request, Arc::default());
         state.found(&id(), record.clone(), now);
         assert_eq!(state.is_settled(), settled);
     }
@@ -886,7 +884,7 @@ fn presented(ids: &[&SessionId]) -> PresentedIds {
 #[test]
 fn a_logout_ends_all_that_was_presented_wherever_it_went() {
     let (first, second, new_key) = (id(), id(), id().key());
-    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
+    let mut state = State::new(Phase::Request, Arc::default());
     state.end_presented(&presented(&[&first, &second]));
     assert!(!state.is_present() && !state.is_settled() && state.is_unsaved());
     let (mut operation, now) = (Operation::commit(None), moment(Time::MAX));
@@ -903,7 +901,7 @@ fn a_logout_ends_all_that_was_presented_wherever_it_went() {
 
 #[test]
 fn a_logout_of_strangers_tells_nothing() {
-    let mut state = State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default());
+    let mut state = State::new(Phase::Request, Arc::default());
     state.end_presented(&PresentedIds::default());
     assert_nothing(step_at(&mut state, Time::MAX));
     state.end_presented(&presented(&[&id()]));
@@ -917,11 +915,8 @@ fn a_logout_of_strangers_tells_nothing() {
 /// A visit that has found the session of the second of two ids.
 fn opened_by_the_second() -> (State, SessionId, Record) {
     let (first, second) = (id(), id());
-    let (mut state, record, presented) = (
-        State::new(Phase::Request, RecordFormat::V1, Audience::default(), Renewals::default()),
-        record_of(&second),
-        presented(&[&first, &second]),
-    );
+    let (mut state, record, presented) =
+        (State::new(Phase::Request, Arc::default()), record_of(&second), presented(&[&first, &second]));
     let (mut operation, now) = (Operation::open(&presented), moment(record.accessed));
     state.next(&mut operation, &now);
     state.answered(&mut operation, Answer::Loaded(Ok(None))).unwrap();
@@ -955,7 +950,7 @@ fn answering_ends_the_request_only() {
     for (before, after) in
         [(Phase::Request, Phase::Answered), (Phase::Answered, Phase::Answered), (Phase::Direct, Phase::Direct)]
     {
-        let mut state = State::new(before, RecordFormat::V1, Audience::default(), Renewals::default());
+        let mut state = State::new(before, Arc::default());
         state.end_request();
         assert_eq!(state.phase, after);
     }
