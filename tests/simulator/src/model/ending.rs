@@ -59,7 +59,8 @@ impl Model {
     /// Everything but a failing store is a reason to complain.
     pub fn check_failure(&mut self, about: &[usize], began: Stamp, error: &Error) {
         let is_old = self.renewals.is_some() && matches!(error, Error::OldId(_));
-        if !is_old && !(error.is_store_failure() && self.may_fail(began)) {
+        let has_reason = is_old || error.is_store_failure() && self.may_fail(began);
+        if !has_reason {
             self.violate(about, format!("a call fails without a reason: {error}"));
         }
     }
