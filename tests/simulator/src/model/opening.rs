@@ -63,7 +63,8 @@ impl Model {
         if self.may_have_missed_its_use(place.lineage) {
             return;
         }
-        let clock = self.clock(process);
+        // The clock may have been set back meanwhile.
+        let clock = began.1.max(self.clock(process));
         let lineage = &mut self.lineages[place.lineage];
         // By now it may live longer, because another request saved it at the same moment.
         let is_overtaken = lineage.life.revived.is_some_and(|revived| began.0 < revived);
