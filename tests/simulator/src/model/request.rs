@@ -71,6 +71,12 @@ impl Model {
     pub fn check_error(&mut self, doing: &mut Doing, began: Stamp, error: &Error) {
         let now = self.stamp();
         let about: Vec<usize> = doing.place.iter().map(|place| place.lineage).collect();
+        if error.is_store_failure()
+            && let Some(place) = doing.place
+        {
+            // What failed may still arrive, and is a use.
+            self.used(place.lineage, doing.process, i64::MIN);
+        }
         match error {
             Error::Store(error) if !self.may_fail(began) => {
                 self.violate(&about, format!("a request fails without a reason: {error}"));
