@@ -255,6 +255,24 @@ async fn lists_have_what_waits() {
     assert_eq!(stage.both(&session.handle()).await, (None, None));
 }
 
+/// The first one keeps the session alive for the second, as it would if it had been written alone.
+#[tokio::test(start_paused = true)]
+async fn of_two_uses_that_wait_the_second_may_come_after_the_deadline() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new()).await.unwrap();
+    let deadline = session.expires_at();
+    let [first, second] = [deadline.saturating_sub(MINUTE / 60), deadline.saturating_add(MINUTE / 60)];
+    take_down(&stage.durable);
+    for used in [first, second] {
+        process.store.touch(&session.handle(), used).await.unwrap();
+    }
+    stage.durable.faults().recover();
+    stage.clock.set(second);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(stage.both(&session.handle()).await.1.unwrap().accessed, second);
+}
+
 /// Nothing ends in the durable tier because it was not told that it is used.
 #[tokio::test(start_paused = true)]
 async fn the_durable_tier_is_not_purged_while_it_can_not_be_told() {
