@@ -38,16 +38,16 @@ impl Model {
         (uses.last, uses.seen_expired) = (now, None);
     }
 
-    /// The handler of a request saves its session.
+    /// The handler of a request saves its session, or the request stores the one that it has started.
     pub(super) fn saving_begins(&mut self, doing: &Doing) {
-        if let Some(place) = doing.opened.filter(|_| !doing.only_looks) {
-            self.using_begins(place.lineage);
+        for lineage in saved_by(doing) {
+            self.using_begins(lineage);
         }
     }
 
     pub fn saving_ended(&mut self, doing: &Doing) {
-        if let Some(place) = doing.opened.filter(|_| !doing.only_looks) {
-            self.using_ended(place.lineage);
+        for lineage in saved_by(doing) {
+            self.using_ended(lineage);
         }
     }
 
@@ -100,4 +100,9 @@ impl Model {
     pub(super) fn may_have_missed_its_use(&self, lineage: usize) -> bool {
         self.early_end > 0 && self.lineages[lineage].life.may_be_over
     }
+}
+
+fn saved_by(doing: &Doing) -> impl Iterator<Item = usize> {
+    let used = doing.opened.filter(|_| !doing.only_looks);
+    used.into_iter().chain(doing.started).map(|place| place.lineage)
 }
