@@ -48,7 +48,10 @@ pub fn end_others(world: &Arc<World>, process: usize, id: String) {
         let (began, clock) = {
             let mut model = calling.model.lock();
             model.using_begins(place.lineage);
-            (model.stamp(), model.clock(process))
+            let clock = model.clock(process);
+            // Without a request there is no commit that notes it: `get` does.
+            model.taking_begins(place, process, clock);
+            (model.stamp(), clock)
         };
         let got = manager.get(&id).await;
         calling.model.lock().using_ended(place.lineage);

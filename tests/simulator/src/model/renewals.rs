@@ -143,7 +143,7 @@ impl Model {
     }
 
     /// A request presents this id. If it was only offered, it counts from now on, and the others are old.
-    pub(super) fn taking_begins(&mut self, place: Place, process: usize, since: i64) {
+    pub fn taking_begins(&mut self, place: Place, process: usize, since: i64) {
         if self.is_offer(place) {
             let (now, clock) = (self.stamp(), self.clock(process));
             self.lineages[place.lineage].names[place.name].standing.was_presented = true;
