@@ -1,7 +1,6 @@
 //! A fast store before a durable one: the conformance suite, and what tiers add to it.
 
 mod failing;
-mod schedules;
 mod support;
 mod writing_behind;
 mod writing_through;
