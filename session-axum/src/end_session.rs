@@ -62,6 +62,8 @@ impl<S: Send + Sync> FromRequestParts<S> for EndSession {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         let slot = Slot::of(parts)?;
-        Ok(EndSession { visit: slot.visit().clone(), presented: Arc::new(slot.presented(parts)) })
+        let mut presented = PresentedIds::default();
+        slot.read(parts, &mut presented);
+        Ok(EndSession { visit: slot.visit().clone(), presented: Arc::new(presented) })
     }
 }

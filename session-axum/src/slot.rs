@@ -65,15 +65,13 @@ impl Slot {
         &mut self.visit
     }
 
-    /// The ids that a request presents.
-    pub(crate) fn presented(&self, parts: &Parts) -> PresentedIds {
+    /// Reads the ids that a request presents.
+    pub(crate) fn read(&self, parts: &Parts, presented: &mut PresentedIds) {
         // axum runs the handler of GET, but the visitor sees nothing of what it shows.
         if parts.method == Method::HEAD {
             self.visit.look_only();
         }
-        let mut presented = PresentedIds::default();
-        self.settings().transport.read(&parts.headers, &mut presented);
-        presented
+        self.settings().transport.read(&parts.headers, presented);
     }
 
     /// Loads the session, unless that was done.
@@ -81,7 +79,8 @@ impl Slot {
         if self.visit.is_opened() {
             return Opening::Done(Ok(self.visit.session()));
         }
-        let presented = self.presented(parts);
+        let mut presented = PresentedIds::default();
+        self.read(parts, &mut presented);
         match self.visit.open_now(&presented) {
             Some(opened) => Opening::Done(opened),
             None => {
@@ -97,14 +96,19 @@ impl Slot {
         let Settings { transport, vary, signed_in, .. } = self.settings();
         let is_public = response.extensions().get::<PublicResponse>().is_some();
         let mut outgoing = Outgoing::new(response.headers_mut(), self.cookies.as_ref());
-        outgoing.mark_read(vary);
         match committed {
-            Committed::Unchanged if is_public => return,
-            Committed::Unchanged => return forbid_sharing(outgoing.headers(), is_signed_in.then_some(signed_in)),
-            Committed::Issue(issued) => transport.issue(issued, &mut outgoing),
-            Committed::Forget => transport.forget(&mut outgoing),
+            Committed::Unchanged if is_public => {}
+            Committed::Unchanged => forbid_sharing(outgoing.headers(), is_signed_in.then_some(signed_in)),
+            Committed::Issue(issued) => {
+                transport.issue(issued, &mut outgoing);
+                outgoing.mark_secret();
+            }
+            Committed::Forget => {
+                transport.forget(&mut outgoing);
+                outgoing.mark_secret();
+            }
         }
-        outgoing.mark_secret();
+        outgoing.mark_read(vary);
     }
 
     /// Replaces the response, if the application wants that, where changes were dropped because the session has ended.

@@ -34,12 +34,12 @@ pub(super) fn drive_now(
     let immediate = environment.store.store().immediate()?;
     let moment = environment.moment(state);
     loop {
-        // Each arm passes its answer on by itself, so that no answer is moved about.
+        // Each arm passes its answer on by itself, and a record is passed on where it is, so that none is moved about.
         let answered = match state.next(operation, &moment) {
             Step::Done => return Some(Ok(Stop::Done)),
             Step::Compute => return Some(Ok(Stop::Compute)),
             Step::Load(key) => match immediate.load_now(&key, moment.now) {
-                Some(loaded) => state.answered(operation, Answer::Loaded(loaded)),
+                Some(ref mut loaded) => state.loaded(operation, loaded),
                 None => return waits(state),
             },
             Step::Save { expected } => match immediate.save_now(state.outgoing(), expected) {
@@ -114,7 +114,7 @@ pub(super) async fn drive<'a>(
             Step::Compute => return Ok(Stop::Compute),
             Step::Draw => Answer::Drawn(environment.draw_id()),
             Step::TakeTurn(key) => {
-                *turn = Some(environment.queue_of(&key).join().await);
+                *turn = Some(environment.queues.join(key).await);
                 Answer::HasTurn
             }
             Step::Load(key) => Answer::Loaded(store.load(&key, now).await),

@@ -210,11 +210,7 @@ impl State {
                 self.draw_again(id?);
                 Ok(())
             }
-            Answer::Loaded(Ok(Some(record))) if !self.may_open(&record) => {
-                self.refuse(operation, record);
-                self.loaded(operation, Ok(None))
-            }
-            Answer::Loaded(loaded) => self.loaded(operation, loaded),
+            Answer::Loaded(mut loaded) => self.loaded(operation, &mut loaded),
             Answer::Created(Ok(Created::Done)) | Answer::Renewed(Ok(Renewed::Done)) => {
                 self.stored_anew(operation);
                 Ok(())
@@ -292,40 +288,53 @@ impl State {
         Ok(())
     }
 
+    /// Interprets the answer to a load where it is, so that a record is moved only to where it stays.
     #[inline(always)]
-    fn loaded(
+    pub(in crate::visit) fn loaded(
         &mut self,
         operation: &mut Operation<'_>,
-        loaded: Result<Option<Record>, StoreError>,
+        loaded: &mut Result<Option<Record>, StoreError>,
     ) -> Result<(), Error> {
-        if let Err(error) = loaded {
-            return Err(self.failed(error));
+        let Ok(found) = loaded else { return self.load_failed(loaded) };
+        if let Some(record) = found.take_if(|record| !self.may_open(record)) {
+            self.refuse(operation, record);
         }
         match mem::replace(&mut operation.loading, Loading::Nothing) {
-            Loading::Opened(id) => match loaded {
-                Ok(Some(record)) => self.opened(operation, id, record.key, record),
-                _ if self.rules.renewals.keep_old_ids() => {
+            Loading::Opened(id) => match found {
+                Some(Record { key, .. }) => {
+                    let presented = *key;
+                    self.opened(operation, id, presented, found);
+                }
+                None if self.rules.renewals.keep_old_ids() => {
                     let key = id.key();
                     operation.opening = Some((id, key));
                     operation.loading = Loading::Note(key);
                 }
-                _ => {}
+                None => {}
             },
-            Loading::Reloaded => match loaded {
-                Ok(Some(record)) => self.reloaded(record)?,
-                _ => return self.is_missing(operation),
+            Loading::Reloaded => match found.take() {
+                Some(record) => self.reloaded(record)?,
+                None => return self.is_missing(operation),
             },
-            Loading::Confirmed => match loaded {
-                Ok(Some(record)) => {
+            Loading::Confirmed => match found {
+                Some(record) => {
                     self.is_known_stored = true;
                     operation.was_there = true;
                     self.use_noted(record.accessed, Ok(()));
                 }
-                _ => return self.is_missing(operation),
+                None => return self.is_missing(operation),
             },
             Loading::Nothing | Loading::Note(_) => unreachable!("nothing was loaded"),
         }
         Ok(())
+    }
+
+    #[cold]
+    fn load_failed(&mut self, loaded: &mut Result<Option<Record>, StoreError>) -> Result<(), Error> {
+        match mem::replace(loaded, Ok(None)) {
+            Err(error) => Err(self.failed(error)),
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Another writer was faster. The changes are applied to what it has written.
@@ -344,11 +353,18 @@ impl State {
 
     /// An id has led to a session, which may keep its old ids for a while, or offer a new one.
     #[inline(always)]
-    fn opened(&mut self, operation: &mut Operation<'_>, id: &SessionId, presented: RecordKey, record: Record) {
+    fn opened(
+        &mut self,
+        operation: &mut Operation<'_>,
+        id: &SessionId,
+        presented: RecordKey,
+        found: &mut Option<Record>,
+    ) {
         operation.opening = None;
-        let standing = Renewal::standing(&record, &presented, operation.now);
+        let Some(record) = found else { return };
+        let standing = Renewal::standing(record, &presented, operation.now);
         if standing != Standing::Refused {
-            self.found_by(id, presented, standing, record, operation.now);
+            self.found_by(id, presented, standing, found, operation.now);
             if operation.found_outdated() {
                 self.tell_again();
             }
@@ -410,12 +426,11 @@ impl State {
         operation.loading = Loading::Nothing;
         match (found, operation.opening.take()) {
             (Err(error), _) => Err(self.failed(error)),
-            (Ok(Some(record)), Some((id, presented))) => {
-                self.opened(operation, id, presented, record);
+            // If nothing was found, the next id is tried.
+            (Ok(mut found), Some((id, presented))) => {
+                self.opened(operation, id, presented, &mut found);
                 Ok(())
             }
-            // The next id is tried.
-            (Ok(None), Some(_)) => Ok(()),
             (Ok(Some(record)), None) if self.is_same_session(&record) => {
                 self.moved(record)?;
                 operation.follow()

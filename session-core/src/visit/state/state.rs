@@ -320,13 +320,14 @@ impl State {
     // What the handler does.
 
     #[inline(always)]
-    pub(super) fn found(&mut self, id: &SessionId, record: Record, now: Time) {
+    pub(super) fn found(&mut self, id: &SessionId, found: &mut Option<Record>, now: Time) {
+        let Some(record) = found else { return };
         self.use_is_noted = self.only_looks || !record.is_touch_due(now);
         // A client is told its id again only where its use is noted too, so that this is rare.
         if !self.use_is_noted && record.is_id_to_be_told_again(now) {
             self.tell = Tell::Issue;
         }
-        self.stored = Some(Stored { id: id.clone(), record, has_other_id: false });
+        self.stored = found.take().map(|record| Stored { id: id.clone(), record, has_other_id: false });
     }
 
     /// The session was found by an id that may not be its newest one, or was only offered.
@@ -336,11 +337,11 @@ impl State {
         id: &SessionId,
         presented: RecordKey,
         standing: Standing,
-        record: Record,
+        found: &mut Option<Record>,
         now: Time,
     ) {
-        let has_other_id = record.key != presented;
-        self.found(id, record, now);
+        let has_other_id = found.as_ref().is_some_and(|record| record.key != presented);
+        self.found(id, found, now);
         if let Some(stored) = &mut self.stored {
             stored.has_other_id = has_other_id;
         }

@@ -34,7 +34,7 @@ fn record_of(id: &SessionId) -> Record {
 fn opened() -> (State, Record) {
     let (mut state, id) = (State::new(Phase::Request, Arc::default()), id());
     let record = record_of(&id);
-    state.found(&id, record.clone(), record.accessed);
+    state.found(&id, &mut Some(record.clone()), record.accessed);
     (state, record)
 }
 
@@ -157,9 +157,9 @@ fn a_visit_without_a_session_has_nothing_to_do() {
 fn reading_needs_a_touch_once_it_is_due() {
     let (mut state, record) = opened();
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
-    state.found(&id(), record.clone(), due.saturating_sub(Duration::from_millis(1)));
+    state.found(&id(), &mut Some(record.clone()), due.saturating_sub(Duration::from_millis(1)));
     assert_nothing(step_at(&mut state, due));
-    state.found(&id(), record.clone(), due);
+    state.found(&id(), &mut Some(record.clone()), due);
     assert_eq!(step_at(&mut state, due), Step::Touch(record.key));
     let mut operation = Operation::commit(None);
     assert_eq!(state.next(&mut operation, &moment(due)), Step::Touch(record.key));
@@ -200,7 +200,7 @@ fn reading_is_settled_only_where_no_touch_was_due_at_loading() {
     let due = record.accessed.saturating_add(touch_interval(record.idle_timeout));
     for (now, settled) in [(record.accessed, true), (due, false)] {
         let mut state = State::new(Phase::Request, Arc::default());
-        state.found(&id(), record.clone(), now);
+        state.found(&id(), &mut Some(record.clone()), now);
         assert_eq!(state.is_settled(), settled);
     }
 }
@@ -869,7 +869,7 @@ fn a_note_that_leads_to_somebody_elses_session_is_not_followed() {
 fn an_anonymous_session_leaves_no_note_and_follows_none() {
     let (mut state, mut record) = opened();
     record.principal = None;
-    state.found(&id(), record.clone(), record.accessed);
+    state.found(&id(), &mut Some(record.clone()), record.accessed);
     state.renew(id());
     assert!(matches!(step(&mut state, &record), Step::Renew { moved_until: None, .. }));
     assert!(matches!(answer(&mut state, Answer::Renewed(Ok(Renewed::Missing))), Err(Error::Gone)));
@@ -1016,7 +1016,7 @@ fn a_start_that_came_during_a_renewal_is_still_to_be_done() {
 fn a_change_during_a_touch_is_saved_after_it() {
     let (mut state, record) = opened();
     let due = record.accessed.saturating_add(Duration::from_secs(60));
-    state.found(&id(), record.clone(), due);
+    state.found(&id(), &mut Some(record.clone()), due);
     let (mut operation, now) = (Operation::commit(None), moment(due));
     assert_eq!(state.next(&mut operation, &now), Step::Touch(record.key));
     set(&mut state, "Late", 1);
