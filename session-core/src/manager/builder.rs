@@ -11,7 +11,7 @@ use crate::record::{Audience, RecordFormat};
 use crate::session::AskedLifetime;
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::time::{Clock, SystemClock};
-use crate::visit::{ConflictQueue, Environment, Lifetime, Renewals, Rules, Warnings};
+use crate::visit::{ConflictQueues, Environment, Lifetime, Renewals, Rules, Warnings};
 
 use super::manager::SessionManager;
 
@@ -310,7 +310,7 @@ impl SessionManagerBuilder {
             events: Events::new(self.observers),
             mark: AtomicU32::new(u32::from_ne_bytes(mark)),
             warnings: Warnings::default(),
-            queues: (0..64).map(|_| ConflictQueue::default()).collect(),
+            queues: ConflictQueues::default(),
             commits: tokio::sync::RwLock::default(),
         };
         SessionManager::of(environment, self.purge_interval)

@@ -11,7 +11,7 @@ use crate::record::{Audience, RecordKey};
 use crate::store::{PatientStore, Store};
 use crate::time::{Clock, LogThrottle, Time};
 
-use super::conflict_queue::ConflictQueue;
+use super::conflict_queue::ConflictQueues;
 use super::rules::Rules;
 use super::state::{Moment, Notice, State};
 
@@ -31,7 +31,7 @@ pub struct Environment {
     pub(crate) events: Events,
     /// The next mark of a write attempt. It starts at random, so that processes use different marks.
     pub(crate) mark: AtomicU32,
-    pub(crate) queues: Box<[ConflictQueue]>,
+    pub(crate) queues: ConflictQueues,
     pub(crate) warnings: Warnings,
     /// Each commit holds it for reading while it runs, so that closing can wait for all of them.
     pub(crate) commits: tokio::sync::RwLock<()>,
@@ -75,16 +75,12 @@ impl Environment {
         self.mark.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn queue_of(&self, key: &RecordKey) -> &ConflictQueue {
-        &self.queues[usize::from(key.as_bytes()[0]) % self.queues.len()]
-    }
-
     /// What the decider must know before the next step of this visit.
     pub(super) fn moment(&self, state: &State) -> Moment {
         Moment {
             now: self.now(),
             mark: self.next_mark(),
-            is_contended: state.stored_key().is_some_and(|key| !self.queue_of(key).is_empty()),
+            is_contended: state.stored_key().is_some_and(|key| self.queues.is_contended(key)),
             // In memory, another attempt takes less time than waiting for a turn.
             hasty_attempts: if self.store.never_waits() { 8 } else { 1 },
         }

@@ -25,7 +25,7 @@ mod visit;
 
 pub(crate) use changes::Changes;
 pub use commit::{Committed, IssuedId};
-pub(crate) use conflict_queue::ConflictQueue;
+pub(crate) use conflict_queue::ConflictQueues;
 pub use environment::Environment;
 pub(crate) use environment::{Lifetime, Warnings};
 pub(crate) use renewals::Renewals;
