@@ -143,6 +143,8 @@ struct Renewing {
 struct Shared {
     id: parking_lot::Mutex<SessionId>,
     is_renewing: AtomicBool,
+    /// How many new ids the client was given.
+    renewed: AtomicUsize,
     is_stopped: AtomicBool,
 }
 
@@ -153,6 +155,7 @@ impl Renewing {
         let shared = Arc::new(Shared {
             id: parking_lot::Mutex::new(session.id()),
             is_renewing: AtomicBool::new(false),
+            renewed: AtomicUsize::new(0),
             is_stopped: AtomicBool::new(false),
         });
         let (sessions, in_client) = (sessions.clone(), Arc::clone(&shared));
@@ -197,6 +200,7 @@ async fn renew(sessions: &SessionManager, shared: &Shared) -> bool {
     }
     if let Committed::Issue(issued) = visit.commit().await.expect("the store works") {
         *shared.id.lock() = issued.id;
+        shared.renewed.fetch_add(1, Ordering::Release);
     }
     shared.is_renewing.store(false, Ordering::Release);
     session.is_some()
@@ -208,10 +212,10 @@ struct Overlaps(AtomicUsize);
 
 impl Overlaps {
     async fn during<T>(&self, renewing: &Renewing, ending: impl Future<Output = T>) -> T {
-        let is_renewing = || renewing.shared.is_renewing.load(Ordering::Acquire);
-        let before = is_renewing();
+        let Shared { is_renewing, renewed, .. } = &*renewing.shared;
+        let (was_renewing, before) = (is_renewing.load(Ordering::Acquire), renewed.load(Ordering::Acquire));
         let ended = tokio::time::timeout(LIMIT, ending).await.expect("ending does not hang");
-        if before || is_renewing() {
+        if was_renewing || renewed.load(Ordering::Acquire) > before {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
         ended
