@@ -135,7 +135,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         let (slot, session) = opened(parts).await?;
-        session.ok_or_else(|| SessionError::NoSession(slot.no_session()))
+        session.ok_or_else(|| SessionError::NoSession(slot.no_session(parts)))
     }
 }
 

@@ -30,16 +30,15 @@ impl<S> SessionService<S> {
         SessionService { inner, settings }
     }
 
-    /// The place for this request's session. `None` if the next layer outside is the same as this one.
-    fn slot<B>(&self, request: &Request<B>) -> Option<Slot> {
-        let extensions = request.extensions();
-        if let Some(outer) = extensions.get::<Slot>() {
+    /// Makes the place for this request's session. `None` if the next layer outside is the same as this one.
+    fn slot<B>(&self, request: &mut Request<B>) -> Option<Slot> {
+        if let Some(outer) = request.extensions().get::<Slot>() {
             if outer.settings().is_same(&self.settings) {
                 return None;
             }
             self.settings.warn_of(outer.settings());
         }
-        Some(Slot::new(&self.settings, request))
+        Some(Slot::put_into(request, &self.settings))
     }
 }
 
@@ -58,11 +57,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let slot = self.slot(&request);
-        if let Some(slot) = &slot {
-            request.extensions_mut().insert(slot.clone());
-        }
-        ResponseFuture { handler: self.inner.call(request), slot, use_of_session: UseOfSession::NotYet, commit: None }
+        let slot = self.slot(&mut request);
+        ResponseFuture { handler: self.inner.call(request), slot, waiting: None }
     }
 }
 
@@ -94,32 +90,12 @@ impl Drop for Polling {
     }
 }
 
-/// The use of the session by a handler that waits for something else.
-enum UseOfSession {
-    /// No session was open when the handler was last polled.
-    NotYet,
-    /// On the heap, as handlers that don't wait never get here.
-    Kept(Pin<Box<dyn Future<Output = ()> + Send>>),
-    Over,
-}
-
-impl UseOfSession {
-    /// The handler goes on waiting.
-    fn go_on(&mut self, slot: Option<&Slot>, context: &mut Context<'_>) {
-        if matches!(self, UseOfSession::NotYet)
-            && let Some(slot) = slot.filter(|slot| slot.visit().is_opened())
-        {
-            *self = match slot.visit().keep_in_use() {
-                Some(keeping) => UseOfSession::Kept(Box::pin(keeping)),
-                None => UseOfSession::Over,
-            };
-        }
-        if let UseOfSession::Kept(keeping) = self
-            && keeping.as_mut().poll(context).is_ready()
-        {
-            *self = UseOfSession::Over;
-        }
-    }
+/// What a response waits for.
+enum Waiting {
+    /// The handler, which waits for something else. Meanwhile the use of its session is kept up. `None` if that is not
+    /// needed any more.
+    Handler(Option<Pin<Box<dyn Future<Output = ()> + Send>>>),
+    Commit(Commit),
 }
 
 /// A commit that waits for the store, and the response that waits for the commit.
@@ -129,6 +105,22 @@ struct Commit {
     response: Response<Body>,
 }
 
+/// Keeps the session of a handler that goes on waiting from expiring under it.
+fn keep_in_use(waiting: &mut Option<Box<Waiting>>, slot: Option<&Slot>, context: &mut Context<'_>) {
+    if waiting.is_none()
+        && let Some(slot) = slot.filter(|slot| slot.visit().is_opened())
+    {
+        let keeping = slot.visit().keep_in_use().map(|keeping| Box::pin(keeping) as _);
+        *waiting = Some(Box::new(Waiting::Handler(keeping)));
+    }
+    if let Some(Waiting::Handler(kept)) = waiting.as_deref_mut()
+        && let Some(keeping) = kept
+        && keeping.as_mut().poll(context).is_ready()
+    {
+        *kept = None;
+    }
+}
+
 pin_project! {
     /// The future of a [`SessionService`]'s response.
     pub struct ResponseFuture<F> {
@@ -136,10 +128,8 @@ pin_project! {
         handler: F,
         // Until the handler has returned.
         slot: Option<Slot>,
-        // Keeps the session of a handler that waits from expiring under it.
-        use_of_session: UseOfSession,
-        // On the heap, as most commits don't wait.
-        commit: Option<Box<Commit>>,
+        // On the heap, as most responses are there at once.
+        waiting: Option<Box<Waiting>>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
@@ -162,16 +152,16 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.commit.is_none() {
+        if !matches!(this.waiting.as_deref(), Some(Waiting::Commit(_))) {
             let polled = {
                 let _polling = Polling::begin();
                 this.handler.poll(context)
             };
             let Poll::Ready(response) = polled else {
-                this.use_of_session.go_on(this.slot.as_ref(), context);
+                keep_in_use(this.waiting, this.slot.as_ref(), context);
                 return Poll::Pending;
             };
-            *this.use_of_session = UseOfSession::Over;
+            *this.waiting = None;
             let mut response = response?.map(Body::new);
             let Some(mut slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
             if !slot.visit().is_asked_for() {
@@ -181,11 +171,12 @@ where
             drop_what_failed(&slot, &mut response);
             match commit(&mut slot, &mut response, context) {
                 None => return Poll::Ready(Ok(response)),
-                Some(task) => *this.commit = Some(Box::new(Commit { slot, task, response })),
+                Some(task) => *this.waiting = Some(Box::new(Waiting::Commit(Commit { slot, task, response }))),
             }
         }
-        let Some(commit) = this.commit else { unreachable!("there is a commit to wait for") };
-        let Commit { slot, task, response } = &mut **commit;
+        let Some(Waiting::Commit(Commit { slot, task, response })) = this.waiting.as_deref_mut() else {
+            unreachable!("there is a commit to wait for")
+        };
         let outcome = ready!(Pin::new(task).poll(context));
         let outcome = outcome.unwrap_or_else(|panic| Err(StoreError::refused("commit", panic).into()));
         settle(slot, outcome, response);

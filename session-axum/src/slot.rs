@@ -10,6 +10,7 @@ use tower_cookies::Cookies;
 use crate::error::{NoSession, SessionError};
 use crate::http_headers::forbid_sharing;
 use crate::public_response::PublicResponse;
+use crate::redirect::Redirect;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
 
@@ -21,9 +22,12 @@ pub(crate) struct Slot {
     visit: Visit,
     /// The jar of tower-cookies, if its layer is outside ours and so sends what we add.
     cookies: Option<Cookies>,
-    /// The request is for the page that visitors without a session are sent to.
-    is_redirect_target: bool,
 }
+
+/// In a request for the page to which this redirect leads. Beside the slot, as few requests are, and the slot is moved
+/// about.
+#[derive(Clone)]
+struct LedBy(Arc<Redirect>);
 
 type Opened = Result<Option<Session>, Error>;
 
@@ -36,11 +40,16 @@ pub(crate) enum Opening {
 }
 
 impl Slot {
-    pub(crate) fn new<B>(settings: &Arc<Settings>, request: &Request<B>) -> Self {
+    /// Makes a slot and puts a clone of it into the request.
+    pub(crate) fn put_into<B>(request: &mut Request<B>, settings: &Arc<Settings>) -> Self {
         let host = Arc::clone(settings);
+        let slot = Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned() };
         // Here the path is whole; in a nested router the extractor sees a part of it.
-        let is_redirect_target = settings.redirect.as_ref().is_some_and(|redirect| redirect.leads_to(request));
-        Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned(), is_redirect_target }
+        if let Some(redirect) = settings.redirect.as_ref().filter(|redirect| redirect.leads_to(request)) {
+            request.extensions_mut().insert(LedBy(Arc::clone(redirect)));
+        }
+        request.extensions_mut().insert(slot.clone());
+        slot
     }
 
     /// The innermost layer's slot.
@@ -53,8 +62,11 @@ impl Slot {
     }
 
     /// The rejection of a visitor without a session.
-    pub(crate) fn no_session(&self) -> NoSession {
-        NoSession::new(self.settings().redirect.clone(), self.is_redirect_target)
+    pub(crate) fn no_session(&self, parts: &Parts) -> NoSession {
+        let redirect = self.settings().redirect.as_ref();
+        let led_by = parts.extensions.get::<LedBy>();
+        let is_circle = redirect.zip(led_by).is_some_and(|(redirect, LedBy(led_by))| Arc::ptr_eq(redirect, led_by));
+        NoSession::new(redirect.cloned(), is_circle)
     }
 
     pub(crate) fn visit(&self) -> &Visit {

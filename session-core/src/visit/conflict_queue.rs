@@ -54,9 +54,10 @@ impl ConflictQueues {
     }
 
     /// Whether writers of this session take turns at this moment.
+    #[inline]
     pub(crate) fn is_contended(&self, key: &RecordKey) -> bool {
         let shard = self.shard(key);
-        shard.used.load(Ordering::Relaxed) > 0 && shard.queues.lock().contains_key(key)
+        shard.used.load(Ordering::Relaxed) > 0 && shard.has_queue(key)
     }
 
     /// Joins the queue of this session and waits for a turn. Whoever drops the future leaves the queue.
@@ -67,6 +68,11 @@ impl ConflictQueues {
 }
 
 impl Shard {
+    #[cold]
+    fn has_queue(&self, key: &RecordKey) -> bool {
+        self.queues.lock().contains_key(key)
+    }
+
     fn enter(&self, key: RecordKey) -> (Member<'_>, Arc<tokio::sync::Mutex<()>>) {
         let mut queues = self.queues.lock();
         let queue = queues.entry(key).or_default();

@@ -99,8 +99,8 @@ impl State {
             (Intent::Keep | Intent::Renew(_), Some(stored)) => stored.record.key,
             // Nothing to save: the session exists only in this visit, or not at all.
             _ if updates => return Step::Compute,
-            (Intent::Remove | Intent::Start, _) if !only_changes && !self.also_presented.is_empty() => {
-                return Step::Delete(self.also_presented[0]);
+            (Intent::Remove | Intent::Start, _) if !only_changes && !self.also_presented().is_empty() => {
+                return Step::Delete(self.also_presented()[0]);
             }
             (Intent::Remove, Some(stored)) if !only_changes => return Step::Delete(stored.record.key),
             (Intent::Start, _) if !only_changes => return self.next_to_start(operation, moment),
@@ -382,8 +382,9 @@ impl State {
     /// Leaves a session alone that is not for us. If a note led from the presented id to it, that id must not end it either.
     #[cold]
     fn refuse(&mut self, operation: &Operation<'_>, record: Record) {
-        self.left_alone.push(record.key);
-        self.left_alone.extend(operation.opening.map(|(_, presented)| presented));
+        let left_alone = &mut self.others_mut().left_alone;
+        left_alone.push(record.key);
+        left_alone.extend(operation.opening.map(|(_, presented)| presented));
         self.notices.push(match record.is_beyond_us() {
             true => Notice::BeyondUs { key: record.key },
             false => Notice::OtherAudience(record.audience),
@@ -514,7 +515,7 @@ impl State {
     fn has_ended(&mut self, operation: &mut Operation<'_>, found_at: Option<RecordKey>, was_there: bool) {
         let asked_for = if let Some(excess) = &mut operation.excess {
             excess.ended()
-        } else if self.also_presented.is_empty() {
+        } else if self.also_presented().is_empty() {
             let key = self.stored_key().copied();
             self.ended();
             key
@@ -522,7 +523,7 @@ impl State {
             if was_there && matches!(self.intent, Intent::Remove) {
                 self.tell = Tell::Forget;
             }
-            Some(self.also_presented.remove(0))
+            Some(self.others_mut().also_presented.remove(0))
         };
         if operation.excess.is_some() && asked_for.as_ref() == self.stored_key() {
             // Newer logins of the same moment leave no room for this one.
@@ -537,8 +538,9 @@ impl State {
     fn listed(&mut self, operation: &mut Operation<'_>, listed: Result<Vec<Record>, StoreError>) {
         match (listed, operation.limit, &self.stored) {
             (Ok(mut records), Some(limit), Some(newest)) => {
+                let is_in_doubt = |key: &RecordKey| self.others().is_some_and(|others| others.in_doubt.contains(key));
                 // What this login may have left under other ids would take the place of a real session.
-                let left = records.extract_if(.., |record| self.in_doubt.contains(&record.key));
+                let left = records.extract_if(.., |record| is_in_doubt(&record.key));
                 let left: VecDeque<RecordKey> = left.map(|record| record.key).collect();
                 let keys =
                     left.into_iter().chain(beyond_limit(limit, &newest.record, records)).collect::<VecDeque<_>>();

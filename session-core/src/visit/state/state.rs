@@ -52,6 +52,19 @@ pub(in crate::visit) enum Tell {
     Forget,
 }
 
+/// Sessions beside the visit's own.
+#[derive(Default)]
+pub(super) struct Others {
+    /// What else the request presented. It ends with the session, or when another one starts.
+    pub(super) also_presented: Vec<RecordKey>,
+    /// Sessions that were presented and are not for this application, or not for this release.
+    pub(super) left_alone: Vec<RecordKey>,
+    /// Keys under which this visit's login may have been stored, or will be, and that nobody knows.
+    pub(super) in_doubt: Vec<RecordKey>,
+    /// The session that a started one has replaced, and its generation.
+    replaced: Option<(Stored, u32)>,
+}
+
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(super) rules: Arc<Rules>,
@@ -60,15 +73,9 @@ pub(crate) struct State {
     /// The new id of a renewal is offered to the client, and counts when the client presents it.
     pub(super) is_offer: bool,
     pub(super) stored: Option<Stored>,
-    /// What else the request presented. It ends with the session, or when another one starts.
-    pub(super) also_presented: Vec<RecordKey>,
-    /// Sessions that were presented and are not for this application, or not for this release.
-    pub(super) left_alone: Vec<RecordKey>,
     pub(super) started: Option<Box<Started>>,
-    /// Keys under which this visit's login may have been stored, or will be, and that nobody knows.
-    pub(super) in_doubt: Vec<RecordKey>,
-    /// The session that a started one has replaced, and its generation.
-    replaced: Option<Box<(Stored, u32)>>,
+    /// On the heap, as few visits have any.
+    others: Option<Box<Others>>,
     pub(super) intent: Intent,
     pub(super) changes: Changes,
     /// The number of the session that there is now, by which a handle of another is known.
@@ -107,11 +114,8 @@ impl State {
             standing: Standing::Current,
             is_offer: false,
             stored: None,
-            also_presented: Vec::new(),
-            left_alone: Vec::new(),
             started: None,
-            in_doubt: Vec::new(),
-            replaced: None,
+            others: None,
             intent: Intent::Keep,
             changes: Changes::default(),
             generation: 0,
@@ -130,6 +134,18 @@ impl State {
             outgoing: Outgoing::Nothing,
             notices: Vec::new(),
         }
+    }
+
+    pub(super) fn others(&self) -> Option<&Others> {
+        self.others.as_deref()
+    }
+
+    pub(super) fn others_mut(&mut self) -> &mut Others {
+        self.others.get_or_insert_default()
+    }
+
+    pub(super) fn also_presented(&self) -> &[RecordKey] {
+        self.others().map_or(&[], |others| &others.also_presented)
     }
 
     // What the handler sees.
@@ -255,7 +271,7 @@ impl State {
             Some(Stored { id, record, .. }) if self.started.is_some() && generation == self.stored_generation => {
                 Some((id, record))
             }
-            _ => match self.replaced.as_deref() {
+            _ => match self.others().and_then(|others| others.replaced.as_ref()) {
                 Some((Stored { id, record, .. }, replaced)) if generation == *replaced => Some((id, record)),
                 _ => self.id().zip(self.record()),
             },
@@ -301,7 +317,7 @@ impl State {
     pub(crate) fn is_unsaved(&self) -> bool {
         let undone = match self.intent {
             Intent::Renew(_) => self.stored.is_some(),
-            Intent::Remove => self.stored.is_some() || !self.also_presented.is_empty(),
+            Intent::Remove => self.stored.is_some() || !self.also_presented().is_empty(),
             _ => false,
         };
         self.has_changes() || undone
@@ -510,8 +526,9 @@ impl State {
     pub(super) fn present_also(&mut self, presented: &PresentedIds) {
         let own = self.stored.as_ref().map(|stored| [stored.id.key(), stored.record.key]);
         let is_own = |key: &RecordKey| own.is_some_and(|own| own.contains(key));
+        let is_left_alone = |key: &RecordKey| self.others().is_some_and(|others| others.left_alone.contains(key));
         let keys = presented.iter().map(SessionId::key);
-        self.also_presented = keys.filter(|key| !is_own(key) && !self.left_alone.contains(key)).collect();
+        self.others_mut().also_presented = keys.filter(|key| !is_own(key) && !is_left_alone(key)).collect();
     }
 
     /// Those on their way too: if they don't arrive, they must not come back, least of all to the
@@ -730,7 +747,10 @@ impl State {
             if !matches!(self.intent, Intent::Start) {
                 self.started = None;
             }
-            self.replaced = before.map(|stored| Box::new((stored, self.stored_generation)));
+            let replaced = before.map(|stored| (stored, self.stored_generation));
+            if replaced.is_some() || self.others.is_some() {
+                self.others_mut().replaced = replaced;
+            }
         }
         self.is_known_stored = true;
         self.stored_generation = self.generation;
@@ -761,9 +781,10 @@ impl State {
         if started.id_is_known || aside.new_id.as_ref() != Some(&started.id) {
             return None;
         }
-        self.in_doubt.push(aside.record.key);
+        let doubtful = aside.record.key;
         (started.record.key, aside.record.key) = (id.key(), id.key());
         (started.id, aside.new_id) = (id.clone(), Some(id));
+        self.others.get_or_insert_default().in_doubt.push(doubtful);
         Some(&aside.record)
     }
 
