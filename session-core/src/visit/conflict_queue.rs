@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::record::RecordKey;
+use crate::record::{Record, RecordKey};
 
 /// Lets the writers of one session that met a conflict in this process take turns. Each session has a queue of its own
-/// for as long as somebody is in it, so nobody waits for the writers of another.
+/// for as long as somebody is in it, so nobody waits for the writers of another. Whoever has saved passes the record on,
+/// so the next one need not load it.
 ///
 /// Most writers only check that nobody waits for a session of the same shard, which costs one atomic read.
 pub(crate) struct ConflictQueues {
@@ -26,13 +27,16 @@ struct Shard {
 #[derive(Default)]
 struct Queue {
     members: usize,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    turn: Arc<tokio::sync::Mutex<LastSaved>>,
 }
+
+/// What the writer before has saved.
+type LastSaved = Option<Record>;
 
 /// The turn of one writer. When it is dropped, the next writer's turn begins.
 pub(crate) struct Turn<'a> {
     // First the next one goes on, then this one leaves.
-    _turn: OwnedMutexGuard<()>,
+    last_saved: OwnedMutexGuard<LastSaved>,
     _member: Member<'a>,
 }
 
@@ -63,7 +67,19 @@ impl ConflictQueues {
     /// Joins the queue of this session and waits for a turn. Whoever drops the future leaves the queue.
     pub(crate) async fn join(&self, key: RecordKey) -> Turn<'_> {
         let (member, turn) = self.shard(&key).enter(key);
-        Turn { _turn: turn.lock_owned().await, _member: member }
+        Turn { last_saved: turn.lock_owned().await, _member: member }
+    }
+}
+
+impl Turn<'_> {
+    /// What the writer before has saved, unless another process or an ending came between.
+    pub(crate) fn last_saved(&self) -> Option<Record> {
+        self.last_saved.clone()
+    }
+
+    /// Passes on what was just saved.
+    pub(crate) fn pass_on(&mut self, saved: Record) {
+        *self.last_saved = Some(saved);
     }
 }
 
@@ -73,7 +89,7 @@ impl Shard {
         self.queues.lock().contains_key(key)
     }
 
-    fn enter(&self, key: RecordKey) -> (Member<'_>, Arc<tokio::sync::Mutex<()>>) {
+    fn enter(&self, key: RecordKey) -> (Member<'_>, Arc<tokio::sync::Mutex<LastSaved>>) {
         let mut queues = self.queues.lock();
         let queue = queues.entry(key).or_default();
         queue.members += 1;
@@ -104,8 +120,11 @@ impl Drop for Member<'_> {
 mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
 
     use super::*;
+    use crate::record::Version;
+    use crate::time::Time;
 
     /// Both are in the same shard.
     const ONE: RecordKey = RecordKey::from_bytes([7; 32]);
@@ -123,14 +142,18 @@ mod tests {
     fn a_writer_waits_for_those_of_its_session_alone() {
         let queues = ConflictQueues::default();
         let mut first = pin!(queues.join(ONE));
-        let Poll::Ready(first) = poll(first.as_mut()) else { panic!("nobody else is there") };
+        let Poll::Ready(mut first) = poll(first.as_mut()) else { panic!("nobody else is there") };
+        assert_eq!(first.last_saved(), None);
         assert!(queues.is_contended(&ONE));
         assert!(!queues.is_contended(&OTHER));
         let mut second = pin!(queues.join(ONE));
         assert!(poll(second.as_mut()).is_pending());
         assert!(poll(pin!(queues.join(OTHER)).as_mut()).is_ready());
+        let saved = Record::new(ONE, Version::from_number(7), Time::from_unix_millis(0), Duration::from_secs(60));
+        first.pass_on(saved.clone());
         drop(first);
-        assert!(poll(second.as_mut()).is_ready());
+        let Poll::Ready(second) = poll(second.as_mut()) else { panic!("the turn is free") };
+        assert_eq!(second.last_saved(), Some(saved));
     }
 
     #[test]

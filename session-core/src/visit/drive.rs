@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::error::Error;
 use crate::record::Record;
-use crate::store::Store;
+use crate::store::{Saved, Store};
 use crate::time::Time;
 
 use super::conflict_queue::Turn;
@@ -114,11 +114,18 @@ pub(super) async fn drive<'a>(
             Step::Compute => return Ok(Stop::Compute),
             Step::Draw => Answer::Drawn(environment.draw_id()),
             Step::TakeTurn(key) => {
-                *turn = Some(environment.queues.join(key).await);
-                Answer::HasTurn
+                let taken = turn.insert(environment.queues.join(key).await);
+                Answer::HasTurn { last_saved: taken.last_saved() }
             }
             Step::Load(key) => Answer::Loaded(store.load(&key, now).await),
-            Step::Save { expected } => Answer::Saved(store.save(&outgoing(), expected).await),
+            Step::Save { expected } => {
+                let record = outgoing();
+                let saved = store.save(&record, expected).await;
+                if let (Ok(Saved::Done), Some(turn)) = (&saved, turn.as_mut()) {
+                    turn.pass_on(record);
+                }
+                Answer::Saved(saved)
+            }
             Step::Create => Answer::Created(store.create(outgoing(), || under_another_id(visit)).await),
             Step::Renew { old, expected, moved_until } => {
                 Answer::Renewed(store.renew(&old, expected, &outgoing(), moved_until).await)

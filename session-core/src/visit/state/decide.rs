@@ -201,10 +201,7 @@ impl State {
     pub(in crate::visit) fn answered(&mut self, operation: &mut Operation<'_>, answer: Answer) -> Result<(), Error> {
         match answer {
             Answer::Computed(edits) => self.computed(operation, edits),
-            Answer::HasTurn => {
-                operation.has_turn = true;
-                Ok(())
-            }
+            Answer::HasTurn { last_saved } => self.has_turn(operation, last_saved),
             Answer::Drawn(id) => {
                 operation.needs_id = false;
                 self.draw_again(id?);
@@ -344,6 +341,19 @@ impl State {
         operation.conflicts += 1;
         operation.loading = Loading::Reloaded;
         self.check_conflicts(operation)
+    }
+
+    /// What the writer before has saved need not be loaded, if it is newer than what is known.
+    fn has_turn(&mut self, operation: &mut Operation<'_>, last_saved: Option<Record>) -> Result<(), Error> {
+        operation.has_turn = true;
+        let is_newer = |stored: &Stored, saved: &Record| saved.version > stored.record.version;
+        if let (Some(stored), Some(saved)) = (&self.stored, last_saved)
+            && is_newer(stored, &saved)
+        {
+            operation.loading = Loading::Nothing;
+            self.reloaded(saved)?;
+        }
+        Ok(())
     }
 
     fn check_conflicts(&self, operation: &Operation<'_>) -> Result<(), Error> {

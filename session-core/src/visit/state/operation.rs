@@ -204,7 +204,10 @@ pub(in crate::visit) enum Answer {
     /// read that it was computed from.
     Computed(u64),
     Drawn(Result<SessionId, RandomError>),
-    HasTurn,
+    /// The writer's turn has come. With the record that the writer before has saved, if it has.
+    HasTurn {
+        last_saved: Option<Record>,
+    },
     Loaded(Result<Option<Record>, StoreError>),
     Created(Result<Created, StoreError>),
     Saved(Result<Saved, StoreError>),

@@ -672,7 +672,7 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
     assert_eq!((value(sent, "Color"), value(sent, "Count")), (Some(1), Some(2)));
     state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::TakeTurn(record.key));
-    state.answered(&mut operation, Answer::HasTurn).unwrap();
+    state.answered(&mut operation, Answer::HasTurn { last_saved: None }).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
     let newer = Record { version: record.version.next(99), ..record.clone() };
     state.answered(&mut operation, Answer::Loaded(Ok(Some(newer.clone())))).unwrap();
@@ -681,6 +681,29 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
     assert_eq!(state.next(&mut operation, &now), Step::Save { expected: newer.version });
     state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Done);
+}
+
+#[test]
+fn what_the_writer_before_has_saved_is_not_loaded_unless_it_is_old() {
+    let (mut state, record) = changed();
+    let (mut operation, now) = (Operation::commit(None), moment(record.accessed));
+    assert_eq!(state.next(&mut operation, &now), Step::Save { expected: record.version });
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::TakeTurn(record.key));
+    let newer = Record { version: record.version.next(99), ..record.clone() };
+    state.answered(&mut operation, Answer::HasTurn { last_saved: Some(newer.clone()) }).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Save { expected: newer.version });
+    // Another process was faster after all.
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
+
+    let (mut state, record) = changed();
+    let mut operation = Operation::commit(None);
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict))).unwrap();
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::HasTurn { last_saved: Some(record.clone()) }).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
 }
 
 #[test]
