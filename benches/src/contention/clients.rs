@@ -26,7 +26,12 @@ impl Sessions {
     }
 
     /// So many clients count as fast as they can, each in sessions of its range, one after the other at random.
-    pub async fn count(&self, clients: usize, sessions_of: impl Fn(usize) -> Range<usize>, time: Duration) -> Latencies {
+    pub async fn count(
+        &self,
+        clients: usize,
+        sessions_of: impl Fn(usize) -> Range<usize>,
+        time: Duration,
+    ) -> Latencies {
         let until = Instant::now() + time;
         let mut counting = JoinSet::new();
         for client in 0..clients {
@@ -64,7 +69,9 @@ impl Latencies {
     /// In milliseconds.
     pub fn percentile(&self, part: f64) -> f64 {
         let at = (self.sorted.len() as f64 * part) as usize;
-        self.sorted.get(at.min(self.sorted.len().saturating_sub(1))).map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+        self.sorted
+            .get(at.min(self.sorted.len().saturating_sub(1)))
+            .map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
     }
 
     pub fn a_second(&self) -> f64 {

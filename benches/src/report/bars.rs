@@ -1,5 +1,6 @@
 //! What this library is held to, and whether this run shows it.
 
+use crate::contention;
 use crate::figures::Figures;
 use crate::in_process::beyond_bare;
 use crate::page::{Page, head, number, row};
@@ -35,7 +36,8 @@ impl Bar {
 
 pub fn write(page: &mut Page, figures: &Figures) {
     page.text("## What this library is held to");
-    let bars = [in_process(figures), http(figures), stores(figures), servers(figures), rest(figures)];
+    let bars =
+        [in_process(figures), http(figures), stores(figures), servers(figures), contention(figures), rest(figures)];
     let rows: Vec<Vec<String>> = bars.iter().flatten().map(Bar::row).collect();
     page.table(&head(["", "measured", "aim", "met"]), &rows);
 }
@@ -162,6 +164,19 @@ fn servers(figures: &Figures) -> Vec<Bar> {
         at_most("Memcached, counting: round trips", asked("ours-memcached", "count"), 2.0),
         at_most("any server, read-only: writes, within a minute of the last", most(writes), 0.0),
         at_most("any store on a server, two clients counting: updates lost", most(lost), 0.0),
+    ]
+}
+
+fn contention(figures: &Figures) -> Vec<Bar> {
+    let shared =
+        |store| contention::ratio(figures, store, "p99 ms", ["256 over 1,000 sessions", "256 with a session each"]);
+    let hammered =
+        |store| contention::ratio(figures, store, "median ms", ["64 bystanders of that", "64 bystanders of those"]);
+    vec![
+        at_most("Redis, 256 clients over 1,000 sessions: p99, a session each being 1", shared("redis"), 2.0),
+        at_most("Redis, bystanders of a hammered session: median, without it being 1", hammered("redis"), 1.2),
+        at_most("PostgreSQL, 256 clients over 1,000 sessions: p99, the same", shared("postgres"), 2.0),
+        at_most("PostgreSQL, bystanders of a hammered session: median, the same", hammered("postgres"), 1.2),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 mod bar_chart;
 mod bars;
+mod contention;
 mod expiry;
 mod figures;
 mod http;
@@ -46,6 +47,7 @@ fn main() {
     http::write(&mut page, &figures);
     stores::write(&mut page, &figures);
     servers::write(&mut page, &figures);
+    contention::write(&mut page, &figures);
     expiry::write(&mut page, &figures);
     lost_updates::write(&mut page, &figures);
     page.save();
