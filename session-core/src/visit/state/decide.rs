@@ -343,12 +343,13 @@ impl State {
         self.check_conflicts(operation)
     }
 
-    /// What the writer before has saved need not be loaded, if it is newer than what is known.
+    /// What the writer before has saved need not be loaded, if it is newer than what is known. Where the session has
+    /// moved meanwhile, this request has to find that out by itself.
     fn has_turn(&mut self, operation: &mut Operation<'_>, last_saved: Option<Record>) -> Result<(), Error> {
         operation.has_turn = true;
-        let is_newer = |stored: &Stored, saved: &Record| saved.version > stored.record.version;
-        if let (Some(stored), Some(saved)) = (&self.stored, last_saved)
-            && is_newer(stored, &saved)
+        if let (Some(Stored { record, .. }), Some(saved)) = (&self.stored, last_saved)
+            && saved.key == record.key
+            && saved.version > record.version
         {
             operation.loading = Loading::Nothing;
             self.reloaded(saved)?;

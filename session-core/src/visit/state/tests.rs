@@ -684,7 +684,7 @@ fn an_update_is_saved_with_what_was_collected_and_computed_again_after_a_conflic
 }
 
 #[test]
-fn what_the_writer_before_has_saved_is_not_loaded_unless_it_is_old() {
+fn what_the_writer_before_has_saved_is_not_loaded_unless_it_is_old_or_has_moved() {
     let (mut state, record) = changed();
     let (mut operation, now) = (Operation::commit(None), moment(record.accessed));
     assert_eq!(state.next(&mut operation, &now), Step::Save { expected: record.version });
@@ -697,13 +697,16 @@ fn what_the_writer_before_has_saved_is_not_loaded_unless_it_is_old() {
     state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict))).unwrap();
     assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
 
-    let (mut state, record) = changed();
-    let mut operation = Operation::commit(None);
-    state.next(&mut operation, &now);
-    state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict))).unwrap();
-    state.next(&mut operation, &now);
-    state.answered(&mut operation, Answer::HasTurn { last_saved: Some(record.clone()) }).unwrap();
-    assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
+    let moved = Record { key: id().key(), ..newer };
+    for last_saved in [record, moved] {
+        let (mut state, record) = changed();
+        let mut operation = Operation::commit(None);
+        state.next(&mut operation, &now);
+        state.answered(&mut operation, Answer::Saved(Ok(Saved::Conflict))).unwrap();
+        state.next(&mut operation, &now);
+        state.answered(&mut operation, Answer::HasTurn { last_saved: Some(last_saved) }).unwrap();
+        assert_eq!(state.next(&mut operation, &now), Step::Load(record.key));
+    }
 }
 
 #[test]
