@@ -1,4 +1,4 @@
-//! The simulator itself: a world is the same at every run, and worlds of the code as it is are in order.
+//! F10, G9: the simulator itself: a world is the same at every run, and worlds of the code as it is are in order.
 
 use std::process::Command;
 
