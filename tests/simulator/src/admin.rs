@@ -45,16 +45,23 @@ pub fn end_others(world: &Arc<World>, process: usize, id: String) {
     let (calling, manager) = (Arc::clone(world), manager(world, process));
     let Some(place) = world.model.lock().place_of(&id) else { return };
     call(world, process, &[], format!("ends all others beside {}", Model::name_of(place)), async move {
+        let mut replaces = Vec::new();
         let (began, clock) = {
             let mut model = calling.model.lock();
             model.using_begins(place.lineage);
             let clock = model.clock(process);
             // Without a request there is no commit that notes it: `get` does.
             model.taking_begins(place, process, clock);
+            model.all_replacing_begins(&mut replaces, place);
             (model.stamp(), clock)
         };
         let got = manager.get(&id).await;
-        calling.model.lock().using_ended(place.lineage);
+        {
+            let mut model = calling.model.lock();
+            model.using_ended(place.lineage);
+            let now = model.stamp();
+            model.all_replacing_ended(&mut replaces, now);
+        }
         let session = match got {
             Ok(session) => session,
             Err(error) => return calling.fails(began, &error),

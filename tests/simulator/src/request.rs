@@ -188,6 +188,9 @@ async fn open(handler: &mut Handler, visit: &Visit, presented: &PresentedIds) ->
     };
     handler.doing.looked_up = true;
     handler.doing.takes = place.filter(|place| !handler.doing.only_looks && model.is_offer(*place));
+    if let Some(taken) = handler.doing.takes {
+        model.all_replacing_begins(&mut handler.doing.replaces, taken);
+    }
     (handler.doing.opened, handler.doing.place, handler.session) = (place, place, session);
     drop(model);
     handler.tell(|| match (place, &seen) {
@@ -214,7 +217,7 @@ pub fn seen(session: &Session) -> Seen {
 
 /// Commits, in a task of its own where that has to wait: it goes on when the client hangs up.
 async fn commit(world: &Arc<World>, visit: &mut Visit, mut handler: Handler) -> (Handler, Option<Told>) {
-    let commit = world.model.lock().commit_begins(&handler.doing);
+    let commit = world.model.lock().commit_begins(&mut handler.doing);
     if let Some(outcome) = visit.commit_now() {
         let told = settle(&mut handler, &commit, outcome, visit.has_lost_changes());
         return (handler, told);

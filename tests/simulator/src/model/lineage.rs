@@ -30,6 +30,10 @@ pub struct Lineage {
     pub uses: Uses,
     /// Commits that offer a new id at this moment, or may have done so.
     pub offering: u32,
+    /// Requests that may make one id replace all others at this moment.
+    pub replacing: u32,
+    /// When the last of those was done.
+    pub last_replaced: Option<Stamp>,
 }
 
 /// One id of a session.
@@ -131,6 +135,8 @@ impl Model {
             life,
             uses: Uses::default(),
             offering: 0,
+            replacing: 0,
+            last_replaced: None,
         });
         self.lineages.len() - 1
     }

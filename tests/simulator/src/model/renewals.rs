@@ -64,6 +64,19 @@ impl Model {
         self.renewals.and_then(|renewals| renewals.grace).map_or(10_000, |grace| grace.as_millis() as i64)
     }
 
+    /// A request may make this id replace all others, by a moment that only the store knows.
+    pub fn all_replacing_begins(&mut self, replaces: &mut Vec<usize>, new: Place) {
+        self.lineages[new.lineage].replacing += 1;
+        replaces.push(new.lineage);
+    }
+
+    pub fn all_replacing_ended(&mut self, replaces: &mut Vec<usize>, now: Stamp) {
+        for lineage in replaces.drain(..) {
+            self.lineages[lineage].replacing -= 1;
+            self.lineages[lineage].last_replaced = Some(now);
+        }
+    }
+
     /// This id is to replace all others, which then go on until this time at least.
     fn replacing_begins(&mut self, new: Place, until: i64, now: Stamp) {
         let names = self.lineages[new.lineage].names.iter_mut().enumerate();
@@ -136,7 +149,13 @@ impl Model {
             }
         }
         let place = self.new_name(lineage, Some(id));
-        let name = &mut self.lineages[lineage].names[place.name];
+        let Lineage { names, replacing, last_replaced, .. } = &mut self.lineages[lineage];
+        let name = &mut names[place.name];
+        if *replacing > 0 || last_replaced.is_some_and(|done| commit.began < done) {
+            // Which of both the store did first is not known.
+            name.replaced.begin(now);
+            name.standing.is_replaced_twice = true;
+        }
         name.given.begin(commit.began);
         name.given.finish(now);
         name.standing.is_offer = true;

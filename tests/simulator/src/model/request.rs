@@ -22,6 +22,8 @@ pub struct Doing {
     pub renews: Option<Place>,
     /// The id that it presents for the first time, after that was offered.
     pub takes: Option<Place>,
+    /// The sessions in which it may make one id replace all others, once for each reason.
+    pub replaces: Vec<usize>,
     /// It looked up its ids, until one had a session.
     pub looked_up: bool,
     /// It neither uses nor changes its session.
@@ -98,7 +100,7 @@ impl Model {
         }
     }
 
-    pub fn commit_begins(&mut self, doing: &Doing) -> Commit {
+    pub fn commit_begins(&mut self, doing: &mut Doing) -> Commit {
         let now = self.stamp();
         self.send_writes(doing, now);
         let mut user = None;
@@ -116,6 +118,7 @@ impl Model {
             }
         } else if let (Some(old), Some(new)) = (doing.opened, doing.renews) {
             self.renewing_begins(new, doing.process, now);
+            self.all_replacing_begins(&mut doing.replaces, new);
             let names = &mut self.lineages[old.lineage].names;
             names[old.name].replaced.begin(now);
             names[old.name].renewals += 1;
@@ -142,6 +145,9 @@ impl Model {
             Ok(Committed::Forget) => self.forgotten(doing, commit, now),
             Ok(Committed::Unchanged) => self.unchanged(doing, commit, now),
             Err(error) => self.check_error(doing, commit.began, error),
+        }
+        if outcome.is_ok() || !self.may_fail(commit.began) {
+            self.all_replacing_ended(&mut doing.replaces, now);
         }
         self.login_ended(commit, matches!(outcome, Ok(Committed::Issue(_))));
         self.offering_ended(commit, matches!(outcome, Ok(Committed::Issue(_))));
