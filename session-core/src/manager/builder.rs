@@ -10,6 +10,7 @@ use crate::random::{RandomSource, SystemRandom};
 use crate::record::{Audience, RecordFormat};
 use crate::session::AskedLifetime;
 use crate::store::{AnyStore, PatientStore, Store};
+use crate::time::background::LateStart;
 use crate::time::{Clock, SystemClock};
 use crate::visit::{ConflictQueues, Environment, Lifetime, Renewals, Rules, Warnings};
 
@@ -236,8 +237,9 @@ impl SessionManagerBuilder {
     /// Default: 10 s. Allowed: at least 1 ms. A short interval puts load on the store; a long one lets expired
     /// sessions take up space. They are refused in either case.
     ///
-    /// A store in memory is purged by a thread of its own. Any other store is purged by a task, if the manager
-    /// is built inside a tokio runtime; otherwise not at all: call [`SessionManager::purge_expired`] then.
+    /// A store in memory is purged by a thread of its own. Any other store is purged by a task. If the manager is built
+    /// outside a tokio runtime, the task starts with the first request that waits for the store inside one. An
+    /// application that has no tokio runtime calls [`SessionManager::purge_expired`].
     pub fn purge_interval(mut self, interval: Duration) -> Self {
         self.purge_interval = Some(interval);
         self
@@ -311,6 +313,7 @@ impl SessionManagerBuilder {
             mark: AtomicU32::new(u32::from_ne_bytes(mark)),
             warnings: Warnings::default(),
             queues: ConflictQueues::default(),
+            late_purge: LateStart::default(),
             commits: tokio::sync::RwLock::default(),
         };
         SessionManager::of(environment, self.purge_interval)

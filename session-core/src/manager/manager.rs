@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::{ConfigError, Error, StoreError};
@@ -37,15 +37,17 @@ use super::purge::{self, Purger};
 pub struct SessionManager {
     environment: Arc<Environment>,
     /// Shared by all clones: purging stops when the last is dropped.
-    purger: Option<Arc<Purger>>,
+    purger: Arc<OnceLock<Purger>>,
 }
 
 impl SessionManager {
     /// Makes a manager whose visits share this environment, and starts purging if there is an interval.
     pub(super) fn of(environment: Environment, purge_interval: Option<Duration>) -> Self {
-        let environment = Arc::new(environment);
-        let purger = purge_interval.and_then(|interval| purge::start(&environment, interval));
-        SessionManager { environment, purger: purger.map(Arc::new) }
+        let (environment, purger) = (Arc::new(environment), Arc::default());
+        if let Some(interval) = purge_interval {
+            purge::start(&environment, interval, &purger);
+        }
+        SessionManager { environment, purger }
     }
 
     /// Starts a session and stores it at once.
@@ -188,7 +190,8 @@ impl SessionManager {
     /// [`Error::Store`] if the store could not write what was still in its queue. If the future is dropped, the
     /// store may still be open; the next call closes it.
     pub async fn close(&self) -> Result<(), Error> {
-        if let Some(purger) = &self.purger {
+        drop(self.environment().late_purge.take());
+        if let Some(purger) = self.purger.get() {
             purger.stop();
         }
         let _none_under_way = self.environment().commits.write().await;

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -73,16 +73,32 @@ impl Drop for Purger {
 }
 
 /// Starts a thread for a store that never waits, because purging a million sessions would block the tasks of a
-/// runtime. Starts a task for any other store, if there is a runtime.
-pub(super) fn start(environment: &Arc<Environment>, interval: Duration) -> Option<Purger> {
+/// runtime. Starts a task for any other store, as soon as there is a runtime.
+pub(super) fn start(environment: &Arc<Environment>, interval: Duration, purger: &Arc<OnceLock<Purger>>) {
     let weak = Arc::downgrade(environment);
-    if environment.store.never_waits() {
-        return start_thread(weak, interval);
+    let started = if environment.store.never_waits() {
+        start_thread(weak, interval)
+    } else if background::can_spawn() {
+        start_task(weak, interval)
+    } else {
+        let purger = Arc::downgrade(purger);
+        environment.late_purge.put(move || {
+            if let (Some(purger), Some(task)) = (purger.upgrade(), start_task(weak, interval)) {
+                let _ = purger.set(task);
+            }
+        });
+        None
+    };
+    if let Some(started) = started {
+        let _ = purger.set(started);
     }
+}
+
+fn start_task(environment: Weak<Environment>, interval: Duration) -> Option<Purger> {
     let task = background::spawn(async move {
         loop {
             background::pause(interval).await;
-            let Some(environment) = weak.upgrade() else { return };
+            let Some(environment) = environment.upgrade() else { return };
             purge_in_background(&environment, || false).await;
         }
     });

@@ -1,7 +1,10 @@
 //! Tasks, pauses, time limits and threads: those of tokio, or of a model checker that explores schedules.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
+
+use parking_lot::Mutex;
 
 pub(crate) use tokio::time::Instant;
 
@@ -14,6 +17,36 @@ pub(crate) use with_tokio::*;
 pub(crate) fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
     let thread = thread::Builder::new().name(name.into()).spawn(run)?;
     Ok(thread.thread().clone())
+}
+
+/// Work that can't begin before there is a runtime.
+#[derive(Default)]
+pub(crate) struct LateStart {
+    is_waiting: AtomicBool,
+    begin: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl LateStart {
+    pub(crate) fn put(&self, begin: impl FnOnce() + Send + 'static) {
+        *self.begin.lock() = Some(Box::new(begin));
+        self.is_waiting.store(true, Ordering::Release);
+    }
+
+    /// Begins the work, if some is waiting and there is a runtime now.
+    pub(crate) fn begin_if_possible(&self) {
+        if self.is_waiting.load(Ordering::Acquire)
+            && can_spawn()
+            && let Some(begin) = self.take()
+        {
+            begin();
+        }
+    }
+
+    /// Takes away what is waiting, which then never begins by itself.
+    pub(crate) fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.is_waiting.store(false, Ordering::Release);
+        self.begin.lock().take()
+    }
 }
 
 #[cfg(not(session_shuttle))]

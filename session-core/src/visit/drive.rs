@@ -106,6 +106,7 @@ pub(super) async fn drive<'a>(
 ) -> Result<Stop, Error> {
     let environment = visit.environment();
     let store = &environment.store;
+    environment.late_purge.begin_if_possible();
     loop {
         let (step, now) = next(visit, operation);
         let outgoing = || visit.0.state.lock().outgoing().clone();

@@ -9,6 +9,7 @@ use crate::id::SessionId;
 use crate::random::RandomSource;
 use crate::record::{Audience, RecordKey};
 use crate::store::{PatientStore, Store};
+use crate::time::background::LateStart;
 use crate::time::{Clock, LogThrottle, Time};
 
 use super::conflict_queue::ConflictQueues;
@@ -33,6 +34,8 @@ pub struct Environment {
     pub(crate) mark: AtomicU32,
     pub(crate) queues: ConflictQueues,
     pub(crate) warnings: Warnings,
+    /// The purge of a manager that was built outside a runtime. Whoever waits for the store begins it.
+    pub(crate) late_purge: LateStart,
     /// Each commit holds it for reading while it runs, so that closing can wait for all of them.
     pub(crate) commits: tokio::sync::RwLock<()>,
 }

@@ -235,6 +235,36 @@ async fn the_background_purge_survives_a_store_that_fails() {
     assert_eq!(sessions.counters().expired, 1);
 }
 
+/// A manager in a lazy static, or one that `main` makes before the runtime.
+#[test]
+fn a_manager_that_was_built_outside_a_runtime_purges_from_its_first_request_on() {
+    let store = faulty();
+    let clock = Arc::new(ManualClock::default());
+    let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).purge_interval(SECOND);
+    let sessions = builder.build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        created(&sessions, NewSession::new()).await;
+        clock.advance(HOUR);
+        tokio::time::sleep(MINUTE).await;
+        assert!(store.inner().is_empty());
+        assert_eq!(sessions.counters().expired, 1);
+    });
+}
+
+#[test]
+fn a_manager_that_was_closed_before_there_was_a_runtime_purges_nothing() {
+    let store = faulty();
+    let sessions = SessionManager::builder(store.clone()).purge_interval(SECOND).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        sessions.close().await.unwrap();
+        let _ = sessions.get("nobody-has-this-id-1234").await;
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(store.faults().calls(Operation::PurgeExpired), 0);
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_any_faults_a_recovered_store_works() {
     let (store, sessions, id) = prepared().await;
