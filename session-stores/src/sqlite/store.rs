@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use session_core::internals::Backoff;
 use session_core::{
-    Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record,
-    RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
+    Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, InvalidRecord, JsonCodec, PrincipalKey, Purged,
+    Record, RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection, Error, Executor, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection, Error, Executor, FromRow, Row, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::contention::Contention;
@@ -88,7 +88,8 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the file can't be opened, is not a database, or a table can't be created.
+    /// [`StoreError`] if the path is no name of a file (such as `:memory:` or `sqlite://…`), if the file can't be
+    /// opened or is not a database, or if a table can't be created.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         SqliteStore::check(path)?;
@@ -116,7 +117,7 @@ impl SqliteStore {
     /// What [`open`](SqliteStore::open) checks before it touches the file.
     #[doc(hidden)]
     pub fn check(path: &Path) -> Result<(), StoreError> {
-        let checked = path.to_str().map_or(Ok(()), |text| check_name("the file's name", text));
+        let checked = path.to_str().map_or(Ok(()), check_file_name);
         checked.map_err(|error| StoreError::refused(NAME, error))
     }
 
@@ -204,13 +205,20 @@ impl SqliteStore {
         Ok(Refusal::of(self.version(key, now).await?))
     }
 
-    async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
+    /// The records that a statement finds. SQLite lets other programs put values of any type into a column, so a row
+    /// that is none of ours is dropped, and hides no other.
+    async fn records(&self, query: Prepared<Sqlite>, now: Time) -> Result<Vec<Record>, StoreError> {
         let rows = query.fetch_all(&self.pool).await.map_err(failed)?;
-        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
+        let record = |row: &SqliteRow| match Columns::from_row(row) {
+            Ok(columns) => sql::open(columns, &*self.codec, &self.dropped, now),
+            Err(_) => {
+                self.dropped.warn(None, &InvalidRecord::Keys);
+                None
+            }
+        };
+        Ok(rows.iter().filter_map(record).collect())
     }
 }
-
-type Query = sqlx::query::QueryAs<'static, Sqlite, Columns, SqliteArguments>;
 
 impl Store for SqliteStore {
     fn name(&self) -> &'static str {
@@ -229,14 +237,14 @@ impl Store for SqliteStore {
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let query = sqlx::query_as(safe(&self.statements.load)).bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        let query = sqlx::query(safe(&self.statements.load)).bind(key.as_bytes().to_vec()).bind(now.unix_millis());
         Ok(self.records(query, now).await?.pop())
     }
 
     async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
-        let query = sqlx::query_scalar(safe(&self.statements.version));
-        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
-        Ok(query.fetch_optional(&self.pool).await.map_err(failed)?.map(sql::version))
+        let query = sqlx::query(safe(&self.statements.version)).bind(key.as_bytes().to_vec()).bind(now.unix_millis());
+        let found = query.fetch_optional(&self.pool).await.map_err(failed)?;
+        Ok(found.and_then(|row| row.try_get(0).ok()).map(sql::version))
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
@@ -325,12 +333,12 @@ impl Store for SqliteStore {
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
-        let query = sqlx::query_as(safe(&self.statements.list)).bind(now.unix_millis()).bind(sql::limit(limit));
+        let query = sqlx::query(safe(&self.statements.list)).bind(now.unix_millis()).bind(sql::limit(limit));
         self.records(query, now).await
     }
 
     async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
-        let query = sqlx::query_as(safe(&self.statements.of_principal));
+        let query = sqlx::query(safe(&self.statements.of_principal));
         self.records(query.bind(principal.as_bytes().to_vec()).bind(now.unix_millis()), now).await
     }
 
@@ -356,6 +364,22 @@ impl Store for SqliteStore {
         }
         Ok(())
     }
+}
+
+/// Fails for what SQLite or its drivers take for something else than the name of a file.
+fn check_file_name(name: &str) -> Result<(), ConfigError> {
+    if name.starts_with(":memory:") || name.is_empty() {
+        return Err(ConfigError::new(format!(
+            "the file's name can't be {name:?}: each connection would have a database of its own; use a `MemoryStore`, or \
+             give the path of a file"
+        )));
+    }
+    if let Some(scheme) = ["sqlite:", "file:"].into_iter().find(|scheme| name.starts_with(scheme)) {
+        return Err(ConfigError::new(format!(
+            "the file's name can't be {name:?}: give the path alone, without `{scheme}` and parameters"
+        )));
+    }
+    check_name("the file's name", name)
 }
 
 /// Creates the file with mode 0600 before SQLite creates it, which would let all users read it.

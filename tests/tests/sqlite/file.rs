@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use session_core::{Created, Error, NewSession, Saved, Store, StoreError};
+use session_core::{Created, Deleted, Error, NewSession, PrincipalKey, Saved, Store, StoreError, Version};
 use session_stores::SqliteStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
@@ -67,6 +67,46 @@ async fn a_file_that_cannot_be_opened_is_named() {
         let Err(error) = SqliteStore::open(&path).await else { panic!("{path:?} is opened") };
         let said = cause(&error);
         assert!(said.contains(path.to_str().unwrap()), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_name_of_a_file_is_refused_with_what_to_write_instead() {
+    for (name, fix) in [
+        (":memory:", "MemoryStore"),
+        ("", "MemoryStore"),
+        ("sqlite::memory:", "the path alone"),
+        ("sqlite://sessions.db?mode=rwc", "the path alone"),
+        ("file:sessions.db", "the path alone"),
+    ] {
+        let Err(error) = SqliteStore::open(name).await else { panic!("{name:?} is opened") };
+        assert!(cause(&error).contains(fix), "{}", cause(&error));
+        assert!(name.is_empty() || !std::path::Path::new(name).exists(), "{name} was made");
+    }
+}
+
+/// SQLite keeps values of any type in a column.
+#[tokio::test]
+async fn a_row_with_values_of_other_types_costs_its_session_alone() {
+    let file = File::new();
+    let store = file.open().await;
+    let of_ann = || with(fresh_record(), |record| record.principal = Some("ann".into()));
+    let good = of_ann();
+    assert_eq!(store.create(&good).await.unwrap(), Created::Done);
+    let mut other_program = SqliteConnection::connect(file.path().to_str().unwrap()).await.unwrap();
+    for column in ["version", "created", "accessed", "idle_timeout_ms", "absolute_deadline", "persistent", "body"] {
+        let bad = of_ann();
+        assert_eq!(store.create(&bad).await.unwrap(), Created::Done);
+        let damage = format!("UPDATE session_records SET {column} = 'nonsense' WHERE key = $1");
+        let damage = sqlx::query(AssertSqlSafe(damage)).bind(bad.key.as_bytes().to_vec());
+        assert_eq!(damage.execute(&mut other_program).await.unwrap().rows_affected(), 1);
+        assert_eq!(load(&store, &bad.key).await, None, "{column}");
+        let found = store.list(good.accessed, 100).await.unwrap();
+        assert_eq!(found, std::slice::from_ref(&good), "{column}");
+        let found = store.of_principal(&PrincipalKey::of("ann"), good.accessed).await.unwrap();
+        assert_eq!(found, std::slice::from_ref(&good), "{column}");
+        assert_ne!(store.save(&next(&bad), Version::from_number(7)).await.unwrap(), Saved::Done, "{column}");
+        assert_eq!(store.delete(&bad.key).await.unwrap(), Deleted::Done, "{column}");
     }
 }
 
