@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ pub struct RedisServer {
     folder: TempDir,
     options: Vec<String>,
     process: Option<ServerProcess>,
+    /// What the system calls the process.
+    pid: String,
 }
 
 const FORGETFUL: [&str; 2] = ["--save", ""];
@@ -40,7 +43,7 @@ impl RedisServer {
         let addr = (Ipv4Addr::LOCALHOST, free_redis_port()).into();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
-        let mut server = RedisServer { addr, folder, options, process: None };
+        let mut server = RedisServer { addr, folder, options, process: None, pid: String::new() };
         server.restart();
         Some(server)
     }
@@ -72,6 +75,35 @@ impl RedisServer {
         let is_ready =
             || self.try_ask(&["PING"]).is_ok_and(|answer| answer.starts_with("+PONG") || answer.starts_with("-NOAUTH"));
         self.process = Some(ServerProcess::start(&command, is_ready));
+        // Where a password is needed, it stays unknown.
+        let info = self.ask(&["INFO", "server"]);
+        let pid = info.lines().find_map(|line| line.strip_prefix("process_id:"));
+        self.pid = pid.unwrap_or_default().trim().to_owned();
+    }
+
+    /// Stops it without closing anything: what is sent to it waits until it goes on.
+    #[track_caller]
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    #[track_caller]
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    #[track_caller]
+    fn signal(&self, name: &str) {
+        assert!(!self.pid.is_empty(), "the server said which process it is");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid)]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the process is there");
+    }
+
+    /// Whether it says that it takes writes.
+    #[track_caller]
+    pub fn is_master(&self) -> bool {
+        self.ask(&["INFO", "replication"]).contains("role:master")
     }
 
     /// Its answer to a command, as it comes over the wire.
@@ -108,6 +140,8 @@ impl RedisServer {
 pub struct RedisCluster {
     /// The masters.
     pub servers: Vec<RedisServer>,
+    /// What takes the place of a master that is gone: one of each, in the same order, or none.
+    pub replicas: Vec<RedisServer>,
 }
 
 const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
@@ -116,11 +150,39 @@ impl RedisCluster {
     /// A cluster of a test's own; `None` where Redis is not installed.
     #[track_caller]
     pub fn start() -> Option<Self> {
-        let options = [&FORGETFUL[..], &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat();
-        let servers: Option<Vec<RedisServer>> = SLOTS.iter().map(|_| RedisServer::start_with(&options)).collect();
-        let cluster = RedisCluster { servers: servers? };
+        let cluster = RedisCluster { servers: RedisCluster::nodes()?, replicas: Vec::new() };
         cluster.join();
         Some(cluster)
+    }
+
+    /// One of three masters and three replicas.
+    #[track_caller]
+    pub fn start_with_replicas() -> Option<Self> {
+        let cluster = RedisCluster { servers: RedisCluster::nodes()?, replicas: RedisCluster::nodes()? };
+        cluster.join();
+        for (master, replica) in cluster.servers.iter().zip(&cluster.replicas) {
+            let id = master.ask(&["CLUSTER", "MYID"]).lines().nth(1).expect("an id").to_owned();
+            wait_until("the replica knows its master", || replica.ask(&["CLUSTER", "REPLICATE", &id]).contains("+OK"));
+        }
+        wait_until("every master knows its replica", || {
+            let is_replicated = |server: &RedisServer| server.ask(&["INFO", "replication"]).contains("state=online");
+            cluster.servers.iter().all(is_replicated)
+        });
+        Some(cluster)
+    }
+
+    fn nodes() -> Option<Vec<RedisServer>> {
+        let options = [&FORGETFUL[..], &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat();
+        SLOTS.iter().map(|_| RedisServer::start_with(&options)).collect()
+    }
+
+    /// Waits until the replicas have as many keys as their masters.
+    #[track_caller]
+    pub fn wait_until_replicated(&self) {
+        for (master, replica) in self.servers.iter().zip(&self.replicas) {
+            let keys = master.ask(&["DBSIZE"]);
+            wait_until("the replica has every key", || replica.ask(&["DBSIZE"]) == keys);
+        }
     }
 
     /// One that all tests of this process share.
@@ -135,25 +197,28 @@ impl RedisCluster {
         self.servers.iter().map(RedisServer::url).collect()
     }
 
-    /// Waits until every master says that the cluster works.
+    /// Waits until every server says that the cluster works.
     #[track_caller]
     pub fn wait_until_ready(&self) {
         wait_until("the cluster works", || {
-            self.servers.iter().all(|server| {
+            self.servers.iter().chain(&self.replicas).all(|server| {
                 let info = server.ask(&["CLUSTER", "INFO"]);
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+                let nodes = format!("cluster_known_nodes:{}", self.servers.len() + self.replicas.len());
+                info.contains("cluster_state:ok") && info.contains(&nodes)
             })
         });
     }
 
     #[track_caller]
     fn join(&self) {
-        for (epoch, (server, (first, last))) in (1..).zip(self.servers.iter().zip(SLOTS)) {
+        for (epoch, server) in (1..).zip(self.servers.iter().chain(&self.replicas)) {
             server.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &format!("{epoch}")]);
+        }
+        for (server, (first, last)) in self.servers.iter().zip(SLOTS) {
             server.ask(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
         }
         let first = self.servers[0].addr.port().to_string();
-        for server in &self.servers[1..] {
+        for server in self.servers[1..].iter().chain(&self.replicas) {
             server.ask(&["CLUSTER", "MEET", "127.0.0.1", &first]);
         }
         self.wait_until_ready();

@@ -1,9 +1,10 @@
 use redis::aio::ConnectionManager;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 
-use super::cluster::{Cluster, Node};
+use super::cluster::Cluster;
 use super::scripts::Script;
 use super::server::Server;
+use super::slots::Node;
 
 /// The connection to the server or the servers.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ use super::cluster::Cluster;
 use super::error::{NAME, store_error};
 use super::keys::Keys;
 use super::link::Link;
+use super::seeds::Seeds;
 use super::server::Server;
 use super::source::{self, Source, may_lack_resp3};
 use super::sweep::Sweep;
@@ -37,13 +38,18 @@ use super::sweep::Sweep;
 ///   `GETRANGE`, `SET`, `SETRANGE`, `DEL`, `EXISTS`, `PEXPIRE`, `PERSIST`, `PTTL`, `TIME`, `ZADD`, `ZRANGE`, `ZREM`,
 ///   `ZREMRANGEBYSCORE`, `SCAN`, `PING`, and what the connection itself needs, such as `HELLO` and `CLIENT`.
 /// - **Broken connections**: the call fails at once, and the next call opens a new connection. No command is sent a
-///   second time unless the server has refused it.
+///   second time unless the server has refused it. A server of a cluster may refuse with `MOVED`, `CLUSTERDOWN` or
+///   `READONLY`; then the call tries again for 1 s.
+/// - **Silent servers**: an answer is awaited for 1.5 s. If a server of a cluster is frozen or cut off, and its replica is
+///   promoted, the store finds the replica within 2 s of the next call. Calls to the other servers go on meanwhile.
 /// - **Memory**: Redis deletes a key when its session has expired by Redis' clock. Give Redis enough memory, and set
 ///   `maxmemory-policy noeviction`. Other policies end sessions early and may evict the index by principal.
 /// - **Crashes**: with `appendfsync everysec` a crash of Redis may lose the last second; `appendfsync always` loses
 ///   nothing that was acknowledged.
 /// - **Failover**: if a replica becomes master before it has received a save, a removal or a renewal, that change is
-///   undone. `min-replicas-to-write` makes this less likely; nothing excludes it.
+///   undone. `min-replicas-to-write` makes this less likely; nothing excludes it. A master of a cluster that was frozen
+///   while its replica was promoted may, after it thaws, answer what it was sent in the last 1.5 s, until it has heard of
+///   the others. That takes a few milliseconds.
 #[derive(Clone)]
 pub struct RedisStore {
     pub(super) link: Link,
@@ -86,17 +92,19 @@ impl RedisStore {
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
 
-    /// Connects to a cluster. Some of its servers' addresses (`redis://host:port`) are enough; the others are found.
+    /// Connects to a cluster. Some of its servers' addresses (`redis://host:port`) are enough; the others are found. User,
+    /// password and TLS of the first address count for all servers.
     ///
     /// [`StoreError`] if an address is malformed or none of the servers can be reached.
     pub async fn cluster<'a>(servers: impl IntoIterator<Item = &'a str>) -> Result<Self, StoreError> {
         let servers: Vec<&str> = servers.into_iter().collect();
         source::checked(servers.iter().copied())?;
-        let builder = |protocol| ClusterClientBuilder::new(servers.clone()).use_protocol(protocol);
-        match Cluster::connect(builder(ProtocolVersion::RESP3)).await {
-            Err(error) if may_lack_resp3(&error) => RedisStore::from_cluster(builder(ProtocolVersion::RESP2)).await,
-            answer => Ok(RedisStore::over(Link::Cluster(answer.map_err(store_error)?))),
-        }
+        let seeds = |protocol| Seeds::of_urls(&servers, protocol).map_err(store_error);
+        let cluster = match Cluster::connect(seeds(ProtocolVersion::RESP3)?).await {
+            Err(error) if may_lack_resp3(&error) => Cluster::connect(seeds(ProtocolVersion::RESP2)?).await,
+            answer => answer,
+        };
+        Ok(RedisStore::over(Link::Cluster(cluster.map_err(store_error)?)))
     }
 
     /// Makes a store that connects with the application's own client, when it is first used.
@@ -112,9 +120,11 @@ impl RedisStore {
     /// Connects to a cluster with the application's own settings.
     ///
     /// The store overrides their retries and time limits: a write that the client library repeats by itself could take
-    /// effect twice. [`StoreError`] if none of the servers can be reached.
+    /// effect twice. Name servers of several shards: when one is silent, the store connects anew to those that you named.
+    /// [`StoreError`] if none of the servers can be reached.
     pub async fn from_cluster(settings: ClusterClientBuilder) -> Result<Self, StoreError> {
-        Ok(RedisStore::over(Link::Cluster(Cluster::connect(settings).await.map_err(store_error)?)))
+        let seeds = Seeds::of_settings(settings).map_err(store_error)?;
+        Ok(RedisStore::over(Link::Cluster(Cluster::connect(seeds).await.map_err(store_error)?)))
     }
 
     /// Makes a store that shares the application's own connection, with its time limits and its way to reconnect.

@@ -6,6 +6,7 @@ mod clones;
 mod cluster;
 mod conformance;
 mod ending;
+mod failover;
 mod fast_tier;
 mod faults;
 mod processes;
