@@ -261,6 +261,13 @@ impl RedisSentinel {
         Some(RedisSentinel { master, replica, sentinel })
     }
 
+    /// Whether the sentinel names the replica as the master.
+    #[track_caller]
+    pub fn has_switched(&self) -> bool {
+        let named = self.sentinel.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", RedisSentinel::MASTER]);
+        named.contains(&format!("\r\n{}\r\n", self.replica.addr.port()))
+    }
+
     /// Waits until the replica has as many keys as the master. `WAIT` would not do: it is about what
     /// was written on its own connection.
     #[track_caller]

@@ -38,8 +38,8 @@ use super::sweep::Sweep;
 ///   `GETRANGE`, `SET`, `SETRANGE`, `DEL`, `EXISTS`, `PEXPIRE`, `PERSIST`, `PTTL`, `TIME`, `ZADD`, `ZRANGE`, `ZREM`,
 ///   `ZREMRANGEBYSCORE`, `SCAN`, `PING`, and what the connection itself needs, such as `HELLO` and `CLIENT`.
 /// - **Broken connections**: the call fails at once, and the next call opens a new connection. No command is sent a
-///   second time unless the server has refused it. A server of a cluster may refuse with `MOVED`, `CLUSTERDOWN` or
-///   `READONLY`; then the call tries again for 1 s.
+///   second time unless the server has refused it: with `READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN`, `MOVED` or
+///   `TRYAGAIN`. Then the call asks again, for up to 1 s, on a new connection where another server may be the master.
 /// - **Silent servers**: an answer is awaited for 1.5 s. If a server of a cluster is frozen or cut off, and its replica is
 ///   promoted, the store finds the replica within 2 s of the next call. Calls to the other servers go on meanwhile.
 /// - **Memory**: Redis deletes a key when its session has expired by Redis' clock. Give Redis enough memory, and set
@@ -82,6 +82,10 @@ impl RedisStore {
 
     /// Connects to the master with this name, which the sentinels at these addresses (`redis://host:port`) find.
     /// After a failover it connects to the new master.
+    ///
+    /// A master that was frozen and replaced does not know it when it goes on. So if it has not answered for 1 s, the next
+    /// call asks the sentinels first, and takes some milliseconds longer. With `down-after-milliseconds` of at least 1 s,
+    /// nothing is then read from a master that was replaced. While no sentinel can be reached, the master is believed.
     ///
     /// [`StoreError`] if an address is malformed or no master is found. If the servers need passwords, use
     /// [`from_sentinel`](RedisStore::from_sentinel).

@@ -17,8 +17,8 @@ use crate::support::*;
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Clients that use sessions while something happens to a master.
-struct Load {
-    sessions: SessionManager,
+pub struct Load {
+    pub sessions: SessionManager,
     /// Counts how often the failed master began to be missed or was replaced. Operations that begin and end in one even
     /// phase must succeed, and at the other masters all do.
     phase: Arc<AtomicUsize>,
@@ -36,21 +36,39 @@ struct Outcome {
 }
 
 impl Load {
-    /// Clients that count, each in a session of its own; `at` says whose session is at the master that is to fail.
-    async fn start(store: &RedisStore, at: impl Fn(&RecordKey) -> bool) -> Self {
+    pub fn new(store: &RedisStore) -> Self {
         let sessions = manager(store);
-        let mut load = Load { sessions, phase: Arc::default(), is_over: Arc::default(), clients: JoinSet::new() };
+        Load { sessions, phase: Arc::default(), is_over: Arc::default(), clients: JoinSet::new() }
+    }
+
+    /// Clients that count, each in a session of its own: four at the master that is to fail, and four elsewhere.
+    async fn at_and_beside(store: &RedisStore, at: impl Fn(&RecordKey) -> bool) -> Self {
+        let mut under_load = Load::new(store);
         let (mut concerned, mut others) = (0, 0);
         while concerned < 4 || others < 4 {
-            let session = load.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+            let session = under_load.session().await;
             let is_concerned = at(&session.handle());
             let count = if is_concerned { &mut concerned } else { &mut others };
             *count += 1;
             if *count <= 4 {
-                load.spawn(session, is_concerned);
+                under_load.spawn(session, is_concerned);
             }
         }
-        load
+        under_load
+    }
+
+    /// So many clients, all at the master that is to fail.
+    pub async fn start(store: &RedisStore, clients: usize) -> Self {
+        let mut under_load = Load::new(store);
+        for _ in 0..clients {
+            let session = under_load.session().await;
+            under_load.spawn(session, true);
+        }
+        under_load
+    }
+
+    async fn session(&self) -> Session {
+        self.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap()
     }
 
     fn spawn(&mut self, session: Session, is_concerned: bool) {
@@ -85,17 +103,17 @@ impl Load {
     }
 
     /// From now on, operations at the failed master may fail.
-    fn may_fail(&self) {
+    pub fn may_fail(&self) {
         assert_eq!(self.phase.fetch_add(1, Ordering::SeqCst) % 2, 0);
     }
 
     /// Operations that begin from now on must succeed.
-    fn must_succeed(&self) {
+    pub fn must_succeed(&self) {
         assert_eq!(self.phase.fetch_add(1, Ordering::SeqCst) % 2, 1);
     }
 
     /// Checks that what was acknowledged is there.
-    async fn finish(mut self) {
+    pub async fn finish(mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         let mut failures = 0;
         let mut slowest = Duration::ZERO;
@@ -123,7 +141,7 @@ fn holds(server: &RedisServer, key: &RecordKey) -> bool {
 }
 
 /// Waits while the load goes on.
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < Duration::from_secs(60), "not in a minute: {what}");
@@ -132,7 +150,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Lets the load go on for some operations of its own.
-async fn a_while(sessions: &SessionManager) {
+pub async fn a_while(sessions: &SessionManager) {
     for _ in 0..300 {
         let session = sessions.create(NewSession::new()).await.unwrap();
         session.remove();
@@ -155,7 +173,7 @@ async fn a_cluster_goes_on_when_a_master_freezes_and_when_it_thaws() {
     let Some(cluster) = start() else { return };
     let (old, new) = (&cluster.servers[0], &cluster.replicas[0]);
     let (store, idle) = (connect_cluster(&cluster).await, connect_cluster(&cluster).await);
-    let under_load = Load::start(&store, |key| holds(old, key)).await;
+    let under_load = Load::at_and_beside(&store, |key| holds(old, key)).await;
     let mut ended = Vec::new();
     while ended.len() < 20 {
         let record = created(&store, fresh_record()).await;
@@ -206,7 +224,7 @@ async fn a_cluster_goes_on_when_a_master_freezes_and_when_it_thaws() {
 async fn a_cluster_goes_on_when_a_master_is_killed_and_when_it_comes_back() {
     let Some(mut cluster) = start() else { return };
     let store = connect_cluster(&cluster).await;
-    let under_load = Load::start(&store, |key| holds(&cluster.servers[0], key)).await;
+    let under_load = Load::at_and_beside(&store, |key| holds(&cluster.servers[0], key)).await;
     cluster.wait_until_replicated();
     under_load.may_fail();
     cluster.servers[0].kill();
@@ -225,7 +243,7 @@ async fn a_store_that_knew_one_server_of_a_cluster_goes_on_without_that_one() {
     let Some(cluster) = start() else { return };
     let (old, new) = (&cluster.servers[0], &cluster.replicas[0]);
     let store = RedisStore::cluster([old.url().as_str()]).await.unwrap();
-    let under_load = Load::start(&store, |key| holds(old, key)).await;
+    let under_load = Load::at_and_beside(&store, |key| holds(old, key)).await;
     cluster.wait_until_replicated();
     under_load.may_fail();
     old.freeze();

@@ -10,6 +10,7 @@ mod failover;
 mod fast_tier;
 mod faults;
 mod processes;
+mod refused;
 mod sentinel;
 mod support;
 mod tracked;

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use session_core::Store;
-use session_stores::RedisStore;
+use session_core::{PrincipalKey, Store};
+use session_stores::{RedisStore, TrackedRedisStore};
 use workspace_tests::RedisSentinel;
 use workspace_tests::records::*;
 
+use crate::failover::{Load, a_while, until};
 use crate::support::*;
 
+/// S11.
 #[tokio::test]
 async fn the_store_follows_the_master() {
     let Some(mut servers) = RedisSentinel::start() else { return };
@@ -32,6 +34,61 @@ async fn the_store_follows_the_master() {
     eprintln!("followed the new master after {:?}", promoted.elapsed());
     assert_eq!(load(&store, &record.key).await, Some(record));
     created(&store, fresh_record()).await;
+}
+
+/// S11: under load, and with a store that has asked nothing while the master was frozen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_master_is_left_and_not_believed_when_it_thaws() {
+    let Some(servers) = RedisSentinel::start() else { return };
+    let url = servers.sentinel.url();
+    let connect = async || RedisStore::sentinel([url.as_str()], RedisSentinel::MASTER).await.unwrap();
+    let (store, idle) = (connect().await, connect().await);
+    let tracked = TrackedRedisStore::sentinel([url.as_str()], RedisSentinel::MASTER).await.unwrap();
+    let mut ended = Vec::new();
+    for _ in 0..20 {
+        let record = created(&store, signed_in("ann")).await;
+        assert_eq!(load(&idle, &record.key).await, Some(record.clone()));
+        assert_eq!(load(&tracked, &record.key).await, Some(record.clone()));
+        ended.push(record.key);
+    }
+    let under_load = Load::start(&store, 4).await;
+    servers.wait_until_replicated();
+
+    under_load.may_fail();
+    servers.master.freeze();
+    until("the sentinel names the replica", || servers.has_switched()).await;
+    under_load.must_succeed();
+    a_while(&under_load.sessions).await;
+    assert_eq!(store.delete_of_principal(&PrincipalKey::of("ann"), None, now()).await.unwrap(), ended.len());
+
+    // The sentinel tells it only after some 10 s that it is a replica.
+    servers.master.thaw();
+    let mut asked = 0;
+    while asked < 20 || servers.master.is_master() {
+        for key in &ended {
+            assert_eq!(load(&idle, key).await, None, "asked {asked} times");
+            assert_eq!(load(&tracked, key).await, None, "asked {asked} times");
+        }
+        asked += 1;
+    }
+    a_while(&under_load.sessions).await;
+    under_load.finish().await;
+}
+
+/// S11: nobody else knows who is master, and the master works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_sentinels_the_master_goes_on() {
+    let Some(mut servers) = RedisSentinel::start() else { return };
+    let url = servers.sentinel.url();
+    let store = RedisStore::sentinel([url.as_str()], RedisSentinel::MASTER).await.unwrap();
+    let record = created(&store, fresh_record()).await;
+    servers.sentinel.kill();
+    let killed = Instant::now();
+    // Beyond the time for which an answer counts.
+    while killed.elapsed() < 3 * SECOND {
+        assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record));
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
 }
 
 #[tokio::test]
