@@ -36,7 +36,8 @@ use super::sweep::Sweep;
 ///   goes on. All other scripts handle one session.
 /// - **Rights**: a user with an ACL needs all keys with the prefix, and these commands: `EVAL`, `EVALSHA`, `GET`,
 ///   `GETRANGE`, `SET`, `SETRANGE`, `DEL`, `EXISTS`, `PEXPIRE`, `PERSIST`, `PTTL`, `TIME`, `ZADD`, `ZRANGE`, `ZREM`,
-///   `ZREMRANGEBYSCORE`, `SCAN`, `PING`, and what the connection itself needs, such as `HELLO` and `CLIENT`.
+///   `ZREMRANGEBYSCORE`, `SCAN` and `PING`. A cluster needs also `CLUSTER SLOTS` and `ASKING`, a master that sentinels
+///   watch `ROLE`, and a [`TrackedRedisStore`](crate::TrackedRedisStore) `CLIENT TRACKING`.
 /// - **Broken connections**: the call fails at once, and the next call opens a new connection. No command is sent a
 ///   second time unless the server has refused it: with `READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN`, `MOVED` or
 ///   `TRYAGAIN`. Then the call asks again, for up to 1 s, on a new connection where another server may be the master.

@@ -11,6 +11,7 @@ mod fast_tier;
 mod faults;
 mod processes;
 mod refused;
+mod rights;
 mod sentinel;
 mod support;
 mod tracked;
