@@ -8,8 +8,9 @@ use tempfile::TempDir;
 
 use crate::server_process::{ServerProcess, free_port, is_installed};
 
-/// A Redis server of a test's own, with its files in a folder of its own.
+/// A server of Redis, or of Valkey, of a test's own, with its files in a folder of its own.
 pub struct RedisServer {
+    program: String,
     addr: SocketAddr,
     folder: TempDir,
     options: Vec<String>,
@@ -34,16 +35,30 @@ impl RedisServer {
         RedisServer::start_with(&DURABLE)
     }
 
-    /// A server with options of the command line.
+    /// A server with options of the command line: of the program that the environment variable `REDIS_SERVER` names, or
+    /// Redis.
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Option<Self> {
-        if !is_installed("redis-server") {
+        let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
+        RedisServer::of(&program, options)
+    }
+
+    /// A server of Valkey; `None` where that is not installed.
+    #[track_caller]
+    pub fn start_valkey() -> Option<Self> {
+        RedisServer::of("valkey-server", &FORGETFUL)
+    }
+
+    #[track_caller]
+    fn of(program: &str, options: &[&str]) -> Option<Self> {
+        if !is_installed(program) {
             return None;
         }
         let addr = (Ipv4Addr::LOCALHOST, free_redis_port()).into();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
-        let mut server = RedisServer { addr, folder, options, process: None, pid: String::new() };
+        let mut server =
+            RedisServer { program: program.to_owned(), addr, folder, options, process: None, pid: String::new() };
         server.restart();
         Some(server)
     }
@@ -68,7 +83,7 @@ impl RedisServer {
     pub fn restart(&mut self) {
         self.kill();
         let (port, folder) = (self.addr.port().to_string(), self.folder.path().to_string_lossy());
-        let mut command = vec!["redis-server"];
+        let mut command = vec![&*self.program];
         // A sentinel takes its file first.
         command.extend(self.options.iter().map(String::as_str));
         command.extend(["--bind", "127.0.0.1", "--port", &port, "--dir", &folder]);
@@ -100,10 +115,9 @@ impl RedisServer {
         assert!(sent.is_ok_and(|status| status.success()), "the process is there");
     }
 
-    /// Whether it says that it takes writes.
-    #[track_caller]
+    /// Whether it says that it takes writes. A sentinel that changes its role hangs up on whoever asks.
     pub fn is_master(&self) -> bool {
-        self.ask(&["INFO", "replication"]).contains("role:master")
+        self.try_ask(&["INFO", "replication"]).is_ok_and(|answer| answer.contains("role:master"))
     }
 
     /// Its answer to a command, as it comes over the wire.
@@ -128,9 +142,12 @@ impl RedisServer {
             command += &format!("${}\r\n{word}\r\n", word.len());
         }
         connection.write_all(command.as_bytes())?;
+        // Not before the answer begins: Valkey forgets whoever hangs up while it waits for its replicas.
+        let mut answer = vec![0; 4096];
+        let begun = connection.read(&mut answer)?;
+        answer.truncate(begun);
         // The server answers what it has got, and then hangs up as well.
         connection.shutdown(Shutdown::Write)?;
-        let mut answer = Vec::new();
         connection.read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
