@@ -6,17 +6,11 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
-use session_core::internals::Backoff;
 
-use super::error::was_refused;
+use super::refused::until_accepted;
 use super::seeds::Seeds;
 use super::slots::{Node, Slots};
 use super::source::{ANSWER_LIMIT, CONNECT_LIMIT, within};
-
-/// How long a command is sent again that servers redirect or refuse: until all have heard of a new master. Three attempts
-/// fit into the manager's default `time_limit` of 5 s.
-const PATIENCE: Duration = Duration::from_secs(1);
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(80));
 
 /// How long to wait between two looks at the map of slots, while servers are silent.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -63,22 +57,8 @@ impl Cluster {
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        let began = Instant::now();
-        let mut pauses = BACKOFF.pauses();
-        loop {
-            let error = match self.once(command).await {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            if let (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) = (error.kind(), error.redirect_node())
-            {
-                return self.ask(command, address).await;
-            }
-            let may_repeat = was_refused(&error) && began.elapsed() < PATIENCE;
-            let Some(pause) = pauses.next().filter(|_| may_repeat) else { return Err(error) };
-            // Meanwhile the library loads the new map of slots.
-            tokio::time::sleep(pause).await;
-        }
+        // While it pauses, the library loads the new map of slots.
+        until_accepted(|| self.once(command)).await
     }
 
     /// Sends a command once, to the server that has its slot.
@@ -86,12 +66,15 @@ impl Cluster {
         let mut connection = self.connection();
         let answer = command.query_async(&mut connection).await;
         self.heard(&answer);
-        answer
+        match answer {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => self.ask(command, &error).await,
+            answer => answer,
+        }
     }
 
     /// Sends a command to the server to which its slot is moving, after an ASK redirection.
-    async fn ask(&self, command: &Cmd, address: &str) -> RedisResult<Value> {
-        let Some(node) = Node::parse(address) else {
+    async fn ask(&self, command: &Cmd, redirection: &RedisError) -> RedisResult<Value> {
+        let Some(node) = redirection.redirect_node().and_then(|(address, _)| Node::parse(address)) else {
             return Err((ErrorKind::ClusterConnectionNotFound, "a redirection names no server").into());
         };
         let mut asking = redis::pipe();

@@ -41,20 +41,3 @@ fn may_pass(error: &RedisError) -> bool {
         _ => false,
     }
 }
-
-/// Whether a server has surely not executed a command, and another one or the same may do so soon: the slot has moved,
-/// the server is no longer the master, loads its data, or the cluster elects a master.
-///
-/// A script is refused as a whole: before it begins, or at its first write, where it returns.
-pub(crate) fn was_refused(error: &RedisError) -> bool {
-    let ErrorKind::Server(kind) = error.kind() else { return false };
-    matches!(
-        kind,
-        ServerErrorKind::Moved
-            | ServerErrorKind::TryAgain
-            | ServerErrorKind::ReadOnly
-            | ServerErrorKind::ClusterDown
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::BusyLoading
-    )
-}

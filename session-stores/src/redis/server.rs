@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, PushInfo, PushKind, RedisError, RedisResult, Value};
-use session_core::internals::Backoff;
 
-use super::error::was_refused;
+use super::refused::{until_accepted, was_refused};
 use super::source::Source;
 
 /// How long one failure to connect is the answer for all callers.
@@ -14,10 +13,6 @@ const FAILURE_KEPT: Duration = Duration::from_millis(20);
 /// How long a server that has answered is taken for the master without asking the sentinels. In less time they replace
 /// none: `down-after-milliseconds` is a second or more.
 const MASTER_FOR: Duration = Duration::from_secs(1);
-/// How long a command is sent again that the server refuses: it loads its data, or is no longer the master. Three attempts
-/// fit into the manager's default `time_limit` of 5 s.
-const PATIENCE: Duration = Duration::from_secs(1);
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(80));
 
 /// One connection to a server, or to the master that sentinels name. All callers share it. It is opened when it is
 /// first needed, and again after it broke.
@@ -83,14 +78,7 @@ impl Server {
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        let began = Instant::now();
-        let mut pauses = BACKOFF.pauses();
-        loop {
-            let answer = self.once(command).await;
-            let is_refused = answer.as_ref().is_err_and(was_refused);
-            let Some(pause) = pauses.next().filter(|_| is_refused && began.elapsed() < PATIENCE) else { return answer };
-            tokio::time::sleep(pause).await;
-        }
+        until_accepted(|| self.once(command)).await
     }
 
     async fn once(&self, command: &Cmd) -> RedisResult<Value> {

@@ -252,3 +252,23 @@ async fn a_store_that_knew_one_server_of_a_cluster_goes_on_without_that_one() {
     a_while(&under_load.sessions).await;
     under_load.finish().await;
 }
+
+/// S10: its server is there, but nothing comes through the connection any more, as after a cable was pulled for a while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_to_a_cluster_that_stays_silent_is_replaced() {
+    let Some((proxies, store)) = cluster_behind_proxies().await else { return };
+    let server = &RedisCluster::shared().expect("it runs").servers[0];
+    let sessions = manager(&store);
+    let session = loop {
+        let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+        if holds(server, &session.handle()) {
+            break session;
+        }
+    };
+    proxies[0].strand_connections();
+    for limit in [TIME_LIMIT, SECOND] {
+        let start = Instant::now();
+        assert!(sessions.get(session.id().as_str()).await.unwrap().is_some());
+        assert!(start.elapsed() < limit, "{:?}", start.elapsed());
+    }
+}
