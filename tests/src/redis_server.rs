@@ -278,11 +278,15 @@ impl RedisSentinel {
         Some(RedisSentinel { master, replica, sentinel })
     }
 
-    /// Whether the sentinel names the replica as the master.
+    /// Whether the sentinel names the replica as the master, without a doubt.
     #[track_caller]
     pub fn has_switched(&self) -> bool {
-        let named = self.sentinel.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", RedisSentinel::MASTER]);
-        named.contains(&format!("\r\n{}\r\n", self.replica.addr.port()))
+        // `GET-MASTER-ADDR-BY-NAME` would name it before the failover is over.
+        let master = self.sentinel.ask(&["SENTINEL", "MASTER", RedisSentinel::MASTER]);
+        let port = self.replica.addr.port().to_string();
+        let field =
+            |name: &str, value: &str| master.contains(&format!("\r\n{name}\r\n${}\r\n{value}\r\n", value.len()));
+        field("port", &port) && field("flags", "master")
     }
 
     /// Waits until the replica has as many keys as the master. `WAIT` would not do: it is about what

@@ -108,6 +108,11 @@ impl Server {
         if let Some(open) = open {
             return Ok(open);
         }
+        let believed = self.0.state().believe_again();
+        if let Some(believed) = believed {
+            tokio::spawn(self.clone().ask_again());
+            return Ok(believed);
+        }
         // Boxed, because the library's futures nest so deeply that the compiler reaches its recursion limit in
         // applications.
         let connecting: BoxFuture<'_, _> = Box::pin(self.connect());
@@ -116,14 +121,10 @@ impl Server {
 
     /// The open connection, if its server is still the master. Otherwise it is dropped.
     ///
-    /// Where no sentinel answers, the server is believed for a moment: it may be all that is left.
+    /// Where no sentinel answers, the server is believed: it may be all that is left. From then on nobody waits for the
+    /// sentinels, who are asked beside the calls.
     async fn confirm(&self, source: &mut Source) -> Option<(u64, MultiplexedConnection)> {
         let asked = Instant::now();
-        // Another caller may have asked or connected meanwhile.
-        let open = self.0.state().open(self.0.has_sentinels);
-        if open.is_some() {
-            return open;
-        }
         let (generation, connection) = self.0.state().open(false)?;
         let is_master = source.is_still_master().await;
         let mut state = self.0.state();
@@ -141,9 +142,21 @@ impl Server {
         Some((generation, connection))
     }
 
+    async fn ask_again(self) {
+        // Whoever holds the source asks as well.
+        let Ok(mut source) = self.0.source.try_lock() else { return };
+        let asking: BoxFuture<'_, _> = Box::pin(self.confirm(&mut source));
+        asking.await;
+    }
+
     async fn connect(&self) -> RedisResult<(u64, MultiplexedConnection)> {
         let asked = Instant::now();
         let mut source = self.0.source.lock().await;
+        // Another caller may have asked or connected meanwhile.
+        let open = self.0.state().open(self.0.has_sentinels);
+        if let Some(open) = open {
+            return Ok(open);
+        }
         if let Some(open) = self.confirm(&mut source).await {
             return Ok(open);
         }
@@ -220,6 +233,16 @@ impl State {
     fn open(&self, known: bool) -> Option<(u64, MultiplexedConnection)> {
         let is_known = self.known_at.is_some_and(|known_at| known_at.elapsed() < MASTER_FOR);
         Some((self.generation, self.connection.clone()?)).filter(|_| is_known || !known)
+    }
+
+    /// The connection whose server is believed, at most once in a while.
+    fn believe_again(&mut self) -> Option<(u64, MultiplexedConnection)> {
+        if self.is_named {
+            return None;
+        }
+        let open = self.open(false)?;
+        self.known_at = Some(Instant::now());
+        Some(open)
     }
 
     fn known(&mut self, generation: u64, at: Instant, is_named: bool) {

@@ -85,8 +85,9 @@ impl RedisStore {
     /// After a failover it connects to the new master.
     ///
     /// A master that was frozen and replaced does not know it when it goes on. So if it has not answered for 1 s, the next
-    /// call asks the sentinels first, and takes some milliseconds longer. With `down-after-milliseconds` of at least 1 s,
-    /// nothing is then read from a master that was replaced. While no sentinel can be reached, the master is believed.
+    /// call asks the sentinels first, and takes some milliseconds longer; 3 s if none answers. With
+    /// `down-after-milliseconds` of at least 1 s, nothing is then read from a master that was replaced. While no sentinel
+    /// answers, the master is believed, and they are asked again every second.
     ///
     /// [`StoreError`] if an address is malformed or no master is found. If the servers need passwords, use
     /// [`from_sentinel`](RedisStore::from_sentinel).

@@ -219,10 +219,11 @@ async fn a_cluster_goes_on_when_a_master_freezes_and_when_it_thaws() {
     under_load.finish().await;
 }
 
-/// S10: the same where it is gone at once, and comes back as a replica.
+/// S10: the same where it is gone at once, and comes back as a replica. As the servers are set up by default, the others
+/// refuse everything while they elect its replica.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_goes_on_when_a_master_is_killed_and_when_it_comes_back() {
-    let Some(mut cluster) = start() else { return };
+    let Some(mut cluster) = RedisCluster::start_with_replicas() else { return };
     let store = connect_cluster(&cluster).await;
     let under_load = Load::at_and_beside(&store, |key| holds(&cluster.servers[0], key)).await;
     cluster.wait_until_replicated();

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use session_core::{PrincipalKey, Store};
 use session_stores::{RedisStore, TrackedRedisStore};
-use workspace_tests::RedisSentinel;
 use workspace_tests::records::*;
+use workspace_tests::{Fault, Proxy, RedisSentinel};
 
 use crate::failover::{Load, a_while, until};
 use crate::support::*;
@@ -75,19 +75,36 @@ async fn a_frozen_master_is_left_and_not_believed_when_it_thaws() {
     under_load.finish().await;
 }
 
-/// S11: nobody else knows who is master, and the master works.
+/// S11: nobody else knows who is master, and the master works. One call waits for the sentinels, and the others do not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_sentinels_the_master_goes_on() {
-    let Some(mut servers) = RedisSentinel::start() else { return };
-    let url = servers.sentinel.url();
-    let store = RedisStore::sentinel([url.as_str()], RedisSentinel::MASTER).await.unwrap();
+    let Some(servers) = RedisSentinel::start() else { return };
+    let proxy = Proxy::start(servers.sentinel.addr()).await.unwrap();
+    let url = format!("redis://{}/", proxy.addr());
+    let connect = async || RedisStore::sentinel([url.as_str()], RedisSentinel::MASTER).await.unwrap();
+    let store = connect().await;
     let record = created(&store, fresh_record()).await;
-    servers.sentinel.kill();
-    let killed = Instant::now();
-    // Beyond the time for which an answer counts.
-    while killed.elapsed() < 3 * SECOND {
+    servers.wait_until_replicated();
+    proxy.set(Fault::BlackHole);
+    let (silent, mut waited) = (Instant::now(), 0);
+    // Beyond the time for which an answer counts, again and again.
+    while silent.elapsed() < 8 * SECOND {
+        let start = Instant::now();
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record));
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        waited += usize::from(start.elapsed() > SECOND / 2);
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+    assert!(waited <= 1, "{waited} calls waited");
+
+    // When they are back, they count again.
+    proxy.set(Fault::None);
+    servers.master.freeze();
+    until("the sentinel names the replica", || servers.has_switched()).await;
+    connect().await.delete(&record.key).await.unwrap();
+    servers.master.thaw();
+    let thawed = Instant::now();
+    while load(&store, &record.key).await.is_some() {
+        assert!(thawed.elapsed() < 2 * SECOND, "the one that was believed is asked for a moment, and then no more");
     }
 }
 
