@@ -1,5 +1,6 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -49,6 +50,7 @@ impl Fault {
 pub struct Proxy {
     addr: SocketAddr,
     fault: watch::Sender<Fault>,
+    stranded: watch::Sender<u64>,
     round_trips: Arc<AtomicU64>,
     http2_requests: Arc<AtomicU64>,
     task: AbortHandle,
@@ -59,17 +61,18 @@ impl Proxy {
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
-        let fault = watch::Sender::new(Fault::None);
+        let (fault, stranded) = (watch::Sender::new(Fault::None), watch::Sender::new(0));
         let round_trips = Arc::new(AtomicU64::new(0));
         let http2_requests = Arc::new(AtomicU64::new(0));
         let wire = Wire {
             upstream,
             fault: fault.clone(),
+            stranded: stranded.clone(),
             round_trips: Arc::clone(&round_trips),
             http2_requests: Arc::clone(&http2_requests),
         };
         let task = tokio::spawn(accept(listener, wire)).abort_handle();
-        Ok(Proxy { addr, fault, round_trips, http2_requests, task })
+        Ok(Proxy { addr, fault, stranded, round_trips, http2_requests, task })
     }
 
     /// Where clients connect.
@@ -80,6 +83,11 @@ impl Proxy {
     /// Lets something go wrong from now on, on open connections too.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
+    }
+
+    /// Nothing gets through the connections that are open now, ever again, and they stay open. New ones work.
+    pub fn strand_connections(&self) {
+        self.stranded.send_modify(|times| *times += 1);
     }
 
     /// Whether something still goes wrong: a cut is over once it has happened.
@@ -109,6 +117,8 @@ impl Drop for Proxy {
 struct Wire {
     upstream: SocketAddr,
     fault: watch::Sender<Fault>,
+    /// How often the connections were stranded.
+    stranded: watch::Sender<u64>,
     round_trips: Arc<AtomicU64>,
     http2_requests: Arc<AtomicU64>,
 }
@@ -152,6 +162,7 @@ fn reserve(addr: SocketAddr) -> io::Result<TcpSocket> {
 
 /// Carries one connection until either side ends it or a fault does.
 async fn serve(client: TcpStream, wire: Wire) -> io::Result<()> {
+    let mut stranded = wire.stranded.subscribe();
     if wire.fault.subscribe().wait_for(|fault| *fault != Fault::BlackHole).await.is_ok_and(|f| *f == Fault::Refuse) {
         return Ok(());
     }
@@ -161,9 +172,16 @@ async fn serve(client: TcpStream, wire: Wire) -> io::Result<()> {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let waiting = AtomicBool::new(false);
+    let mut carrying = pin!(async {
+        tokio::select! {
+            done = pump(from_client, to_server, Direction::Request, &wire, &waiting) => done,
+            done = pump(from_server, to_client, Direction::Reply, &wire, &waiting) => done,
+        }
+    });
     tokio::select! {
-        done = pump(from_client, to_server, Direction::Request, &wire, &waiting) => done,
-        done = pump(from_server, to_client, Direction::Reply, &wire, &waiting) => done,
+        done = &mut carrying => done,
+        // What is not polled carries nothing, and keeps both sides open.
+        _ = stranded.changed() => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -7,12 +8,15 @@ use tempfile::TempDir;
 
 use crate::server_process::{ServerProcess, free_port, is_installed};
 
-/// A Redis server of a test's own, with its files in a folder of its own.
+/// A server of Redis, or of Valkey, of a test's own, with its files in a folder of its own.
 pub struct RedisServer {
+    program: String,
     addr: SocketAddr,
     folder: TempDir,
     options: Vec<String>,
     process: Option<ServerProcess>,
+    /// What the system calls the process.
+    pid: String,
 }
 
 const FORGETFUL: [&str; 2] = ["--save", ""];
@@ -31,16 +35,30 @@ impl RedisServer {
         RedisServer::start_with(&DURABLE)
     }
 
-    /// A server with options of the command line.
+    /// A server with options of the command line: of the program that the environment variable `REDIS_SERVER` names, or
+    /// Redis.
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Option<Self> {
-        if !is_installed("redis-server") {
+        let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
+        RedisServer::of(&program, options)
+    }
+
+    /// A server of Valkey; `None` where that is not installed.
+    #[track_caller]
+    pub fn start_valkey() -> Option<Self> {
+        RedisServer::of("valkey-server", &FORGETFUL)
+    }
+
+    #[track_caller]
+    fn of(program: &str, options: &[&str]) -> Option<Self> {
+        if !is_installed(program) {
             return None;
         }
         let addr = (Ipv4Addr::LOCALHOST, free_redis_port()).into();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
-        let mut server = RedisServer { addr, folder, options, process: None };
+        let mut server =
+            RedisServer { program: program.to_owned(), addr, folder, options, process: None, pid: String::new() };
         server.restart();
         Some(server)
     }
@@ -65,13 +83,41 @@ impl RedisServer {
     pub fn restart(&mut self) {
         self.kill();
         let (port, folder) = (self.addr.port().to_string(), self.folder.path().to_string_lossy());
-        let mut command = vec!["redis-server"];
+        let mut command = vec![&*self.program];
         // A sentinel takes its file first.
         command.extend(self.options.iter().map(String::as_str));
         command.extend(["--bind", "127.0.0.1", "--port", &port, "--dir", &folder]);
         let is_ready =
             || self.try_ask(&["PING"]).is_ok_and(|answer| answer.starts_with("+PONG") || answer.starts_with("-NOAUTH"));
         self.process = Some(ServerProcess::start(&command, is_ready));
+        // Where a password is needed, it stays unknown.
+        let info = self.ask(&["INFO", "server"]);
+        let pid = info.lines().find_map(|line| line.strip_prefix("process_id:"));
+        self.pid = pid.unwrap_or_default().trim().to_owned();
+    }
+
+    /// Stops it without closing anything: what is sent to it waits until it goes on.
+    #[track_caller]
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    #[track_caller]
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    #[track_caller]
+    fn signal(&self, name: &str) {
+        assert!(!self.pid.is_empty(), "the server said which process it is");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid)]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the process is there");
+    }
+
+    /// Whether it says that it takes writes. A sentinel that changes its role hangs up on whoever asks.
+    pub fn is_master(&self) -> bool {
+        self.try_ask(&["INFO", "replication"]).is_ok_and(|answer| answer.contains("role:master"))
     }
 
     /// Its answer to a command, as it comes over the wire.
@@ -96,9 +142,12 @@ impl RedisServer {
             command += &format!("${}\r\n{word}\r\n", word.len());
         }
         connection.write_all(command.as_bytes())?;
+        // Not before the answer begins: Valkey forgets whoever hangs up while it waits for its replicas.
+        let mut answer = vec![0; 4096];
+        let begun = connection.read(&mut answer)?;
+        answer.truncate(begun);
         // The server answers what it has got, and then hangs up as well.
         connection.shutdown(Shutdown::Write)?;
-        let mut answer = Vec::new();
         connection.read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
@@ -108,6 +157,8 @@ impl RedisServer {
 pub struct RedisCluster {
     /// The masters.
     pub servers: Vec<RedisServer>,
+    /// What takes the place of a master that is gone: one of each, in the same order, or none.
+    pub replicas: Vec<RedisServer>,
 }
 
 const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
@@ -116,11 +167,39 @@ impl RedisCluster {
     /// A cluster of a test's own; `None` where Redis is not installed.
     #[track_caller]
     pub fn start() -> Option<Self> {
-        let options = [&FORGETFUL[..], &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat();
-        let servers: Option<Vec<RedisServer>> = SLOTS.iter().map(|_| RedisServer::start_with(&options)).collect();
-        let cluster = RedisCluster { servers: servers? };
+        let cluster = RedisCluster { servers: RedisCluster::nodes()?, replicas: Vec::new() };
         cluster.join();
         Some(cluster)
+    }
+
+    /// One of three masters and three replicas.
+    #[track_caller]
+    pub fn start_with_replicas() -> Option<Self> {
+        let cluster = RedisCluster { servers: RedisCluster::nodes()?, replicas: RedisCluster::nodes()? };
+        cluster.join();
+        for (master, replica) in cluster.servers.iter().zip(&cluster.replicas) {
+            let id = master.ask(&["CLUSTER", "MYID"]).lines().nth(1).expect("an id").to_owned();
+            wait_until("the replica knows its master", || replica.ask(&["CLUSTER", "REPLICATE", &id]).contains("+OK"));
+        }
+        wait_until("every master knows its replica", || {
+            let is_replicated = |server: &RedisServer| server.ask(&["INFO", "replication"]).contains("state=online");
+            cluster.servers.iter().all(is_replicated)
+        });
+        Some(cluster)
+    }
+
+    fn nodes() -> Option<Vec<RedisServer>> {
+        let options = [&FORGETFUL[..], &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat();
+        SLOTS.iter().map(|_| RedisServer::start_with(&options)).collect()
+    }
+
+    /// Waits until the replicas have as many keys as their masters.
+    #[track_caller]
+    pub fn wait_until_replicated(&self) {
+        for (master, replica) in self.servers.iter().zip(&self.replicas) {
+            let keys = master.ask(&["DBSIZE"]);
+            wait_until("the replica has every key", || replica.ask(&["DBSIZE"]) == keys);
+        }
     }
 
     /// One that all tests of this process share.
@@ -135,25 +214,28 @@ impl RedisCluster {
         self.servers.iter().map(RedisServer::url).collect()
     }
 
-    /// Waits until every master says that the cluster works.
+    /// Waits until every server says that the cluster works.
     #[track_caller]
     pub fn wait_until_ready(&self) {
         wait_until("the cluster works", || {
-            self.servers.iter().all(|server| {
+            self.servers.iter().chain(&self.replicas).all(|server| {
                 let info = server.ask(&["CLUSTER", "INFO"]);
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+                let nodes = format!("cluster_known_nodes:{}", self.servers.len() + self.replicas.len());
+                info.contains("cluster_state:ok") && info.contains(&nodes)
             })
         });
     }
 
     #[track_caller]
     fn join(&self) {
-        for (epoch, (server, (first, last))) in (1..).zip(self.servers.iter().zip(SLOTS)) {
+        for (epoch, server) in (1..).zip(self.servers.iter().chain(&self.replicas)) {
             server.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &format!("{epoch}")]);
+        }
+        for (server, (first, last)) in self.servers.iter().zip(SLOTS) {
             server.ask(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
         }
         let first = self.servers[0].addr.port().to_string();
-        for server in &self.servers[1..] {
+        for server in self.servers[1..].iter().chain(&self.replicas) {
             server.ask(&["CLUSTER", "MEET", "127.0.0.1", &first]);
         }
         self.wait_until_ready();
@@ -194,6 +276,17 @@ impl RedisSentinel {
                 && sentinel.ask(&["SENTINEL", "MASTER", name]).contains("num-slaves\r\n$1\r\n1")
         });
         Some(RedisSentinel { master, replica, sentinel })
+    }
+
+    /// Whether the sentinel names the replica as the master, without a doubt.
+    #[track_caller]
+    pub fn has_switched(&self) -> bool {
+        // `GET-MASTER-ADDR-BY-NAME` would name it before the failover is over.
+        let master = self.sentinel.ask(&["SENTINEL", "MASTER", RedisSentinel::MASTER]);
+        let port = self.replica.addr.port().to_string();
+        let field =
+            |name: &str, value: &str| master.contains(&format!("\r\n{name}\r\n${}\r\n{value}\r\n", value.len()));
+        field("port", &port) && field("flags", "master")
     }
 
     /// Waits until the replica has as many keys as the master. `WAIT` would not do: it is about what

@@ -1,93 +1,204 @@
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value};
-use session_core::internals::Backoff;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo, SingleNodeRoutingInfo};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 
-use super::source::{ANSWER_LIMIT, CONNECT_LIMIT};
+use super::refused::until_accepted;
+use super::seeds::Seeds;
+use super::slots::{Node, Slots};
+use super::source::{ANSWER_LIMIT, CONNECT_LIMIT, within};
 
-/// How often a command is sent again after a server has redirected it.
-const REDIRECTS: usize = 5;
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(80));
+/// How long to wait between two looks at the map of slots, while servers are silent.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long to wait before all connections are made anew although the map is the same.
+const RECONNECT_EVERY: Duration = Duration::from_secs(2);
+/// How long connecting to all servers may take. Those that do not answer take a limit of their own, side by side, once
+/// as the first to be asked and once as servers of the map.
+const REPLACE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The connections to a cluster.
 ///
 /// The client library must not repeat commands by itself, because it would also repeat one whose connection broke:
-/// a save that took effect would then be taken for a conflict. A command that a server redirects has not been
+/// a save that took effect would then be taken for a conflict. A command that a server redirects or refuses has not been
 /// executed, so it is sent again here.
+///
+/// **Silent servers.** The library keeps a connection that never breaks, and asks for a new map of slots only when a
+/// server redirects it. A server that is frozen, or behind a cable that was pulled, does neither, though its replica was
+/// promoted long ago. So after an answer that did not come in time, the other servers are asked for the map, in the
+/// background. If it has changed, or the silent server is reached by a new connection, a new client takes the place of
+/// the old one. Until then the old one goes on: the library serves nobody while it connects to a server that is silent.
 #[derive(Clone)]
-pub(crate) struct Cluster(ClusterConnection);
+pub(crate) struct Cluster(Arc<Inner>);
 
-/// One server of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Node {
-    host: String,
-    port: u16,
+struct Inner {
+    seeds: Seeds,
+    state: Mutex<State>,
+}
+
+struct State {
+    connection: ClusterConnection,
+    /// The map of slots when the connections were made.
+    slots: Slots,
+    made: Instant,
+    is_looking: bool,
+    looked: Option<Instant>,
 }
 
 impl Cluster {
-    pub(crate) async fn connect(builder: ClusterClientBuilder) -> RedisResult<Self> {
-        let client: ClusterClient =
-            builder.retries(0).connection_timeout(CONNECT_LIMIT).response_timeout(ANSWER_LIMIT).build()?;
-        // Boxed for the reason that is given at `Server::connection`.
-        let connecting: BoxFuture<'_, _> = Box::pin(client.get_async_connection());
-        Ok(Cluster(connecting.await?))
+    pub(crate) async fn connect(seeds: Seeds) -> RedisResult<Self> {
+        let client = seeds.client(&Slots::default())?;
+        let (connection, slots) = open(&client).await?;
+        let state = State { connection, slots, made: Instant::now(), is_looking: false, looked: None };
+        Ok(Cluster(Arc::new(Inner { seeds, state: Mutex::new(state) })))
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        let mut connection = self.0.clone();
-        let mut pauses = BACKOFF.pauses().take(REDIRECTS);
-        loop {
-            let error = match command.query_async(&mut connection).await {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            if let (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) = (error.kind(), error.redirect_node())
-            {
-                return self.ask(command, address).await;
-            }
-            let is_moved =
-                matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain));
-            let Some(pause) = pauses.next().filter(|_| is_moved) else { return Err(error) };
-            // Meanwhile the library loads the new map of slots.
-            tokio::time::sleep(pause).await;
+        // While it pauses, the library loads the new map of slots.
+        until_accepted(|| self.once(command)).await
+    }
+
+    /// Sends a command once, to the server that has its slot.
+    async fn once(&self, command: &Cmd) -> RedisResult<Value> {
+        let mut connection = self.connection();
+        let answer = command.query_async(&mut connection).await;
+        self.heard(&answer);
+        match answer {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => self.ask(command, &error).await,
+            answer => answer,
         }
     }
 
     /// Sends a command to the server to which its slot is moving, after an ASK redirection.
-    async fn ask(&self, command: &Cmd, address: &str) -> RedisResult<Value> {
-        let Some(node) = Node::parse(address) else {
+    async fn ask(&self, command: &Cmd, redirection: &RedisError) -> RedisResult<Value> {
+        let Some(node) = redirection.redirect_node().and_then(|(address, _)| Node::parse(address)) else {
             return Err((ErrorKind::ClusterConnectionNotFound, "a redirection names no server").into());
         };
         let mut asking = redis::pipe();
         asking.cmd("ASKING").add_command(command.clone());
-        let mut answers = self.0.clone().route_pipeline(asking, 1, 1, node.routing()).await?;
-        answers.pop().unwrap_or(Value::Nil).extract_error()
+        let answers = self.connection().route_pipeline(asking, 1, 1, routing(&node)).await;
+        self.heard(&answers);
+        answers?.pop().unwrap_or(Value::Nil).extract_error()
     }
 
     /// Sends a command to every master.
     pub(crate) async fn query_masters(&self, command: &Cmd) -> RedisResult<Vec<(Node, Value)>> {
-        let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-        let answer = self.0.clone().route_command(command.clone(), masters).await?;
-        let answers: Vec<(String, Value)> = FromRedisValue::from_redis_value(answer)?;
-        Ok(answers.into_iter().filter_map(|(address, answer)| Some((Node::parse(&address)?, answer))).collect())
+        let answers = every_master(self.connection(), command).await;
+        self.heard(&answers);
+        answers
     }
 
     pub(crate) async fn query_node(&self, node: &Node, command: &Cmd) -> RedisResult<Value> {
-        self.0.clone().route_command(command.clone(), RoutingInfo::SingleNode(node.routing())).await?.extract_error()
+        let answer = self.connection().route_command(command.clone(), RoutingInfo::SingleNode(routing(node))).await;
+        self.heard(&answer);
+        answer?.extract_error()
+    }
+
+    fn connection(&self) -> ClusterConnection {
+        self.0.state().connection.clone()
+    }
+
+    /// Looks for what has changed, in the background, if a server did not answer.
+    fn heard<T>(&self, answer: &RedisResult<T>) {
+        if !answer.as_ref().is_err_and(is_unreachable) {
+            return;
+        }
+        let mut state = self.0.state();
+        if state.is_looking || state.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        state.is_looking = true;
+        let looking = Looking(self.clone());
+        drop(state);
+        tokio::spawn(async move {
+            // If it fails, the next error makes somebody look again.
+            let _ = looking.0.look().await;
+        });
+    }
+
+    /// Replaces the connections if the servers say that slots are elsewhere, or if all masters are reached by new ones.
+    async fn look(&self) -> RedisResult<()> {
+        let (connection, before, made) = {
+            let state = self.0.state();
+            (state.connection.clone(), state.slots.clone(), state.made)
+        };
+        // Whoever answers first. If nobody can be asked, the connections may all be broken.
+        let present = within(ANSWER_LIMIT, slots_of(connection)).await;
+        let has_changed = present.as_ref().is_ok_and(|present| *present != before);
+        if !has_changed && made.elapsed() < RECONNECT_EVERY {
+            return Ok(());
+        }
+        let client = self.0.seeds.client(present.as_ref().unwrap_or(&before))?;
+        let made = Instant::now();
+        let replaced = within(REPLACE_LIMIT, open(&client)).await;
+        let mut is_better = false;
+        if let Ok((connection, slots)) = &replaced {
+            is_better = has_changed || *slots != before || reaches_every_master(connection.clone(), slots).await;
+        }
+        let mut state = self.0.state();
+        state.made = made;
+        if let (Ok((connection, slots)), true) = (replaced, is_better) {
+            (state.connection, state.slots) = (connection, slots);
+        }
+        Ok(())
     }
 }
 
-impl Node {
-    fn parse(address: &str) -> Option<Self> {
-        let (host, port) = address.rsplit_once(':')?;
-        Some(Node { host: host.to_owned(), port: port.parse().ok()? })
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn routing(&self) -> SingleNodeRoutingInfo {
-        SingleNodeRoutingInfo::ByAddress { host: self.host.clone(), port: self.port }
+/// Lets others look again when it is dropped, however the look went.
+struct Looking(Cluster);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        let mut state = self.0.0.state();
+        state.is_looking = false;
+        state.looked = Some(Instant::now());
     }
+}
+
+async fn open(client: &ClusterClient) -> RedisResult<(ClusterConnection, Slots)> {
+    // Boxed for the reason that is given at `Server::connection`.
+    let connecting: BoxFuture<'_, _> = Box::pin(client.get_async_connection());
+    let connection = connecting.await?;
+    let slots = slots_of(connection.clone()).await?;
+    Ok((connection, slots))
+}
+
+/// The map of slots, by whichever server answers first.
+async fn slots_of(mut connection: ClusterConnection) -> RedisResult<Slots> {
+    let anyone = MultipleNodeRoutingInfo::AllNodes;
+    let anyone = RoutingInfo::MultiNode((anyone, Some(ResponsePolicy::OneSucceeded)));
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("SLOTS");
+    Slots::parse(connection.route_command(command, anyone).await?.extract_error()?)
+}
+
+/// Whether no master of the map is without a connection.
+async fn reaches_every_master(connection: ClusterConnection, slots: &Slots) -> bool {
+    let answers = within(CONNECT_LIMIT, every_master(connection, &redis::cmd("PING"))).await;
+    answers.is_ok_and(|answers| answers.len() == slots.masters().len())
+}
+
+async fn every_master(mut connection: ClusterConnection, command: &Cmd) -> RedisResult<Vec<(Node, Value)>> {
+    let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+    let answer = connection.route_command(command.clone(), masters).await?;
+    let answers: Vec<(String, Value)> = FromRedisValue::from_redis_value(answer)?;
+    Ok(answers.into_iter().filter_map(|(address, answer)| Some((Node::parse(&address)?, answer))).collect())
+}
+
+fn routing(node: &Node) -> SingleNodeRoutingInfo {
+    SingleNodeRoutingInfo::ByAddress { host: node.host.clone(), port: node.port }
+}
+
+/// Whether a server did not answer, or there is no connection to it.
+fn is_unreachable(error: &RedisError) -> bool {
+    error.is_io_error() || error.kind() == ErrorKind::ClusterConnectionNotFound
 }

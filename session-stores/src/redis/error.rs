@@ -14,6 +14,11 @@ pub(crate) fn unexpected(error: impl Into<RedisError>) -> StoreError {
     StoreError::refused(NAME, error.into())
 }
 
+/// Whether a key has a value of another type, which somebody else has put there.
+pub(crate) fn is_of_another_type(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
+}
+
 fn may_pass(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Io

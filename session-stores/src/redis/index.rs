@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 
 use futures_util::future::{join_all, try_join_all};
-use session_core::{PrincipalKey, Record, RecordKey, StoreError, Time};
+use session_core::{InvalidRecord, PrincipalKey, Record, RecordKey, StoreError, Time};
 
 use super::answer::{Removed, removed};
-use super::error::{NAME, unexpected};
+use super::error::{NAME, is_of_another_type, store_error, unexpected};
 use super::scripts;
 use super::store::RedisStore;
 use super::value::{self, Value};
@@ -173,9 +173,16 @@ impl RedisStore {
         }
     }
 
-    /// Deletes the entries of an index whose records are gone.
+    /// Deletes the entries of an index whose records are gone. One that is not ours is left alone.
     pub(super) async fn clean_index(&self, index: &str) -> Result<(), StoreError> {
-        for keys in self.members(index).await?.chunks(BATCH) {
+        let members = match self.link.query(&members(index)).await {
+            Err(error) if is_of_another_type(&error) => {
+                self.dropped.warn(None, &InvalidRecord::Truncated);
+                return Ok(());
+            }
+            answer => parse_members(answer.map_err(store_error)?)?,
+        };
+        for keys in members.chunks(BATCH) {
             let exist = join_all(keys.iter().map(|key| self.exists(key))).await;
             let gone: Vec<&[u8]> = keys
                 .iter()
@@ -196,11 +203,20 @@ impl RedisStore {
     }
 
     async fn members(&self, index: &str) -> Result<Vec<RecordKey>, StoreError> {
-        let answer = self.query(redis::cmd("ZRANGE").arg(index).arg(0).arg(-1)).await?;
-        let members: Vec<Vec<u8>> = redis::from_redis_value(answer).map_err(unexpected)?;
-        let keys = members.into_iter().filter_map(|member| <[u8; 32]>::try_from(member).ok());
-        Ok(keys.map(RecordKey::from_bytes).collect())
+        parse_members(self.query(&members(index)).await?)
     }
+}
+
+fn members(index: &str) -> redis::Cmd {
+    let mut members = redis::cmd("ZRANGE");
+    members.arg(index).arg(0).arg(-1);
+    members
+}
+
+fn parse_members(answer: redis::Value) -> Result<Vec<RecordKey>, StoreError> {
+    let members: Vec<Vec<u8>> = redis::from_redis_value(answer).map_err(unexpected)?;
+    let keys = members.into_iter().filter_map(|member| <[u8; 32]>::try_from(member).ok());
+    Ok(keys.map(RecordKey::from_bytes).collect())
 }
 
 fn renewed_too_often() -> StoreError {

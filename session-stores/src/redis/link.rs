@@ -1,9 +1,11 @@
 use redis::aio::ConnectionManager;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 
-use super::cluster::{Cluster, Node};
+use super::cluster::Cluster;
+use super::refused::until_accepted;
 use super::scripts::Script;
 use super::server::Server;
+use super::slots::Node;
 
 /// The connection to the server or the servers.
 #[derive(Clone)]
@@ -24,7 +26,7 @@ impl Link {
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
         match self {
             Link::Server(server) => server.query(command).await,
-            Link::Manager(manager) => command.query_async(&mut manager.clone()).await,
+            Link::Manager(manager) => until_accepted(|| once(manager, command)).await,
             Link::Cluster(cluster) => cluster.query(command).await,
         }
     }
@@ -77,6 +79,10 @@ impl Link {
         let next = (cursor != 0).then(|| Position { node: position.node.clone(), cursor });
         Ok((names, next))
     }
+}
+
+async fn once(manager: &ConnectionManager, command: &Cmd) -> RedisResult<Value> {
+    command.query_async(&mut manager.clone()).await
 }
 
 fn call(command: &str, script: &str, keys: &[&str], arguments: &[&[u8]]) -> Cmd {

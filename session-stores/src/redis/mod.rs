@@ -7,7 +7,8 @@
 //!   index by principal (`index.rs`), and walks through all keys (`walk.rs`, `sweep.rs`);
 //! - the bytes under a key (`value.rs`), names of keys (`keys.rs`), the scripts (`scripts.rs`, `lua/`) and their
 //!   answers (`answer.rs`);
-//! - the link to the servers (`link.rs`, `server.rs`, `cluster.rs`, `source.rs`), which may know no record.
+//! - the link to the servers (`link.rs`, `server.rs`, `source.rs`, `cluster.rs`, `seeds.rs`, `slots.rs`, `refused.rs`,
+//!   `error.rs`), which may know no record.
 //!
 //! This room may not know another backend.
 
@@ -19,9 +20,12 @@ mod index;
 mod keys;
 mod link;
 mod operations;
+mod refused;
 mod renewal;
 mod scripts;
+mod seeds;
 mod server;
+mod slots;
 mod source;
 mod store;
 mod sweep;

@@ -6,7 +6,7 @@ use session_core::{
 };
 
 use super::answer::{Outcome, Removed, outcome, outcome_and_use, removed};
-use super::error::{NAME, store_error, unexpected};
+use super::error::{NAME, is_of_another_type, store_error, unexpected};
 use super::index;
 use super::link::Link;
 use super::scripts::{self, Script};
@@ -216,7 +216,7 @@ impl RedisStore {
         let bytes: Option<Vec<u8>> = match answer {
             Ok(answer) => redis::from_redis_value(answer).map_err(unexpected)?,
             // Not a string, so not a value of ours.
-            Err(error) if error.code() == Some("WRONGTYPE") => Some(Vec::new()),
+            Err(error) if is_of_another_type(&error) => Some(Vec::new()),
             Err(error) => return Err(store_error(error)),
         };
         Ok(bytes.and_then(|bytes| self.parse(key, &bytes)))
@@ -242,8 +242,12 @@ impl RedisStore {
     /// Reads a record without its body.
     pub(super) async fn peek(&self, key: &RecordKey) -> Result<Option<Value>, StoreError> {
         let last = value::HEAD - 1;
-        let answer = self.query(redis::cmd("GETRANGE").arg(self.keys.record(key)).arg(0).arg(last)).await?;
-        let head: Vec<u8> = redis::from_redis_value(answer).map_err(unexpected)?;
+        let answer = self.link.query(redis::cmd("GETRANGE").arg(self.keys.record(key)).arg(0).arg(last)).await;
+        let head: Vec<u8> = match answer {
+            Ok(answer) => redis::from_redis_value(answer).map_err(unexpected)?,
+            Err(error) if is_of_another_type(&error) => Vec::new(),
+            Err(error) => return Err(store_error(error)),
+        };
         Ok(Value::parse(key, &head).ok())
     }
 

@@ -3,17 +3,25 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, PushInfo, PushKind, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, PushInfo, PushKind, RedisError, RedisResult, Value};
 
+use super::refused::{until_accepted, was_refused};
 use super::source::Source;
 
 /// How long one failure to connect is the answer for all callers.
 const FAILURE_KEPT: Duration = Duration::from_millis(20);
+/// How long a server that has answered is taken for the master without asking the sentinels. In less time they replace
+/// none: `down-after-milliseconds` is a second or more.
+const MASTER_FOR: Duration = Duration::from_secs(1);
 
 /// One connection to a server, or to the master that sentinels name. All callers share it. It is opened when it is
 /// first needed, and again after it broke.
 ///
-/// No command is sent twice. If its reply is lost, the caller has to find out whether it took effect.
+/// No command is sent twice, but for one that the server has refused. If its reply is lost, the caller has to find out
+/// whether it took effect.
+///
+/// A master that was frozen does not know that it was replaced: after it thaws, it answers for some 10 s before the sentinels
+/// tell it. So whoever has heard nothing from it for a while asks them first.
 #[derive(Clone)]
 pub(crate) struct Server(Arc<Inner>);
 
@@ -22,6 +30,7 @@ struct Inner {
     source: tokio::sync::Mutex<Source>,
     state: Mutex<State>,
     watch: Option<Arc<dyn Watch>>,
+    has_sentinels: bool,
 }
 
 /// Is told what happens to the connection.
@@ -41,6 +50,11 @@ struct State {
     connection: Option<MultiplexedConnection>,
     /// Counts connections, so that a late error of an old connection does not close the new one.
     generation: u64,
+    /// When the server was known to be the master: when the sentinels were asked that have named it, or the last command
+    /// was sent that it has answered since.
+    known_at: Option<Instant>,
+    /// Whether sentinels have named it. If it is only believed, its answers prove nothing.
+    is_named: bool,
     failure: Option<(Instant, RedisError)>,
 }
 
@@ -54,10 +68,20 @@ impl Server {
     }
 
     fn with(source: Source, watch: Option<Arc<dyn Watch>>) -> Self {
-        Server(Arc::new(Inner { source: tokio::sync::Mutex::new(source), state: Mutex::default(), watch }))
+        let has_sentinels = source.has_sentinels();
+        Server(Arc::new(Inner {
+            source: tokio::sync::Mutex::new(source),
+            state: Mutex::default(),
+            watch,
+            has_sentinels,
+        }))
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
+        until_accepted(|| self.once(command)).await
+    }
+
+    async fn once(&self, command: &Cmd) -> RedisResult<Value> {
         let (generation, mut connection) = self.connection().await?;
         let sent = Instant::now();
         let answer = command.query_async(&mut connection).await;
@@ -80,8 +104,14 @@ impl Server {
     }
 
     async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
-        if let Some(open) = self.0.state().open() {
+        let open = self.0.state().open(self.0.has_sentinels);
+        if let Some(open) = open {
             return Ok(open);
+        }
+        let believed = self.0.state().believe_again();
+        if let Some(believed) = believed {
+            tokio::spawn(self.clone().ask_again());
+            return Ok(believed);
         }
         // Boxed, because the library's futures nest so deeply that the compiler reaches its recursion limit in
         // applications.
@@ -89,14 +119,49 @@ impl Server {
         connecting.await
     }
 
+    /// The open connection, if its server is still the master. Otherwise it is dropped.
+    ///
+    /// Where no sentinel answers, the server is believed: it may be all that is left. From then on nobody waits for the
+    /// sentinels, who are asked beside the calls.
+    async fn confirm(&self, source: &mut Source) -> Option<(u64, MultiplexedConnection)> {
+        let asked = Instant::now();
+        let (generation, connection) = self.0.state().open(false)?;
+        let is_master = source.is_still_master().await;
+        let mut state = self.0.state();
+        match is_master {
+            Ok(true) => state.known(generation, asked, true),
+            Err(error) if error.kind() != ErrorKind::MasterNameNotFoundBySentinel => {
+                state.known(generation, Instant::now(), false);
+            }
+            _ => {
+                drop(state);
+                self.0.drop_connection(generation);
+                return None;
+            }
+        }
+        Some((generation, connection))
+    }
+
+    async fn ask_again(self) {
+        // Whoever holds the source asks as well.
+        let Ok(mut source) = self.0.source.try_lock() else { return };
+        let asking: BoxFuture<'_, _> = Box::pin(self.confirm(&mut source));
+        asking.await;
+    }
+
     async fn connect(&self) -> RedisResult<(u64, MultiplexedConnection)> {
         let asked = Instant::now();
         let mut source = self.0.source.lock().await;
+        // Another caller may have asked or connected meanwhile.
+        let open = self.0.state().open(self.0.has_sentinels);
+        if let Some(open) = open {
+            return Ok(open);
+        }
+        if let Some(open) = self.confirm(&mut source).await {
+            return Ok(open);
+        }
         let generation = {
             let mut state = self.0.state();
-            if let Some(open) = state.open() {
-                return Ok(open);
-            }
             // A caller that waited while another one failed to connect gets the same error.
             if let Some((at, error)) = &state.failure
                 && (*at > asked || at.elapsed() < FAILURE_KEPT)
@@ -113,6 +178,7 @@ impl Server {
         match connected {
             Ok(connection) => {
                 state.failure = None;
+                (state.known_at, state.is_named) = (Some(asked), true);
                 state.connection = Some(connection.clone());
                 Ok((generation, connection))
             }
@@ -148,8 +214,14 @@ impl Inner {
     }
 
     fn answered(&self, generation: u64, sent: Instant) {
+        if self.watch.is_none() && !self.has_sentinels {
+            return;
+        }
+        let mut state = self.state();
+        if state.is_named {
+            state.known(generation, sent, true);
+        }
         let Some(watch) = &self.watch else { return };
-        let state = self.state();
         if state.generation == generation && state.connection.is_some() {
             watch.answered(sent);
         }
@@ -157,8 +229,26 @@ impl Inner {
 }
 
 impl State {
-    fn open(&self) -> Option<(u64, MultiplexedConnection)> {
-        Some((self.generation, self.connection.clone()?))
+    /// The connection. With `known`, only if its server was known to be the master a moment ago.
+    fn open(&self, known: bool) -> Option<(u64, MultiplexedConnection)> {
+        let is_known = self.known_at.is_some_and(|known_at| known_at.elapsed() < MASTER_FOR);
+        Some((self.generation, self.connection.clone()?)).filter(|_| is_known || !known)
+    }
+
+    /// The connection whose server is believed, at most once in a while.
+    fn believe_again(&mut self) -> Option<(u64, MultiplexedConnection)> {
+        if self.is_named {
+            return None;
+        }
+        let open = self.open(false)?;
+        self.known_at = Some(Instant::now());
+        Some(open)
+    }
+
+    fn known(&mut self, generation: u64, at: Instant, is_named: bool) {
+        if self.generation == generation {
+            (self.known_at, self.is_named) = (self.known_at.max(Some(at)), is_named);
+        }
     }
 }
 
@@ -173,9 +263,7 @@ fn pushed(inner: &Weak<Inner>, generation: u64, push: &PushInfo) {
     }
 }
 
-/// Whether the connection must be replaced: it is broken or silent, or its server is no longer the master.
+/// Whether the connection must be replaced: it is broken or silent, or another server may be the master by now.
 fn is_broken(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_unrecoverable_error()
-        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+    error.is_io_error() || error.is_unrecoverable_error() || was_refused(error)
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo, RedisConnectionInfo,
-    RedisError, RedisResult, ServerErrorKind,
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
 };
 use session_core::StoreError;
 
@@ -24,6 +24,8 @@ pub(crate) struct Source {
     endpoint: Endpoint,
     /// Connects with RESP2, for a server that does not support RESP3.
     older: Option<Endpoint>,
+    /// The server of the last connection.
+    connected_to: Option<ConnectionAddr>,
 }
 
 enum Endpoint {
@@ -59,11 +61,11 @@ impl Source {
     }
 
     pub(crate) fn server(client: Client) -> Self {
-        Source { endpoint: Endpoint::Server(Box::new(client)), older: None }
+        Source { endpoint: Endpoint::Server(Box::new(client)), older: None, connected_to: None }
     }
 
     pub(crate) fn sentinels(client: SentinelClient) -> Self {
-        Source { endpoint: Endpoint::Sentinels(Box::new(client)), older: None }
+        Source { endpoint: Endpoint::Sentinels(Box::new(client)), older: None, connected_to: None }
     }
 
     /// Uses `older` if the server does not support RESP3.
@@ -72,19 +74,32 @@ impl Source {
         self
     }
 
+    /// Whether others than the server itself know who is master.
+    pub(crate) fn has_sentinels(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Sentinels(_))
+    }
+
     pub(crate) async fn connect(
         &mut self,
         on_push: impl Fn(PushInfo) + Send + Sync + Clone + 'static,
     ) -> RedisResult<MultiplexedConnection> {
         let answer = self.endpoint.connect(on_push.clone()).await;
-        match (answer, &mut self.older) {
+        let (address, connection) = match (answer, &mut self.older) {
             (Err(error), Some(older)) if may_lack_resp3(&error) => {
-                let connection = older.connect(on_push).await.map_err(|_| error)?;
+                let connected = older.connect(on_push).await.map_err(|_| error)?;
                 self.endpoint = self.older.take().expect("it has just connected");
-                Ok(connection)
+                connected
             }
-            (answer, _) => answer,
-        }
+            (answer, _) => answer?,
+        };
+        self.connected_to = Some(address);
+        Ok(connection)
+    }
+
+    /// Whether the sentinels name the server of the last connection.
+    pub(crate) async fn is_still_master(&mut self) -> RedisResult<bool> {
+        let client = self.endpoint.client().await?;
+        Ok(self.connected_to.as_ref() == Some(client.get_connection_info().addr()))
     }
 }
 
@@ -101,15 +116,21 @@ pub(crate) fn may_lack_resp3(error: &RedisError) -> bool {
 }
 
 impl Endpoint {
+    /// A client of the server, or of the master that the sentinels name and that says so itself.
+    async fn client(&mut self) -> RedisResult<Client> {
+        match self {
+            Endpoint::Server(client) => Ok((**client).clone()),
+            Endpoint::Sentinels(sentinels) => within(SENTINEL_LIMIT, sentinels.async_get_client()).await,
+        }
+    }
+
     async fn connect(
         &mut self,
         on_push: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> RedisResult<MultiplexedConnection> {
-        let client = match self {
-            Endpoint::Server(client) => (**client).clone(),
-            Endpoint::Sentinels(sentinels) => within(SENTINEL_LIMIT, sentinels.async_get_client()).await?,
-        };
-        within(CONNECT_LIMIT, open(client, on_push)).await
+    ) -> RedisResult<(ConnectionAddr, MultiplexedConnection)> {
+        let client = self.client().await?;
+        let address = client.get_connection_info().addr().clone();
+        Ok((address, within(CONNECT_LIMIT, open(client, on_push)).await?))
     }
 }
 
@@ -129,7 +150,8 @@ async fn open(
     client.get_multiplexed_async_connection_with_config(&config).await
 }
 
-async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+/// Ends work that takes longer with an error, as if the server had not answered.
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match tokio::time::timeout(limit, work).await {
         Ok(answer) => answer,
         Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),

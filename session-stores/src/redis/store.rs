@@ -10,6 +10,7 @@ use super::cluster::Cluster;
 use super::error::{NAME, store_error};
 use super::keys::Keys;
 use super::link::Link;
+use super::seeds::Seeds;
 use super::server::Server;
 use super::source::{self, Source, may_lack_resp3};
 use super::sweep::Sweep;
@@ -35,15 +36,21 @@ use super::sweep::Sweep;
 ///   goes on. All other scripts handle one session.
 /// - **Rights**: a user with an ACL needs all keys with the prefix, and these commands: `EVAL`, `EVALSHA`, `GET`,
 ///   `GETRANGE`, `SET`, `SETRANGE`, `DEL`, `EXISTS`, `PEXPIRE`, `PERSIST`, `PTTL`, `TIME`, `ZADD`, `ZRANGE`, `ZREM`,
-///   `ZREMRANGEBYSCORE`, `SCAN`, `PING`, and what the connection itself needs, such as `HELLO` and `CLIENT`.
+///   `ZREMRANGEBYSCORE`, `SCAN` and `PING`. A cluster needs also `CLUSTER SLOTS` and `ASKING`, a master that sentinels
+///   watch `ROLE`, and a [`TrackedRedisStore`](crate::TrackedRedisStore) `CLIENT TRACKING`.
 /// - **Broken connections**: the call fails at once, and the next call opens a new connection. No command is sent a
-///   second time unless the server has refused it.
+///   second time unless the server has refused it: with `READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN`, `MOVED` or
+///   `TRYAGAIN`. Then the call asks again, for up to 1 s, on a new connection where another server may be the master.
+/// - **Silent servers**: an answer is awaited for 1.5 s. If a server of a cluster is frozen or cut off, and its replica is
+///   promoted, the store finds the replica within 2 s of the next call. Calls to the other servers go on meanwhile.
 /// - **Memory**: Redis deletes a key when its session has expired by Redis' clock. Give Redis enough memory, and set
 ///   `maxmemory-policy noeviction`. Other policies end sessions early and may evict the index by principal.
 /// - **Crashes**: with `appendfsync everysec` a crash of Redis may lose the last second; `appendfsync always` loses
 ///   nothing that was acknowledged.
 /// - **Failover**: if a replica becomes master before it has received a save, a removal or a renewal, that change is
-///   undone. `min-replicas-to-write` makes this less likely; nothing excludes it.
+///   undone. `min-replicas-to-write` makes this less likely; nothing excludes it. A master of a cluster that was frozen
+///   while its replica was promoted may, after it thaws, answer what it was sent in the last 1.5 s, until it has heard of
+///   the others. That takes a few milliseconds.
 #[derive(Clone)]
 pub struct RedisStore {
     pub(super) link: Link,
@@ -77,6 +84,11 @@ impl RedisStore {
     /// Connects to the master with this name, which the sentinels at these addresses (`redis://host:port`) find.
     /// After a failover it connects to the new master.
     ///
+    /// A master that was frozen and replaced does not know it when it goes on. So if it has not answered for 1 s, the next
+    /// call asks the sentinels first, and takes some milliseconds longer; 3 s if none answers. With
+    /// `down-after-milliseconds` of at least 1 s, nothing is then read from a master that was replaced. While no sentinel
+    /// answers, the master is believed, and they are asked again every second.
+    ///
     /// [`StoreError`] if an address is malformed or no master is found. If the servers need passwords, use
     /// [`from_sentinel`](RedisStore::from_sentinel).
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
@@ -86,17 +98,19 @@ impl RedisStore {
         RedisStore::over(Link::Server(Server::new(source))).checked().await
     }
 
-    /// Connects to a cluster. Some of its servers' addresses (`redis://host:port`) are enough; the others are found.
+    /// Connects to a cluster. Some of its servers' addresses (`redis://host:port`) are enough; the others are found. User,
+    /// password and TLS of the first address count for all servers.
     ///
     /// [`StoreError`] if an address is malformed or none of the servers can be reached.
     pub async fn cluster<'a>(servers: impl IntoIterator<Item = &'a str>) -> Result<Self, StoreError> {
         let servers: Vec<&str> = servers.into_iter().collect();
         source::checked(servers.iter().copied())?;
-        let builder = |protocol| ClusterClientBuilder::new(servers.clone()).use_protocol(protocol);
-        match Cluster::connect(builder(ProtocolVersion::RESP3)).await {
-            Err(error) if may_lack_resp3(&error) => RedisStore::from_cluster(builder(ProtocolVersion::RESP2)).await,
-            answer => Ok(RedisStore::over(Link::Cluster(answer.map_err(store_error)?))),
-        }
+        let seeds = |protocol| Seeds::of_urls(&servers, protocol).map_err(store_error);
+        let cluster = match Cluster::connect(seeds(ProtocolVersion::RESP3)?).await {
+            Err(error) if may_lack_resp3(&error) => Cluster::connect(seeds(ProtocolVersion::RESP2)?).await,
+            answer => answer,
+        };
+        Ok(RedisStore::over(Link::Cluster(cluster.map_err(store_error)?)))
     }
 
     /// Makes a store that connects with the application's own client, when it is first used.
@@ -112,9 +126,11 @@ impl RedisStore {
     /// Connects to a cluster with the application's own settings.
     ///
     /// The store overrides their retries and time limits: a write that the client library repeats by itself could take
-    /// effect twice. [`StoreError`] if none of the servers can be reached.
+    /// effect twice. Name servers of several shards: when one is silent, the store connects anew to those that you named.
+    /// [`StoreError`] if none of the servers can be reached.
     pub async fn from_cluster(settings: ClusterClientBuilder) -> Result<Self, StoreError> {
-        Ok(RedisStore::over(Link::Cluster(Cluster::connect(settings).await.map_err(store_error)?)))
+        let seeds = Seeds::of_settings(settings).map_err(store_error)?;
+        Ok(RedisStore::over(Link::Cluster(Cluster::connect(seeds).await.map_err(store_error)?)))
     }
 
     /// Makes a store that shares the application's own connection, with its time limits and its way to reconnect.

@@ -1,9 +1,9 @@
 //! What can be seen at the server: keys, values, expiry, round trips.
 
-use session_core::{Created, NewSession, PrincipalKey, Renewed, Saved, Store};
+use session_core::{Created, Deleted, NewSession, PrincipalKey, Renewed, Saved, Store};
 use session_stores::RedisStore;
 use workspace_tests::records::*;
-use workspace_tests::{Proxy, RedisServer};
+use workspace_tests::{Proxy, RedisCluster, RedisServer};
 
 use crate::support::*;
 
@@ -165,6 +165,79 @@ async fn what_is_no_record_is_none_and_stays_as_it_is() {
         assert_eq!(server.ask(&["DUMP", &name(key)]), before);
     }
     assert_eq!(store.list(now(), 100).await.unwrap(), [live]);
+}
+
+/// S15: keys of another type where records and indexes belong, which another program has put there.
+#[tokio::test]
+async fn keys_of_another_type_cost_themselves_and_nobody_else() {
+    let (Some(server), Some(cluster)) = (RedisServer::start(), RedisCluster::start()) else { return };
+    let single = connect(&server).await;
+    costs_itself(&single, "session:", &[&server]).await;
+    let servers: Vec<&RedisServer> = cluster.servers.iter().collect();
+    costs_itself(&connect_cluster(&cluster).await, "session:", &servers).await;
+    costs_itself(&connect_cluster(&cluster).await.with_prefix("{tag}:").unwrap(), "{tag}:", &servers).await;
+}
+
+async fn costs_itself(store: &RedisStore, prefix: &str, servers: &[&RedisServer]) {
+    // At whichever server has the slot.
+    let ask = |words: &[&str]| {
+        let answers = servers.iter().map(|server| server.ask(words));
+        answers.into_iter().find(|answer| !answer.starts_with("-MOVED")).expect("somebody has it")
+    };
+    created(store, signed_in("ann")).await;
+    let name = |key: &session_core::RecordKey| format!("{prefix}{key}");
+    let keys: Vec<_> = (0..4).map(|_| fresh_key()).collect();
+    let index = format!("{prefix}principal:{}", "0a".repeat(32));
+    let mut names: Vec<String> = keys.iter().map(name).collect();
+    let foreign: [&[&str]; 5] = [
+        &["RPUSH", &names[0], "a"],
+        &["HSET", &names[1], "a", "b"],
+        &["ZADD", &names[2], "1", "a"],
+        &["XADD", &names[3], "*", "a", "b"],
+        &["SET", &index, "a"],
+    ];
+    for words in foreign {
+        assert!(!ask(words).starts_with('-'));
+    }
+    names.push(index);
+    let dump = || names.iter().map(|name| ask(&["DUMP", name])).collect::<Vec<_>>();
+    let before = dump();
+
+    // Whoever presents such an id has no session, and no error.
+    for key in &keys {
+        let other = with(fresh_record(), |record| record.key = *key);
+        let new = renewed(&other);
+        assert_eq!(load(store, key).await, None);
+        assert_eq!(moved(store, key).await, None);
+        assert_eq!(store.follow(key, now()).await.unwrap(), None);
+        assert_eq!(store.version(key, now()).await.unwrap(), None);
+        assert_eq!(store.create(&other).await.unwrap(), Created::Exists);
+        assert_eq!(store.save(&next(&other), other.version).await.unwrap(), Saved::Missing);
+        assert_eq!(renew(store, &other, &new).await.unwrap(), Renewed::Missing);
+        store.touch(key, now().saturating_add(MINUTE)).await.unwrap();
+        assert_eq!(store.delete(key).await.unwrap(), Deleted::Missing);
+        assert_eq!(store.end(key).await.unwrap(), None);
+    }
+    // Lists and sweeps go on: what has expired is deleted, and what is gone leaves the index.
+    let gone = created(store, signed_in("bob")).await;
+    ask(&["DEL", &name(&gone.key)]);
+    let expired = created(store, signed_in("eve")).await;
+    assert_eq!(store.list(now(), 100).await.unwrap().len(), 2);
+    let (later, mut purged) = (expired.expires_at(), 0);
+    loop {
+        let step = store.purge_expired(later, 100).await.unwrap();
+        purged += step.expired;
+        if !step.more {
+            break;
+        }
+    }
+    assert_eq!(purged, 2, "both have expired by then");
+    assert_eq!(store.list(now(), 100).await.unwrap(), []);
+    assert_eq!(dump(), before);
+    // A renewal that was refused keeps its key for a minute, but no index.
+    let indexes = format!("{prefix}principal:*");
+    let left: usize = servers.iter().map(|server| words(&server.ask(&["KEYS", &indexes])).len()).sum();
+    assert_eq!(left, 1, "the foreign one");
 }
 
 #[tokio::test]

@@ -252,7 +252,7 @@ async fn no_answer_is_wrong_while_slots_move() {
         let names: Vec<String> = records.iter().map(|record| format!("session:{}", record.key)).collect();
         move || {
             for name in &names {
-                move_slot(&cluster.servers, name);
+                move_slot(&cluster.servers.iter().collect::<Vec<_>>(), name);
             }
             MOVED.store(true, std::sync::atomic::Ordering::SeqCst);
             cluster
@@ -270,11 +270,11 @@ static MOVED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new
 
 /// Moves the slot of a key to the server that comes after its present one, as `redis-cli --cluster
 /// reshard` does.
-fn move_slot(servers: &[RedisServer], name: &str) {
+pub fn move_slot(servers: &[&RedisServer], name: &str) {
     let number = |reply: String| reply.trim_start_matches(':').trim().parse::<u16>().expect("a number");
     let slot = number(servers[0].ask(&["CLUSTER", "KEYSLOT", name]).lines().next().unwrap().to_owned()).to_string();
     let id = |server: &RedisServer| server.ask(&["CLUSTER", "MYID"]).lines().nth(1).unwrap().to_owned();
-    let holds = |server: &&RedisServer| !server.ask(&["EXISTS", name]).starts_with("-MOVED");
+    let holds = |server: &&&RedisServer| !server.ask(&["EXISTS", name]).starts_with("-MOVED");
     let source = servers.iter().find(holds).expect("somebody holds it");
     let target = servers.iter().find(|server| server.addr() != source.addr()).expect("there are three");
     let (source_id, target_id) = (id(source), id(target));

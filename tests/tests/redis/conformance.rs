@@ -7,6 +7,34 @@ mod single {
     });
 }
 
+/// S14. `tests/run valkey` runs all other tests on Valkey too.
+mod valkey {
+    super::conformance_tests!({
+        let Some(server) = crate::support::shared_valkey() else { return };
+        crate::support::connect(server).await
+    });
+    session_core::fast_store_tests!({
+        let Some(server) = crate::support::shared_valkey() else { return };
+        crate::support::connect(server).await
+    });
+}
+
+/// S14.
+mod tracked_on_valkey {
+    super::conformance_tests!({
+        let Some(server) = crate::support::shared_valkey() else { return };
+        let store = session_stores::TrackedRedisStore::connect(&server.url()).await.expect("the server runs");
+        store.with_prefix("tracked:").expect("it is a prefix")
+    });
+}
+
+/// S14: what the others run on is what it says.
+#[tokio::test]
+async fn the_valkey_server_is_one() {
+    let Some(server) = crate::support::shared_valkey() else { return };
+    assert!(server.ask(&["INFO", "server"]).contains("server_name:valkey"));
+}
+
 mod cluster {
     super::conformance_tests!({
         let Some(store) = crate::support::cluster().await else { return };

@@ -13,6 +13,13 @@ pub fn shared_server() -> Option<&'static RedisServer> {
     SERVER.get_or_init(RedisServer::start).as_ref()
 }
 
+/// The same, but of Valkey.
+#[track_caller]
+pub fn shared_valkey() -> Option<&'static RedisServer> {
+    static SERVER: OnceLock<Option<RedisServer>> = OnceLock::new();
+    SERVER.get_or_init(RedisServer::start_valkey).as_ref()
+}
+
 pub async fn single() -> Option<RedisStore> {
     Some(connect(shared_server()?).await)
 }

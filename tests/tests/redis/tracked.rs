@@ -248,6 +248,18 @@ async fn a_wiped_server_wipes_the_copies() {
     seen_within(&store, &record.key, None).await;
 }
 
+/// S11: whoever refuses a write is no longer the master, and what it has told may be old.
+#[tokio::test]
+async fn a_write_that_a_replica_refuses_drops_all_copies() {
+    let Some(server) = RedisServer::start() else { return };
+    let store = tracked(&server).await;
+    let (record, other) = (created(&store, fresh_record()).await, created(&store, fresh_record()).await);
+    assert!(store.load_now(&other.key, now()).is_some());
+    server.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    assert!(store.save(&next(&record), record.version).await.unwrap_err().is_unavailable());
+    assert_eq!(store.copies(), 0);
+}
+
 /// No news is no good news.
 #[tokio::test]
 async fn without_its_connection_nothing_is_served_from_memory() {

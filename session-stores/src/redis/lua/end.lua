@@ -8,7 +8,7 @@ for _ = 1, tonumber(ARGV[4]) do
   local kind = stored:sub(1, 1)
   if kind == 'M' and may_be_told(stored) then
     key = stored:sub(2, 33)
-  elseif kind == '' or kind == 'M' or kind == 'P' or kind == 'T' then
+  elseif kind == '' or kind == 'M' or kind == 'P' or kind == 'T' or stored == FOREIGN then
     return { 'missing', '' }
   else
     redis.call('DEL', record)

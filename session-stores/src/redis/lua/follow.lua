@@ -8,4 +8,5 @@ for _ = 1, tonumber(ARGV[4]) do
   key = stored:sub(2, 33)
   record = name(prefix, key)
 end
+if head(record) == FOREIGN then return { key, '' } end
 return { key, redis.call('GET', record) or '' }

@@ -9,8 +9,19 @@ local function number(bytes, at)
   return (struct.unpack('>i8', bytes, at))
 end
 
+-- What is no string was put there by somebody else. It is no kind of value, and is left alone.
+local FOREIGN = '?'
+
+local function beginning(key, length)
+  local stored = redis.pcall('GETRANGE', key, 0, length - 1)
+  if type(stored) == 'string' then return stored end
+  if stored.err:find('WRONGTYPE', 1, true) then return FOREIGN end
+  -- Fails as it would have failed.
+  return redis.call('GETRANGE', key, 0, length - 1)
+end
+
 local function head(key)
-  return redis.call('GETRANGE', key, 0, HEAD - 1)
+  return beginning(key, HEAD)
 end
 
 local function ends_at(value, skip)

@@ -1,6 +1,6 @@
 -- KEYS: old record. ARGV: moved value, now.
 -- Nothing is pending any more. What has moved is from now on only told.
-if redis.call('GETRANGE', KEYS[1], 0, LINK - 1) ~= ARGV[1]:sub(1, LINK) then return 'missing' end
+if beginning(KEYS[1], LINK) ~= ARGV[1]:sub(1, LINK) then return 'missing' end
 local left = note_left(ARGV[1], number(ARGV[2], 1))
 if left > 0 then
   keep(KEYS[1], left)

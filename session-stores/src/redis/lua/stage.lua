@@ -1,7 +1,7 @@
 -- KEYS: new record. ARGV: pending value. Returns the outcome, with the attempt if it is done.
 -- What an earlier attempt of the same write has left here is replaced, and keeps its number, because
 -- its writer may have gone on, and still commit.
-local stored, value = redis.call('GETRANGE', KEYS[1], 0, LINK - 1), ARGV[1]
+local stored, value = beginning(KEYS[1], LINK), ARGV[1]
 if stored ~= '' then
   if #stored < LINK or stored:sub(1, 33) ~= value:sub(1, 33) then return { 'exists', '' } end
   value = stored .. value:sub(LINK + 1)
