@@ -5,6 +5,7 @@
 mod at_the_server;
 mod clones;
 mod conformance;
+mod failover;
 mod faults;
 mod full_disk;
 mod processes;
