@@ -8,6 +8,7 @@ mod conformance;
 mod failover;
 mod faults;
 mod full_disk;
+mod pgbouncer;
 mod processes;
 mod renewals;
 mod schema;
