@@ -11,5 +11,6 @@ mod full_disk;
 mod pgbouncer;
 mod processes;
 mod renewals;
+mod rights;
 mod schema;
 mod support;
