@@ -101,10 +101,9 @@ impl Load {
         }
         calls.sort_by_key(|call| call.started + call.took);
         let mut last = [0; CLIENTS];
-        let (mut slowest, mut since) = (Duration::ZERO, 0);
+        let mut since = 0;
         for Call { client, started, took, told } in &calls {
             if *started >= reachable {
-                slowest = slowest.max(*took);
                 since += 1;
                 if let Err(error) = told {
                     let asked = started.duration_since(reachable);
@@ -133,7 +132,6 @@ impl Load {
             assert!(stored >= last && last > 0, "{pool:?}: {stored} is stored after {last} was told");
         }
         assert!(since > 0);
-        println!("{pool:?}: {since} calls since the new one could be reached, the slowest took {slowest:?}");
     }
 }
 
