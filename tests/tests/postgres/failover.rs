@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use session_core::{NewSession, SessionManager, Store};
+use session_core::{NewSession, PrincipalKey, Renewed, SessionManager, Store};
 use session_stores::PostgresStore;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
@@ -226,6 +226,51 @@ async fn after_the_primary_became_read_only_each_request_succeeds_at_the_promote
         load.assert_well(pool, moved, moved).await;
     })
     .await;
+}
+
+/// S1: no write tells a process that only reads. Each kind of read does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_tells_that_the_primary_became_read_only() {
+    let Some(pair) = PostgresPair::start().await else { return };
+    let ann = PrincipalKey::of("ann");
+    let at_first = connect(&pair.url()).await;
+    let ended = created(&at_first, with(fresh_record(), |record| record.principal = Some("ann".into()))).await;
+    let later = fresh_record();
+    let mut readers = Vec::new();
+    for pool in [Pool::Own, Pool::Application, Pool::UncheckedApplication] {
+        for kind in 0..5 {
+            let store = pool.store(&pair.url()).await;
+            // At the same time, so that there are several connections.
+            let mut visits = JoinSet::new();
+            for _ in 0..4 {
+                let (store, key) = (store.clone(), ended.key);
+                visits.spawn(async move { load(&store, &key).await.is_some() });
+            }
+            assert!(visits.join_all().await.into_iter().all(|is_there| is_there));
+            readers.push((pool, kind, store));
+        }
+    }
+    pair.old.sql("ALTER SYSTEM SET default_transaction_read_only = on");
+    pair.old.sql("SELECT pg_reload_conf()");
+    while pair.old.sql("SHOW default_transaction_read_only").trim() != "on" {}
+    pair.wait();
+    pair.fail_over();
+    let at_last = connect(&pair.new.url()).await;
+    at_last.delete(&ended.key).await.unwrap();
+    created(&at_last, later.clone()).await;
+    let moved_to = renewed(&later);
+    assert_eq!(renew(&at_last, &later, &moved_to).await.unwrap(), Renewed::Done);
+    for (pool, kind, store) in readers {
+        for _ in 0..8 {
+            match kind {
+                0 => assert_eq!(load(&store, &moved_to.key).await.as_ref(), Some(&moved_to), "{pool:?}"),
+                1 => assert_eq!(store.version(&ended.key, now()).await.unwrap(), None, "{pool:?}"),
+                2 => assert_eq!(store.of_principal(&ann, now()).await.unwrap(), [], "{pool:?}"),
+                3 => assert_eq!(store.list(now(), 10).await.unwrap().len(), 1, "{pool:?}"),
+                _ => assert_eq!(moved(&store, &later.key).await, Some(moved_to.key), "{pool:?}"),
+            }
+        }
+    }
 }
 
 /// S1: the old primary is restarted as a standby of the new one, and applications connect to it before the address
