@@ -41,7 +41,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn check_table(url: &str, table: &str) {
     let Ok(schema) = PostgresStore::check(url, table) else { return };
-    let words = table.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte));
+    let words = table.chars().all(|character| character.is_alphanumeric() || "_.".contains(character));
     assert!(words && schema.contains(table.rsplit('.').next().unwrap()), "{table:?}");
 }
 

@@ -1,4 +1,5 @@
 use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
 type Cause = Box<dyn StdError + Send + Sync>;
@@ -134,12 +135,35 @@ impl ConfigError {
 /// [`Store`](crate::store::Store).
 ///
 /// The constructors take the store's name, as [`Store::name`](crate::store::Store::name) gives it.
-#[derive(Debug, thiserror::Error)]
-#[error("{store}: {problem}")]
+#[derive(Debug)]
 pub struct StoreError {
     store: &'static str,
     problem: Problem,
     source: Option<Cause>,
+    names_causes: bool,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.store, self.problem)?;
+        let mut cause = self.source.as_deref().filter(|_| self.names_causes).map(|cause| cause as &dyn StdError);
+        let mut told = String::new();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some libraries repeat the next cause in the text of an error.
+            if !told.contains(&text) {
+                write!(f, ": {text}")?;
+            }
+            (told, cause) = (text, error.source());
+        }
+        Ok(())
+    }
+}
+
+impl StdError for StoreError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().filter(|_| !self.names_causes).map(|cause| cause as _)
+    }
 }
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -158,21 +182,30 @@ impl StoreError {
     /// The server could not be reached, or the connection broke. It is unknown whether the operation took
     /// effect. The library repeats the operation where that is safe.
     pub fn unavailable(store: &'static str, source: impl Into<Cause>) -> Self {
-        StoreError { store, problem: Problem::Unavailable, source: Some(source.into()) }
+        StoreError { store, problem: Problem::Unavailable, source: Some(source.into()), names_causes: false }
     }
 
     /// The store answered that it can't do this. Repeating the same operation does not help.
     pub fn refused(store: &'static str, source: impl Into<Cause>) -> Self {
-        StoreError { store, problem: Problem::Refused, source: Some(source.into()) }
+        StoreError { store, problem: Problem::Refused, source: Some(source.into()), names_causes: false }
     }
 
     /// The store does not have this operation. `operation` reads like "listing sessions".
     pub fn unsupported(store: &'static str, operation: &'static str) -> Self {
-        StoreError { store, problem: Problem::Unsupported(operation), source: None }
+        StoreError { store, problem: Problem::Unsupported(operation), source: None, names_causes: false }
+    }
+
+    /// The error with all its causes in the message, for one that a person reads when a program starts. It then has no
+    /// [`source`](std::error::Error::source).
+    ///
+    /// Not for errors of operations, which are logged with their causes.
+    #[must_use]
+    pub fn naming_causes(self) -> Self {
+        StoreError { names_causes: true, ..self }
     }
 
     pub(crate) fn timed_out(store: &'static str, limit: Duration) -> Self {
-        StoreError { store, problem: Problem::TimedOut(limit), source: None }
+        StoreError { store, problem: Problem::TimedOut(limit), source: None, names_causes: false }
     }
 
     /// Whether repeating the same operation later may help: the store was not reached, or was too slow.
@@ -190,4 +223,37 @@ impl StoreError {
 pub fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("can't connect{0}")]
+    struct Connecting(&'static str, #[source] io::Error);
+
+    fn connecting(repeated: &'static str) -> StoreError {
+        StoreError::unavailable("redis", Connecting(repeated, io::Error::other("refused")))
+    }
+
+    #[test]
+    fn an_error_names_its_causes_once_where_it_is_asked_to() {
+        let error = connecting("");
+        assert_eq!(
+            (error.to_string().as_str(), causes(&error).as_str()),
+            ("redis: not available", "can't connect: refused")
+        );
+        for repeated in ["", ": refused"] {
+            let error = connecting(repeated).naming_causes();
+            assert_eq!(error.to_string(), "redis: not available: can't connect: refused");
+            assert_eq!(causes(&error), "");
+        }
+        assert_eq!(
+            StoreError::unsupported("redis", "listing").naming_causes().to_string(),
+            "redis: listing is not supported by this store"
+        );
+    }
 }

@@ -13,8 +13,9 @@ use std::time::Duration;
 use session_core::{
     Codec, DroppedRecords, Envelope, InvalidRecord, PrincipalKey, Record, RecordKey, StoreError, Time, Version,
 };
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Database, Encode, Type};
+use sqlx::AssertSqlSafe;
+#[cfg(feature = "sqlite")]
+use sqlx::{Database, Encode, Type, query::Query};
 
 pub(crate) use table_name::TableName;
 
@@ -23,6 +24,7 @@ mod table_name;
 /// The columns that are read, in the order of [`Statements`].
 pub(crate) type Columns = (Vec<u8>, i64, i64, i64, i64, Option<i64>, bool, Option<Vec<u8>>, Vec<u8>);
 
+#[cfg(feature = "sqlite")]
 pub(crate) type Prepared<DB> = Query<'static, DB, <DB as Database>::Arguments>;
 
 /// A timeout that never ends, and whose milliseconds can be added to any time without overflow.
@@ -51,7 +53,8 @@ pub(crate) struct Statements {
 const COLUMNS: &str =
     "key, version, created, accessed, idle_timeout_ms, absolute_deadline, persistent, principal, body";
 
-// Parameters 1 to 9 are the columns of the record that is written: see `bind_record`.
+// Parameters 1 to 9 are the columns of the record that is written: see `bind_record`, and `record` of PostgreSQL's
+// `Statement`.
 
 const CREATE: &str = "INSERT INTO {table} ({columns}, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, {least}(COALESCE($6, {never}), $4 + $5)) \
@@ -102,12 +105,16 @@ const VERSION: &str = "SELECT version FROM {table} WHERE key = $1 AND expires_at
 
 /// What differs between the databases.
 pub(crate) struct Dialect {
+    /// Does what the query `{read}` does.
+    pub(crate) read: &'static str,
     pub(crate) least: &'static str,
     pub(crate) greatest: &'static str,
     /// Does what `{renew}` does.
     pub(crate) renew: &'static str,
     /// Does what `{delete}` does.
     pub(crate) delete: &'static str,
+    /// Does what `{delete_of_principal}` does.
+    pub(crate) delete_of_principal: &'static str,
     /// Deletes at most `$2` rows of the table `{from}` whose `{over}` is at most `$1`.
     pub(crate) purge: &'static str,
 }
@@ -118,27 +125,29 @@ impl Statements {
             let statement = statement
                 .replace("{renew}", RENEW)
                 .replace("{delete}", DELETE)
+                .replace("{delete_of_principal}", DELETE_OF_PRINCIPAL)
                 .replace("{columns}", COLUMNS)
                 .replace("{least}", dialect.least)
                 .replace("{greatest}", dialect.greatest)
                 .replace("{never}", &i64::MAX.to_string());
             Arc::from(table.fill(&statement))
         };
+        let read = |query| text(&dialect.read.replace("{read}", query));
         let purge = |from, over| text(&dialect.purge.replace("{from}", from).replace("{over}", over));
         Statements {
             create: text(CREATE),
-            load: text(LOAD),
+            load: read(LOAD),
             save: text(SAVE),
             touch: text(TOUCH),
             renew: text(dialect.renew),
-            moved: text(MOVED),
+            moved: read(MOVED),
             delete: text(dialect.delete),
             purge: purge("{table}", "expires_at"),
             purge_moved: purge("{moved}", "until"),
-            list: text(LIST),
-            of_principal: text(OF_PRINCIPAL),
-            delete_of_principal: text(DELETE_OF_PRINCIPAL),
-            version: text(VERSION),
+            list: read(LIST),
+            of_principal: read(OF_PRINCIPAL),
+            delete_of_principal: text(dialect.delete_of_principal),
+            version: read(VERSION),
         }
     }
 }
@@ -160,6 +169,7 @@ pub(crate) fn seal(record: &Record, codec: &dyn Codec, store: &'static str) -> R
 }
 
 /// Binds the parameters 1 to 9 of a statement that writes a record.
+#[cfg(feature = "sqlite")]
 pub(crate) fn bind_record<DB: Database>(query: Prepared<DB>, envelope: &Envelope) -> Prepared<DB>
 where
     i64: Encode<'static, DB> + Type<DB>,

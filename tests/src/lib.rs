@@ -20,6 +20,10 @@ mod http2_frames;
 mod memcached_server;
 mod open_store;
 #[cfg(feature = "postgres")]
+mod pgbouncer;
+#[cfg(feature = "postgres")]
+mod postgres_pair;
+#[cfg(feature = "postgres")]
 mod postgres_server;
 mod processes;
 mod proxy;
@@ -35,6 +39,10 @@ pub use firestore_emulator::FirestoreEmulator;
 #[cfg(feature = "memcached")]
 pub use memcached_server::MemcachedServer;
 pub use open_store::open_store;
+#[cfg(feature = "postgres")]
+pub use pgbouncer::PgBouncer;
+#[cfg(feature = "postgres")]
+pub use postgres_pair::PostgresPair;
 #[cfg(feature = "postgres")]
 pub use postgres_server::PostgresServer;
 pub use processes::{

@@ -3,6 +3,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::server_process::{ServerProcess, free_port, skip};
 
@@ -25,21 +26,106 @@ impl PostgresServer {
             skip("postgres");
             return None;
         };
-        let addr = (Ipv4Addr::LOCALHOST, free_port()).into();
-        let folder = tempfile::tempdir().expect("a temporary folder").keep();
-        let cleaner = remove_at_the_end(&folder);
-        let mut server = PostgresServer { addr, programs, folder, process: None, _cleaner: cleaner };
-        server.initialise();
+        let mut server = PostgresServer::without_files(programs);
+        server
+            .run("initdb", &["-D", &server.data(), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "-N"]);
         server.restart();
         Some(server)
+    }
+
+    #[track_caller]
+    fn without_files(programs: PathBuf) -> Self {
+        let addr = (Ipv4Addr::LOCALHOST, free_port()).into();
+        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        if is_root() {
+            let chowned = Command::new("chown").arg("postgres").arg(&folder).status();
+            assert!(chowned.expect("there is chown").success(), "the server's user exists");
+        }
+        let cleaner = remove_at_the_end(&folder);
+        PostgresServer { addr, programs, folder, process: None, _cleaner: cleaner }
+    }
+
+    /// Starts a second server, which follows this one by streaming replication.
+    #[track_caller]
+    pub fn start_standby(&self) -> Self {
+        let mut standby = PostgresServer::without_files(self.programs.clone());
+        let url = format!("host=127.0.0.1 port={} user=postgres", self.addr.port());
+        standby.run("pg_basebackup", &["-d", &url, "-D", &standby.data(), "-R", "-X", "stream", "-c", "fast"]);
+        standby.restart();
+        standby
+    }
+
+    /// Waits until a standby has everything that was written here.
+    #[track_caller]
+    pub fn wait_for(&self, standby: &PostgresServer) {
+        let written = self.sql("SELECT pg_current_wal_lsn()");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{}'", written.trim())).trim() != "t" {
+            assert!(Instant::now() < deadline, "the standby does not follow");
+        }
+    }
+
+    /// Makes a standby the primary.
+    #[track_caller]
+    pub fn promote(&self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "promote"]);
+    }
+
+    /// Starts this server, which was stopped, as a standby of another one.
+    #[track_caller]
+    pub fn restart_as_standby_of(&mut self, primary: &PostgresServer) {
+        let settings = format!("primary_conninfo = 'host=127.0.0.1 port={} user=postgres'\n", primary.addr.port());
+        let file = self.folder.join("data/postgresql.auto.conf");
+        std::fs::write(&file, settings).expect("the file can be written");
+        std::fs::write(self.folder.join("data/standby.signal"), "").expect("the file can be written");
+        self.restart();
+    }
+
+    /// Stops every process of it where it is: its connections stay open, and new ones get no answer.
+    #[track_caller]
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Stops the processes that serve the connections of now, and says how many those are. The server answers on new
+    /// ones.
+    #[track_caller]
+    pub fn freeze_connections(&self) -> usize {
+        let served =
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        let processes = self.sql(served);
+        let processes: Vec<&str> = processes.split_whitespace().collect();
+        let stopped = Command::new("kill").arg("-STOP").args(&processes).status();
+        assert!(stopped.expect("there is kill").success());
+        processes.len()
+    }
+
+    /// Lets a frozen server go on.
+    #[track_caller]
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: &str) {
+        // The first one first, so that it starts no others meanwhile.
+        for process in self.processes() {
+            // One may have ended by itself in between.
+            let _ = Command::new("kill").args([signal, &process]).output();
+        }
+    }
+
+    /// What a statement answers, as text.
+    #[track_caller]
+    pub fn sql(&self, statement: &str) -> String {
+        let port = self.addr.port().to_string();
+        self.run("psql", &["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-tAc", statement])
     }
 
     /// From now on its user `postgres` needs this password.
     #[track_caller]
     pub fn require_password(&mut self, password: &str) {
-        let port = self.addr.port().to_string();
-        let sql = format!("ALTER ROLE postgres PASSWORD '{password}'");
-        self.run("psql", &["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c", &sql]);
+        self.sql(&format!("ALTER ROLE postgres PASSWORD '{password}'"));
         let rules = self.folder.join("data/pg_hba.conf");
         std::fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").expect("the file can be written");
         self.restart();
@@ -124,15 +210,6 @@ impl PostgresServer {
         self.run("pg_dump", &["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "postgres"])
     }
 
-    #[track_caller]
-    fn initialise(&self) {
-        if is_root() {
-            let chowned = Command::new("chown").arg("postgres").arg(&self.folder).status();
-            assert!(chowned.expect("there is chown").success(), "the server's user exists");
-        }
-        self.run("initdb", &["-D", &self.data(), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "-N"]);
-    }
-
     fn data(&self) -> String {
         self.folder.join("data").to_string_lossy().into_owned()
     }
@@ -168,7 +245,7 @@ impl Drop for PostgresServer {
 }
 
 /// A command of the server's own user, as PostgreSQL refuses to run as root.
-fn as_its_user(program: &str) -> Vec<String> {
+pub(crate) fn as_its_user(program: &str) -> Vec<String> {
     let user: &[&str] = if is_root() { &["runuser", "-u", "postgres", "--"] } else { &[] };
     user.iter().chain([&program]).map(ToString::to_string).collect()
 }
@@ -182,7 +259,7 @@ fn remove_at_the_end(folder: &Path) -> Child {
     cleaner.spawn().expect("there is a shell")
 }
 
-const PROGRAMS: [&str; 6] = ["initdb", "pg_ctl", "pg_dump", "pg_isready", "postgres", "psql"];
+const PROGRAMS: [&str; 7] = ["initdb", "pg_basebackup", "pg_ctl", "pg_dump", "pg_isready", "postgres", "psql"];
 
 /// The folder of PostgreSQL's programs: on the path, or where Debian puts the newest.
 fn installed() -> Option<PathBuf> {
@@ -194,6 +271,6 @@ fn installed() -> Option<PathBuf> {
     folders.find(|folder| PROGRAMS.iter().all(|program| folder.join(program).is_file()))
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Path::new("/proc/self").metadata().is_ok_and(|process| process.uid() == 0)
 }

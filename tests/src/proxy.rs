@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -49,6 +50,7 @@ impl Fault {
 /// It works as long as the runtime it was started in, and ends when dropped.
 pub struct Proxy {
     addr: SocketAddr,
+    upstream: Arc<Mutex<SocketAddr>>,
     fault: watch::Sender<Fault>,
     stranded: watch::Sender<u64>,
     round_trips: Arc<AtomicU64>,
@@ -64,20 +66,27 @@ impl Proxy {
         let (fault, stranded) = (watch::Sender::new(Fault::None), watch::Sender::new(0));
         let round_trips = Arc::new(AtomicU64::new(0));
         let http2_requests = Arc::new(AtomicU64::new(0));
+        let upstream = Arc::new(Mutex::new(upstream));
         let wire = Wire {
-            upstream,
+            upstream: Arc::clone(&upstream),
             fault: fault.clone(),
             stranded: stranded.clone(),
             round_trips: Arc::clone(&round_trips),
             http2_requests: Arc::clone(&http2_requests),
         };
         let task = tokio::spawn(accept(listener, wire)).abort_handle();
-        Ok(Proxy { addr, fault, stranded, round_trips, http2_requests, task })
+        Ok(Proxy { addr, upstream, fault, stranded, round_trips, http2_requests, task })
     }
 
     /// Where clients connect.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Lets new connections lead to another server, as an address does that moves. Those that are open stay where
+    /// they are.
+    pub fn move_to(&self, upstream: SocketAddr) {
+        *self.upstream.lock() = upstream;
     }
 
     /// Lets something go wrong from now on, on open connections too.
@@ -115,7 +124,7 @@ impl Drop for Proxy {
 
 #[derive(Clone)]
 struct Wire {
-    upstream: SocketAddr,
+    upstream: Arc<Mutex<SocketAddr>>,
     fault: watch::Sender<Fault>,
     /// How often the connections were stranded.
     stranded: watch::Sender<u64>,
@@ -166,7 +175,8 @@ async fn serve(client: TcpStream, wire: Wire) -> io::Result<()> {
     if wire.fault.subscribe().wait_for(|fault| *fault != Fault::BlackHole).await.is_ok_and(|f| *f == Fault::Refuse) {
         return Ok(());
     }
-    let server = TcpStream::connect(wire.upstream).await?;
+    let upstream = *wire.upstream.lock();
+    let server = TcpStream::connect(upstream).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();

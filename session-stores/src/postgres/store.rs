@@ -2,21 +2,21 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::internals::Backoff;
 use session_core::{
     Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record,
     RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
-use sqlx::postgres::{PgArguments, PgConnectOptions};
-use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres, Row};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Executor, FromRow, PgConnection, PgPool, Row};
 
 use super::connections::Connections;
+use super::error::{NAME, failed};
 use super::own_pool::OwnPool;
-use crate::address::check_address;
+use super::server::{ANSWER_LIMIT, NO_LIMIT, READ, Server, once_more_if_lost};
+use super::statement::{Protocol, Statement};
+use crate::address::{check_address, shown};
 use crate::refusal::Refusal;
-use crate::sql::{self, Columns, Dialect, Prepared, Statements, TableName, bind_record, number, safe};
-
-const NAME: &str = "postgres";
+use crate::sql::{self, Columns, Dialect, Statements, TableName, number};
 
 /// A store in a table of a PostgreSQL database, for many processes and machines.
 ///
@@ -40,13 +40,38 @@ const NAME: &str = "postgres";
 /// # Ok(()) }
 /// ```
 ///
+/// # When the server fails or moves
+///
+/// An address may lead to another server at any time, as after a failover. A connection is given up, and the operation
+/// is tried on a new one, when the server
+///
+/// - is stopping or starting (SQLSTATE 57P01 to 57P03), or the connection breaks (08),
+/// - takes no writes (25006), and new connections lead to one that does. Reads tell as well. Where new connections
+///   lead to such a server too, reads are answered, and it is tried again every 0.2 s,
+/// - does not answer a statement about a session within 3.5 s.
+///
+/// The first of them gives up all idle connections, also those of an application's pool.
+///
+/// Nothing tells an old primary that still takes writes, such as one that was frozen for a while, from the new one. So
+/// the store's own connections are used for at most 30 s, which bounds how long it can be believed. For a pool of the
+/// application's, set `max_lifetime` to this (sqlx's default: 30 min).
+///
+/// sqlx knows one host in an address. Several are refused: let the address move, by a name in DNS or a virtual IP
+/// address.
+///
+/// # PgBouncer
+///
+/// Through PgBouncer in transaction mode, prepared statements get mixed up. So add `?statement-cache-capacity=0` to the
+/// address of [`connect`](PostgresStore::connect), which refuses to start without it, or call
+/// [`without_prepared_statements`](PostgresStore::without_prepared_statements).
+///
 /// # TLS
 ///
 /// Connections are encrypted if the application enables one of sqlx's features `tls-…`, and the address asks for it
 /// (`?sslmode=verify-full`).
 #[derive(Clone)]
 pub struct PostgresStore {
-    connections: Connections,
+    server: Server,
     table: TableName,
     statements: Arc<Statements>,
     codec: Arc<dyn Codec>,
@@ -54,6 +79,7 @@ pub struct PostgresStore {
 }
 
 const DIALECT: Dialect = Dialect {
+    read: READ,
     least: "LEAST",
     greatest: "GREATEST",
     // The note is made of the row that was written, so it is left by a renewal that succeeds, and in the same step.
@@ -64,6 +90,9 @@ const DIALECT: Dialect = Dialect {
     // Also reads the note, so that whoever follows a session takes one round trip for each renewal, which takes two.
     delete: "WITH gone AS ({delete} RETURNING key) \
         SELECT EXISTS (SELECT FROM gone), (SELECT moved_to FROM {moved} WHERE key = $1)",
+    // Chooses its isolation level itself. At a stricter one that the application asks for, the database rolls the
+    // deletion back if a renewal is faster, again and again.
+    delete_of_principal: "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {delete_of_principal}",
     // The array is computed once. `FOR UPDATE` looks at each row again, so one that was just touched stays. `SKIP
     // LOCKED` skips rows that others hold, so purges wait neither for each other nor for a request.
     purge: "DELETE FROM {from} WHERE key = ANY (ARRAY( \
@@ -72,13 +101,20 @@ const DIALECT: Dialect = Dialect {
 
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// Which index of [`SCHEMA`] is not there.
+const MISSING_INDEXES: &str = r#"SELECT wanted.name FROM (VALUES
+    ('{name}_expires_at', '{table}'), ('{name}_principal', '{table}'), ('{name}_moved_until', '{moved}')
+) AS wanted (name, on_table) WHERE NOT EXISTS (
+    SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE relname = wanted.name AND indrelid = to_regclass(on_table)
+)"#;
+
+/// A parameter that each connection brings along. A pooler either refuses it, or does not pass it on.
+const DIRECT: &str = "session_stores.direct";
+
 /// The advisory lock that is held while the table is created, because `IF NOT EXISTS` fails if two processes do it at
 /// the same time.
 const SET_UP_LOCK: i64 = 0x7365_7373_696f_6e73;
-
-/// How often a statement is repeated that the database rolled back in favour of another one.
-const REPETITIONS: usize = 50;
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
 
 impl PostgresStore {
     /// Connects to the database at `url` (`postgres://user:password@host:port/database`), and creates the tables
@@ -88,9 +124,12 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the URL is malformed, the server can't be reached, or a table can't be created.
+    /// [`StoreError`] if the URL is malformed, the server can't be reached, a pooler stands before it that the URL does
+    /// not allow for, or a table can't be created. The message has the cause.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let store = PostgresStore::on(Connections::Own(Arc::new(OwnPool::new(options(url)?))));
+        let (options, protocol) = options(url)?;
+        let connections = Connections::Own(Arc::new(OwnPool::new(options)));
+        let store = PostgresStore::on(Server::new(connections, protocol));
         store.set_up().await?;
         Ok(store)
     }
@@ -107,20 +146,36 @@ impl PostgresStore {
     /// Makes a store that uses the application's pool. [`close`](Store::close) leaves the pool open.
     ///
     /// The tables must exist: call [`set_up`](PostgresStore::set_up), or put [`schema`](PostgresStore::schema) into
-    /// your migrations. A role that may only use them needs SELECT, INSERT, UPDATE and DELETE on both.
+    /// your migrations. A role that may only use them needs SELECT, INSERT, UPDATE and DELETE on both, and USAGE on
+    /// their schema.
     ///
-    /// Set the pool's `acquire_timeout` below the manager's `time_limit` (default: 5 s). sqlx tries for this long to
-    /// connect to a server that is down. A pool of sqlx also checks its connections: one more round trip after each
-    /// operation, and one before it unless `test_before_acquire` is off.
+    /// Set the pool's `max_lifetime` to 30 s if the server may fail over: see above. Whatever its `acquire_timeout`, the
+    /// store waits for a connection for at most 4 s. A pool of sqlx also checks its connections: one more round trip
+    /// after each operation, and one before it unless `test_before_acquire` is off.
     pub fn from_pool(pool: PgPool) -> Self {
-        PostgresStore::on(Connections::Shared(pool))
+        PostgresStore::on(Server::new(Connections::shared(pool), Protocol::Prepared))
     }
 
-    fn on(connections: Connections) -> Self {
+    /// Sends every statement as a text that contains its values, by PostgreSQL's simple query protocol. Default: each
+    /// connection prepares a statement once.
+    ///
+    /// Needed where a pooler gives each transaction another connection, such as PgBouncer in transaction mode. Each
+    /// operation takes as many round trips as before, and some 0.1 ms more of the server's time. With
+    /// [`connect`](PostgresStore::connect), ask for it in the address.
+    ///
+    /// sqlx logs the text of statements, at `debug` level, and of slow ones at `warn`. So switch that off for an
+    /// application's pool: `PgConnectOptions::disable_statement_logging`. The store's own connections have it off.
+    #[must_use]
+    pub fn without_prepared_statements(mut self) -> Self {
+        self.server.protocol = Protocol::Simple;
+        self
+    }
+
+    fn on(server: Server) -> Self {
         let table = TableName::checked(TableName::DEFAULT).expect("the default is a name");
         let statements = Arc::new(Statements::new(&table, &DIALECT));
         PostgresStore {
-            connections,
+            server,
             table,
             statements,
             codec: Arc::new(JsonCodec),
@@ -130,9 +185,10 @@ impl PostgresStore {
 
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](PostgresStore::set_up) afterwards.
     ///
-    /// Allowed: `table` or `schema.table`, each with at most 40 ASCII letters, digits and underscores, not beginning
-    /// with a digit. The table must not end with `_moved`, as the table beside it does, nor as an index of it does:
-    /// `_expires_at`, `_principal`, `_pkey`. Anything else is a [`ConfigError`].
+    /// Allowed: `table` or `schema.table`, of letters, digits and underscores, not beginning with a digit, the schema of
+    /// at most 63 bytes and the table of at most 40. Reserved words are no problem, because names are always quoted. So
+    /// upper and lower case differ. The table must not end with `_moved`, as the table beside it does, nor as an index
+    /// of it does: `_expires_at`, `_principal`, `_pkey`. Anything else is a [`ConfigError`].
     pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
         self.table = TableName::checked(name)?;
         self.statements = Arc::new(Statements::new(&self.table, &DIALECT));
@@ -152,10 +208,19 @@ impl PostgresStore {
     /// `_moved`, where renewals leave a note for 60 s. Several processes may do so at the same time.
     ///
     /// If both tables exist, this needs no right to create one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] as from [`connect`](PostgresStore::connect). If the future is dropped, either all was created or
+    /// nothing.
     pub async fn set_up(&self) -> Result<(), StoreError> {
-        let mut lent = self.connections.lend().await.map_err(failed)?;
-        self.set_up_on(lent.connection()).await.map_err(failed)?;
-        lent.give_back();
+        let mut lent = self.server.connections.lend().await.map_err(start_failed)?;
+        let done = self.set_up_on(lent.connection()).await;
+        let is_direct = lent.conclude(done).map_err(start_failed)?;
+        let needs_direct = self.server.protocol == Protocol::Prepared;
+        if needs_direct && self.server.connections.are_own() && !is_direct {
+            return Err(through_pooler("it does not pass on the parameters of a connection"));
+        }
         Ok(())
     }
 
@@ -165,28 +230,37 @@ impl PostgresStore {
         self.table.fill(SCHEMA)
     }
 
-    async fn set_up_on(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        // A user without the right to create tables may use some that exist.
-        let exist = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL");
-        let exist = exist.bind(self.table.fill("{table}")).bind(self.table.fill("{moved}"));
-        if exist.fetch_one(&mut *connection).await? {
-            return Ok(());
+    /// Returns whether the connection leads to the server itself. Uses nothing that a pooler would mix up.
+    async fn set_up_on(&self, connection: &mut PgConnection) -> Result<bool, Error> {
+        // A user without the right to create tables may use some that exist. Their names have no `'`.
+        let question = self.table.fill(
+            "SELECT to_regclass('{table}') IS NOT NULL AND to_regclass('{moved}') IS NOT NULL, \
+             coalesce(current_setting('{direct}', true), '') <> ''",
+        );
+        let question = AssertSqlSafe(question.replace("{direct}", DIRECT));
+        let answer = connection.fetch_one(sqlx::raw_sql(question)).await?;
+        if !answer.try_get::<bool, _>(0)? {
+            self.create_tables(connection).await?;
         }
-        // Sent together, so that they are one transaction, and the lock ends with it.
-        let schema = format!("SELECT pg_advisory_xact_lock({SET_UP_LOCK});\n{}", self.schema());
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(schema))).await?;
-        Ok(())
+        answer.try_get(1)
     }
 
-    /// Runs a statement and returns the number of rows that it wrote.
-    async fn write(&self, statement: impl Fn() -> Prepared<Postgres> + Send + Sync) -> Result<u64, Error> {
-        repeat(|| async {
-            let mut lent = self.connections.lend().await?;
-            let done = statement().execute(lent.connection()).await?;
-            lent.give_back();
-            Ok(done.rows_affected())
-        })
-        .await
+    async fn create_tables(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        // The lock ends with the transaction. At a stricter isolation level, which the application may ask for, the
+        // transaction would not see what was created while it waited for the lock.
+        let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        let schema = format!("SELECT pg_advisory_xact_lock({SET_UP_LOCK});\n{}", self.schema());
+        transaction.execute(sqlx::raw_sql(AssertSqlSafe(schema))).await?;
+        // `IF NOT EXISTS` makes no index where anything else has its name.
+        let missing = AssertSqlSafe(self.table.fill(MISSING_INDEXES));
+        if let Some(missing) = transaction.fetch_optional(sqlx::raw_sql(missing)).await? {
+            let name: String = missing.try_get(0)?;
+            return Err(Error::Configuration(Box::new(ConfigError::new(format!(
+                "the index {name:?} can't be created, because something else has this name; rename that, or give \
+                 `with_table` another name"
+            )))));
+        }
+        transaction.commit().await
     }
 
     /// Finds out why the record of this key was not written.
@@ -194,36 +268,71 @@ impl PostgresStore {
         Ok(Refusal::of(self.version(key, now).await?))
     }
 
-    /// The text of `delete_of_principal`, which chooses its isolation level itself. At a stricter one that the
-    /// application asks for, the database rolls the deletion back if a renewal is faster, again and again.
-    ///
-    /// Both statements are sent together, so they are one transaction, which ends even if the caller gives up. That
-    /// works only without parameters. The values are numbers and the digits of bytes, so nothing can be injected.
-    fn deletion_of(&self, principal: &PrincipalKey, except: Option<&RecordKey>, now: Time) -> String {
-        let bytes = |bytes: &[u8]| {
-            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("decode('{digits}', 'hex')")
-        };
-        let statement = self.statements.delete_of_principal.replace("$1", &bytes(principal.as_bytes()));
-        let statement = statement.replace("$2", &bytes(except.map_or(&[], |key| key.as_bytes())));
-        let statement = statement.replace("$3", &now.unix_millis().to_string());
-        format!("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {statement}")
-    }
-
-    async fn records(&self, query: Query, now: Time) -> Result<Vec<Record>, StoreError> {
-        let mut lent = self.connections.lend().await.map_err(failed)?;
-        let rows = query.fetch_all(lent.connection()).await.map_err(failed)?;
-        lent.give_back();
-        Ok(rows.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
+    async fn records(&self, query: &Statement, now: Time, limit: Option<Duration>) -> Result<Vec<Record>, Error> {
+        let rows = self.server.read(query, limit).await?;
+        let columns: Vec<Columns> = rows.iter().map(Columns::from_row).collect::<Result<_, _>>()?;
+        Ok(columns.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
     }
 }
 
-fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
-    check_address(url).map_err(|error| StoreError::refused(NAME, error))?;
-    PgConnectOptions::from_str(url).map_err(failed)
+/// How to connect to an address, and how to talk.
+fn options(url: &str) -> Result<(PgConnectOptions, Protocol), StoreError> {
+    let refused = |error| StoreError::refused(NAME, error).naming_causes();
+    check_address(url).map_err(refused)?;
+    check_one_host(url).map_err(refused)?;
+    let options = PgConnectOptions::from_str(url).map_err(start_failed)?;
+    if is_for_pooler(url) {
+        // PgBouncer refuses a parameter that sqlx sends for the sake of floats, of which there are none here. The text
+        // of a statement has the values.
+        return Ok((options.extra_float_digits(None).disable_statement_logging(), Protocol::Simple));
+    }
+    Ok((options.options([(DIRECT, "on")]), Protocol::Prepared))
 }
 
-type Query = sqlx::query::QueryAs<'static, Postgres, Columns, PgArguments>;
+/// Whether the address asks sqlx to prepare no statements, as its documentation says for PgBouncer.
+fn is_for_pooler(url: &str) -> bool {
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let parameters = parameters.split('#').next().unwrap_or_default();
+    parameters.split('&').any(|parameter| parameter == "statement-cache-capacity=0")
+}
+
+/// sqlx takes several for one with a comma in its name.
+fn check_one_host(url: &str) -> Result<(), ConfigError> {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let (before, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = before.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let in_parameters = |parameter: &str| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        ["host", "hostaddr", "port"].contains(&name) && (value.contains(',') || value.to_uppercase().contains("%2C"))
+    };
+    if host.contains(',') || parameters.split('&').any(in_parameters) {
+        return Err(ConfigError::new(format!(
+            "the address {:?} has several hosts, and the PostgreSQL client knows one; write a name or an address that \
+             moves to whichever server is the primary",
+            shown(url)
+        )));
+    }
+    Ok(())
+}
+
+/// Why the store can't start.
+fn start_failed(error: Error) -> StoreError {
+    match &error {
+        Error::Database(refusal) if refusal.message().starts_with("unsupported startup parameter") => {
+            through_pooler(refusal.message())
+        }
+        _ => failed(error).naming_causes(),
+    }
+}
+
+fn through_pooler(evidence: &str) -> StoreError {
+    let error = ConfigError::new(format!(
+        "a pooler such as PgBouncer stands before the server ({evidence}), which may mix up prepared statements; add \
+         `?statement-cache-capacity=0` to the address, or `&statement-cache-capacity=0` if it has a `?`"
+    ));
+    StoreError::refused(NAME, error).naming_causes()
+}
 
 impl Store for PostgresStore {
     fn name(&self) -> &'static str {
@@ -236,38 +345,35 @@ impl Store for PostgresStore {
 
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
-        let insert = || bind_record(sqlx::query(safe(&self.statements.create)), &envelope);
-        let rows = self.write(insert).await.map_err(failed)?;
+        let insert = Statement::new(&self.statements.create).record(&envelope);
+        let rows = self.server.write(&insert, ANSWER_LIMIT).await.map_err(failed)?;
         Ok(if rows > 0 { Created::Done } else { Created::Exists })
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
-        let query = sqlx::query_as(safe(&self.statements.load)).bind(key.as_bytes().to_vec()).bind(now.unix_millis());
-        Ok(self.records(query, now).await?.pop())
+        let query = Statement::new(&self.statements.load).key(key).time(now);
+        Ok(self.records(&query, now, ANSWER_LIMIT).await.map_err(failed)?.pop())
     }
 
     async fn version(&self, key: &RecordKey, now: Time) -> Result<Option<Version>, StoreError> {
-        let query = sqlx::query_scalar(safe(&self.statements.version));
-        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
-        let mut lent = self.connections.lend().await.map_err(failed)?;
-        let found = query.fetch_optional(lent.connection()).await.map_err(failed)?;
-        lent.give_back();
+        let query = Statement::new(&self.statements.version).key(key).time(now);
+        let rows = self.server.read(&query, ANSWER_LIMIT).await.map_err(failed)?;
+        let found = rows.first().map(|row| row.try_get(0)).transpose().map_err(failed)?;
         Ok(found.map(sql::version))
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
-        let update = || bind_record(sqlx::query(safe(&self.statements.save)), &envelope).bind(number(expected));
-        match self.write(update).await.map_err(failed)? {
+        let update = Statement::new(&self.statements.save).record(&envelope).number(number(expected));
+        match self.server.write(&update, ANSWER_LIMIT).await.map_err(failed)? {
             0 => Ok(self.refusal(&record.key, record.accessed).await?.into()),
             _ => Ok(Saved::Done),
         }
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        let update =
-            || sqlx::query(safe(&self.statements.touch)).bind(key.as_bytes().to_vec()).bind(accessed.unix_millis());
-        self.write(update).await.map_err(failed)?;
+        let update = Statement::new(&self.statements.touch).key(key).time(accessed);
+        self.server.write(&update, ANSWER_LIMIT).await.map_err(failed)?;
         Ok(())
     }
 
@@ -279,13 +385,9 @@ impl Store for PostgresStore {
         moved_until: Option<Time>,
     ) -> Result<Renewed, StoreError> {
         let envelope = sql::seal(record, &*self.codec, NAME)?;
-        let update = || {
-            bind_record(sqlx::query(safe(&self.statements.renew)), &envelope)
-                .bind(number(expected))
-                .bind(old.as_bytes().to_vec())
-                .bind(moved_until.map(Time::unix_millis))
-        };
-        match self.write(update).await {
+        let update = Statement::new(&self.statements.renew).record(&envelope);
+        let update = update.number(number(expected)).key(old).maybe_time(moved_until);
+        match self.server.write(&update, ANSWER_LIMIT).await {
             Ok(0) => Ok(self.refusal(old, record.accessed).await?.into()),
             Ok(_) => Ok(Renewed::Done),
             Err(Error::Database(error)) if error.is_unique_violation() => Ok(Renewed::Exists),
@@ -294,27 +396,20 @@ impl Store for PostgresStore {
     }
 
     async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
-        let query = sqlx::query_scalar(safe(&self.statements.moved));
-        let query = query.bind(key.as_bytes().to_vec()).bind(now.unix_millis());
-        let mut lent = self.connections.lend().await.map_err(failed)?;
-        let found: Option<Vec<u8>> = query.fetch_optional(lent.connection()).await.map_err(failed)?;
-        lent.give_back();
+        let query = Statement::new(&self.statements.moved).key(key).time(now);
+        let rows = self.server.read(&query, ANSWER_LIMIT).await.map_err(failed)?;
+        let found = rows.first().map(|row| row.try_get(0)).transpose().map_err(failed)?;
         found.map(|key| sql::moved_to(key, NAME)).transpose()
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
-        let deleted = repeat(|| async {
-            let query = sqlx::query_as(safe(&self.statements.delete)).bind(key.as_bytes().to_vec());
-            let mut lent = self.connections.lend().await?;
-            let deleted = query.fetch_one(lent.connection()).await?;
-            lent.give_back();
-            Ok(deleted)
-        });
-        let (is_deleted, note): (bool, Option<Vec<u8>>) = deleted.await.map_err(failed)?;
-        if is_deleted {
+        let delete = Statement::new(&self.statements.delete).key(key);
+        let rows = self.server.write_returning(&delete, ANSWER_LIMIT).await.map_err(failed)?;
+        let row = rows.first().ok_or(Error::RowNotFound).map_err(failed)?;
+        if row.try_get(0).map_err(failed)? {
             return Ok(Deleted::Done);
         }
-        let moved_to = match note {
+        let moved_to = match row.try_get::<Option<_>, _>(1).map_err(failed)? {
             Some(key) => Some(sql::moved_to(key, NAME)?),
             // A statement sees nothing that was committed while it waited for a row. By now the note of a renewal that
             // was faster is there: it was committed together with the row.
@@ -325,80 +420,40 @@ impl Store for PostgresStore {
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
         let limit = sql::limit(limit);
-        let purge = |statement| sqlx::query(safe(statement)).bind(now.unix_millis()).bind(limit);
-        let notes = self.write(|| purge(&self.statements.purge_moved)).await.map_err(failed)?;
-        let expired = self.write(|| purge(&self.statements.purge)).await.map_err(failed)?;
+        let purge_notes = Statement::new(&self.statements.purge_moved).time(now).number(limit);
+        let purge = Statement::new(&self.statements.purge).time(now).number(limit);
+        let notes = once_more_if_lost(|| self.server.write(&purge_notes, NO_LIMIT)).await.map_err(failed)?;
+        let expired = once_more_if_lost(|| self.server.write(&purge, NO_LIMIT)).await.map_err(failed)?;
         Ok(Purged::new(expired, expired.max(notes) >= limit.unsigned_abs()))
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
-        let query = sqlx::query_as(safe(&self.statements.list)).bind(now.unix_millis()).bind(sql::limit(limit));
-        self.records(query, now).await
+        let query = Statement::new(&self.statements.list).time(now).number(sql::limit(limit));
+        once_more_if_lost(|| self.records(&query, now, NO_LIMIT)).await.map_err(failed)
     }
 
     async fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Result<Vec<Record>, StoreError> {
-        let query = sqlx::query_as(safe(&self.statements.of_principal));
-        self.records(query.bind(principal.as_bytes().to_vec()).bind(now.unix_millis()), now).await
+        let query = Statement::new(&self.statements.of_principal).bytes(principal.as_bytes()).time(now);
+        self.records(&query, now, ANSWER_LIMIT).await.map_err(failed)
     }
 
+    /// Where the answer was lost, the deletion is repeated, and the number is of those that were left.
     async fn delete_of_principal(
         &self,
         principal: &PrincipalKey,
         except: Option<&RecordKey>,
         now: Time,
     ) -> Result<usize, StoreError> {
-        let statement: Arc<str> = self.deletion_of(principal, except, now).into();
-        let deleted = repeat(|| async {
-            let mut lent = self.connections.lend().await?;
-            let deleted = sqlx::raw_sql(safe(&statement)).fetch_all(lent.connection()).await?;
-            lent.give_back();
-            deleted.iter().map(|row| row.try_get(0)).collect()
-        });
-        let were_live: Vec<bool> = deleted.await.map_err(failed)?;
+        let delete = Statement::several(&self.statements.delete_of_principal).bytes(principal.as_bytes());
+        let delete = delete.bytes(except.map_or(&[], |key| key.as_bytes())).time(now);
+        let deleted = once_more_if_lost(|| self.server.write_returning(&delete, ANSWER_LIMIT));
+        let rows = deleted.await.map_err(failed)?;
+        let were_live: Vec<bool> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
         Ok(were_live.into_iter().filter(|was_live| *was_live).count())
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        self.connections.close().await;
+        self.server.connections.close().await;
         Ok(())
     }
-}
-
-/// Repeats an operation that the database rolls back in favour of another one. That happens if the application asks for
-/// a stricter isolation level than PostgreSQL's default.
-async fn repeat<T, F>(operation: impl Fn() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    for pause in BACKOFF.pauses().take(REPETITIONS) {
-        match operation().await {
-            Err(Error::Database(error)) if is_rollback(error.code().as_deref()) => tokio::time::sleep(pause).await,
-            done => return done,
-        }
-    }
-    operation().await
-}
-
-/// Serialization failures and deadlocks: class 40 of the SQL standard.
-fn is_rollback(code: Option<&str>) -> bool {
-    code.is_some_and(|code| code.starts_with("40"))
-}
-
-fn failed(error: Error) -> StoreError {
-    let may_pass = match &error {
-        Error::Database(error) => may_pass(error.code().as_deref().unwrap_or_default()),
-        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::BeginFailed => true,
-        Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
-        _ => false,
-    };
-    if may_pass { StoreError::unavailable(NAME, error) } else { StoreError::refused(NAME, error) }
-}
-
-/// Whether the error code is about the server's present state, and not about the statement.
-fn may_pass(code: &str) -> bool {
-    // Connection lost; rolled back; the server is starting or stopping, or an operator has cancelled the statement.
-    let classes = ["08", "40", "57"];
-    // A standby that is not yet the primary; too many connections; a lock that is held too long.
-    let codes = ["25006", "53300", "55P03"];
-    classes.iter().any(|class| code.starts_with(class)) || codes.contains(&code)
 }

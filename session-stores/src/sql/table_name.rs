@@ -14,17 +14,23 @@ impl TableName {
     /// PostgreSQL cuts names at 63 bytes. The longest ending has 12 bytes, and PostgreSQL's own for the other table 11.
     const MAX_BYTES: usize = 40;
 
+    /// Nothing is made of the name of a schema.
+    const MAX_SCHEMA_BYTES: usize = 63;
+
     /// Checks a name: `table` or `schema.table`.
     pub(crate) fn checked(name: &str) -> Result<Self, ConfigError> {
-        let is_word = |word: &str| {
-            let starts_well = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            let goes_on_well = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            starts_well && goes_on_well && word.len() <= TableName::MAX_BYTES
+        // Letters of any language. What could be quoted and is not a letter could be mistaken for something else.
+        let is_word = |word: &str, max_bytes: usize| {
+            let starts_well = word.starts_with(|c: char| c.is_alphabetic() || c == '_');
+            let goes_on_well = word.chars().all(|c| c.is_alphanumeric() || c == '_');
+            starts_well && goes_on_well && word.len() <= max_bytes
         };
-        if name.split('.').count() > 2 || !name.split('.').all(is_word) {
+        let (schema, table) = name.rsplit_once('.').unwrap_or(("_", name));
+        if !is_word(schema, TableName::MAX_SCHEMA_BYTES) || !is_word(table, TableName::MAX_BYTES) {
             return Err(ConfigError::new(format!(
-                "{name:?} is not allowed as the name of a table; write `table` or `schema.table`, each with at most {} \
-                 ASCII letters, digits and underscores, not beginning with a digit",
+                "{name:?} is not allowed as the name of a table; write `table` or `schema.table`, of letters, digits and \
+                 underscores, not beginning with a digit, the schema of at most {} bytes and the table of at most {}",
+                TableName::MAX_SCHEMA_BYTES,
                 TableName::MAX_BYTES
             )));
         }
@@ -69,8 +75,16 @@ mod tests {
     #[test]
     fn a_name_that_would_need_escaping_is_refused() {
         let long = "a".repeat(TableName::MAX_BYTES + 1);
-        for name in ["", ".", "a.", "a.b.c", "1a", "a b", "a\"b", "a;b", "ä", &long] {
+        let long_umlaut = "ä".repeat(TableName::MAX_BYTES / 2 + 1);
+        let long_schema = format!("{}.a", "a".repeat(TableName::MAX_SCHEMA_BYTES + 1));
+        // The last one is an `ä` of two characters.
+        let wrong = ["", ".", "a.", ".a", "a.b.c", "1a", "a b", "a\"b", "a'b", "a;b", "a-b", "a\0", "a\u{308}"];
+        for name in wrong.into_iter().chain([&*long, &long_umlaut, &long_schema]) {
             assert!(TableName::checked(name).is_err(), "{name:?}");
+        }
+        let longest = format!("{}.{}", "a".repeat(63), "ä".repeat(TableName::MAX_BYTES / 2));
+        for name in ["user", "Größen", "会話", "_", &longest] {
+            assert!(TableName::checked(name).is_ok(), "{name:?}");
         }
     }
 

@@ -48,6 +48,8 @@ pub struct SqliteStore {
 }
 
 const DIALECT: Dialect = Dialect {
+    read: "{read}",
+    delete_of_principal: "{delete_of_principal}",
     least: "MIN",
     greatest: "MAX",
     renew: "{renew}",
@@ -138,8 +140,9 @@ impl SqliteStore {
 
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](SqliteStore::set_up) afterwards.
     ///
-    /// Allowed: `table` or `schema.table`, each with at most 40 ASCII letters, digits and underscores, not beginning
-    /// with a digit. The table must not end with `_moved`, as the table beside it does, nor as an index of it does:
+    /// Allowed: `table` or `schema.table`, of letters, digits and underscores, not beginning with a digit, the schema of
+    /// at most 63 bytes and the table of at most 40. Reserved words are no problem, because names are always quoted.
+    /// The table must not end with `_moved`, as the table beside it does, nor as an index of it does:
     /// `_expires_at`, `_principal`. Anything else is a [`ConfigError`].
     pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
         self.table = TableName::checked(name)?;

@@ -5,9 +5,12 @@
 mod at_the_server;
 mod clones;
 mod conformance;
+mod failover;
 mod faults;
 mod full_disk;
+mod pgbouncer;
 mod processes;
 mod renewals;
+mod rights;
 mod schema;
 mod support;

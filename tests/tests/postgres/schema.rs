@@ -1,8 +1,6 @@
 //! How the table is made.
 
-use session_core::{PrincipalKey, Renewed, Saved, Store};
-use session_stores::PostgresStore;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use session_core::{Created, Renewed, Saved, Store};
 use sqlx::{AssertSqlSafe, Executor};
 use tokio::task::JoinSet;
 use workspace_tests::records::*;
@@ -31,40 +29,6 @@ async fn eight_at_a_time_make_one_table() {
     }
 }
 
-/// A migration of the application's makes the table; the store needs no right to.
-#[tokio::test]
-async fn who_may_not_make_tables_uses_one_made_by_a_migration() {
-    let Some(server) = shared_server() else { return };
-    let pool = PgPoolOptions::new().connect_lazy(&server.url()).unwrap();
-    let store = PostgresStore::from_pool(pool).with_table("migrated.visits").unwrap();
-    let migration = format!(
-        "CREATE ROLE app LOGIN; CREATE SCHEMA migrated; {} GRANT USAGE ON SCHEMA migrated TO app; \
-         GRANT SELECT, INSERT, UPDATE, DELETE ON migrated.visits, migrated.visits_moved TO app;",
-        store.schema()
-    );
-    administrator(server).await.execute(sqlx::raw_sql(AssertSqlSafe(migration))).await.unwrap();
-
-    let options: PgConnectOptions = server.url().parse().unwrap();
-    let pool = PgPool::connect_lazy_with(options.username("app"));
-    let store = PostgresStore::from_pool(pool.clone()).with_table("migrated.visits").unwrap();
-    store.set_up().await.unwrap();
-    let record = created(&store, with(fresh_record(), |record| record.principal = Some("ann".into()))).await;
-    let (changed, again) = (next(&record), renewed(&record));
-    assert_eq!(store.save(&changed, record.version).await.unwrap(), Saved::Done);
-    store.touch(&record.key, now().saturating_add(MINUTE)).await.unwrap();
-    for new in [&again, &again] {
-        // A note of this key is replaced if there is one already.
-        assert_eq!(renew(&store, &changed, new).await.unwrap(), Renewed::Done);
-        assert_eq!(store.end(&record.key).await.unwrap(), Some(new.key));
-        created(&store, changed.clone()).await;
-    }
-    assert_eq!(store.delete_of_principal(&PrincipalKey::of("ann"), None, now()).await.unwrap(), 1);
-    store.purge_expired(now().saturating_add(2 * MINUTE), 10).await.unwrap();
-    assert_eq!(moved(&store, &record.key).await, None);
-    let elsewhere = PostgresStore::from_pool(pool).with_table("migrated.others").unwrap();
-    assert!(!elsewhere.set_up().await.unwrap_err().is_unavailable());
-}
-
 /// Its sessions stay.
 #[tokio::test]
 async fn a_table_of_sessions_without_one_of_notes_gets_it() {
@@ -79,19 +43,60 @@ async fn a_table_of_sessions_without_one_of_notes_gets_it() {
     assert_eq!(moved(&store, &record.key).await, Some(new.key));
 }
 
-/// PostgreSQL does not care for case in names without quotes.
+/// S5: names that need quotes, names that differ in their case or in their last letter, and the longest ones. Each has
+/// its own indexes and its own sessions.
 #[tokio::test]
-async fn tables_whose_names_differ_in_case_have_indexes_of_their_own() {
+async fn tables_of_names_that_need_quotes_are_tables_like_any_other() {
     let Some(server) = shared_server() else { return };
     let mut administrator = administrator(server).await;
-    for name in ["cased", "Cased"] {
-        let store = connect(&server.url()).await.with_table(name).unwrap();
-        store.set_up().await.unwrap();
-        let made = "SELECT indexname::text FROM pg_indexes WHERE tablename IN ($1, $1 || '_moved') ORDER BY 1";
-        let made: Vec<String> = sqlx::query_scalar(made).bind(name).fetch_all(&mut administrator).await.unwrap();
-        let endings = ["expires_at", "moved_pkey", "moved_until", "pkey", "principal"];
-        assert_eq!(made, endings.map(|ending| format!("{name}_{ending}")));
+    let (long, long_umlaut) = ("a".repeat(40), "ä".repeat(20));
+    let other = format!("{}b", &long[1..]);
+    let names = ["sessions", "Sessions", "SESSIONS", "user", "select", "Größen", "größen", &long, &other, &long_umlaut];
+    let schemas = ["", "Order", &"ö".repeat(31)];
+    let mut stores = Vec::new();
+    for schema in schemas {
+        if !schema.is_empty() {
+            administrator.execute(AssertSqlSafe(format!("CREATE SCHEMA \"{schema}\""))).await.unwrap();
+        }
+        for name in names {
+            let table = if schema.is_empty() { name.to_owned() } else { format!("{schema}.{name}") };
+            let store = connect(&server.url()).await.with_table(&table).unwrap();
+            store.set_up().await.unwrap();
+            let made = "SELECT indexname::text FROM pg_indexes WHERE tablename IN ($1, $1 || '_moved') \
+                        AND schemaname = coalesce(nullif($2, ''), 'public') ORDER BY 1";
+            let made = sqlx::query_scalar(made).bind(name).bind(schema).fetch_all(&mut administrator);
+            let made: Vec<String> = made.await.unwrap();
+            let endings = ["expires_at", "moved_pkey", "moved_until", "pkey", "principal"];
+            assert_eq!(made, endings.map(|ending| format!("{name}_{ending}")), "{table}");
+            stores.push((table, store));
+        }
     }
+    // Each in all tables.
+    let record = fresh_record();
+    for (table, store) in &stores {
+        assert_eq!(store.create(&record).await.unwrap(), Created::Done, "{table}");
+        let changed = next(&record);
+        assert_eq!(store.save(&changed, record.version).await.unwrap(), Saved::Done, "{table}");
+        assert_eq!(renew(store, &changed, &renewed(&changed)).await.unwrap(), Renewed::Done, "{table}");
+        assert!(store.end(&record.key).await.unwrap().is_some(), "{table}");
+        assert_eq!(store.list(now(), 10).await.unwrap(), [], "{table}");
+        store.purge_expired(now(), 10).await.unwrap();
+    }
+}
+
+/// S5: an index whose name is taken is not left out in silence. Nothing is made then.
+#[tokio::test]
+async fn a_name_that_something_else_has_is_told() {
+    let Some(server) = shared_server() else { return };
+    let mut administrator = administrator(server).await;
+    administrator.execute("CREATE TABLE visits_of_shop_principal (name TEXT)").await.unwrap();
+    let store = connect(&server.url()).await.with_table("visits_of_shop").unwrap();
+    for _ in 0..2 {
+        let said = store.set_up().await.unwrap_err().to_string();
+        assert!(said.contains("visits_of_shop_principal") && said.contains("with_table"), "{said}");
+    }
+    administrator.execute("DROP TABLE visits_of_shop_principal").await.unwrap();
+    store.set_up().await.unwrap();
 }
 
 /// Without them, purging and logging out everywhere read the whole table.

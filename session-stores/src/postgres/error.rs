@@ -1,0 +1,52 @@
+//! What the errors of sqlx and of the server mean.
+
+use session_core::StoreError;
+use sqlx::Error;
+
+/// The store's name in errors and logs.
+pub(super) const NAME: &str = "postgres";
+
+pub(super) fn failed(error: Error) -> StoreError {
+    let may_pass = match &error {
+        Error::Database(error) => may_pass(error.code().as_deref().unwrap_or_default()),
+        error => is_lost(error) || matches!(error, Error::BeginFailed | Error::PoolTimedOut | Error::PoolClosed),
+    };
+    if may_pass { StoreError::unavailable(NAME, error) } else { StoreError::refused(NAME, error) }
+}
+
+/// Whether the error code is about the server's present state, and not about the statement.
+fn may_pass(code: &str) -> bool {
+    // Connection lost; rolled back; the server is starting or stopping, or an operator has cancelled the statement.
+    let classes = ["08", "40", "57"];
+    // A server that takes no writes; too many connections; a lock that is held too long.
+    let codes = ["25006", "53300", "55P03"];
+    classes.iter().any(|class| code.starts_with(class)) || codes.contains(&code)
+}
+
+/// Serialization failures and deadlocks: class 40 of the SQL standard.
+pub(super) fn is_rollback(error: &Error) -> bool {
+    code_of(error).is_some_and(|code| code.starts_with("40"))
+}
+
+/// Whether the server takes no writes, because it is a standby or was made read-only. Nothing was written.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    code_of(error).as_deref() == Some("25006")
+}
+
+/// Whether the connection is of no more use, and the answer perhaps lost.
+pub(super) fn is_lost(error: &Error) -> bool {
+    match error {
+        // Connection lost; the server is stopping, has crashed or is starting; the connection was idle for too long.
+        Error::Database(_) => code_of(error)
+            .is_some_and(|code| code.starts_with("08") || ["57P01", "57P02", "57P03", "57P05"].contains(&&*code)),
+        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+fn code_of(error: &Error) -> Option<std::borrow::Cow<'_, str>> {
+    match error {
+        Error::Database(error) => error.code(),
+        _ => None,
+    }
+}
