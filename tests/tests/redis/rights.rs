@@ -107,7 +107,7 @@ async fn a_master_behind_sentinels_needs_no_more_than_is_documented() {
     let url = servers.sentinel.url().replace("redis://", "redis://watcher:secret@");
     let client = redis::sentinel::SentinelClient::build(
         vec![url.as_str()],
-        RedisSentinel::MASTER.to_owned(),
+        RedisSentinel::MASTER,
         Some(node),
         redis::sentinel::SentinelServerType::Master,
     );
