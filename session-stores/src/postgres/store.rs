@@ -149,9 +149,9 @@ impl PostgresStore {
     /// your migrations. A role that may only use them needs SELECT, INSERT, UPDATE and DELETE on both, and USAGE on
     /// their schema.
     ///
-    /// Set the pool's `max_lifetime` to 30 s if the server may fail over: see above. Whatever its `acquire_timeout`, the
-    /// store waits for a connection for at most 4 s. A pool of sqlx also checks its connections: one more round trip
-    /// after each operation, and one before it unless `test_before_acquire` is off.
+    /// Set the pool's `max_lifetime` to 30 s if the server may fail over: see above. Whatever its `acquire_timeout`,
+    /// the store waits for a connection for at most 4 s. A pool of sqlx also checks its connections: one more round
+    /// trip after each operation, and one before it unless `test_before_acquire` is off.
     pub fn from_pool(pool: PgPool) -> Self {
         PostgresStore::on(Server::new(Connections::shared(pool), Protocol::Prepared))
     }
@@ -185,10 +185,10 @@ impl PostgresStore {
 
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](PostgresStore::set_up) afterwards.
     ///
-    /// Allowed: `table` or `schema.table`, of letters, digits and underscores, not beginning with a digit, the schema of
-    /// at most 63 bytes and the table of at most 40. Reserved words are no problem, because names are always quoted. So
-    /// upper and lower case differ. The table must not end with `_moved`, as the table beside it does, nor as an index
-    /// of it does: `_expires_at`, `_principal`, `_pkey`. Anything else is a [`ConfigError`].
+    /// Allowed: `table` or `schema.table`, of letters, digits and underscores, not beginning with a digit, the schema
+    /// of at most 63 bytes and the table of at most 40. Reserved words are no problem, because names are always quoted.
+    /// So upper and lower case differ. The table must not end with `_moved`, as the table beside it does, nor as an
+    /// index of it does: `_expires_at`, `_principal`, `_pkey`. Anything else is a [`ConfigError`].
     pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
         self.table = TableName::checked(name)?;
         self.statements = Arc::new(Statements::new(&self.table, &DIALECT));

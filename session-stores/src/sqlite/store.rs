@@ -140,8 +140,8 @@ impl SqliteStore {
 
     /// The table that has the sessions. Default: `session_records`. Call [`set_up`](SqliteStore::set_up) afterwards.
     ///
-    /// Allowed: `table` or `schema.table`, of letters, digits and underscores, not beginning with a digit, the schema of
-    /// at most 63 bytes and the table of at most 40. Reserved words are no problem, because names are always quoted.
+    /// Allowed: `table` or `schema.table`, of letters, digits and underscores, not beginning with a digit, the schema
+    /// of at most 63 bytes and the table of at most 40. Reserved words are no problem, because names are always quoted.
     /// The table must not end with `_moved`, as the table beside it does, nor as an index of it does:
     /// `_expires_at`, `_principal`. Anything else is a [`ConfigError`].
     pub fn with_table(mut self, name: &str) -> Result<Self, ConfigError> {
