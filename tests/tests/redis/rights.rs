@@ -105,9 +105,11 @@ async fn a_master_behind_sentinels_needs_no_more_than_is_documented() {
     let settings = redis::RedisConnectionInfo::default().set_username("shop").set_password("secret");
     let node = redis::sentinel::SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
     let url = servers.sentinel.url().replace("redis://", "redis://watcher:secret@");
+    // The library's function takes any text with one of its features, and a `String` without.
+    let master = String::from(RedisSentinel::MASTER);
     let client = redis::sentinel::SentinelClient::build(
         vec![url.as_str()],
-        RedisSentinel::MASTER,
+        master,
         Some(node),
         redis::sentinel::SentinelServerType::Master,
     );
