@@ -91,6 +91,10 @@ fn check_password(user: &str, more: &str, host: &str) {
         // The password then is a parameter, or a part of one.
         return;
     }
+    if user.contains(MARKER) || host.contains(MARKER) {
+        // A fuzzer learns it, and a host may be told.
+        return;
+    }
     let after = format!("{user}:{MARKER}{more}@{host}");
     let told = [
         RedisStore::check(&format!("redis://{after}"), "main").map_err(told),
