@@ -190,7 +190,7 @@ impl SessionManager {
     /// [`Error::Store`] if the store could not write what was still in its queue. If the future is dropped, the
     /// store may still be open; the next call closes it.
     pub async fn close(&self) -> Result<(), Error> {
-        drop(self.environment().late_purge.take());
+        self.environment().late_purge.cancel();
         if let Some(purger) = self.purger.get() {
             purger.stop();
         }

@@ -34,18 +34,21 @@ impl LateStart {
 
     /// Begins the work, if some is waiting and there is a runtime now.
     pub(crate) fn begin_if_possible(&self) {
-        if self.is_waiting.load(Ordering::Acquire)
-            && can_spawn()
-            && let Some(begin) = self.take()
-        {
+        if !self.is_waiting.load(Ordering::Acquire) || !can_spawn() {
+            return;
+        }
+        // With the lock, so that whoever cancels finds the work either begun or not.
+        let mut waiting = self.begin.lock();
+        if let Some(begin) = waiting.take() {
+            self.is_waiting.store(false, Ordering::Release);
             begin();
         }
     }
 
-    /// Takes away what is waiting, which then never begins by itself.
-    pub(crate) fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
+    /// What waits never begins. What is beginning has begun when this returns.
+    pub(crate) fn cancel(&self) {
         self.is_waiting.store(false, Ordering::Release);
-        self.begin.lock().take()
+        *self.begin.lock() = None;
     }
 }
 

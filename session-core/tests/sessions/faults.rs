@@ -220,12 +220,21 @@ async fn purging_reports_a_store_that_fails_and_goes_on_later() {
     assert_eq!((purged.expired, purged.more), (1, false));
 }
 
+/// Purges every second, once there is a runtime.
+fn purging(store: &FaultyStore) -> (SessionManager, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::default());
+    let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).purge_interval(SECOND);
+    (builder.build().unwrap(), clock)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_background_purge_survives_a_store_that_fails() {
     let store = faulty();
-    let clock = Arc::new(ManualClock::default());
-    let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).purge_interval(SECOND);
-    let sessions = builder.build().unwrap();
+    let (sessions, clock) = purging(&store);
     created(&sessions, NewSession::new()).await;
     clock.advance(HOUR);
     store.faults().fail_next(Operation::PurgeExpired, Fault::Refused);
@@ -239,11 +248,8 @@ async fn the_background_purge_survives_a_store_that_fails() {
 #[test]
 fn a_manager_that_was_built_outside_a_runtime_purges_from_its_first_request_on() {
     let store = faulty();
-    let clock = Arc::new(ManualClock::default());
-    let builder = SessionManager::builder(store.clone()).clock(Arc::clone(&clock)).purge_interval(SECOND);
-    let sessions = builder.build().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    let (sessions, clock) = purging(&store);
+    runtime().block_on(async {
         created(&sessions, NewSession::new()).await;
         clock.advance(HOUR);
         tokio::time::sleep(MINUTE).await;
@@ -255,9 +261,8 @@ fn a_manager_that_was_built_outside_a_runtime_purges_from_its_first_request_on()
 #[test]
 fn a_manager_that_was_closed_before_there_was_a_runtime_purges_nothing() {
     let store = faulty();
-    let sessions = SessionManager::builder(store.clone()).purge_interval(SECOND).build().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
+    let (sessions, _) = purging(&store);
+    runtime().block_on(async {
         sessions.close().await.unwrap();
         let _ = sessions.get("nobody-has-this-id-1234").await;
         tokio::time::sleep(MINUTE).await;
