@@ -158,6 +158,15 @@ pub async fn a_while(sessions: &SessionManager) {
     }
 }
 
+/// A master fails, and its replica takes over.
+async fn take_over(under_load: &Load, fail: impl FnOnce(), new: &RedisServer) {
+    under_load.may_fail();
+    fail();
+    until("the replica is promoted", || new.is_master()).await;
+    under_load.must_succeed();
+    a_while(&under_load.sessions).await;
+}
+
 /// A cluster of three masters and three replicas, where the loss of one master stops no other.
 fn start() -> Option<RedisCluster> {
     let cluster = RedisCluster::start_with_replicas()?;
@@ -184,11 +193,7 @@ async fn a_cluster_goes_on_when_a_master_freezes_and_when_it_thaws() {
     }
     cluster.wait_until_replicated();
 
-    under_load.may_fail();
-    old.freeze();
-    until("the replica is promoted", || new.is_master()).await;
-    under_load.must_succeed();
-    a_while(&under_load.sessions).await;
+    take_over(&under_load, || old.freeze(), new).await;
     for key in &ended {
         assert_eq!(store.delete(key).await.unwrap(), Deleted::Done);
     }
@@ -227,11 +232,8 @@ async fn a_cluster_goes_on_when_a_master_is_killed_and_when_it_comes_back() {
     let store = connect_cluster(&cluster).await;
     let under_load = Load::at_and_beside(&store, |key| holds(&cluster.servers[0], key)).await;
     cluster.wait_until_replicated();
-    under_load.may_fail();
-    cluster.servers[0].kill();
-    until("the replica is promoted", || cluster.replicas[0].is_master()).await;
-    under_load.must_succeed();
-    a_while(&under_load.sessions).await;
+    let RedisCluster { servers, replicas, .. } = &mut cluster;
+    take_over(&under_load, || servers[0].kill(), &replicas[0]).await;
     cluster.servers[0].restart();
     cluster.wait_until_ready();
     a_while(&under_load.sessions).await;
@@ -246,11 +248,7 @@ async fn a_store_that_knew_one_server_of_a_cluster_goes_on_without_that_one() {
     let store = RedisStore::cluster([old.url().as_str()]).await.unwrap();
     let under_load = Load::at_and_beside(&store, |key| holds(old, key)).await;
     cluster.wait_until_replicated();
-    under_load.may_fail();
-    old.freeze();
-    until("the replica is promoted", || new.is_master()).await;
-    under_load.must_succeed();
-    a_while(&under_load.sessions).await;
+    take_over(&under_load, || old.freeze(), new).await;
     under_load.finish().await;
 }
 
