@@ -528,7 +528,10 @@ impl State {
         let is_own = |key: &RecordKey| own.is_some_and(|own| own.contains(key));
         let is_left_alone = |key: &RecordKey| self.others().is_some_and(|others| others.left_alone.contains(key));
         let keys = presented.iter().map(SessionId::key);
-        self.others_mut().also_presented = keys.filter(|key| !is_own(key) && !is_left_alone(key)).collect();
+        let also_presented: Vec<_> = keys.filter(|key| !is_own(key) && !is_left_alone(key)).collect();
+        if !also_presented.is_empty() || self.others.is_some() {
+            self.others_mut().also_presented = also_presented;
+        }
     }
 
     /// Those on their way too: if they don't arrive, they must not come back, least of all to the
