@@ -23,6 +23,9 @@ pub enum InvalidRecord {
     /// The record's key or its principal does not have 32 bytes.
     #[error("the key or the principal of the record does not have 32 bytes")]
     Keys,
+    /// The value, or a field of it, has a type that the store never writes: another program has written it.
+    #[error("the value or a field of it is of another type, as another program writes it")]
+    OtherType,
     /// The record's idle timeout is negative.
     #[error("the idle timeout of the record is negative")]
     Times,

@@ -7,9 +7,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::record::{Record, RecordKey};
 
-/// Lets the writers of one session that met a conflict in this process take turns. Each session has a queue of its own
-/// for as long as somebody is in it, so nobody waits for the writers of another. Whoever has saved passes the record on,
-/// so the next one need not load it.
+/// Lets the writers of one session that met a conflict in one manager take turns. Each session has a queue of its own
+/// for as long as somebody is in it, so nobody waits for the writers of another. Whoever has saved passes the record
+/// on, so the next one need not load it.
 ///
 /// Most writers only check that nobody waits for a session of the same shard, which costs one atomic read.
 pub(crate) struct ConflictQueues {

@@ -177,7 +177,7 @@ impl RedisStore {
     pub(super) async fn clean_index(&self, index: &str) -> Result<(), StoreError> {
         let members = match self.link.query(&members(index)).await {
             Err(error) if is_of_another_type(&error) => {
-                self.dropped.warn(None, &InvalidRecord::Truncated);
+                self.dropped.warn(None, &InvalidRecord::OtherType);
                 return Ok(());
             }
             answer => parse_members(answer.map_err(store_error)?)?,

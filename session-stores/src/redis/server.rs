@@ -20,8 +20,8 @@ const MASTER_FOR: Duration = Duration::from_secs(1);
 /// No command is sent twice, but for one that the server has refused. If its reply is lost, the caller has to find out
 /// whether it took effect.
 ///
-/// A master that was frozen does not know that it was replaced: after it thaws, it answers for some 10 s before the sentinels
-/// tell it. So whoever has heard nothing from it for a while asks them first.
+/// A master that was frozen does not know that it was replaced: after it thaws, it answers for some 10 s before the
+/// sentinels tell it. So whoever has heard nothing from it for a while asks them first.
 #[derive(Clone)]
 pub(crate) struct Server(Arc<Inner>);
 

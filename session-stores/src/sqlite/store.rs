@@ -215,7 +215,7 @@ impl SqliteStore {
         let record = |row: &SqliteRow| match Columns::from_row(row) {
             Ok(columns) => sql::open(columns, &*self.codec, &self.dropped, now),
             Err(_) => {
-                self.dropped.warn(None, &InvalidRecord::Keys);
+                self.dropped.warn(None, &InvalidRecord::OtherType);
                 None
             }
         };
