@@ -14,8 +14,10 @@ pub struct Standing {
     pub is_offer: bool,
     /// A request has presented it.
     was_presented: bool,
-    /// How many offers came after it.
+    /// How many offers came after it at most.
     later_offers: u32,
+    /// How many of those surely did: their commits began when it was known.
+    surely_later_offers: u32,
     /// The id that was first to replace it, by its number.
     replaced_by: Option<usize>,
     /// Others were to replace it as well, and may have cut its grace short.
@@ -141,9 +143,15 @@ impl Model {
     pub(super) fn offered(&mut self, doing: &Doing, commit: &Commit, id: &str, now: Stamp) {
         let (Some(Place { lineage, .. }), Some(id)) = (doing.opened, SessionId::parse(id)) else { return };
         let are_any_presented = self.lineages[lineage].names.iter().any(|name| name.standing.was_presented);
+        let mut made_meanwhile = 0;
         for name in self.lineages[lineage].names.iter_mut().filter(|name| name.standing.is_offer) {
             name.standing.later_offers += 1;
-            if name.standing.later_offers >= STANDING && !are_any_presented {
+            if name.given.was_done(commit.began) {
+                name.standing.surely_later_offers += 1;
+            } else {
+                made_meanwhile += 1;
+            }
+            if name.standing.surely_later_offers >= STANDING && !are_any_presented {
                 name.replaced.begin(now);
                 name.replaced.finish(now);
             }
@@ -159,6 +167,7 @@ impl Model {
         name.given.begin(commit.began);
         name.given.finish(now);
         name.standing.is_offer = true;
+        name.standing.later_offers = made_meanwhile;
     }
 
     /// A request presents this id. If it was only offered, it counts from now on, and the others are old.
