@@ -168,7 +168,7 @@ pub use session_core::{Counters, Event, Observer};
 // Where sessions are kept.
 #[cfg(feature = "encryption")]
 pub use session_core::EncryptedCodec;
-pub use session_core::{AnyStore, MemoryStore, Store, TieredStore, WriteBehind};
+pub use session_core::{AnyStore, MemoryStore, MemoryStoreBuilder, Store, TieredStore, WriteBehind};
 #[cfg(feature = "firestore")]
 pub use session_stores::FirestoreStore;
 #[cfg(feature = "memcached")]

@@ -82,7 +82,7 @@ pub use error::{AttributeError, ConfigError, Error, RandomError, StoreError};
 pub use event::{Counters, Event, Observer};
 pub use id::{PresentedIds, SessionId};
 pub use manager::{IntoSessionManager, SessionManager, SessionManagerBuilder};
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use random::{RandomSource, SystemRandom};
 #[cfg(feature = "encryption")]
 pub use record::EncryptedCodec;

@@ -179,6 +179,39 @@ async fn parallel_logins_and_logouts_leave_the_bound_as_it_is() {
     }
 }
 
+/// Sessions that count as several for a while are counted neither more nor less once they are small again, also if they
+/// are evicted meanwhile.
+#[tokio::test]
+async fn sessions_that_grow_and_shrink_leave_the_bound_as_it_is() {
+    const BOUND: usize = 300;
+    let store = MemoryStore::with_max_sessions(BOUND as u64);
+    let (sessions, _) = managed(&store);
+    let (large, small) = ("x".repeat(100_000), "x".to_owned());
+    let mut living = std::collections::VecDeque::new();
+    for n in 0..4 * BOUND {
+        living.push_back(created(&sessions, NewSession::new()).await);
+        for at in [n % 7, n % 11, n % 50] {
+            let Some(session) = living.get(living.len().saturating_sub(1 + at)) else { continue };
+            let value = if (n + at) % 3 == 0 { &large } else { &small };
+            // It may have been evicted.
+            let _ = session.set_attr("value", value);
+            let _ = session.save().await;
+        }
+        if living.len() > BOUND / 2 {
+            living.pop_front();
+        }
+    }
+    for session in &living {
+        let _ = session.set_attr("value", &small);
+        let _ = session.save().await;
+    }
+    for _ in 0..BOUND {
+        created(&sessions, NewSession::new()).await;
+    }
+    sessions.purge_expired(MINUTE).await.expect("the store works");
+    assert_eq!(store.len(), BOUND);
+}
+
 #[tokio::test]
 async fn a_use_long_before_the_store_is_full_counts_too() {
     let store = MemoryStore::with_max_sessions(400);

@@ -9,6 +9,9 @@ use crate::store::Saved;
 use crate::time::Time;
 use crate::time::millis;
 
+use super::budget::{Budget, EMPTY_SESSION};
+use super::kind::Kind;
+
 /// A record, small enough to be moved quickly when a table grows.
 ///
 /// The attributes are beside the box, so that a load, which counts a reference to them, waits for the
@@ -33,14 +36,42 @@ struct Rest {
     extensions: Attributes,
     persistent: bool,
     format: RecordFormat,
+    weight: Weight,
+}
+
+/// What a session weighs against the budget of its store.
+#[derive(Clone, Copy)]
+pub(crate) struct Weight {
+    pub(crate) weight: u32,
+    /// The bytes that its attributes take.
+    attributes: usize,
+}
+
+impl Weight {
+    fn of(record: &Record, attributes: usize, budget: &Budget) -> Self {
+        let principal = record.principal.as_deref().map_or(0, str::len);
+        let others = record.constants.memory_bytes() + record.extensions.memory_bytes();
+        let weight = budget.weight(Kind::of(record), EMPTY_SESSION + principal + others + attributes);
+        Weight { weight, attributes }
+    }
+}
+
+/// What a save has done to a cell.
+pub(crate) struct Written {
+    /// The attributes before. Freeing them may take a while.
+    pub(crate) replaced: Attributes,
+    /// Whether the session now counts as used again.
+    pub(crate) is_used_again: bool,
+    /// What it weighed before, if it weighs something else now.
+    pub(crate) weight_before: Option<u32>,
 }
 
 impl Cell {
-    pub(crate) fn new(record: &Record) -> Self {
-        Cell::copy(record, Time::MAX)
+    pub(crate) fn new(record: &Record, budget: &Budget) -> Self {
+        Cell::copy(record, Time::MAX, budget)
     }
 
-    pub(crate) fn copy(record: &Record, until: Time) -> Self {
+    pub(crate) fn copy(record: &Record, until: Time, budget: &Budget) -> Self {
         let rest = Rest {
             key: record.key,
             version: record.version,
@@ -55,6 +86,7 @@ impl Cell {
             extensions: record.extensions.clone(),
             persistent: record.persistent,
             format: record.format,
+            weight: Weight::of(record, record.attributes.memory_bytes(), budget),
         };
         Cell { attributes: record.attributes.clone(), rest: Box::new(rest) }
     }
@@ -65,6 +97,18 @@ impl Cell {
 
     pub(crate) fn principal(&self) -> Option<&str> {
         self.rest.principal.as_deref()
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        if self.rest.principal.is_some() { Kind::SignedIn } else { Kind::Anonymous }
+    }
+
+    pub(crate) fn weight(&self) -> u32 {
+        self.rest.weight.weight
+    }
+
+    pub(crate) fn created(&self) -> Time {
+        self.rest.created
     }
 
     pub(crate) fn accessed(&self) -> Time {
@@ -110,23 +154,33 @@ impl Cell {
         }
     }
 
-    /// Replaces the parts of a record that can change. Returns the attributes that were replaced, and whether
-    /// the session now counts as used again.
-    pub(crate) fn save(&mut self, record: &Record) -> (Attributes, bool) {
-        let used_before = self.rest.accessed;
-        let replaced = self.take_from(record);
-        (replaced, is_used_again(used_before, self.rest.accessed, self.rest.idle_timeout_ms))
+    /// What the cell weighs with the content of this record, if its attributes take more or less than before.
+    #[inline]
+    pub(crate) fn weight_with(&self, record: &Record, budget: &Budget) -> Option<Weight> {
+        let attributes = record.attributes.memory_bytes();
+        (attributes != self.rest.weight.attributes).then(|| Weight::of(record, attributes, budget))
     }
 
-    /// Takes over the content of a copy that is newer, or of the same version if this one has expired or is
-    /// stale. Returns the attributes that were replaced.
-    pub(crate) fn refill(&mut self, record: &Record, now: Time, until: Time) -> Option<Attributes> {
-        let is_newer = record.version > self.rest.version;
-        let is_due = is_newer || record.version == self.rest.version && self.is_expired(now);
-        is_due.then(|| {
-            self.rest.until = until;
-            self.take_from(record)
-        })
+    /// Replaces the parts of a record that can change.
+    pub(crate) fn save(&mut self, record: &Record, weight: Option<Weight>) -> Written {
+        let used_before = self.rest.accessed;
+        let replaced = self.take_from(record);
+        let is_used_again = is_used_again(used_before, self.rest.accessed, self.rest.idle_timeout_ms);
+        let before = weight.map(|weight| std::mem::replace(&mut self.rest.weight, weight).weight);
+        Written { replaced, is_used_again, weight_before: before.filter(|before| *before != self.rest.weight.weight) }
+    }
+
+    /// Whether a copy is to be taken over: it is newer, or of the same version and this one has expired or is stale.
+    pub(crate) fn is_older_than(&self, record: &Record, now: Time) -> bool {
+        record.version > self.rest.version || record.version == self.rest.version && self.is_expired(now)
+    }
+
+    /// The copy, used no earlier than the one that it replaces: a touch does not change the version.
+    pub(crate) fn used_like(mut self, replaced: Option<&Cell>) -> Self {
+        if let Some(replaced) = replaced {
+            self.rest.accessed = self.rest.accessed.max(replaced.rest.accessed);
+        }
+        self
     }
 
     /// Whether the record was live and is now used later than before.

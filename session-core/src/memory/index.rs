@@ -1,37 +1,52 @@
 //! The records of a [`MemoryStore`](crate::memory::MemoryStore) by key, in shards that are locked one by
-//! one, and the keys of each principal.
+//! one.
 //!
-//! Every change of a record, and of its place on its principal's list, happens under the lock of its shard,
+//! Every change of a record, and of its place among those of its owner, happens under the lock of its shard,
 //! so that nothing brings back a removed record. loom explores the schedules of two threads:
 //! `memory/index/loom_tests.rs`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashTable;
 
-use super::cell::Cell;
-use super::recency::{Kind, Notes, Records, What};
+use crate::error::StoreError;
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Buried, Created, Deleted, Renewed, Saved};
 use crate::time::Time;
-use lock::{Mutex, RwLock, RwLockWriteGuard};
+
+use super::budget::Budget;
+use super::cell::{Cell, Weight, Written};
+use super::hash::hash;
+use super::kind::Kind;
+use super::lock::{RwLock, RwLockWriteGuard};
+use super::marks::Marks;
+use super::notes::{Notes, What};
+use super::owners::Owners;
+use super::recency::Records;
 
 /// Enough shards that sweeping or growing one delays its readers by less than 1 ms at 1,000,000 sessions.
 pub(crate) const SHARDS: usize = if cfg!(session_loom) { 2 } else { 256 };
 
 /// How many expired records are removed before others may lock the shard.
-const PURGED_AT_ONCE: usize = 64;
+const PURGED_AT_ONCE: usize = 32;
+
+/// How many sessions give way at once to one that comes or grows. Those who take much more than others must be fewer.
+const MOST_EVICTED: usize = 64;
+
+/// How many sessions are compared if one must give way before moka knows which.
+const COMPARED: usize = 8;
+
+/// In each shard.
+const FEWEST_MARKS: usize = 16;
 
 type Table = HashTable<Cell>;
 
-/// Locked briefly, by callers that hold the lock of a shard; never the other way round.
-type KeysOfPrincipals = Mutex<HashMap<PrincipalKey, HashSet<RecordKey>>>;
-
 pub(crate) struct Index {
     shards: Box<[Shard]>,
-    principals: Box<[KeysOfPrincipals]>,
+    owners: Owners,
+    budget: Budget,
     notes: Arc<Notes>,
     evicted: AtomicU64,
 }
@@ -44,27 +59,7 @@ struct Shard(RwLock<Entries>);
 #[derive(Default)]
 struct Entries {
     cells: Table,
-    tombstones: HashTable<Tombstone>,
-    moved: HashTable<Moved>,
-}
-
-/// A moved note: the record of this key was renewed, and is under the key `to`.
-struct Moved {
-    key: RecordKey,
-    to: RecordKey,
-    until: Time,
-}
-
-/// Stands for a removed record: copies of this key are refused until then.
-struct Tombstone {
-    key: RecordKey,
-    until: Time,
-}
-
-/// A key is a SHA-256, so its own bytes are as good as any hash of them.
-fn hash(key: &RecordKey) -> u64 {
-    let [first, ..] = key.as_bytes().as_chunks::<8>().0 else { unreachable!("a key has 32 bytes") };
-    u64::from_le_bytes(*first)
+    marks: Marks,
 }
 
 fn shard_of(key: &RecordKey) -> usize {
@@ -84,35 +79,10 @@ fn insert(table: &mut Table, cell: Cell) {
 }
 
 impl Entries {
-    /// The keys of expired cells, and whether the time of any tombstone or moved note is over.
+    /// The keys of expired cells, and whether the time of any mark is over.
     fn expired(&self, now: Time) -> (Vec<RecordKey>, bool) {
         let cells = self.cells.iter().filter(|cell| cell.is_expired(now));
-        let has_old_tombstones = || self.tombstones.iter().any(|tombstone| tombstone.until <= now);
-        let has_old_notes = || self.moved.iter().any(|moved| moved.until <= now);
-        (cells.map(|cell| *cell.key()).collect(), has_old_tombstones() || has_old_notes())
-    }
-
-    fn note_of(&self, key: &RecordKey) -> Option<&Moved> {
-        self.moved.find(hash(key), |moved| moved.key == *key)
-    }
-
-    fn leave_note(&mut self, key: RecordKey, to: RecordKey, until: Time) {
-        self.moved.insert_unique(hash(&key), Moved { key, to, until }, |moved| hash(&moved.key));
-    }
-
-    fn has_tombstone(&self, key: &RecordKey, now: Time) -> bool {
-        let tombstone = self.tombstones.find(hash(key), |tombstone| tombstone.key == *key);
-        tombstone.is_some_and(|tombstone| now < tombstone.until)
-    }
-
-    fn leave_tombstone(&mut self, key: &RecordKey, until: Time) {
-        match self.tombstones.find_mut(hash(key), |tombstone| tombstone.key == *key) {
-            Some(tombstone) => tombstone.until = tombstone.until.max(until),
-            None => {
-                let tombstone = Tombstone { key: *key, until };
-                self.tombstones.insert_unique(hash(key), tombstone, |tombstone| hash(&tombstone.key));
-            }
-        }
+        (cells.map(|cell| *cell.key()).collect(), self.marks.any_is_over(now))
     }
 }
 
@@ -123,10 +93,11 @@ fn take_if(table: &mut Table, key: &RecordKey, condition: impl Fn(&Cell) -> bool
 
 impl Index {
     /// An empty index, which leaves notes of its changes in `notes`.
-    pub(crate) fn new(notes: Arc<Notes>) -> Self {
+    pub(crate) fn new(budget: Budget, notes: Arc<Notes>) -> Self {
         Index {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
-            principals: (0..64).map(|_| Mutex::default()).collect(),
+            owners: Owners::new(),
+            budget,
             notes,
             evicted: AtomicU64::new(0),
         }
@@ -144,20 +115,35 @@ impl Index {
         find(&self.shard(key).read().cells, key)?.record(now)
     }
 
-    pub(crate) fn save(&self, record: &Record, expected: Version) -> Saved {
+    pub(crate) fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
         let mut entries = self.shard(&record.key).write();
-        let Some(cell) = find_mut(&mut entries.cells, &record.key) else { return Saved::Missing };
+        let Some(cell) = find_mut(&mut entries.cells, &record.key) else { return Ok(Saved::Missing) };
         let written = cell.admits(expected, record.accessed);
         if written == Saved::Done {
-            let (replaced, is_used_again) = cell.save(record);
+            let weight = cell.weight_with(record, &self.budget);
+            if let Some(Weight { weight, .. }) = weight {
+                self.budget.check_weight(cell.kind(), weight)?;
+            }
+            let Written { replaced, is_used_again, weight_before } = cell.save(record, weight);
             if is_used_again {
                 self.notes.leave([&*cell], What::Used);
             }
+            let resized = weight_before.map(|before| self.reweigh(cell, before));
             // Freeing what was replaced may take a while.
             drop(entries);
             drop(replaced);
+            if let Some(kind) = resized {
+                self.make_room(kind, &record.key);
+            }
         }
-        written
+        Ok(written)
+    }
+
+    #[cold]
+    fn reweigh(&self, cell: &Cell, before: u32) -> Kind {
+        self.owners.reweigh(cell, before);
+        self.notes.reweigh(cell, before);
+        cell.kind()
     }
 
     pub(crate) fn touch(&self, key: &RecordKey, accessed: Time) {
@@ -169,37 +155,95 @@ impl Index {
         }
     }
 
-    pub(crate) fn insert(&self, record: &Record) -> Created {
+    pub(crate) fn insert(&self, record: &Record) -> Result<Created, StoreError> {
+        let cell = self.cell(record)?;
         let mut entries = self.shard(&record.key).write();
         if find(&entries.cells, &record.key).is_some() {
-            return Created::Exists;
+            return Ok(Created::Exists);
         }
-        self.make(&mut entries.cells, Cell::new(record));
-        Created::Done
+        let kind = self.make(&mut entries.cells, cell);
+        drop(entries);
+        self.make_room(kind, &record.key);
+        Ok(Created::Done)
+    }
+
+    fn cell(&self, record: &Record) -> Result<Cell, StoreError> {
+        let cell = Cell::new(record, &self.budget);
+        self.budget.check_weight(cell.kind(), cell.weight())?;
+        Ok(cell)
     }
 
     /// Puts a copy here, unless the key has a tombstone or what is here is as new.
     pub(crate) fn fill(&self, record: &Record, now: Time, until: Time) {
+        let copy = Cell::copy(record, until, &self.budget);
         let mut entries = self.shard(&record.key).write();
-        if let Some(holder) = find_mut(&mut entries.cells, &record.key) {
-            let replaced = holder.refill(record, now, until);
-            drop(entries);
-            drop(replaced);
-        } else if !entries.has_tombstone(&record.key, now) {
-            self.make(&mut entries.cells, Cell::copy(record, until));
+        let Entries { cells, marks } = &mut *entries;
+        let known = find(cells, &record.key);
+        if known.map_or_else(|| marks.keep_out(record, now), |cell| !cell.is_older_than(record, now)) {
+            return;
+        }
+        let replaced = if known.is_some() { self.unmake(cells, &record.key, What::Gone) } else { None };
+        let copy = copy.used_like(replaced.as_ref());
+        let kind = copy.kind();
+        // A copy that has no room is not kept: the session is read where it was stored.
+        if self.budget.check_weight(kind, copy.weight()).is_ok() {
+            self.make(cells, copy);
+        }
+        drop(entries);
+        drop(replaced);
+        self.make_room(kind, &record.key);
+    }
+
+    fn make(&self, cells: &mut Table, cell: Cell) -> Kind {
+        let kind = cell.kind();
+        self.owners.add(&cell);
+        self.notes.leave([&cell], What::Made);
+        insert(cells, cell);
+        kind
+    }
+
+    /// Ends sessions of those who take much more than others, if there is little room. The session `newest` has just come
+    /// or grown.
+    #[inline]
+    fn make_room(&self, kind: Kind, newest: &RecordKey) {
+        if self.notes.crowd(kind).is_some() {
+            self.evict_the_largest(kind, newest);
         }
     }
 
-    fn make(&self, cells: &mut Table, cell: Cell) {
-        self.list(&cell);
-        self.notes.leave([&cell], What::Made);
-        insert(cells, cell);
+    #[cold]
+    fn evict_the_largest(&self, kind: Kind, newest: &RecordKey) {
+        for _ in 0..MOST_EVICTED {
+            let Some(all) = self.notes.crowd(kind) else { return };
+            let Some(key) = self.owners.first_to_give_way(kind, all, newest) else { return };
+            self.evict_as(&key, What::Gone);
+        }
+    }
+
+    /// Of a few sessions, the one that was not used for longest.
+    fn unused(&self, kind: Kind) -> Option<RecordKey> {
+        // Another shard each time.
+        let first = self.evicted.load(Ordering::Relaxed) as usize;
+        let mut found: Option<(Time, RecordKey)> = None;
+        let mut compared = 0;
+        for step in 0..SHARDS {
+            let entries = self.shards[(first + step) % SHARDS].0.read();
+            for cell in entries.cells.iter().filter(|cell| cell.kind() == kind).take(COMPARED - compared) {
+                let this = (cell.accessed(), *cell.key());
+                found = Some(found.map_or(this, |found| found.min(this)));
+                compared += 1;
+            }
+            if compared == COMPARED {
+                break;
+            }
+        }
+        found.map(|(_, key)| key)
     }
 
     /// Removes the record of this key and leaves a tombstone, which refuses copies until then.
-    pub(crate) fn bury(&self, key: &RecordKey, until: Time) {
+    pub(crate) fn bury(&self, key: &RecordKey, now: Time, until: Time) {
         let mut entries = self.shard(key).write();
-        entries.leave_tombstone(key, until);
+        entries.marks.leave_tombstone(key, now, until, self.marks_of_a_shard());
         self.remove_from(entries, key, What::Gone);
     }
 
@@ -209,19 +253,19 @@ impl Index {
         if find(&entries.cells, key).is_some_and(|cell| cell.admits(expected, now) == Saved::Conflict) {
             return Buried::Conflict;
         }
-        entries.leave_tombstone(key, until);
+        entries.marks.leave_tombstone(key, now, until, self.marks_of_a_shard());
         self.remove_from(entries, key, What::Gone);
         Buried::Done
     }
 
     /// Where the record of this key was renewed to.
     pub(crate) fn moved(&self, key: &RecordKey, now: Time) -> Option<RecordKey> {
-        self.shard(key).read().note_of(key).filter(|moved| now < moved.until).map(|moved| moved.to)
+        self.shard(key).read().marks.moved(key, now)
     }
 
     pub(crate) fn remove(&self, key: &RecordKey) -> Deleted {
         let entries = self.shard(key).write();
-        let moved = entries.note_of(key).map(|moved| moved.to);
+        let moved = entries.marks.note_of(key);
         match (self.remove_from(entries, key, What::Gone), moved) {
             (true, _) => Deleted::Done,
             (false, Some(to)) => Deleted::Moved(to),
@@ -238,7 +282,7 @@ impl Index {
 
     fn unmake(&self, cells: &mut Table, key: &RecordKey, what: What) -> Option<Cell> {
         let cell = take_if(cells, key, |_| true)?;
-        self.unlist(&cell);
+        self.owners.remove(&cell);
         self.notes.leave([&cell], what);
         Some(cell)
     }
@@ -250,27 +294,29 @@ impl Index {
         expected: Version,
         record: &Record,
         moved_until: Option<Time>,
-    ) -> Renewed {
+    ) -> Result<Renewed, StoreError> {
+        let new = self.cell(record)?;
         let mut shards = self.lock_both(old, &record.key);
-        let Some(cell) = find(&shards.of(old).cells, old) else { return Renewed::Missing };
+        let Some(cell) = find(&shards.of(old).cells, old) else { return Ok(Renewed::Missing) };
         let admitted = cell.admits(expected, record.accessed);
         if find(&shards.of(&record.key).cells, &record.key).is_some() {
-            return Renewed::Exists;
+            return Ok(Renewed::Exists);
         }
-        match admitted {
+        Ok(match admitted {
             Saved::Missing => Renewed::Missing,
             Saved::Conflict => Renewed::Conflict,
             Saved::Done => {
-                self.make(&mut shards.of(&record.key).cells, Cell::new(record));
+                let kind = self.make(&mut shards.of(&record.key).cells, new);
                 let replaced = self.unmake(&mut shards.of(old).cells, old, What::Gone);
                 if let Some(until) = moved_until {
-                    shards.of(old).leave_note(*old, record.key, until);
+                    shards.of(old).marks.leave_note(*old, record.key, until, self.marks_of_a_shard());
                 }
                 drop(shards);
                 drop(replaced);
+                self.make_room(kind, &record.key);
                 Renewed::Done
             }
-        }
+        })
     }
 
     /// Removes the expired cells of one shard, and tombstones and moved notes whose time is over. Returns how many
@@ -280,9 +326,7 @@ impl Index {
         // Loads go on during the search, because it only needs the lock for reading.
         let (expired, has_old_marks) = shard.read().expired(now);
         if has_old_marks {
-            let mut entries = shard.write();
-            entries.tombstones.retain(|tombstone| now < tombstone.until);
-            entries.moved.retain(|moved| now < moved.until);
+            shard.write().marks.remove_what_is_over(now);
         }
         expired.chunks(PURGED_AT_ONCE).map(|keys| self.remove_if_expired(shard, keys, now)).sum()
     }
@@ -293,13 +337,8 @@ impl Index {
         let take = |key| take_if(&mut entries.cells, key, |cell| cell.is_expired(now));
         let expired: Vec<Cell> = keys.iter().filter_map(take).collect();
         self.notes.leave(&expired, What::Gone);
+        expired.iter().for_each(|cell| self.owners.remove(cell));
         drop(entries);
-        for cell in expired.iter().filter(|cell| cell.principal().is_some()) {
-            let entries = shard.read();
-            if find(&entries.cells, cell.key()).is_none() {
-                self.unlist(cell);
-            }
-        }
         expired.len() as u64
     }
 
@@ -314,21 +353,13 @@ impl Index {
 
     /// The live records of a principal. A record that is renewed after its key was listed is found by its moved note.
     pub(crate) fn of_principal(&self, principal: &PrincipalKey, now: Time) -> Vec<Record> {
-        let keys = self.keys_of(principal);
+        let keys = self.owners.keys_of(principal);
         let listed: HashSet<&RecordKey> = keys.iter().collect();
         let find = |key: &RecordKey| match self.load(key, now) {
             Some(record) => Some(record),
             None => self.renewed_since(key, &listed, now),
         };
         keys.iter().filter_map(find).collect()
-    }
-
-    fn keys_of(&self, principal: &PrincipalKey) -> Vec<RecordKey> {
-        let mut keys: Vec<RecordKey> =
-            self.keys(principal).lock().get(principal).into_iter().flatten().copied().collect();
-        // So that a simulation is the same at every run.
-        keys.sort_unstable();
-        keys
     }
 
     /// The record to which the notes lead from this key, unless it is listed itself.
@@ -343,30 +374,19 @@ impl Index {
         None
     }
 
+    fn evict_as(&self, key: &RecordKey, what: What) {
+        if self.remove_from(self.shard(key).write(), key, what) {
+            self.evicted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many tombstones, and how many moved notes.
+    fn marks_of_a_shard(&self) -> usize {
+        (self.budget.marks / SHARDS).max(FEWEST_MARKS)
+    }
+
     pub(crate) fn take_evicted(&self) -> u64 {
         self.evicted.swap(0, Ordering::Relaxed)
-    }
-
-    fn keys(&self, principal: &PrincipalKey) -> &KeysOfPrincipals {
-        &self.principals[usize::from(principal.as_bytes()[0]) % self.principals.len()]
-    }
-
-    /// Puts a record on its principal's list.
-    fn list(&self, cell: &Cell) {
-        if let Some(principal) = cell.principal().map(PrincipalKey::of) {
-            self.keys(&principal).lock().entry(principal).or_default().insert(*cell.key());
-        }
-    }
-
-    fn unlist(&self, cell: &Cell) {
-        let Some(principal) = cell.principal().map(PrincipalKey::of) else { return };
-        let mut lists = self.keys(&principal).lock();
-        if let Some(list) = lists.get_mut(&principal) {
-            list.remove(cell.key());
-            if list.is_empty() {
-                lists.remove(&principal);
-            }
-        }
     }
 
     /// Locks the shards of two keys, always in the same order, so that two renewals don't wait for each other.
@@ -379,19 +399,23 @@ impl Index {
 }
 
 impl Records for Index {
-    fn used(&self, kind: Kind) -> Vec<(Time, RecordKey)> {
+    fn used(&self, kind: Kind) -> Vec<(Time, RecordKey, u32)> {
         let mut used = Vec::new();
         for shard in &self.shards {
             let entries = shard.0.read();
-            let cells = entries.cells.iter().filter(|cell| Kind::of(cell) == kind);
-            used.extend(cells.map(|cell| (cell.accessed(), *cell.key())));
+            let cells = entries.cells.iter().filter(|cell| cell.kind() == kind);
+            used.extend(cells.map(|cell| (cell.accessed(), *cell.key(), cell.weight())));
         }
         used
     }
 
     fn evict(&self, key: &RecordKey) {
-        if self.remove_from(self.shard(key).write(), key, What::Evicted) {
-            self.evicted.fetch_add(1, Ordering::Relaxed);
+        self.evict_as(key, What::Evicted);
+    }
+
+    fn evict_any(&self, kind: Kind) {
+        if let Some(key) = self.unused(kind) {
+            self.evict_as(&key, What::Gone);
         }
     }
 }
@@ -407,41 +431,6 @@ impl TwoShards<'_> {
         match &mut self.second {
             Some(second) if shard_of(key) != self.low => second,
             _ => &mut self.first,
-        }
-    }
-}
-
-#[cfg(not(session_loom))]
-mod lock {
-    pub(super) use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
-}
-
-#[cfg(session_loom)]
-mod lock {
-    pub(super) use loom::sync::MutexGuard as RwLockWriteGuard;
-
-    /// loom's under the interface of parking_lot's.
-    #[derive(Default)]
-    pub(super) struct Mutex<T>(loom::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub(super) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-            self.0.lock().expect("no thread panicked while it held the lock")
-        }
-    }
-
-    /// A mutex, because loom's own lock of this kind gives up when two threads wait to write. Readers then
-    /// exclude each other, which no test can tell.
-    #[derive(Default)]
-    pub(super) struct RwLock<T>(Mutex<T>);
-
-    impl<T> RwLock<T> {
-        pub(super) fn read(&self) -> RwLockWriteGuard<'_, T> {
-            self.0.lock()
-        }
-
-        pub(super) fn write(&self) -> RwLockWriteGuard<'_, T> {
-            self.0.lock()
         }
     }
 }

@@ -1,14 +1,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::index::{Index, SHARDS};
-use super::recency::{Notes, Recency};
-use crate::error::StoreError;
+use crate::error::{ConfigError, StoreError};
 use crate::record::{PrincipalKey, Record, RecordKey, Version};
 use crate::store::{Buried, Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 use crate::time::Time;
 
-/// A store in this process's memory. It holds a bounded number of sessions, and they end with the process.
+use super::budget::Budget;
+use super::index::{Index, SHARDS};
+use super::notes::Notes;
+use super::recency::Recency;
+
+/// A store in this process's memory. It holds a bounded number of sessions in a bounded number of bytes, and they end with
+/// the process.
 ///
 /// ```
 /// use session_core::{MemoryStore, NewSession, SessionManager};
@@ -27,10 +31,20 @@ use crate::time::Time;
 ///
 /// # Eviction
 ///
-/// Each kind of session, anonymous and signed in (with a principal), has its own bound, so a flood of
-/// anonymous sessions evicts no signed-in one. Beyond the bound the least recently used session of that kind
-/// is evicted in the background. "Recently" is exact to one touch interval: at most 60 s. The store may
-/// exceed the bound by 1/8 (2 to 512 sessions) until a background thread has evicted them.
+/// The store evicts sessions when it has too many, or when they take too much memory
+/// ([`max_bytes`](MemoryStoreBuilder::max_bytes)):
+///
+/// - Each kind of session, anonymous and signed in (with a principal), has a bound of its own. A flood of anonymous
+///   sessions evicts no signed-in one.
+/// - Within a kind, those who take most give way first. When 15/16 of the bound are used, the principal whose sessions
+///   take most loses its oldest session, as long as it takes more than twice what a principal takes on average. Of
+///   anonymous sessions, the largest goes in the same way.
+/// - Otherwise the least recently used session of the kind is evicted, in the background. "Recently" is exact to one
+///   touch interval: at most 60 s. The store may exceed the bound by 1/8 (2 to 512 sessions) until then.
+///
+/// As the fast tier of a [`TieredStore`](crate::TieredStore), a store in memory also keeps tombstones of sessions that
+/// ended. When they take more than their part, the oldest ones give way. Sessions that were started before then and are
+/// not in memory are not copied there for a while: they are read from the durable tier, and none comes back.
 ///
 /// # Memory
 ///
@@ -49,19 +63,30 @@ impl MemoryStore {
     /// The bound of [`new`](MemoryStore::new): 1,000,000 sessions of each kind.
     pub const DEFAULT_MAX_SESSIONS: u64 = 1_000_000;
 
-    /// A store for at most 1,000,000 signed-in and 1,000,000 anonymous sessions.
+    /// A store for at most 1,000,000 signed-in and 1,000,000 anonymous sessions, which take at most 2 GiB.
     pub fn new() -> Self {
         MemoryStore::with_max_sessions(MemoryStore::DEFAULT_MAX_SESSIONS)
     }
 
-    /// A store for at most `max_sessions` signed-in sessions and as many anonymous ones.
+    /// A store for at most `max_sessions` signed-in sessions and as many anonymous ones. Of memory it takes at most 32 KiB
+    /// for each of `max_sessions`, at least 32 MiB and at most 2 GiB: [`builder`](MemoryStore::builder) can change that.
     ///
     /// Default: [`DEFAULT_MAX_SESSIONS`](MemoryStore::DEFAULT_MAX_SESSIONS). Allowed: at least 1, and 0 means 1.
     /// A bound that is too small evicts sessions that are in use: their users are signed out. A bound that is
     /// too large lets the process run out of memory.
     pub fn with_max_sessions(max_sessions: u64) -> Self {
-        let notes = Arc::new(Notes::new(max_sessions.max(1)));
-        let index = Arc::new(Index::new(Arc::clone(&notes)));
+        let max_sessions = max_sessions.max(1);
+        MemoryStore::with(Budget::new(max_sessions, Budget::default_bytes(max_sessions)))
+    }
+
+    /// Settings of a store: how many sessions, and how many bytes.
+    pub fn builder() -> MemoryStoreBuilder {
+        MemoryStoreBuilder { max_sessions: MemoryStore::DEFAULT_MAX_SESSIONS, max_bytes: None }
+    }
+
+    fn with(budget: Budget) -> Self {
+        let notes = Arc::new(Notes::new(&budget));
+        let index = Arc::new(Index::new(budget, Arc::clone(&notes)));
         let recency = Recency::new(notes, Arc::clone(&index) as _);
         MemoryStore(Arc::new(Inner { index, recency, sweep: AtomicUsize::new(0) }))
     }
@@ -89,6 +114,59 @@ impl std::fmt::Debug for MemoryStore {
     }
 }
 
+/// Settings of a [`MemoryStore`].
+///
+/// ```
+/// use session_core::MemoryStore;
+///
+/// # fn main() -> Result<(), session_core::ConfigError> {
+/// let store = MemoryStore::builder().max_sessions(100_000).max_bytes(256 << 20).build()?;
+/// assert!(store.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct MemoryStoreBuilder {
+    max_sessions: u64,
+    max_bytes: Option<u64>,
+}
+
+impl MemoryStoreBuilder {
+    /// How many signed-in sessions there may be, and as many anonymous ones.
+    ///
+    /// Default: [`DEFAULT_MAX_SESSIONS`](MemoryStore::DEFAULT_MAX_SESSIONS). Allowed: at least 1.
+    pub const fn max_sessions(mut self, max_sessions: u64) -> Self {
+        self.max_sessions = max_sessions;
+        self
+    }
+
+    /// How many bytes of memory all sessions may take.
+    ///
+    /// Default: 32 KiB for each of `max_sessions`, at least 32 MiB and at most 2 GiB. Allowed: at least 8 MiB. One half is
+    /// for signed-in sessions, three eighths are for anonymous ones, and one eighth is for tombstones and moved notes.
+    ///
+    /// What a session takes is estimated, with its values as they are in memory: a list of small numbers takes sixteen
+    /// times what it takes as JSON. If a session takes more than its share, which is the bytes of its kind divided by
+    /// `max_sessions`, it counts as several. A session that takes more than all bytes of its kind is refused: saving it
+    /// fails.
+    pub const fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.max_bytes = Some(max_bytes);
+        self
+    }
+
+    /// Makes the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a number that is not allowed.
+    pub fn build(self) -> Result<MemoryStore, ConfigError> {
+        let max_bytes = self.max_bytes.unwrap_or_else(|| Budget::default_bytes(self.max_sessions));
+        Budget::check(self.max_sessions, max_bytes)?;
+        Ok(MemoryStore::with(Budget::new(self.max_sessions, max_bytes)))
+    }
+}
+
 impl Inner {
     fn purge(&self, now: Time, limit: usize) -> Purged {
         let Inner { index, recency, sweep } = self;
@@ -108,16 +186,16 @@ impl Inner {
     }
 
     /// Runs an operation that may leave a note for moka, and has notes passed on if they are many.
-    fn noted<T>(&self, operation: impl FnOnce(&Index) -> T) -> Result<T, StoreError> {
+    fn noted<T>(&self, operation: impl FnOnce(&Index) -> T) -> T {
         let answer = operation(&self.index);
         self.recency.settle_if_due();
-        Ok(answer)
+        answer
     }
 }
 
 impl Store for MemoryStore {
     fn name(&self) -> &'static str {
-        "memory"
+        super::NAME
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -137,7 +215,8 @@ impl Store for MemoryStore {
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
-        self.0.noted(|index| index.touch(key, accessed))
+        self.0.noted(|index| index.touch(key, accessed));
+        Ok(())
     }
 
     async fn renew(
@@ -155,7 +234,7 @@ impl Store for MemoryStore {
     }
 
     async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
-        self.0.noted(|index| index.remove(key))
+        Ok(self.0.noted(|index| index.remove(key)))
     }
 
     async fn purge_expired(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
@@ -191,11 +270,13 @@ impl ImmediateStore for MemoryStore {
 
 impl FastStore for MemoryStore {
     async fn fill(&self, record: &Record, now: Time, until: Time) -> Result<(), StoreError> {
-        self.0.noted(|index| index.fill(record, now, until))
+        self.0.noted(|index| index.fill(record, now, until));
+        Ok(())
     }
 
-    async fn bury(&self, key: &RecordKey, _: Time, until: Time) -> Result<(), StoreError> {
-        self.0.noted(|index| index.bury(key, until))
+    async fn bury(&self, key: &RecordKey, now: Time, until: Time) -> Result<(), StoreError> {
+        self.0.noted(|index| index.bury(key, now, until));
+        Ok(())
     }
 
     async fn bury_version(
@@ -205,6 +286,6 @@ impl FastStore for MemoryStore {
         now: Time,
         until: Time,
     ) -> Result<Buried, StoreError> {
-        self.0.noted(|index| index.bury_version(key, expected, now, until))
+        Ok(self.0.noted(|index| index.bury_version(key, expected, now, until)))
     }
 }

@@ -6,14 +6,17 @@ use smol_str::SmolStr;
 
 use crate::error::AttributeError;
 
-use super::value::{text_bytes, to_json, value_bytes};
+use super::value::{owned_bytes, text_bytes, to_json, value_bytes};
 
-/// One name and value, and the number of JSON bytes that both take.
+/// One name and value, and how many bytes both take.
 #[derive(Clone)]
 pub(crate) struct Attribute {
     name: SmolStr,
     value: Held,
+    /// As JSON.
     bytes: u32,
+    /// In memory, beside the attribute itself.
+    owned_bytes: u32,
 }
 
 /// A value. One that owns memory is shared, because a change of one attribute clones all others.
@@ -25,6 +28,8 @@ enum Held {
 
 /// A colon after the name, and a comma after the value.
 const PUNCTUATION: usize = 2;
+/// Around a shared value: two counts of references.
+const SHARED_VALUE: usize = 2 * size_of::<usize>() + size_of::<Value>();
 
 impl Attribute {
     /// Turns a value into an attribute. Fails before the value takes more memory than a session may have, and if
@@ -43,11 +48,16 @@ impl Attribute {
     }
 
     fn of(name: SmolStr, value: Value, bytes: usize) -> Self {
-        let value = match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => Held::Plain(value),
-            Value::String(_) | Value::Array(_) | Value::Object(_) => Held::Shared(Arc::new(value)),
+        let (value, owned) = match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => (Held::Plain(value), 0),
+            Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                let owned = SHARED_VALUE + owned_bytes(&value);
+                (Held::Shared(Arc::new(value)), owned)
+            }
         };
-        Attribute { name, value, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) }
+        let owned = owned + if name.is_heap_allocated() { name.len() } else { 0 };
+        let [bytes, owned_bytes] = [bytes, owned].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
+        Attribute { name, value, bytes, owned_bytes }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -56,6 +66,11 @@ impl Attribute {
 
     pub(crate) fn json_bytes(&self) -> usize {
         self.bytes as usize
+    }
+
+    /// The memory that the attribute takes, with its value.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of::<Attribute>() + self.owned_bytes as usize
     }
 
     pub(crate) fn value(&self) -> &Value {

@@ -55,6 +55,11 @@ impl Attributes {
         self.entries().iter().map(Attribute::json_bytes).sum()
     }
 
+    /// The memory that all names and values take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.entries().iter().map(Attribute::memory_bytes).sum()
+    }
+
     #[inline(always)]
     fn position(&self, name: &str) -> Result<usize, usize> {
         let entries = self.entries();

@@ -32,6 +32,18 @@ fn renewed(record: &Record, name: u8) -> Record {
     Record { key: RecordKey::from_bytes(key), ..edited(record, i32::from(name)) }
 }
 
+fn insert(index: &Index, record: &Record) -> Created {
+    index.insert(record).expect("there is room")
+}
+
+fn save(index: &Index, record: &Record, expected: Version) -> Saved {
+    index.save(record, expected).expect("there is room")
+}
+
+fn renew(index: &Index, old: &RecordKey, expected: Version, record: &Record, moved_until: Option<Time>) -> Renewed {
+    index.renew(old, expected, record, moved_until).expect("there is room")
+}
+
 fn loaded(index: &Index, record: &Record) -> Option<Record> {
     index.load(&record.key, record.accessed)
 }
@@ -47,8 +59,9 @@ fn explore<A, B>(
     let other = Arc::new(other);
     loom::model(move || {
         let record = in_first_shard(crate::record::sample());
-        let index = Arc::new(Index::new(Arc::new(Notes::new(1000))));
-        assert_eq!(index.insert(&record), Created::Done);
+        let budget = Budget::new(1000, 32 << 20);
+        let index = Arc::new(Index::new(budget, Arc::new(Notes::new(&budget))));
+        assert_eq!(insert(&index, &record), Created::Done);
         let spawned = {
             let (other, index, record) = (Arc::clone(&other), Arc::clone(&index), record.clone());
             thread::spawn(move || other(&index, &record))
@@ -63,21 +76,21 @@ fn explore<A, B>(
 /// The keys on the principal's list.
 fn listed(index: &Index, record: &Record) -> HashSet<RecordKey> {
     let principal = PrincipalKey::of(record.principal.as_deref().expect("it has one"));
-    index.keys_of(&principal).into_iter().collect()
+    index.owners.keys_of(&principal).into_iter().collect()
 }
 
 /// The keys of all records.
 fn held(index: &Index) -> HashSet<RecordKey> {
-    index.used(Kind::SignedIn).into_iter().map(|(_, key)| key).collect()
+    index.used(Kind::SignedIn).into_iter().map(|(_, key, _)| key).collect()
 }
 
 #[test]
 fn no_save_succeeds_after_removal_was_reported() {
     explore(
-        |index, record| index.save(&edited(record, 1), record.version),
+        |index, record| save(index, &edited(record, 1), record.version),
         |index, record| {
             index.remove(&record.key);
-            index.save(&edited(record, 2), record.version)
+            save(index, &edited(record, 2), record.version)
         },
         |index, record, before_or_after, after| {
             assert!(matches!(before_or_after, Saved::Done | Saved::Missing));
@@ -90,8 +103,8 @@ fn no_save_succeeds_after_removal_was_reported() {
 #[test]
 fn of_two_saves_of_one_version_one_is_done() {
     explore(
-        |index, record| index.save(&edited(record, 1), record.version),
-        |index, record| index.save(&edited(record, 2), record.version),
+        |index, record| save(index, &edited(record, 1), record.version),
+        |index, record| save(index, &edited(record, 2), record.version),
         |index, record, a, b| {
             let winner = match (a, b) {
                 (Saved::Done, Saved::Conflict) => 1,
@@ -106,8 +119,8 @@ fn of_two_saves_of_one_version_one_is_done() {
 #[test]
 fn of_two_renewals_one_is_done() {
     explore(
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 1), None),
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 2), None),
+        |index, record| renew(index, &record.key, record.version, &renewed(record, 1), None),
+        |index, record| renew(index, &record.key, record.version, &renewed(record, 2), None),
         |index, record, a, b| {
             let winner = match (a, b) {
                 (Renewed::Done, Renewed::Missing) => 1,
@@ -126,8 +139,8 @@ fn of_two_renewals_one_is_done() {
 #[test]
 fn renewals_there_and_back_do_not_wait_for_each_other() {
     explore(
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 1), None),
-        |index, record| index.renew(&renewed(record, 1).key, renewed(record, 1).version, record, None),
+        |index, record| renew(index, &record.key, record.version, &renewed(record, 1), None),
+        |index, record| renew(index, &renewed(record, 1).key, renewed(record, 1).version, record, None),
         |index, record, there, back| {
             assert_eq!(there, Renewed::Done);
             assert_eq!(loaded(index, record).is_some(), back == Renewed::Done);
@@ -139,8 +152,8 @@ fn renewals_there_and_back_do_not_wait_for_each_other() {
 #[test]
 fn a_save_and_a_renewal_exclude_each_other() {
     explore(
-        |index, record| index.save(&edited(record, 1), record.version),
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 2), None),
+        |index, record| save(index, &edited(record, 1), record.version),
+        |index, record| renew(index, &record.key, record.version, &renewed(record, 2), None),
         |index, record, saved, renewal| match (saved, renewal) {
             (Saved::Done, Renewed::Conflict) => assert_eq!(loaded(index, record), Some(edited(record, 1))),
             (Saved::Missing, Renewed::Done) => assert_eq!(loaded(index, record), None),
@@ -168,7 +181,7 @@ fn what_was_touched_in_time_does_not_expire() {
 #[test]
 fn a_touch_and_a_save_lose_neither() {
     explore(
-        |index, record| index.save(&edited(record, 1), record.version),
+        |index, record| save(index, &edited(record, 1), record.version),
         |index, record| index.touch(&record.key, record.accessed.saturating_add(Duration::from_secs(1))),
         |index, record, saved, ()| {
             assert_eq!(saved, Saved::Done);
@@ -182,7 +195,7 @@ fn a_touch_and_a_save_lose_neither() {
 #[test]
 fn a_load_never_sees_half_a_save() {
     explore(
-        |index, record| index.save(&edited(record, 1), record.version),
+        |index, record| save(index, &edited(record, 1), record.version),
         |index, record| loaded(index, record).expect("it is live"),
         |_, record, saved, loaded| {
             assert_eq!(saved, Saved::Done);
@@ -204,8 +217,8 @@ fn a_copy_does_not_come_back_over_a_tombstone() {
 fn of_two_records_under_one_key_one_is_stored() {
     let fresh = |record: &Record, value| Record { key: renewed(record, 3).key, ..edited(record, value) };
     explore(
-        move |index, record| index.insert(&fresh(record, 1)),
-        move |index, record| index.insert(&fresh(record, 2)),
+        move |index, record| insert(index, &fresh(record, 1)),
+        move |index, record| insert(index, &fresh(record, 2)),
         move |index, record, first, second| {
             assert_ne!(first, second);
             let stored = loaded(index, &fresh(record, 1)).expect("one of them");
@@ -217,10 +230,10 @@ fn of_two_records_under_one_key_one_is_stored() {
 #[test]
 fn what_was_evicted_is_not_saved() {
     explore(
-        |index, record| index.save(&edited(record, 1), record.version),
+        |index, record| save(index, &edited(record, 1), record.version),
         |index, record| {
             index.evict(&record.key);
-            index.save(&edited(record, 2), record.version)
+            save(index, &edited(record, 2), record.version)
         },
         |index, record, before_or_after, after| {
             assert!(matches!(before_or_after, Saved::Done | Saved::Missing));
@@ -233,7 +246,7 @@ fn what_was_evicted_is_not_saved() {
 #[test]
 fn a_version_that_is_buried_is_not_saved_and_a_saved_one_not_buried() {
     explore(
-        |index, record| index.save(&edited(record, 1), record.version),
+        |index, record| save(index, &edited(record, 1), record.version),
         |index, record| index.bury_version(&record.key, record.version, record.accessed, Time::MAX),
         |index, record, saved, buried| match (saved, buried) {
             (Saved::Done, Buried::Conflict) => assert_eq!(loaded(index, record), Some(edited(record, 1))),
@@ -247,7 +260,7 @@ fn a_version_that_is_buried_is_not_saved_and_a_saved_one_not_buried() {
 fn a_removal_against_a_renewal_leaves_no_old_record() {
     explore(
         |index, record| index.remove(&record.key),
-        |index, record| index.renew(&record.key, record.version, &renewed(record, 1), None),
+        |index, record| renew(index, &record.key, record.version, &renewed(record, 1), None),
         |index, record, _, renewal| {
             assert_eq!(loaded(index, record), None);
             let new = renewed(record, 1);
