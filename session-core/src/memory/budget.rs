@@ -33,8 +33,8 @@ impl Share {
     }
 }
 
-/// What a session without attributes takes, with its place among those of its principal, and in the order of use.
-pub(super) const EMPTY_SESSION: usize = 600;
+/// What a session takes beside its record: its place in the index, among those of its principal, and in the order of use.
+pub(super) const PLACE: usize = 400;
 
 /// Less is not set aside for a session, or every one would be large.
 const SMALLEST_SESSION: usize = 768;
@@ -116,7 +116,7 @@ mod tests {
             for (kind, part) in [(Kind::SignedIn, max_bytes / 2), (Kind::Anonymous, max_bytes / 8 * 3)] {
                 let share = budget.share(kind);
                 assert!(share.weight as u64 <= max_sessions);
-                for bytes in [EMPTY_SESSION, 1000, 10_000, 1 << 20] {
+                for bytes in [SMALLEST_SESSION, 1000, 10_000, 1 << 20] {
                     let fit = share.weight / budget.weight(kind, bytes) as usize;
                     assert!(fit as u64 * bytes as u64 <= part, "{fit} of {bytes} in {part}");
                 }
@@ -129,7 +129,7 @@ mod tests {
         let budget = Budget::new(1_000_000, Budget::default_bytes(1_000_000));
         for kind in [Kind::SignedIn, Kind::Anonymous] {
             assert_eq!(budget.share(kind).weight, 1_000_000);
-            assert_eq!(budget.weight(kind, EMPTY_SESSION + 150), 1);
+            assert_eq!(budget.weight(kind, SMALLEST_SESSION), 1);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::store::Saved;
 use crate::time::Time;
 use crate::time::millis;
 
-use super::budget::{Budget, EMPTY_SESSION};
+use super::budget::{Budget, PLACE};
 use super::kind::Kind;
 
 /// A record, small enough to be moved quickly when a table grows.
@@ -49,10 +49,7 @@ pub(crate) struct Weight {
 
 impl Weight {
     fn of(record: &Record, attributes: usize, budget: &Budget) -> Self {
-        let principal = record.principal.as_deref().map_or(0, str::len);
-        let others = record.constants.memory_bytes() + record.extensions.memory_bytes();
-        let weight = budget.weight(Kind::of(record), EMPTY_SESSION + principal + others + attributes);
-        Weight { weight, attributes }
+        Weight { weight: budget.weight(Kind::of(record), PLACE + record.memory_bytes()), attributes }
     }
 }
 

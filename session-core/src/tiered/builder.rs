@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_in_the_queue_is_bounded_in_time_and_number() {
+    fn what_waits_in_the_queue_is_bounded_in_time_number_and_bytes() {
         let behind = |settings| refused(|builder| builder.write_behind = Some(settings));
         for delay in [Duration::MAX, WriteBehind::MAX_DELAY + Duration::from_nanos(1)] {
             let message = behind(WriteBehind::new().delay(delay));
@@ -165,5 +165,7 @@ mod tests {
         }
         let message = behind(WriteBehind::new().max_sessions(0));
         assert!(message.contains("`WriteBehind::max_sessions`") && message.contains("at least 1"), "{message}");
+        let message = behind(WriteBehind::new().max_bytes(1000));
+        assert!(message.contains("`WriteBehind::max_bytes`") && message.contains("1 MiB"), "{message}");
     }
 }

@@ -8,6 +8,8 @@ use crate::time::background::Instant;
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: BTreeMap<RecordKey, Waiting>,
+    /// What the records take that wait.
+    bytes: usize,
     /// By place, the sessions that no worker is writing, and when each is due.
     line: BTreeMap<u64, (Instant, RecordKey)>,
     next_place: u64,
@@ -41,6 +43,13 @@ struct Save {
     record: Record,
     /// What the durable tier has, as far as is known here.
     durable: Version,
+    bytes: usize,
+}
+
+impl Save {
+    fn new(record: &Record, durable: Version) -> Self {
+        Save { record: record.clone(), durable, bytes: record.memory_bytes() }
+    }
 }
 
 /// What is to be written of one session.
@@ -88,17 +97,29 @@ impl Queue {
         first.or_else(|| self.waiting.keys().next()).copied()
     }
 
+    /// Whether this record can wait, in place of what waits of its session, if no more than so many sessions wait and they
+    /// take no more than so many bytes. One session can wait whatever it takes.
+    pub(super) fn has_room_for(&self, record: &Record, max_sessions: usize, max_bytes: usize) -> bool {
+        let known = self.waiting.get(&record.key);
+        let others = self.waiting.len() - usize::from(known.is_some());
+        let replaced = known.and_then(|waiting| waiting.save.as_ref()).map_or(0, |save| save.bytes);
+        let is_small = others == 0 || self.bytes - replaced + record.memory_bytes() <= max_bytes;
+        others < max_sessions && is_small
+    }
+
     pub(super) fn contains(&self, key: &RecordKey) -> bool {
         self.waiting.contains_key(key)
     }
 
     pub(super) fn put_save(&mut self, record: &Record, expected: Version, due: Instant) {
         let waiting = self.enter(record.key, record.accessed, due);
-        match &mut waiting.save {
-            Some(save) if save.record.version >= record.version => {}
-            Some(save) => save.record = record.clone(),
-            None => waiting.save = Some(Save { record: record.clone(), durable: expected }),
-        }
+        let (durable, replaced) = match &waiting.save {
+            Some(save) if save.record.version >= record.version => return,
+            Some(save) => (save.durable, save.bytes),
+            None => (expected, 0),
+        };
+        let added = waiting.save.insert(Save::new(record, durable)).bytes;
+        self.bytes = self.bytes + added - replaced;
     }
 
     pub(super) fn put_touch(&mut self, key: &RecordKey, accessed: Time, due: Instant) {
@@ -150,7 +171,7 @@ impl Queue {
     pub(super) fn work(&self, key: &RecordKey) -> Option<Work> {
         let waiting = self.waiting.get(key)?;
         Some(match &waiting.save {
-            Some(Save { record, durable }) => {
+            Some(Save { record, durable, .. }) => {
                 let accessed = waiting.last_use_of(record);
                 Work::Save { record: Record { accessed, ..record.clone() }, durable: *durable }
             }
@@ -164,7 +185,7 @@ impl Queue {
         if let Work::Save { record, .. } = work {
             match &mut waiting.save {
                 Some(save) if save.record.version > record.version => save.durable = record.version,
-                _ => waiting.save = None,
+                written => self.bytes -= written.take().map_or(0, |save| save.bytes),
             }
         }
         let noted = work.accessed();
@@ -177,7 +198,9 @@ impl Queue {
 
     /// Forgets what waits of this session.
     pub(super) fn cancel(&mut self, key: &RecordKey) {
-        if let Some(Waiting { place: Some(place), .. }) = self.waiting.remove(key) {
+        let Some(Waiting { save, place, .. }) = self.waiting.remove(key) else { return };
+        self.bytes -= save.map_or(0, |save| save.bytes);
+        if let Some(place) = place {
             self.line.remove(&place);
         }
     }
@@ -269,6 +292,27 @@ mod tests {
         queue.written(&first.key, &work);
         queue.put_back(&first.key, now);
         assert_eq!((queue.len(), queue.next(now)), (0, Next::Leave));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_number_and_bytes() {
+        let (mut queue, now) = (queue(), Instant::now());
+        let (first, second) = (crate::record::sample(), crate::record::sample());
+        let bytes = first.memory_bytes();
+        assert!(queue.has_room_for(&first, 1, 1), "one can wait in any case");
+        queue.put_save(&next(&first), first.version, now);
+        assert!(queue.has_room_for(&next(&next(&first)), 1, bytes), "in its own place");
+        assert!(!queue.has_room_for(&second, 1, 10 * bytes));
+        assert!(!queue.has_room_for(&second, 2, 2 * bytes - 1));
+        assert!(queue.has_room_for(&second, 2, 2 * bytes));
+        queue.put_save(&next(&next(&first)), first.version, now);
+        assert_eq!(queue.bytes, bytes);
+        let work = queue.work(&first.key).unwrap();
+        queue.written(&first.key, &work);
+        assert_eq!((queue.len(), queue.bytes), (0, 0));
+        queue.put_save(&next(&first), first.version, now);
+        queue.cancel(&first.key);
+        assert_eq!((queue.len(), queue.bytes), (0, 0));
     }
 
     #[test]

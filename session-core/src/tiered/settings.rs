@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::error::ConfigError;
+use crate::record::MAX_SESSION_BYTES;
 
 /// How changes reach the durable tier when it is written behind.
 ///
@@ -22,6 +23,7 @@ use crate::error::ConfigError;
 pub struct WriteBehind {
     pub(super) delay: Duration,
     pub(super) max_sessions: usize,
+    pub(super) max_bytes: usize,
 }
 
 impl WriteBehind {
@@ -30,7 +32,7 @@ impl WriteBehind {
 
     /// Every setting has its default.
     pub const fn new() -> Self {
-        WriteBehind { delay: Duration::from_secs(1), max_sessions: 10_000 }
+        WriteBehind { delay: Duration::from_secs(1), max_sessions: 10_000, max_bytes: 64 << 20 }
     }
 
     /// How long a change waits in the queue, so that later changes of its session are written with it.
@@ -47,14 +49,23 @@ impl WriteBehind {
     /// How many sessions may have changes in the queue.
     ///
     /// Default: 10,000. Allowed: at least 1. When the queue is full, a request that changes another session
-    /// waits until the durable tier has taken one. Each session in the queue keeps its record in memory.
+    /// waits until the durable tier has taken one, or its own change. Each session in the queue keeps its record in memory.
     pub const fn max_sessions(mut self, max_sessions: usize) -> Self {
         self.max_sessions = max_sessions;
         self
     }
 
+    /// How many bytes of memory the records in the queue may take.
+    ///
+    /// Default: 64 MiB. Allowed: at least 1 MiB, the largest size of one session as JSON. Beyond that the queue is full, as
+    /// with too many sessions.
+    pub const fn max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let WriteBehind { delay, max_sessions } = self;
+        let WriteBehind { delay, max_sessions, max_bytes } = self;
         if *delay > WriteBehind::MAX_DELAY {
             return Err(ConfigError::new(format!("`WriteBehind::delay` is {delay:?}; it must be at most 1 h")));
         }
@@ -62,6 +73,11 @@ impl WriteBehind {
             return Err(ConfigError::new(
                 "`WriteBehind::max_sessions` is 0; it must be at least 1, or leave out `write_behind`",
             ));
+        }
+        if *max_bytes < MAX_SESSION_BYTES {
+            return Err(ConfigError::new(format!(
+                "`WriteBehind::max_bytes` is {max_bytes}; it must be at least {MAX_SESSION_BYTES} (1 MiB)"
+            )));
         }
         Ok(())
     }

@@ -70,9 +70,8 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         Instant::now() + self.settings.delay
     }
 
-    fn has_room_for(&self, key: &RecordKey) -> bool {
-        let queue = self.queue();
-        queue.len() < self.settings.max_sessions || queue.contains(key)
+    fn has_room_for(&self, record: &Record) -> bool {
+        self.queue().has_room_for(record, self.settings.max_sessions, self.settings.max_bytes)
     }
 
     async fn fill(&self, record: &Record, now: Time) -> bool {
@@ -131,7 +130,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
     /// `None` if the answer has to wait. Nothing has been done then.
     pub(super) fn save_now(self: &Arc<Self>, record: &Record, expected: Version) -> Option<Saved> {
         let Tiers { fast, doubts, .. } = &self.tiers;
-        if doubts.about(&record.key, record.accessed).is_some() || !self.has_room_for(&record.key) {
+        if doubts.about(&record.key, record.accessed).is_some() || !self.has_room_for(record) {
             return None;
         }
         let _shared = self.sharing.of(&record.key).try_read().ok()?;
@@ -151,9 +150,14 @@ impl<F: FastStore, D: Store> Behind<F, D> {
     }
 
     pub(super) async fn save(self: &Arc<Self>, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        self.make_room_for(&record.key).await?;
+        let has_room = self.make_room_for(record).await?;
         let mut doubt = None;
-        match (self.save_somewhere(record, expected, &mut doubt).await?, doubt) {
+        let saved = self.save_somewhere(record, expected, &mut doubt).await?;
+        if saved == Saved::Done && !has_room {
+            // Others took the room. This one's change is written at once, so that it waits for nobody else's.
+            self.write_waiting(&record.key).await?;
+        }
+        match (saved, doubt) {
             // The conflict may be with this very save, or with what others saved upon it. A caller that
             // applies its changes again could apply them twice.
             (Saved::Conflict, Some(doubt)) => Err(doubt),
@@ -294,7 +298,8 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         if self.tiers.is_trusted(key, accessed).await {
             fast.attempt(fast.store.touch(key, accessed)).await;
         }
-        if !self.has_room_for(key) {
+        let is_full = self.queue().len() >= self.settings.max_sessions && !self.queue().contains(key);
+        if is_full {
             return durable.touch(key, accessed).await;
         }
         self.queue().put_touch(key, accessed, self.due());
@@ -441,15 +446,17 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         worker::drain(self).await
     }
 
-    /// A full queue slows writers down to the pace of the durable tier.
-    async fn make_room_for(&self, key: &RecordKey) -> Result<(), StoreError> {
-        while !self.has_room_for(key) {
-            let first = self.queue().first();
-            if let Some(first) = first {
-                self.write_waiting(&first).await?;
-            }
+    /// A full queue slows writers down to the pace of the durable tier. Returns whether there is room now: others may have
+    /// taken what this one made.
+    async fn make_room_for(&self, record: &Record) -> Result<bool, StoreError> {
+        if self.has_room_for(record) {
+            return Ok(true);
         }
-        Ok(())
+        let first = self.queue().first();
+        if let Some(first) = first {
+            self.write_waiting(&first).await?;
+        }
+        Ok(self.has_room_for(record))
     }
 
     /// Writes what waits of this session, and waits for whoever is writing it already. `false` if the session is gone.

@@ -18,8 +18,9 @@ use super::server::Watch;
 /// Stores that share a connection share its copies, because each must hear of what the others change. A copy is served
 /// only to the store that made it: another has another prefix or codec, and would find somebody else's session.
 pub(crate) struct Copies {
-    shards: Box<[Mutex<HashMap<RecordKey, Slot>>]>,
+    shards: Box<[Mutex<Shard>]>,
     max_per_shard: usize,
+    max_bytes_per_shard: usize,
     tickets: AtomicU64,
     spaces: AtomicU64,
     start: Instant,
@@ -44,7 +45,45 @@ enum Slot {
     Copy(Space, Record),
 }
 
+/// The slots of one lock, and what their copies take.
+#[derive(Default)]
+struct Shard {
+    slots: HashMap<RecordKey, Slot>,
+    bytes: usize,
+}
+
+impl Shard {
+    fn remove(&mut self, key: &RecordKey) {
+        let removed = self.slots.remove(key);
+        self.bytes -= removed.map_or(0, |slot| slot.bytes());
+    }
+
+    fn put(&mut self, key: RecordKey, slot: Slot) {
+        self.bytes += slot.bytes();
+        let replaced = self.slots.insert(key, slot);
+        self.bytes -= replaced.map_or(0, |slot| slot.bytes());
+    }
+
+    /// Removes any slot but this one. `false` if there is no other.
+    fn evict_beside(&mut self, key: &RecordKey) -> bool {
+        let any = self.slots.keys().find(|other| *other != key).copied();
+        any.map(|any| self.remove(&any)).is_some()
+    }
+
+    fn retain(&mut self, stays: impl Fn(&Slot) -> bool) {
+        self.slots.retain(|_, slot| stays(slot));
+        self.bytes = self.slots.values().map(Slot::bytes).sum();
+    }
+}
+
 impl Slot {
+    fn bytes(&self) -> usize {
+        match self {
+            Slot::Awaited(_) => 0,
+            Slot::Copy(_, record) => record.memory_bytes(),
+        }
+    }
+
     fn is_awaited(&self, number: u64) -> bool {
         matches!(self, Slot::Awaited(awaited) if *awaited == number)
     }
@@ -53,10 +92,11 @@ impl Slot {
 const SHARDS: usize = 64;
 
 impl Copies {
-    pub(crate) fn new(max: usize, trusted_for: Duration) -> Self {
+    pub(crate) fn new(max: usize, max_bytes: usize, trusted_for: Duration) -> Self {
         Copies {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             max_per_shard: max.div_ceil(SHARDS).max(1),
+            max_bytes_per_shard: max_bytes.div_ceil(SHARDS),
             tickets: AtomicU64::new(0),
             spaces: AtomicU64::new(0),
             start: Instant::now(),
@@ -81,7 +121,7 @@ impl Copies {
 
     /// The copy of a record, trusted or not.
     pub(crate) fn untrusted(&self, Name { space, key }: Name) -> Option<Record> {
-        match self.shard(&key).get(&key) {
+        match self.shard(&key).slots.get(&key) {
             Some(Slot::Copy(owner, record)) if *owner == space => Some(record.clone()),
             _ => None,
         }
@@ -100,34 +140,37 @@ impl Copies {
     fn reserve(&self, key: RecordKey) -> u64 {
         let number = self.tickets.fetch_add(1, Ordering::Relaxed);
         let mut shard = self.shard(&key);
-        if shard.len() >= self.max_per_shard && !shard.contains_key(&key) {
-            let any = shard.keys().next().copied();
-            any.and_then(|any| shard.remove(&any));
+        if shard.slots.len() >= self.max_per_shard && !shard.slots.contains_key(&key) {
+            shard.evict_beside(&key);
         }
-        shard.insert(key, Slot::Awaited(number));
+        shard.put(key, Slot::Awaited(number));
         number
     }
 
     /// Stores a copy if the slot still has this number.
     fn put(&self, Name { space, key }: Name, number: u64, record: &Record) -> bool {
-        match self.shard(&key).get_mut(&key) {
-            Some(slot) if slot.is_awaited(number) => {
-                *slot = Slot::Copy(space, record.clone());
-                true
-            }
-            _ => false,
+        let mut shard = self.shard(&key);
+        if !shard.slots.get(&key).is_some_and(|slot| slot.is_awaited(number)) {
+            return false;
         }
+        shard.put(key, Slot::Copy(space, record.clone()));
+        while shard.bytes > self.max_bytes_per_shard && shard.evict_beside(&key) {}
+        let fits = shard.bytes <= self.max_bytes_per_shard;
+        if !fits {
+            shard.remove(&key);
+        }
+        fits
     }
 
     /// Moves the `accessed` of the copy forward, after the server has done so.
     pub(crate) fn touch(&self, Name { space, key }: Name, accessed: Time) {
         let mut shard = self.shard(&key);
-        match shard.get_mut(&key) {
+        match shard.slots.get_mut(&key) {
             Some(Slot::Copy(owner, record)) if *owner == space && !record.is_expired(accessed) => {
                 record.accessed = record.accessed.max(accessed);
             }
             // The awaited answer may be from before or after the touch, and so may another store's copy.
-            Some(_) => drop(shard.remove(&key)),
+            Some(_) => shard.remove(&key),
             None => {}
         }
     }
@@ -139,17 +182,17 @@ impl Copies {
     pub(crate) fn forget_expired(&self, now: Time) {
         for shard in &self.shards {
             let expired = |slot: &Slot| matches!(slot, Slot::Copy(_, record) if record.is_expired(now));
-            lock(shard).retain(|_, slot| !expired(slot));
+            lock(shard).retain(|slot| !expired(slot));
         }
     }
 
     pub(crate) fn forget_all(&self) {
-        self.shards.iter().for_each(|shard| lock(shard).clear());
+        self.shards.iter().for_each(|shard| *lock(shard) = Shard::default());
     }
 
     pub(crate) fn len(&self) -> usize {
         let is_copy = |slot: &&Slot| matches!(slot, Slot::Copy(..));
-        self.shards.iter().map(|shard| lock(shard).values().filter(is_copy).count()).sum()
+        self.shards.iter().map(|shard| lock(shard).slots.values().filter(is_copy).count()).sum()
     }
 
     fn are_trusted(&self) -> bool {
@@ -159,7 +202,7 @@ impl Copies {
         }
     }
 
-    fn shard(&self, key: &RecordKey) -> MutexGuard<'_, HashMap<RecordKey, Slot>> {
+    fn shard(&self, key: &RecordKey) -> MutexGuard<'_, Shard> {
         // Keys are hashes, so their first bytes are evenly distributed.
         lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS])
     }
@@ -188,7 +231,7 @@ impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let key = &self.name.key;
         let mut shard = self.copies.shard(key);
-        if shard.get(key).is_some_and(|slot| slot.is_awaited(self.number)) {
+        if shard.slots.get(key).is_some_and(|slot| slot.is_awaited(self.number)) {
             shard.remove(key);
         }
     }
@@ -263,6 +306,7 @@ mod tests {
 
     const NOW: Time = Time::from_unix_millis(1_767_225_600_000);
     const HOUR: Duration = Duration::from_secs(3600);
+    const MANY: usize = 1 << 30;
 
     fn record(number: u8) -> Record {
         Record::new(RecordKey::from_bytes([number; 32]), Version::from_number(1), NOW, HOUR)
@@ -274,7 +318,7 @@ mod tests {
     }
 
     fn connected() -> Copies {
-        let copies = Copies::new(1000, HOUR);
+        let copies = Copies::new(1000, MANY, HOUR);
         copies.answered(Instant::now() + Duration::from_millis(1));
         copies
     }
@@ -351,7 +395,7 @@ mod tests {
 
     #[test]
     fn nothing_is_trusted_without_a_connection_or_after_a_long_silence() {
-        let copies = Copies::new(1000, Duration::ZERO);
+        let copies = Copies::new(1000, MANY, Duration::ZERO);
         let record = record(1);
         copies.expect(of(&record)).fill(&record);
         assert_eq!(copies.get(of(&record), NOW), None, "nothing was heard yet");
@@ -365,13 +409,30 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_abandoned_questions_leave_nothing() {
-        let copies = Copies::new(SHARDS, HOUR);
+        let copies = Copies::new(SHARDS, MANY, HOUR);
         for number in 0..=255 {
             let record = record(number);
             copies.expect(of(&record)).fill(&record);
             drop(copies.expect(of(&record)));
         }
         assert!(copies.len() <= SHARDS);
-        assert!(copies.shards.iter().all(|shard| lock(shard).len() <= 1));
+        assert!(copies.shards.iter().all(|shard| lock(shard).slots.len() <= 1));
+    }
+
+    #[test]
+    fn copies_take_no_more_memory_than_they_may() {
+        let bytes = record(0).memory_bytes();
+        let copies = Copies::new(10_000, 2 * bytes * SHARDS, HOUR);
+        for number in 0..=255 {
+            let record = record(number);
+            copies.expect(of(&record)).fill(&record);
+        }
+        assert_eq!(copies.len(), 2 * SHARDS);
+        let mut large = record(7);
+        large.principal = Some("x".repeat(2 * bytes).into());
+        copies.expect(of(&large)).fill(&large);
+        assert_eq!(copies.untrusted(of(&large)), None, "what has no room is not kept");
+        copies.forget_all();
+        assert!(copies.shards.iter().all(|shard| lock(shard).bytes == 0));
     }
 }

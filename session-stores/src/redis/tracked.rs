@@ -58,6 +58,8 @@ impl TrackedRedisStore {
     pub const STALE_FOR: Duration = Duration::from_secs(1);
     /// The largest number of copies: 100,000. Beyond it, any copy is evicted; its session stays in Redis.
     pub const MAX_COPIES: usize = 100_000;
+    /// The memory that all copies may take: 256 MiB. Beyond it, any copy is evicted; its session stays in Redis.
+    pub const MAX_COPY_BYTES: usize = 256 << 20;
 
     /// Connects to one server, like [`RedisStore::connect`]. Needs a tokio runtime.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
@@ -72,7 +74,8 @@ impl TrackedRedisStore {
     }
 
     async fn over(source: Source) -> Result<Self, StoreError> {
-        let copies = Arc::new(Copies::new(TrackedRedisStore::MAX_COPIES, TrackedRedisStore::STALE_FOR));
+        let (max, max_bytes) = (TrackedRedisStore::MAX_COPIES, TrackedRedisStore::MAX_COPY_BYTES);
+        let copies = Arc::new(Copies::new(max, max_bytes, TrackedRedisStore::STALE_FOR));
         let server = Server::watched(source, copies.clone());
         let heartbeat = heartbeat(server.downgrade());
         let store = RedisStore::over(Link::Server(server)).checked().await?;
