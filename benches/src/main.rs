@@ -48,8 +48,8 @@ enum Part {
     Store { store: String, sessions: usize, operations: usize },
     /// So many sessions expire in one second while others are read.
     Expiry { store: String, sessions: usize },
-    /// New anonymous sessions at the bound of our store in memory.
-    Flood { sessions: usize, bound: u64 },
+    /// Our store in memory is flooded: all of it, or a part such as 0.1.
+    Flood { flood: String, part: f64 },
     /// Two clients count on one session at once.
     LostUpdates { counts: usize },
     /// The names that other subcommands take.
@@ -66,7 +66,7 @@ fn main() {
         Part::Serve { app, port, visitors, cookie_file } => serve::run(&app, port, visitors, &cookie_file),
         Part::Store { store, sessions, operations } => stores::run(&store, sessions, operations),
         Part::Expiry { store, sessions } => expiry::run(&store, sessions),
-        Part::Flood { sessions, bound } => flood::run(sessions, bound),
+        Part::Flood { flood, part } => flood::run(&flood, part),
         Part::LostUpdates { counts } => lost_updates::run(counts),
         Part::Names { of } => print_names(&of),
     }
@@ -78,7 +78,8 @@ fn print_names(of: &str) {
         "works" => apps::Work::ALL.iter().map(|work| work.name()).collect(),
         "stores" => stores::NAMES.into(),
         "expiry" => expiry::NAMES.into(),
-        _ => panic!("there are names of apps, works, stores and expiry"),
+        "floods" => flood::names().collect(),
+        _ => panic!("there are names of apps, works, stores, expiry and floods"),
     };
     println!("{}", names.join(" "));
 }

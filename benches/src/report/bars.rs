@@ -2,6 +2,7 @@
 
 use crate::contention;
 use crate::figures::Figures;
+use crate::flood;
 use crate::in_process::beyond_bare;
 use crate::page::{Page, head, number, row};
 use crate::servers::{per_request, two_clients};
@@ -184,12 +185,12 @@ fn rest(figures: &Figures) -> Vec<Bar> {
     let longest = |store, measure| figures.median("expiry", store, "1000000", measure);
     let more = || Some(longest("ours", "expiring ms")? - longest("ours", "quiet ms")?);
     let against_moka = || Some(longest("ours", "expiring ms")? / longest("tower-sessions-moka", "expiring ms")?);
-    let flood = |name: &str| figures.of("flood", "ours").find(|figure| figure.1 == name).map(|figure| figure.2);
     let counted = |measure| figures.median("lost-updates", "ours", "count", measure);
     vec![
         at_most("a million expire: the longest read, ms more than when quiet", more(), 50.0),
         at_most("a million expire: the longest read, the best peer being 1", against_moka(), 1.0),
-        at_least("flood: signed-in sessions alive, of 1,000", flood("signed-in alive"), 1000.0),
+        at_most("floods: signed-in sessions ended", flood::signed_out(figures), 0.0),
+        at_most("floods: the longest wait of a bystander, ms", flood::longest_wait(figures), 50.0),
         at_most(
             "two clients counting: updates lost",
             counted("expected").zip(counted("stored")).map(|(all, stored)| all - stored),

@@ -45,22 +45,4 @@ pub fn write(page: &mut Page, figures: &Figures) {
         })
         .collect();
     page.table(&head(["longest read, ms", "quiet", "expiring", "more by"]), &rows);
-    write_flood(page, figures);
-}
-
-fn write_flood(page: &mut Page, figures: &Figures) {
-    let figures: Vec<(&str, &str, f64)> = figures.of("flood", "ours").collect();
-    let Some((work, ..)) = figures.first() else { return };
-    let mut parts = work.split(" at ").map(|number| whole(number.parse().ok()));
-    let (sessions, bound) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    page.text(&format!("## {sessions} new anonymous sessions at a bound of {bound}"));
-    page.text("session-core's MemoryStore, with 1,000 signed-in sessions that nobody uses meanwhile.");
-    let mut rows = figures.clone();
-    rows.sort_by_key(|(_, measure, _)| match measure.rsplit(' ').next().and_then(|last| last.parse::<u64>().ok()) {
-        Some(created) => created,
-        None if measure.starts_with("MiB") => 0,
-        None => u64::MAX,
-    });
-    let rows: Vec<Vec<String>> = rows.iter().map(|(_, measure, value)| row(*measure, [number(Some(*value))])).collect();
-    page.table(&head(["", ""]), &rows);
 }

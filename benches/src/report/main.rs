@@ -5,6 +5,7 @@ mod bars;
 mod contention;
 mod expiry;
 mod figures;
+mod flood;
 mod http;
 mod in_process;
 mod line_chart;
@@ -49,6 +50,7 @@ fn main() {
     servers::write(&mut page, &figures);
     contention::write(&mut page, &figures);
     expiry::write(&mut page, &figures);
+    flood::write(&mut page, &figures);
     lost_updates::write(&mut page, &figures);
     page.save();
 }

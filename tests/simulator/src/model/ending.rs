@@ -103,8 +103,10 @@ impl Model {
     }
 
     fn check_how_many(&mut self, ending: &EndingAll, count: usize) {
-        let only_ours = |(lineage, endings): &&(usize, u32)| {
-            ending.sure.contains(lineage) && self.lineages[*lineage].endings == *endings
+        // What has expired meanwhile may have been purged by somebody else.
+        let only_ours = |(number, endings): &&(usize, u32)| {
+            let lineage = &self.lineages[*number];
+            ending.sure.contains(number) && lineage.endings == *endings && self.is_in_time(&lineage.life)
         };
         // What was done by a call whose answer was lost is counted by nobody.
         let least = if self.may_fail(ending.began) { 0 } else { ending.wanted.iter().filter(only_ours).count() };
