@@ -32,7 +32,7 @@ const HELPED_AT_ONCE: usize = 64;
 const PASSED_AT_ONCE: usize = 512;
 
 /// How long a request waits for the thread before it helps. The thread takes less than 1 ms for what it does at once.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// So many sessions a request puts in order. That takes about 1 ms.
 const LISTED_BY_REQUESTS: usize = 2000;

@@ -59,8 +59,9 @@ impl<F: FastStore, D: Store> TieredStoreBuilder<F, D> {
     /// How long a cached copy may be served before it is reloaded from the durable tier.
     ///
     /// Default: 60 s. Allowed: at least 1 ms. Bounds staleness after an outage of the fast tier: until then
-    /// another process may read the state from before the outage. A short time loads each session in use
-    /// from the durable tier more often.
+    /// another process may read the state from before the outage. While a renewal is under way, a request with the old
+    /// id may for as long read a state from before changes that arrive under the new one. A short time loads each session
+    /// in use from the durable tier more often.
     ///
     /// With [`write_behind`](Self::write_behind) copies are served for as long as their sessions live, and
     /// compared with the durable tier each time that their session is written there.
