@@ -48,19 +48,10 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    fn of(record: &Record, attributes: usize, budget: &Budget) -> Self {
-        Weight { weight: budget.weight(Kind::of(record), PLACE + record.memory_bytes()), attributes }
+    pub(crate) fn of(record: &Record, budget: &Budget) -> Self {
+        let weight = budget.weight(Kind::of(record), PLACE + record.memory_bytes());
+        Weight { weight, attributes: record.attributes.memory_bytes() }
     }
-}
-
-/// What a save has done to a cell.
-pub(crate) struct Written {
-    /// The attributes before. Freeing them may take a while.
-    pub(crate) replaced: Attributes,
-    /// Whether the session now counts as used again.
-    pub(crate) is_used_again: bool,
-    /// What it weighed before, if it weighs something else now.
-    pub(crate) weight_before: Option<u32>,
 }
 
 impl Cell {
@@ -83,7 +74,7 @@ impl Cell {
             extensions: record.extensions.clone(),
             persistent: record.persistent,
             format: record.format,
-            weight: Weight::of(record, record.attributes.memory_bytes(), budget),
+            weight: Weight::of(record, budget),
         };
         Cell { attributes: record.attributes.clone(), rest: Box::new(rest) }
     }
@@ -151,20 +142,23 @@ impl Cell {
         }
     }
 
-    /// What the cell weighs with the content of this record, if its attributes take more or less than before.
+    /// Whether the attributes of this record take as much memory as those that it has.
     #[inline]
-    pub(crate) fn weight_with(&self, record: &Record, budget: &Budget) -> Option<Weight> {
-        let attributes = record.attributes.memory_bytes();
-        (attributes != self.rest.weight.attributes).then(|| Weight::of(record, attributes, budget))
+    pub(crate) fn keeps_its_size(&self, record: &Record) -> bool {
+        record.attributes.memory_bytes() == self.rest.weight.attributes
     }
 
-    /// Replaces the parts of a record that can change.
-    pub(crate) fn save(&mut self, record: &Record, weight: Option<Weight>) -> Written {
+    /// Replaces what the cell weighs. Returns what it weighed before.
+    pub(crate) fn reweigh(&mut self, weight: Weight) -> u32 {
+        std::mem::replace(&mut self.rest.weight, weight).weight
+    }
+
+    /// Replaces the parts of a record that can change. Returns the attributes that were replaced, and whether
+    /// the session now counts as used again.
+    pub(crate) fn save(&mut self, record: &Record) -> (Attributes, bool) {
         let used_before = self.rest.accessed;
         let replaced = self.take_from(record);
-        let is_used_again = is_used_again(used_before, self.rest.accessed, self.rest.idle_timeout_ms);
-        let before = weight.map(|weight| std::mem::replace(&mut self.rest.weight, weight).weight);
-        Written { replaced, is_used_again, weight_before: before.filter(|before| *before != self.rest.weight.weight) }
+        (replaced, is_used_again(used_before, self.rest.accessed, self.rest.idle_timeout_ms))
     }
 
     /// Whether a copy is to be taken over: it is newer, or of the same version and this one has expired or is stale.

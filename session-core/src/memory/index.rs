@@ -17,7 +17,7 @@ use crate::store::{Buried, Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 
 use super::budget::Budget;
-use super::cell::{Cell, Weight, Written};
+use super::cell::{Cell, Weight};
 use super::hash::hash;
 use super::kind::Kind;
 use super::lock::{RwLock, RwLockWriteGuard};
@@ -120,30 +120,34 @@ impl Index {
         let Some(cell) = find_mut(&mut entries.cells, &record.key) else { return Ok(Saved::Missing) };
         let written = cell.admits(expected, record.accessed);
         if written == Saved::Done {
-            let weight = cell.weight_with(record, &self.budget);
-            if let Some(Weight { weight, .. }) = weight {
-                self.budget.check_weight(cell.kind(), weight)?;
+            let is_resized = !cell.keeps_its_size(record);
+            if is_resized {
+                self.reweigh(cell, record)?;
             }
-            let Written { replaced, is_used_again, weight_before } = cell.save(record, weight);
+            let (replaced, is_used_again) = cell.save(record);
             if is_used_again {
                 self.notes.leave([&*cell], What::Used);
             }
-            let resized = weight_before.map(|before| self.reweigh(cell, before));
             // Freeing what was replaced may take a while.
             drop(entries);
             drop(replaced);
-            if let Some(kind) = resized {
-                self.make_room(kind, &record.key);
+            if is_resized {
+                self.make_room(Kind::of(record), &record.key);
             }
         }
         Ok(written)
     }
 
     #[cold]
-    fn reweigh(&self, cell: &Cell, before: u32) -> Kind {
-        self.owners.reweigh(cell, before);
-        self.notes.reweigh(cell, before);
-        cell.kind()
+    fn reweigh(&self, cell: &mut Cell, record: &Record) -> Result<(), StoreError> {
+        let weight = Weight::of(record, &self.budget);
+        self.budget.check_weight(cell.kind(), weight.weight)?;
+        let before = cell.reweigh(weight);
+        if before != cell.weight() {
+            self.owners.reweigh(cell, before);
+            self.notes.reweigh(cell, before);
+        }
+        Ok(())
     }
 
     pub(crate) fn touch(&self, key: &RecordKey, accessed: Time) {

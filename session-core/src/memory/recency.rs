@@ -79,11 +79,16 @@ impl Recency {
     }
 
     /// Has the notes passed on if they are many: by the thread, and some by this request if the thread is too slow.
+    #[inline]
     pub(crate) fn settle_if_due(self: &Arc<Self>) {
         let due = self.notes.due.load(Ordering::Relaxed);
-        if due == Due::Nothing as u8 {
-            return;
+        if due != Due::Nothing as u8 {
+            self.have_it_settled(due);
         }
+    }
+
+    #[cold]
+    fn have_it_settled(self: &Arc<Self>, due: u8) {
         match self.thread.get_or_init(|| spawn(Arc::downgrade(self))) {
             Some(thread) => {
                 self.notes.due.store(Due::Nothing as u8, Ordering::Relaxed);

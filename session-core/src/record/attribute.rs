@@ -15,7 +15,7 @@ pub(crate) struct Attribute {
     value: Held,
     /// As JSON.
     bytes: u32,
-    /// In memory, beside the attribute itself.
+    /// In memory: what the value takes beside the attribute itself.
     owned_bytes: u32,
 }
 
@@ -48,16 +48,15 @@ impl Attribute {
     }
 
     fn of(name: SmolStr, value: Value, bytes: usize) -> Self {
-        let (value, owned) = match value {
+        let count = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let (value, owned_bytes) = match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => (Held::Plain(value), 0),
             Value::String(_) | Value::Array(_) | Value::Object(_) => {
                 let owned = SHARED_VALUE + owned_bytes(&value);
-                (Held::Shared(Arc::new(value)), owned)
+                (Held::Shared(Arc::new(value)), count(owned))
             }
         };
-        let owned = owned + if name.is_heap_allocated() { name.len() } else { 0 };
-        let [bytes, owned_bytes] = [bytes, owned].map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX));
-        Attribute { name, value, bytes, owned_bytes }
+        Attribute { name, value, bytes: count(bytes), owned_bytes }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -68,7 +67,7 @@ impl Attribute {
         self.bytes as usize
     }
 
-    /// The memory that the attribute takes, with its value.
+    /// The memory that the attribute takes, with its value. The name counts as a short one, which is in the attribute.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Attribute>() + self.owned_bytes as usize
     }
