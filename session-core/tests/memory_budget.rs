@@ -81,6 +81,22 @@ async fn logins_of_one_account_end_its_own_sessions_and_no_others() {
 
 /// S60.
 #[tokio::test]
+async fn among_two_the_larger_gives_way() {
+    let store = MemoryStore::with_max_sessions(100);
+    let sessions = managed(&store);
+    let mut few = Vec::new();
+    for _ in 0..5 {
+        few.push(created(&sessions, NewSession::new().principal("bob")).await.id());
+    }
+    for _ in 0..500 {
+        created(&sessions, NewSession::new().principal("ann")).await;
+    }
+    sessions.purge_expired(MINUTE).await.expect("the store works");
+    assert_eq!(alive(&sessions, &few).await, few.len());
+}
+
+/// S60.
+#[tokio::test]
 async fn a_session_that_grows_gives_way_if_it_takes_most() {
     let store = small_store();
     let sessions = managed(&store);

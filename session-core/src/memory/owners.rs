@@ -56,11 +56,12 @@ impl Large {
         }
     }
 
-    /// The owner that takes most, if that is more than twice what an owner takes on average.
+    /// The owner that takes most, if that is more than twice what the others take on average.
     fn largest(&self, total: usize) -> Option<Owner> {
         let (weight, owner) = *self.by_weight.lock().last()?;
-        let count = self.count.load(Ordering::Relaxed) as u64;
-        (weight.saturating_mul(count) > 2 * total as u64).then_some(owner)
+        let others = self.count.load(Ordering::Relaxed).saturating_sub(1) as u64;
+        let of_others = (total as u64).saturating_sub(weight);
+        (weight.saturating_mul(others) > of_others.saturating_mul(2)).then_some(owner)
     }
 }
 
@@ -113,7 +114,7 @@ impl Owners {
         self.principals(principal).keys_of(principal).collect()
     }
 
-    /// The oldest session of the owner that takes most, if one takes more than twice the average; not the `newest`, if
+    /// The oldest session of the owner that takes most, if one takes more than twice what the others take on average; not the `newest`, if
     /// the owner has others. `total` is what all sessions of the kind weigh.
     pub(super) fn first_to_give_way(&self, kind: Kind, total: usize, newest: &RecordKey) -> Option<RecordKey> {
         let owner = self.large[kind as usize].largest(total)?;

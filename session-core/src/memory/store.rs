@@ -37,7 +37,7 @@ use super::recency::Recency;
 /// - Each kind of session, anonymous and signed in (with a principal), has a bound of its own. A flood of anonymous
 ///   sessions evicts no signed-in one.
 /// - Within a kind, those who take most give way first. When 15/16 of the bound are used, the principal whose sessions
-///   take most loses its oldest session, as long as it takes more than twice what a principal takes on average. Of
+///   take most loses its oldest session, as long as it takes more than twice what others take on average. Of
 ///   anonymous sessions, the largest goes in the same way.
 /// - Otherwise the least recently used session of the kind is evicted, in the background. "Recently" is exact to one
 ///   touch interval: at most 60 s. The store may exceed the bound by 1/8 (2 to 512 sessions) until then.
