@@ -8,6 +8,7 @@ pub mod log;
 pub mod records;
 pub mod store_fault_tests;
 pub mod store_faults;
+pub mod wrong_clocks;
 
 #[cfg(feature = "browser")]
 pub mod browser;

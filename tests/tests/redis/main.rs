@@ -15,3 +15,4 @@ mod rights;
 mod sentinel;
 mod support;
 mod tracked;
+mod wrong_clocks;
