@@ -10,6 +10,8 @@ pub mod store_fault_tests;
 pub mod store_faults;
 pub mod wrong_clocks;
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod authority;
 #[cfg(feature = "browser")]
 pub mod browser;
 #[cfg(any(feature = "browser", feature = "redis"))]
@@ -33,6 +35,8 @@ mod redis_server;
 #[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 mod server_process;
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub use authority::{Authority, Certificate};
 #[cfg(any(feature = "browser", feature = "redis"))]
 pub use demo::{Demo, DemoVisitor};
 #[cfg(feature = "firestore")]

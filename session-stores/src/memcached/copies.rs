@@ -82,7 +82,7 @@ impl MemcachedStore {
                 Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Buried::Conflict),
                 Some(Found { cas, .. }) => {
                     matches!(self.items.replace(key, cas, &buried, now).await?, Replaced::Done(_))
-                },
+                }
             };
             if is_done {
                 return Ok(Buried::Done);

@@ -65,7 +65,8 @@ impl MemcachedStore {
     /// [`StoreError`] if an address is malformed, or a server does not answer, is older than 1.6, or was started with
     /// `-C`. Memcached then has no compare and swap, which every write needs.
     pub async fn connect(servers: &str) -> Result<Self, StoreError> {
-        let addresses = Address::parse_all(servers).map_err(|error| StoreError::refused(NAME, error).naming_causes())?;
+        let addresses =
+            Address::parse_all(servers).map_err(|error| StoreError::refused(NAME, error).naming_causes())?;
         let store = MemcachedStore {
             items: Items {
                 servers: addresses.into_iter().map(Server::new).collect(),

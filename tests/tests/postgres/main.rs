@@ -14,3 +14,4 @@ mod renewals;
 mod rights;
 mod schema;
 mod support;
+mod tls;
