@@ -91,6 +91,11 @@ pub(crate) fn read_pem(parameter: &str, file: &Path) -> Result<Vec<u8>, ConfigEr
     let wrong = |why: &dyn std::fmt::Display| {
         ConfigError::new(format!("the file {file:?} that `{parameter}` names can't be used: {why}"))
     };
+    // Reading a device or a pipe may never end.
+    let is_file = std::fs::metadata(file).map_err(|error| wrong(&error))?.is_file();
+    if !is_file {
+        return Err(wrong(&"it is no ordinary file"));
+    }
     let text = std::fs::read(file).map_err(|error| wrong(&error))?;
     // The clients take a file without any for one that names nobody.
     let beginning = if parameter.contains("key") { "PRIVATE KEY-----" } else { "-----BEGIN CERTIFICATE-----" };

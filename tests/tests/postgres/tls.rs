@@ -176,6 +176,7 @@ async fn what_an_address_says_of_tls_is_checked_before_anything_is_sent() {
         (format!("{base}?sslrootcert={file}"), "`sslmode=verify-full`"),
         (format!("{base}?sslmode=require&sslrootcert={file}"), "`sslmode=verify-full`"),
         (format!("{base}?sslmode=verify-full&sslrootcert={file}.old"), "No such file"),
+        (format!("{base}?sslmode=verify-full&sslrootcert=/dev/zero"), "no ordinary file"),
         (format!("{base}?sslmode=verify-full&sslrootcert={key}"), "-----BEGIN CERTIFICATE-----"),
         (format!("{base}?sslmode=verify-full&sslcert={file}&sslkey={file}"), "PRIVATE KEY-----"),
         (base.replace("postgres://", "http://"), "write `postgres://"),

@@ -188,6 +188,7 @@ async fn what_an_address_says_of_tls_is_checked_before_anything_is_sent() {
     for (wrong, expected) in [
         (format!("redis://app:{MARKER}@localhost:1/?sslrootcert={file}"), "write `rediss://`"),
         (format!("{base}?sslrootcert={file}.old"), "No such file"),
+        (format!("{base}?sslrootcert=/dev/zero"), "no ordinary file"),
         (format!("{base}?sslrootcert={key}"), "-----BEGIN CERTIFICATE-----"),
         (format!("{base}?sslcert={file}&sslkey={file}"), "PRIVATE KEY-----"),
         (format!("{base}?sslcert={file}"), "name both"),
