@@ -64,7 +64,7 @@ pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
     feature = "postgres",
     feature = "redis"
 ))]
-pub use server_process::{ServerProcess, free_port, is_installed};
+pub use server_process::{ServerProcess, free_port, is_installed, skip};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{ManualClock, NewSession, SessionManager, Store, Time};
+use session_core::{FastStore, ManualClock, NewSession, SessionManager, Store, Time};
 
-use crate::records::{MINUTE, fresh_key, now};
+use crate::records::{MINUTE, fresh_key, fresh_record, now, with};
 
 const WRONG_BY: Duration = Duration::from_secs(50 * 60);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -16,6 +16,19 @@ pub async fn a_wrong_clock_ends_no_session_early(store: &(impl Store + Clone)) {
         for time in [now().saturating_sub(WRONG_BY), now().saturating_add(WRONG_BY)] {
             lives_until_it_is_idle(store, idle_timeout, time).await;
         }
+    }
+}
+
+/// S39: copies and tombstones last as long as they would with the right clock.
+pub async fn a_wrong_clock_loses_no_copy_and_no_tombstone(store: &impl FastStore) {
+    for time in [now().saturating_sub(WRONG_BY), now().saturating_add(WRONG_BY)] {
+        let until = time.saturating_add(5 * MINUTE);
+        let record = with(fresh_record(), |record| (record.created, record.accessed) = (time, time));
+        store.fill(&record, time, until).await.unwrap();
+        assert_eq!(store.load(&record.key, time).await.unwrap().as_ref(), Some(&record));
+        store.bury(&record.key, time, until).await.unwrap();
+        store.fill(&record, time, until).await.unwrap();
+        assert_eq!(store.load(&record.key, time).await.unwrap(), None, "the copy of a session that was ended is back");
     }
 }
 

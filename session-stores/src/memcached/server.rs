@@ -73,8 +73,8 @@ impl Address {
     /// Whether its name leads to IPv6 alone.
     async fn is_of_ipv6(&self) -> bool {
         let Some(host) = self.0.strip_prefix("tcp://") else { return false };
-        let found: Vec<SocketAddr> = tokio::net::lookup_host(host).await.into_iter().flatten().collect();
-        !found.is_empty() && found.iter().all(SocketAddr::is_ipv6)
+        let found = tokio::net::lookup_host(host).await.map(Iterator::collect::<Vec<SocketAddr>>);
+        found.is_ok_and(|found| !found.is_empty() && found.iter().all(SocketAddr::is_ipv6))
     }
 }
 

@@ -1,5 +1,4 @@
-use session_core::{MemoryStore, TieredStore};
-use workspace_tests::wrong_clocks::a_wrong_clock_ends_no_session_early;
+use workspace_tests::wrong_clocks::*;
 
 use crate::support::*;
 
@@ -10,7 +9,7 @@ async fn a_wrong_clock_ends_no_session_early_in_memcached() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_ends_no_session_early_behind_memcached() {
+async fn a_wrong_clock_loses_no_copy_and_no_tombstone_in_memcached() {
     let Some(store) = store().await else { return };
-    a_wrong_clock_ends_no_session_early(&TieredStore::new(store, MemoryStore::new())).await;
+    a_wrong_clock_loses_no_copy_and_no_tombstone(&store).await;
 }
