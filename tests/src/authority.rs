@@ -60,6 +60,18 @@ impl Authority {
         self.sign(params)
     }
 
+    /// Parameters of an address, behind others, that name files which can't be used; and a part of what is to be said.
+    pub fn unusable_files(&self) -> [(String, &'static str); 5] {
+        let (file, key) = (self.file(), self.certify(&["localhost"]).key);
+        [
+            (format!("&sslrootcert={file}.old"), "No such file"),
+            ("&sslrootcert=/dev/zero".to_owned(), "no ordinary file"),
+            (format!("&sslrootcert={key}"), "-----BEGIN CERTIFICATE-----"),
+            (format!("&sslcert={file}&sslkey={file}"), "PRIVATE KEY-----"),
+            (format!("&sslcert={key}&sslkey={key}"), "-----BEGIN CERTIFICATE-----"),
+        ]
+    }
+
     fn sign(&self, params: CertificateParams) -> Certificate {
         let (key, number) = (key(), fs::read_dir(self.folder.path()).expect("it is a folder").count());
         let certificate = params.signed_by(&key, &self.issuer).expect("it can be signed");

@@ -6,6 +6,7 @@ pub mod clones;
 pub mod forgery;
 pub mod log;
 pub mod records;
+pub mod smoke;
 pub mod store_fault_tests;
 pub mod store_faults;
 pub mod wrong_clocks;

@@ -8,8 +8,8 @@
 
 use rustls::CipherSuite;
 use rustls::crypto::{CryptoProvider, ring};
-use session_core::{Store, conformance};
 use session_stores::{PostgresStore, RedisStore, TrackedRedisStore};
+use workspace_tests::smoke::works;
 use workspace_tests::{Authority, PostgresServer, RedisServer};
 
 /// S34.
@@ -41,9 +41,4 @@ async fn the_provider_of_the_application_is_used_and_stays() {
         }
     }
     assert_eq!(CryptoProvider::get_default().expect("it stays").cipher_suites.len(), 1);
-}
-
-async fn works(store: &impl Store) {
-    conformance::created_record_is_loaded_whole(store).await;
-    conformance::delete_makes_absent(store).await;
 }

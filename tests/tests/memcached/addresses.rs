@@ -2,8 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use session_core::conformance;
 use session_stores::MemcachedStore;
+use workspace_tests::smoke::works;
 use workspace_tests::{MemcachedServer, Proxy, skip};
 
 /// The error of a start, which comes before the first request.
@@ -13,14 +13,8 @@ async fn refusal(address: &str) -> String {
     refused.to_string()
 }
 
-async fn works(address: &str) {
-    let store = MemcachedStore::connect(address).await.expect("the server runs");
-    let store = &store;
-    conformance::created_record_is_loaded_whole(store).await;
-    conformance::save_of_an_old_version_reports_conflict(store).await;
-    conformance::touch_moves_accessed_and_nothing_else(store).await;
-    conformance::renewed_record_is_under_the_new_key_only(store).await;
-    conformance::delete_makes_absent(store).await;
+async fn works_at(address: &str) {
+    works(&MemcachedStore::connect(address).await.expect("the server runs")).await;
 }
 
 #[tokio::test]
@@ -38,7 +32,7 @@ async fn every_way_to_write_an_address_leads_to_the_server() {
         format!("memcached://tcp://localhost:{port},unix://{socket}"),
         format!("unix://{socket}"),
     ] {
-        works(&address).await;
+        works_at(&address).await;
     }
 }
 
@@ -51,7 +45,7 @@ async fn a_server_at_ipv6_is_refused_at_start_and_reached_through_a_forwarded_po
         assert!(refused.contains("is an address of IPv6") && refused.contains("unix:///PATH"), "{refused}");
     }
     let forwarded = Proxy::start(server.addr()).await.unwrap();
-    works(&forwarded.addr().to_string()).await;
+    works_at(&forwarded.addr().to_string()).await;
 }
 
 /// S38. Debian and Docker have such a name.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use session_core::conformance;
 use session_stores::PostgresStore;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use workspace_tests::smoke::works;
 use workspace_tests::{Authority, PostgresServer};
 
 const MARKER: &str = "xMARKERx";
@@ -37,17 +37,6 @@ fn is_encrypted(server: &PostgresServer) -> bool {
         "f" => false,
         other => panic!("there is no connection: {other:?}"),
     }
-}
-
-async fn works(store: &PostgresStore) {
-    conformance::created_record_is_loaded_whole(store).await;
-    conformance::save_of_an_old_version_reports_conflict(store).await;
-    conformance::touch_moves_accessed_and_nothing_else(store).await;
-    conformance::renewed_record_is_under_the_new_key_only(store).await;
-    conformance::principal_has_its_live_records_only(store).await;
-    conformance::large_record_comes_back_or_is_a_clear_error(store).await;
-    conformance::parallel_saves_of_one_version_have_one_winner(store, 10).await;
-    conformance::delete_makes_absent(store).await;
 }
 
 /// What is said at a start that fails, which it does soon.
@@ -170,20 +159,18 @@ async fn a_server_that_wants_a_certificate_gets_that_of_the_address() {
 #[tokio::test]
 async fn what_an_address_says_of_tls_is_checked_before_anything_is_sent() {
     let authority = Authority::new();
-    let (file, key) = (authority.file(), authority.certify(&["localhost"]).key);
+    let file = authority.file();
     let base = format!("postgres://app:{MARKER}@localhost:1/app");
-    for (wrong, expected) in [
-        (format!("{base}?sslrootcert={file}"), "`sslmode=verify-full`"),
-        (format!("{base}?sslmode=require&sslrootcert={file}"), "`sslmode=verify-full`"),
-        (format!("{base}?sslmode=verify-full&sslrootcert={file}.old"), "No such file"),
-        (format!("{base}?sslmode=verify-full&sslrootcert=/dev/zero"), "no ordinary file"),
-        (format!("{base}?sslmode=verify-full&sslrootcert={key}"), "-----BEGIN CERTIFICATE-----"),
-        (format!("{base}?sslmode=verify-full&sslcert={file}&sslkey={file}"), "PRIVATE KEY-----"),
-        (base.replace("postgres://", "http://"), "write `postgres://"),
-        (base.replace("postgres://", "postgress://"), "write `postgres://"),
-        (base.replace("postgres://", "rediss://"), "write `postgres://"),
-    ] {
-        let told = refusal(&wrong).await;
-        assert!(told.contains(expected), "{wrong}: {told}");
+    for (parameters, expected) in authority.unusable_files() {
+        let told = refusal(&format!("{base}?sslmode=verify-full{parameters}")).await;
+        assert!(told.contains(expected), "{parameters}: {told}");
+    }
+    for parameters in ["?", "?sslmode=require&", "?sslmode=disable&"] {
+        let told = refusal(&format!("{base}{parameters}sslrootcert={file}")).await;
+        assert!(told.contains("only with `sslmode=verify-full`"), "{parameters}: {told}");
+    }
+    for scheme in ["http", "postgress", "rediss"] {
+        let told = refusal(&base.replace("postgres", scheme)).await;
+        assert!(told.contains("write `postgres://"), "{scheme}: {told}");
     }
 }
