@@ -15,3 +15,4 @@ mod rights;
 mod schema;
 mod support;
 mod tls;
+mod wrong_clocks;
