@@ -1,9 +1,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::server_process::{ServerProcess, free_port, is_installed};
+use crate::server_process::{ServerProcess, free_port, is_installed, skip_on_this_machine};
 
 /// A memcached of a test's own.
 pub struct MemcachedServer {
@@ -25,9 +25,13 @@ impl MemcachedServer {
         MemcachedServer::of(Ipv4Addr::LOCALHOST.into(), options)
     }
 
-    /// At this address of the machine.
+    /// At this address, if the machine has it.
     #[track_caller]
     pub fn start_at(ip: IpAddr) -> Option<Self> {
+        if TcpListener::bind((ip, 0)).is_err() {
+            skip_on_this_machine(&ip.to_string());
+            return None;
+        }
         MemcachedServer::of(ip, &[])
     }
 

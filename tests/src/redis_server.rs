@@ -47,14 +47,14 @@ impl RedisServer {
     }
 
     /// A server with this certificate, on a port beside the one without TLS. Where it talks to other servers, it does so
-    /// by TLS. `None` where Redis is not installed, or was built without TLS.
+    /// by TLS. `None` where there is no Redis with TLS. Valkey of PyPI was built without, so Redis takes its place.
     #[track_caller]
     pub fn start_encrypted(certificate: &Certificate, authority: &Authority, options: &[&str]) -> Option<Self> {
-        let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
-        if !has_tls(&program) {
-            skip(&format!("{program} with TLS"));
+        let programs = [std::env::var("REDIS_SERVER").unwrap_or_default(), "redis-server".to_owned()];
+        let Some(program) = programs.into_iter().find(|program| has_tls(program)) else {
+            skip("redis-server with TLS");
             return None;
-        }
+        };
         let port = free_redis_port();
         let (file, encrypted_port) = (authority.file(), port.to_string());
         let tls = ["--tls-port", &encrypted_port, "--tls-cert-file", &certificate.file, "--tls-key-file"];
@@ -358,10 +358,10 @@ impl RedisSentinel {
     }
 }
 
-/// Whether the program was built with TLS: then it misses a certificate, else it does not know the option.
+/// Whether the program was built with TLS. Then it misses a certificate; otherwise it does not know the option.
 fn has_tls(program: &str) -> bool {
     let tried = Command::new(program).args(["--port", "0", "--tls-port", "1"]).output();
-    tried.is_ok_and(|tried| !String::from_utf8_lossy(&[tried.stdout, tried.stderr].concat()).contains("Bad directive"))
+    tried.is_ok_and(|tried| String::from_utf8_lossy(&[tried.stdout, tried.stderr].concat()).contains("configure TLS"))
 }
 
 /// A port that nobody listens on, nor on the one 10,000 higher, where a cluster's servers talk to

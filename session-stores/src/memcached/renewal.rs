@@ -66,7 +66,7 @@ impl MemcachedStore {
         let Pending { old, attempt, copy } = pending;
         match self.note_at(&old).await? {
             Some(moved) if (moved.to, moved.attempt) == (*key, attempt) => {
-                // Counted from the use that it was renewed with, it is kept a little longer than it lives.
+                // The renewal was its last use, or one before that, so it is kept as long as it lives, or longer.
                 let now = copy.envelope.accessed;
                 // If the item has changed, another process has done this.
                 let _ = self.items.replace(key, cas, &Item::Record(copy), now).await?;

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use session_stores::MemcachedStore;
 use workspace_tests::smoke::works;
-use workspace_tests::{MemcachedServer, Proxy, skip};
+use workspace_tests::{MemcachedServer, Proxy, skip_on_this_machine};
 
 /// The error of a start, which comes before the first request.
 async fn refusal(address: &str) -> String {
@@ -52,7 +52,7 @@ async fn a_server_at_ipv6_is_refused_at_start_and_reached_through_a_forwarded_po
 #[tokio::test]
 async fn a_name_that_leads_to_ipv6_alone_is_refused_at_start() {
     if tokio::net::lookup_host(("ip6-localhost", 1)).await.is_err() {
-        return skip("ip6-localhost in /etc/hosts");
+        return skip_on_this_machine("name that leads to IPv6 alone, such as ip6-localhost in /etc/hosts");
     }
     let refused = refusal("ip6-localhost:11211").await;
     assert!(refused.contains("ip6-localhost:11211 is an address of IPv6"), "{refused}");
