@@ -139,6 +139,7 @@ impl PostgresServer {
         std::fs::copy(&certificate.file, data.join("server.crt")).expect("the file can be copied");
         self.copy_for_itself(&certificate.key, "server.key");
         self.set("ssl = on\n");
+        self.stop();
         self.restart();
     }
 
@@ -153,6 +154,7 @@ impl PostgresServer {
             self.copy_for_itself(&authority.file(), "clients.crt");
             self.set("ssl_ca_file = 'clients.crt'\n");
         }
+        self.stop();
         self.restart();
     }
 
