@@ -66,7 +66,7 @@
 //! |---|---|
 //! | `sqlite` | `SqliteStore`: a file on one machine |
 //! | `postgres` | `PostgresStore` |
-//! | `redis`, `redis-tls` | `RedisStore`, `TrackedRedisStore`; the second feature also for addresses that start with `rediss:` |
+//! | `redis` | `RedisStore`, `TrackedRedisStore` |
 //! | `memcached` | `MemcachedStore` |
 //! | `firestore` | `FirestoreStore` |
 //! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |

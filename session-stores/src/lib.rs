@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `sqlite` | `SqliteStore` | in a file of one machine |
 //! | `postgres` | `PostgresStore` | in a table of PostgreSQL |
-//! | `redis`, `redis-tls` | `RedisStore`, `TrackedRedisStore` | in Redis or Valkey: one server, Sentinel or a cluster |
+//! | `redis` | `RedisStore`, `TrackedRedisStore` | in Redis or Valkey: one server, Sentinel or a cluster |
 //! | `memcached` | `MemcachedStore` | in the memory of Memcached, until it is restarted or full |
 //! | `firestore` | `FirestoreStore` | in Google's Firestore |
 //!
@@ -19,7 +19,7 @@
 //! # Layout
 //!
 //! Each backend has its own folder, which may know `session-core` and what several backends share (`address.rs`,
-//! `sql.rs`, `recent_reads.rs`, `refusal.rs`, `attempt.rs`), but no other backend.
+//! `tls.rs`, `sql.rs`, `recent_reads.rs`, `refusal.rs`, `attempt.rs`), but no other backend.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -44,6 +44,8 @@ mod refusal;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod tls;
 
 #[cfg(feature = "firestore")]
 pub use firestore::FirestoreStore;

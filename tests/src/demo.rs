@@ -42,8 +42,15 @@ impl Demo {
     /// If it does start, which takes it 2 minutes to believe.
     #[track_caller]
     pub fn refusal(options: &[&str]) -> String {
-        let mut command = Command::new("timeout");
-        let output = command.args(["120", demo_binary()]).args(options).output().expect("there is timeout");
+        Demo::refusal_with(&[], options)
+    }
+
+    /// The same with settings of the environment, each as `NAME=value`.
+    #[track_caller]
+    pub fn refusal_with(environment: &[&str], options: &[&str]) -> String {
+        let mut command = Command::new("env");
+        let command = command.args(environment).args(["timeout", "120", demo_binary()]).args(options);
+        let output = command.output().expect("there are env and timeout");
         assert_eq!(output.status.code(), Some(2), "it refuses {options:?}");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }

@@ -6,9 +6,13 @@ pub mod clones;
 pub mod forgery;
 pub mod log;
 pub mod records;
+pub mod smoke;
 pub mod store_fault_tests;
 pub mod store_faults;
+pub mod wrong_clocks;
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod authority;
 #[cfg(feature = "browser")]
 pub mod browser;
 #[cfg(any(feature = "browser", feature = "redis"))]
@@ -32,6 +36,8 @@ mod redis_server;
 #[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 mod server_process;
 
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub use authority::{Authority, Certificate};
 #[cfg(any(feature = "browser", feature = "redis"))]
 pub use demo::{Demo, DemoVisitor};
 #[cfg(feature = "firestore")]
@@ -59,7 +65,7 @@ pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
     feature = "postgres",
     feature = "redis"
 ))]
-pub use server_process::{ServerProcess, free_port, is_installed};
+pub use server_process::{ServerProcess, free_port, is_installed, skip_on_this_machine};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

@@ -1,9 +1,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::server_process::{ServerProcess, free_port, is_installed};
+use crate::server_process::{ServerProcess, free_port, is_installed, skip_on_this_machine};
 
 /// A memcached of a test's own.
 pub struct MemcachedServer {
@@ -22,10 +22,25 @@ impl MemcachedServer {
     /// With further options of the command line.
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Option<Self> {
+        MemcachedServer::of(Ipv4Addr::LOCALHOST.into(), options)
+    }
+
+    /// At this address, if the machine has it.
+    #[track_caller]
+    pub fn start_at(ip: IpAddr) -> Option<Self> {
+        if TcpListener::bind((ip, 0)).is_err() {
+            skip_on_this_machine(&ip.to_string());
+            return None;
+        }
+        MemcachedServer::of(ip, &[])
+    }
+
+    #[track_caller]
+    fn of(ip: IpAddr, options: &[&str]) -> Option<Self> {
         if !is_installed("memcached") {
             return None;
         }
-        let addr = (Ipv4Addr::LOCALHOST, free_port()).into();
+        let addr = (ip, free_port()).into();
         let options = options.iter().map(ToString::to_string).collect();
         let mut server = MemcachedServer { addr, options, process: None };
         server.restart();
@@ -58,8 +73,8 @@ impl MemcachedServer {
     #[track_caller]
     pub fn restart(&mut self) {
         self.kill();
-        let port = self.addr.port().to_string();
-        let mut command = vec!["memcached", "-U", "0", "-l", "127.0.0.1", "-p", &port, "-u", "nobody"];
+        let (ip, port) = (self.addr.ip().to_string(), self.addr.port().to_string());
+        let mut command = vec!["memcached", "-U", "0", "-l", &ip, "-p", &port, "-u", "nobody"];
         command.extend(self.options.iter().map(String::as_str));
         self.process = Some(ServerProcess::start(&command, || TcpStream::connect(self.addr).is_ok()));
     }

@@ -1,10 +1,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::authority::{Authority, Certificate};
 use crate::server_process::{ServerProcess, free_port, skip};
 
 /// A PostgreSQL server of a test's own, with its files in a folder of its own.
@@ -129,6 +130,49 @@ impl PostgresServer {
         let rules = self.folder.join("data/pg_hba.conf");
         std::fs::write(rules, "host all all 127.0.0.1/32 scram-sha-256\n").expect("the file can be written");
         self.restart();
+    }
+
+    /// From now on it offers TLS with this certificate.
+    #[track_caller]
+    pub fn use_certificate(&mut self, certificate: &Certificate) {
+        let data = self.folder.join("data");
+        std::fs::copy(&certificate.file, data.join("server.crt")).expect("the file can be copied");
+        self.copy_for_itself(&certificate.key, "server.key");
+        self.set("ssl = on\n");
+        self.stop();
+        self.restart();
+    }
+
+    /// From now on it talks to nobody without TLS, and to nobody without a certificate of this authority, if there is
+    /// one. The certificate's name is that of the user.
+    #[track_caller]
+    pub fn require_tls(&mut self, clients_of: Option<&Authority>) {
+        let method = if clients_of.is_some() { "cert" } else { "trust" };
+        let rules = self.folder.join("data/pg_hba.conf");
+        std::fs::write(rules, format!("hostssl all all 127.0.0.1/32 {method}\n")).expect("the file can be written");
+        if let Some(authority) = clients_of {
+            self.copy_for_itself(&authority.file(), "clients.crt");
+            self.set("ssl_ca_file = 'clients.crt'\n");
+        }
+        self.stop();
+        self.restart();
+    }
+
+    fn set(&self, setting: &str) {
+        let file = self.folder.join("data/postgresql.auto.conf");
+        let settings = std::fs::read_to_string(&file).expect("the file can be read");
+        std::fs::write(&file, settings + setting).expect("the file can be written");
+    }
+
+    /// PostgreSQL takes no key that anybody else can read.
+    fn copy_for_itself(&self, file: &str, name: &str) {
+        let copy = self.folder.join("data").join(name);
+        std::fs::copy(file, &copy).expect("the file can be copied");
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+        if is_root() {
+            let chowned = Command::new("chown").arg("postgres").arg(&copy).status();
+            assert!(chowned.expect("there is chown").success(), "the server's user exists");
+        }
     }
 
     /// Where it listens, also after a restart.

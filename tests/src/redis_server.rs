@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::server_process::{ServerProcess, free_port, is_installed};
+use crate::authority::{Authority, Certificate};
+use crate::server_process::{ServerProcess, free_port, is_installed, skip};
 
 /// A server of Redis, or of Valkey, of a test's own, with its files in a folder of its own.
 pub struct RedisServer {
     program: String,
     addr: SocketAddr,
+    /// Where it listens for TLS, if it does.
+    encrypted_port: Option<u16>,
     folder: TempDir,
     options: Vec<String>,
     process: Option<ServerProcess>,
@@ -40,25 +43,46 @@ impl RedisServer {
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Option<Self> {
         let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
-        RedisServer::of(&program, options)
+        RedisServer::of(&program, options, None)
+    }
+
+    /// A server with this certificate, on a port beside the one without TLS. Where it talks to other servers, it does so
+    /// by TLS. `None` where there is no Redis with TLS. Valkey of PyPI was built without, so Redis takes its place.
+    #[track_caller]
+    pub fn start_encrypted(certificate: &Certificate, authority: &Authority, options: &[&str]) -> Option<Self> {
+        let programs = [std::env::var("REDIS_SERVER").unwrap_or_default(), "redis-server".to_owned()];
+        let Some(program) = programs.into_iter().find(|program| has_tls(program)) else {
+            skip("redis-server with TLS");
+            return None;
+        };
+        let port = free_redis_port();
+        let (file, encrypted_port) = (authority.file(), port.to_string());
+        let tls = ["--tls-port", &encrypted_port, "--tls-cert-file", &certificate.file, "--tls-key-file"];
+        let tls = [&tls[..], &[&certificate.key, "--tls-ca-cert-file", &file]].concat();
+        let among_servers = ["--tls-auth-clients", "no", "--tls-replication", "yes", "--tls-cluster", "yes"];
+        // What the test says comes last, and counts, but for the file of a sentinel.
+        let is_file = options.first().is_some_and(|first| !first.starts_with("--"));
+        let (file_of_options, options) = options.split_at(usize::from(is_file));
+        let options = [file_of_options, &tls, &among_servers, options].concat();
+        RedisServer::of(&program, &options, Some(port))
     }
 
     /// A server of Valkey; `None` where that is not installed.
     #[track_caller]
     pub fn start_valkey() -> Option<Self> {
-        RedisServer::of("valkey-server", &FORGETFUL)
+        RedisServer::of("valkey-server", &FORGETFUL, None)
     }
 
     #[track_caller]
-    fn of(program: &str, options: &[&str]) -> Option<Self> {
+    fn of(program: &str, options: &[&str], encrypted_port: Option<u16>) -> Option<Self> {
         if !is_installed(program) {
             return None;
         }
         let addr = (Ipv4Addr::LOCALHOST, free_redis_port()).into();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = options.iter().map(ToString::to_string).collect();
-        let mut server =
-            RedisServer { program: program.to_owned(), addr, folder, options, process: None, pid: String::new() };
+        let (program, pid) = (program.to_owned(), String::new());
+        let mut server = RedisServer { program, addr, encrypted_port, folder, options, process: None, pid };
         server.restart();
         Some(server)
     }
@@ -71,6 +95,21 @@ impl RedisServer {
     /// What [`RedisStore::connect`](session_stores::RedisStore::connect) takes.
     pub fn url(&self) -> String {
         format!("redis://{}/", self.addr)
+    }
+
+    /// The port on which it expects TLS.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[track_caller]
+    pub fn encrypted_port(&self) -> u16 {
+        self.encrypted_port.expect("it was started with a certificate")
+    }
+
+    /// The port that other servers talk to.
+    fn port_for_servers(&self) -> String {
+        self.encrypted_port.unwrap_or(self.addr.port()).to_string()
     }
 
     /// Kills it, in the middle of whatever it does.
@@ -167,7 +206,16 @@ impl RedisCluster {
     /// A cluster of a test's own; `None` where Redis is not installed.
     #[track_caller]
     pub fn start() -> Option<Self> {
-        let cluster = RedisCluster { servers: RedisCluster::nodes()?, replicas: Vec::new() };
+        let cluster = RedisCluster { servers: RedisCluster::nodes(RedisServer::start_with)?, replicas: Vec::new() };
+        cluster.join();
+        Some(cluster)
+    }
+
+    /// One whose servers have this certificate; `None` where there is no Redis with TLS.
+    #[track_caller]
+    pub fn start_encrypted(certificate: &Certificate, authority: &Authority) -> Option<Self> {
+        let start = |options: &[&str]| RedisServer::start_encrypted(certificate, authority, options);
+        let cluster = RedisCluster { servers: RedisCluster::nodes(start)?, replicas: Vec::new() };
         cluster.join();
         Some(cluster)
     }
@@ -175,7 +223,8 @@ impl RedisCluster {
     /// One of three masters and three replicas.
     #[track_caller]
     pub fn start_with_replicas() -> Option<Self> {
-        let cluster = RedisCluster { servers: RedisCluster::nodes()?, replicas: RedisCluster::nodes()? };
+        let nodes = || RedisCluster::nodes(RedisServer::start_with);
+        let cluster = RedisCluster { servers: nodes()?, replicas: nodes()? };
         cluster.join();
         for (master, replica) in cluster.servers.iter().zip(&cluster.replicas) {
             let id = master.ask(&["CLUSTER", "MYID"]).lines().nth(1).expect("an id").to_owned();
@@ -188,9 +237,9 @@ impl RedisCluster {
         Some(cluster)
     }
 
-    fn nodes() -> Option<Vec<RedisServer>> {
+    fn nodes(start: impl Fn(&[&str]) -> Option<RedisServer>) -> Option<Vec<RedisServer>> {
         let options = [&FORGETFUL[..], &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat();
-        SLOTS.iter().map(|_| RedisServer::start_with(&options)).collect()
+        SLOTS.iter().map(|_| start(&options)).collect()
     }
 
     /// Waits until the replicas have as many keys as their masters.
@@ -234,7 +283,7 @@ impl RedisCluster {
         for (server, (first, last)) in self.servers.iter().zip(SLOTS) {
             server.ask(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
         }
-        let first = self.servers[0].addr.port().to_string();
+        let first = self.servers[0].port_for_servers();
         for server in self.servers[1..].iter().chain(&self.replicas) {
             server.ask(&["CLUSTER", "MEET", "127.0.0.1", &first]);
         }
@@ -259,9 +308,20 @@ impl RedisSentinel {
     /// `None` where Redis is not installed.
     #[track_caller]
     pub fn start() -> Option<Self> {
-        let master = RedisServer::start()?;
-        let port = master.addr.port().to_string();
-        let replica = RedisServer::start_with(&[&FORGETFUL[..], &["--replicaof", "127.0.0.1", &port]].concat())?;
+        RedisSentinel::of(RedisServer::start_with)
+    }
+
+    /// Where all of them have this certificate; `None` where there is no Redis with TLS.
+    #[track_caller]
+    pub fn start_encrypted(certificate: &Certificate, authority: &Authority) -> Option<Self> {
+        RedisSentinel::of(|options| RedisServer::start_encrypted(certificate, authority, options))
+    }
+
+    #[track_caller]
+    fn of(start: impl Fn(&[&str]) -> Option<RedisServer>) -> Option<Self> {
+        let master = start(&FORGETFUL)?;
+        let port = master.port_for_servers();
+        let replica = start(&[&FORGETFUL[..], &["--replicaof", "127.0.0.1", &port]].concat())?;
         let name = RedisSentinel::MASTER;
         let config = master.folder.path().join("sentinel.conf");
         let monitor = format!(
@@ -270,7 +330,7 @@ impl RedisSentinel {
              sentinel failover-timeout {name} 3000\n"
         );
         std::fs::write(&config, monitor).expect("the temporary folder is writable");
-        let sentinel = RedisServer::start_with(&[&config.to_string_lossy(), "--sentinel"])?;
+        let sentinel = start(&[&config.to_string_lossy(), "--sentinel"])?;
         wait_until("the sentinel knows the replica", || {
             replica.ask(&["INFO", "replication"]).contains("master_link_status:up")
                 && sentinel.ask(&["SENTINEL", "MASTER", name]).contains("num-slaves\r\n$1\r\n1")
@@ -283,7 +343,7 @@ impl RedisSentinel {
     pub fn has_switched(&self) -> bool {
         // `GET-MASTER-ADDR-BY-NAME` would name it before the failover is over.
         let master = self.sentinel.ask(&["SENTINEL", "MASTER", RedisSentinel::MASTER]);
-        let port = self.replica.addr.port().to_string();
+        let port = self.replica.port_for_servers();
         let field =
             |name: &str, value: &str| master.contains(&format!("\r\n{name}\r\n${}\r\n{value}\r\n", value.len()));
         field("port", &port) && field("flags", "master")
@@ -296,6 +356,12 @@ impl RedisSentinel {
         let keys = self.master.ask(&["DBSIZE"]);
         wait_until("the replica has every key", || self.replica.ask(&["DBSIZE"]) == keys);
     }
+}
+
+/// Whether the program was built with TLS. Then it misses a certificate; otherwise it does not know the option.
+fn has_tls(program: &str) -> bool {
+    let tried = Command::new(program).args(["--port", "0", "--tls-port", "1"]).output();
+    tried.is_ok_and(|tried| String::from_utf8_lossy(&[tried.stdout, tried.stderr].concat()).contains("configure TLS"))
 }
 
 /// A port that nobody listens on, nor on the one 10,000 higher, where a cluster's servers talk to

@@ -87,6 +87,15 @@ pub fn is_installed(program: &str) -> bool {
 #[track_caller]
 pub fn skip(program: &str) {
     assert!(std::env::var_os("CI").is_none(), "{program} is not installed, and CI skips nothing");
+    say_skipped(&format!("{program} is not installed"));
+}
+
+/// Says aloud that a test is skipped for want of something that nobody can install, such as an address of IPv6.
+pub fn skip_on_this_machine(missing: &str) {
+    say_skipped(&format!("this machine has no {missing}"));
+}
+
+fn say_skipped(why: &str) {
     // Not `eprintln!`, which the test runner swallows.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not installed");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }

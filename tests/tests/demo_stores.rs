@@ -3,7 +3,7 @@
 #![cfg(all(feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
 
 use tempfile::TempDir;
-use workspace_tests::{Demo, DemoVisitor, MemcachedServer, PostgresServer, RedisServer};
+use workspace_tests::{Authority, Demo, DemoVisitor, MemcachedServer, PostgresServer, RedisServer};
 
 #[track_caller]
 fn assert_count(answer: &str, visits: u32) {
@@ -128,6 +128,67 @@ fn a_store_that_goes_away_is_said_and_the_demo_recovers() {
         server.restart();
         assert_count(&ann.visit(&demo), 2);
     }
+}
+
+/// S30.
+#[test]
+fn a_login_on_postgres_with_tls_survives_a_kill() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let Some(mut server) = PostgresServer::start() else { return };
+    server.use_certificate(&authority.certify(&["localhost"]));
+    server.require_tls(None);
+    let store = |authority: &Authority| {
+        let (port, file) = (server.addr().port(), authority.file());
+        format!("postgres://postgres@localhost:{port}/postgres?sslmode=verify-full&sslrootcert={file}")
+    };
+    assert_survives_a_restart(&["--store", &store(&authority)]);
+    let said = Demo::refusal(&["--store", &store(&other)]);
+    assert!(said.contains("from an authority that is not trusted"), "{said}");
+}
+
+/// S30.
+#[test]
+fn two_demos_with_one_redis_with_tls_share_login_and_count() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let certificate = authority.certify(&["localhost"]);
+    let Some(server) = RedisServer::start_encrypted(&certificate, &authority, &[]) else { return };
+    let store = |authority: &Authority| {
+        format!("rediss://localhost:{}/?sslrootcert={}", server.encrypted_port(), authority.file())
+    };
+    assert_two_demos_share_a_login(&["--store", &store(&authority)]);
+    assert_two_demos_share_a_login(&["--store", &store(&authority), "--fast", "memory"]);
+    let folder = TempDir::new().unwrap();
+    let durable = format!("sqlite:{}", folder.path().join("demo.db").display());
+    assert_two_demos_share_a_login(&["--store", &durable, "--fast", &store(&authority)]);
+    let said = Demo::refusal(&["--store", &store(&other)]);
+    assert!(said.contains("from an authority that is not trusted"), "{said}");
+}
+
+/// S34. Nobody is asked over the network: the tokens are to come from a port of this machine where nobody listens.
+#[cfg(feature = "firestore")]
+#[test]
+fn a_demo_on_firestore_without_a_provider_of_cryptography_says_that_nobody_listens() {
+    if !workspace_tests::is_installed("openssl") {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let (key, account) = (folder.path().join("key.pem"), folder.path().join("account.json"));
+    let mut command = std::process::Command::new("openssl");
+    let made = command.args(["genpkey", "-quiet", "-algorithm", "RSA", "-out"]).arg(&key).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let json = serde_json::json!({
+        "type": "service_account",
+        "project_id": "tests",
+        "private_key_id": "1",
+        "private_key": std::fs::read_to_string(&key).unwrap(),
+        "client_email": "tests@tests.example",
+        "client_id": "1",
+        "token_uri": "https://127.0.0.1:1/token",
+    });
+    std::fs::write(&account, json.to_string()).unwrap();
+    let credentials = format!("GOOGLE_APPLICATION_CREDENTIALS={}", account.display());
+    let said = Demo::refusal_with(&[&credentials], &["--store", "firestore:tests"]);
+    assert!(said.contains("can't open --store") && !said.contains("panicked"), "{said}");
 }
 
 /// A password that the demo was given for its store, in whatever it says.

@@ -15,7 +15,7 @@ impl FastStore for MemcachedStore {
         let mut filled = Item::Record(copy);
         loop {
             let Some(Found { item, cas }) = self.items.get(&record.key).await? else {
-                match self.items.add(&record.key, &filled).await? {
+                match self.items.add(&record.key, &filled, now).await? {
                     Some(_) => return Ok(()),
                     None => continue,
                 }
@@ -27,14 +27,14 @@ impl FastStore for MemcachedStore {
                 // A touch does not change the version, so the later use must be kept.
                 copy.envelope.accessed = copy.envelope.accessed.max(stored.envelope.accessed);
             }
-            if let Replaced::Done(_) = self.items.replace(&record.key, cas, &filled).await? {
+            if let Replaced::Done(_) = self.items.replace(&record.key, cas, &filled, now).await? {
                 return Ok(());
             }
         }
     }
 
-    async fn bury(&self, key: &RecordKey, _: Time, until: Time) -> Result<(), StoreError> {
-        let _done = self.bury_unless(key, until, |_| false).await?;
+    async fn bury(&self, key: &RecordKey, now: Time, until: Time) -> Result<(), StoreError> {
+        let _done = self.bury_unless(key, now, until, |_| false).await?;
         Ok(())
     }
 
@@ -51,7 +51,7 @@ impl FastStore for MemcachedStore {
             Item::Record(copy) => !copy.is_over(now) && copy.envelope.version != expected,
             _ => false,
         };
-        self.bury_unless(key, until, is_other).await
+        self.bury_unless(key, now, until, is_other).await
     }
 }
 
@@ -70,16 +70,19 @@ impl MemcachedStore {
     async fn bury_unless(
         &self,
         key: &RecordKey,
+        now: Time,
         until: Time,
         is_kept: impl Fn(&Item) -> bool,
     ) -> Result<Buried, StoreError> {
         let buried = Item::Buried { until };
         loop {
             let is_done = match self.items.get(key).await? {
-                None => self.items.add(key, &buried).await?.is_some(),
+                None => self.items.add(key, &buried, now).await?.is_some(),
                 Some(Found { item: Ok(Item::Buried { until: longer }), .. }) if longer >= until => true,
                 Some(Found { item: Ok(item), .. }) if is_kept(&item) => return Ok(Buried::Conflict),
-                Some(Found { cas, .. }) => matches!(self.items.replace(key, cas, &buried).await?, Replaced::Done(_)),
+                Some(Found { cas, .. }) => {
+                    matches!(self.items.replace(key, cas, &buried, now).await?, Replaced::Done(_))
+                }
             };
             if is_done {
                 return Ok(Buried::Done);

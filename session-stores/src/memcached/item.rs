@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use session_core::{Envelope, InvalidRecord, RecordKey, Time};
 
 /// What Memcached keeps under a record's key.
@@ -64,11 +62,7 @@ impl Item {
     pub(super) fn ends(&self) -> Time {
         match self {
             Item::Record(copy) | Item::Pending(Pending { copy, .. }) => copy.ends(),
-            // Memcached may delete an item up to 2 s early. Without a tombstone a copy would come back, and without
-            // this note a pending record would be lost.
-            Item::Moved(Moved { kept_until: until, .. }) | Item::Buried { until } => {
-                until.saturating_add(Duration::from_secs(3))
-            }
+            Item::Moved(Moved { kept_until: until, .. }) | Item::Buried { until } => *until,
         }
     }
 

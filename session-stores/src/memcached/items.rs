@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_memcached::{Error, ErrorKind, MetaProtocol, MetaValue, Status};
 use session_core::{Clock, InvalidRecord, RecordKey, StoreError, SystemClock, Time};
@@ -73,13 +74,19 @@ impl Items {
     }
 
     /// Adds an item. `None` if there is one already.
-    pub(super) async fn add(&self, key: &RecordKey, item: &Item) -> Result<Option<Cas>, StoreError> {
-        let (status, cas) = self.write(key, item, None).await?;
+    pub(super) async fn add(&self, key: &RecordKey, item: &Item, now: Time) -> Result<Option<Cas>, StoreError> {
+        let (status, cas) = self.write(key, item, None, now).await?;
         Ok((status == Status::Stored).then_some(cas))
     }
 
-    pub(super) async fn replace(&self, key: &RecordKey, cas: Cas, item: &Item) -> Result<Replaced<Cas>, StoreError> {
-        Ok(match self.write(key, item, Some(cas)).await? {
+    pub(super) async fn replace(
+        &self,
+        key: &RecordKey,
+        cas: Cas,
+        item: &Item,
+        now: Time,
+    ) -> Result<Replaced<Cas>, StoreError> {
+        Ok(match self.write(key, item, Some(cas), now).await? {
             (Status::Stored, cas) => Replaced::Done(cas),
             (Status::NotFound, _) => Replaced::Missing,
             _ => Replaced::Changed,
@@ -105,7 +112,13 @@ impl Items {
     }
 
     /// Writes an item: in place of the one that was read, or where there is none.
-    async fn write(&self, key: &RecordKey, item: &Item, read: Option<Cas>) -> Result<(Status, Cas), StoreError> {
+    async fn write(
+        &self,
+        key: &RecordKey,
+        item: &Item,
+        read: Option<Cas>,
+        now: Time,
+    ) -> Result<(Status, Cas), StoreError> {
         let (name, bytes) = (self.name_of(key), item.to_bytes());
         let size = ITEM_OVERHEAD + name.len() + bytes.len();
         // Checked here, because the server would refuse the item and delete the one that is there.
@@ -114,7 +127,7 @@ impl Items {
         }
         let server = self.server_of(key);
         let condition = read.map_or("ME".to_owned(), |cas| format!("C{}", cas.number));
-        let expiry = expiry(item.ends(), SystemClock.now());
+        let expiry = expiry(item.ends(), now.max(SystemClock.now().saturating_sub(MOST_WRONG)));
         let written = server.within_limit(async {
             let mut connection = server.connect().await?;
             let as_of = connection.count();
@@ -165,23 +178,28 @@ fn too_large(size: usize, max_item_bytes: usize) -> StoreError {
     StoreError::refused(NAME, cause)
 }
 
-/// The longest relative expiry. Memcached reads a larger number of seconds as a date.
-const LONGEST_RELATIVE: i64 = 30 * 24 * 60 * 60;
+/// The longest duration that Memcached takes. A larger number of seconds is a date of its clock.
+const LONGEST_SECONDS: i64 = 30 * 24 * 60 * 60;
+
+/// Memcached counts whole seconds, and part of the present one has passed already, so it deletes an item up to 2 s
+/// early. One more makes it late whatever was cut off.
+const LATE_SECONDS: i64 = 3;
+
+/// How wrong a clock may be. What was over longer ago, such as a record from somewhere else, is deleted at once.
+const MOST_WRONG: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The flag that makes Memcached delete an item after its end, to free memory. Whether the record has ended, the record
 /// itself says.
 ///
-/// Memcached counts whole seconds, and part of the present second has already passed, so it deletes an item up to 2 s
-/// early. That is less than the delay with which the use of a session is written. Items with less than 60 s left are
-/// kept 2 s longer instead.
+/// A duration from `now`, which is by the clock that has set the end: Memcached's may say anything. What lives longer
+/// than the longest duration stays until a write that finds less left, or until it is evicted, which happens to the items
+/// first that were not used for longest.
 fn expiry(ends: Time, now: Time) -> String {
     let left_ms = ends.unix_millis().saturating_sub(now.unix_millis());
-    let seconds = match left_ms.div_euclid(1000) {
+    let seconds = match left_ms / 1000 + LATE_SECONDS {
         _ if left_ms <= 0 => -1,
-        seconds @ ..60 => seconds + 2,
-        seconds @ ..=LONGEST_RELATIVE => seconds,
-        // Memcached's dates end in 2038. An item that lives longer stays until it is evicted.
-        _ => i32::try_from(ends.unix_millis().div_euclid(1000)).map_or(0, i64::from),
+        seconds @ ..=LONGEST_SECONDS => seconds,
+        _ => 0,
     };
     format!("T{seconds}")
 }
@@ -190,25 +208,29 @@ fn expiry(ends: Time, now: Time) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_item_goes_with_its_session() {
-        let now = Time::from_unix_millis(1_800_000_000_000);
-        let after = |ms: i64| expiry(Time::from_unix_millis(1_800_000_000_000 + ms), now);
-        assert_eq!(after(-1), "T-1");
-        assert_eq!(after(0), "T-1");
-        assert_eq!(after(1), "T2");
-        assert_eq!(after(59_999), "T61");
-        assert_eq!(after(1_800_999), "T1800");
-        assert_eq!(after(30 * 86_400_000), "T2592000");
+    const NOW: i64 = 1_800_000_000_000;
+
+    fn after(ms: i64) -> String {
+        expiry(Time::from_unix_millis(NOW + ms), Time::from_unix_millis(NOW))
     }
 
     #[test]
-    fn more_than_thirty_days_are_a_date() {
-        let now = Time::from_unix_millis(1_800_000_000_000);
-        let after = |ms: i64| expiry(Time::from_unix_millis(1_800_000_000_000 + ms), now);
-        assert_eq!(after(31 * 86_400_000), format!("T{}", 1_800_000_000 + 31 * 86_400));
-        assert_eq!(after(1000 * 366 * 86_400_000), "T0");
-        assert_eq!(expiry(Time::MAX, now), "T0");
+    fn an_item_goes_soon_after_its_session() {
+        assert_eq!(after(-1), "T-1");
+        assert_eq!(after(0), "T-1");
+        assert_eq!(after(1), "T3");
+        assert_eq!(after(59_999), "T62");
+        assert_eq!(after(1_800_999), "T1803");
+    }
+
+    #[test]
+    fn what_is_longer_than_memcacheds_longest_duration_is_no_date() {
+        let days = |days: i64| days * 86_400_000;
+        assert_eq!(after(days(30) - 3000), "T2592000");
+        for ms in [days(30) - 2000, days(30), days(31), days(366_000)] {
+            assert_eq!(after(ms), "T0", "{ms}");
+        }
+        assert_eq!(expiry(Time::MAX, Time::from_unix_millis(NOW)), "T0");
         assert_eq!(expiry(Time::MAX, Time::from_unix_millis(i64::MIN)), "T0");
     }
 }

@@ -66,8 +66,10 @@ impl MemcachedStore {
         let Pending { old, attempt, copy } = pending;
         match self.note_at(&old).await? {
             Some(moved) if (moved.to, moved.attempt) == (*key, attempt) => {
+                // The renewal was its last use, or one before that, so it is kept as long as it lives, or longer.
+                let now = copy.envelope.accessed;
                 // If the item has changed, another process has done this.
-                let _ = self.items.replace(key, cas, &Item::Record(copy)).await?;
+                let _ = self.items.replace(key, cas, &Item::Record(copy), now).await?;
                 Ok(true)
             }
             _ => Ok(!self.items.is_unchanged(key, cas).await?),
@@ -89,18 +91,18 @@ impl MemcachedStore {
 
     /// Writes the record that is to replace `old`, as pending. Returns its attempt. `None` if its key is taken.
     async fn prepare(&self, old: &RecordKey, copy: &Copy) -> Result<Option<(u64, Cas)>, StoreError> {
-        let key = copy.envelope.key;
+        let (key, now) = (copy.envelope.key, copy.envelope.accessed);
         let pending = |attempt| Item::Pending(Pending { old: *old, attempt, copy: copy.clone() });
         loop {
             let attempt = attempt::next();
-            if let Some(cas) = self.items.add(&key, &pending(attempt)).await? {
+            if let Some(cas) = self.items.add(&key, &pending(attempt), now).await? {
                 return Ok(Some((attempt, cas)));
             }
             match self.items.get(&key).await? {
                 // An earlier attempt of the same renewal has written it. Its number stays, because its writer may have
                 // gone on, and still commit.
                 Some(Found { item: Ok(Item::Pending(Pending { old: other, attempt, .. })), cas }) if other == *old => {
-                    if let Replaced::Done(cas) = self.items.replace(&key, cas, &pending(attempt)).await? {
+                    if let Replaced::Done(cas) = self.items.replace(&key, cas, &pending(attempt), now).await? {
                         return Ok(Some((attempt, cas)));
                     }
                 }
@@ -115,7 +117,7 @@ impl MemcachedStore {
     async fn move_away(&self, found: (Copy, Cas), moved: Moved, now: Time) -> Result<Commit, StoreError> {
         let (Copy { envelope: Envelope { key: old, version, .. }, .. }, mut cas) = found;
         loop {
-            if let Replaced::Done(cas) = self.items.replace(&old, cas, &Item::Moved(moved)).await? {
+            if let Replaced::Done(cas) = self.items.replace(&old, cas, &Item::Moved(moved), now).await? {
                 return Ok(Commit::Now(cas));
             }
             cas = match self.find(&old, now).await? {
@@ -141,18 +143,18 @@ impl MemcachedStore {
         moved: Moved,
         commit: Commit,
     ) -> Result<(), StoreError> {
-        let new = copy.envelope.key;
+        let (new, now) = (copy.envelope.key, copy.envelope.accessed);
         if let Commit::Not(_) = commit {
             let _ = self.items.remove(&new, pending).await?;
             return Ok(());
         }
-        let promoted = self.items.replace(&new, pending, &Item::Record(copy)).await?;
+        let promoted = self.items.replace(&new, pending, &Item::Record(copy), now).await?;
         // If the record has changed, it may still be pending. The note then stays as long as the session may live.
         if let (Replaced::Done(_) | Replaced::Missing, Commit::Now(cas)) = (promoted, commit) {
             match moved.told_until {
                 Some(until) => {
                     let note = Item::Moved(Moved { kept_until: until, ..moved });
-                    let _ = self.items.replace(old, cas, &note).await?;
+                    let _ = self.items.replace(old, cas, &note, now).await?;
                 }
                 None => {
                     let _ = self.items.remove(old, cas).await?;

@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -45,23 +46,19 @@ impl Address {
     pub(super) fn parse_all(servers: &str) -> Result<Vec<Self>, ConfigError> {
         check_address(servers)?;
         let names = servers.strip_prefix("memcached://").unwrap_or(servers).trim_end_matches('/');
+        let addresses: Result<Vec<Self>, &str> =
+            names.split(',').map(|name| Address::parse(name).ok_or_else(|| what_is_wrong(name))).collect();
         // A password may have a comma, so all of the addresses are shown as one.
-        let addresses: Option<Vec<Self>> = names.split(',').map(Address::parse).collect();
-        addresses.ok_or_else(|| {
-            ConfigError::new(format!(
-                "{:?} is not the address of Memcached servers; write HOST:PORT,HOST:PORT or unix:///PATH, without user \
-                 and password",
-                shown(servers)
-            ))
-        })
+        addresses.map_err(|wrong| ConfigError::new(format!("{:?} {wrong}", shown(servers))))
     }
 
-    /// Parses `HOST`, `HOST:PORT` or `unix:///PATH`.
+    /// Parses `HOST`, `HOST:PORT`, `tcp://HOST:PORT` or `unix:///PATH`.
     fn parse(text: &str) -> Option<Self> {
         let is_path = text.strip_prefix("unix://").is_some_and(|path| path.starts_with('/'));
         if is_path {
             return Some(Address(text.to_owned()));
         }
+        let text = text.strip_prefix("tcp://").unwrap_or(text);
         let (host, port) = text.rsplit_once(':').unwrap_or((text, "11211"));
         let port = port.parse::<u16>().ok().filter(|port| *port != 0);
         let is_host =
@@ -72,6 +69,32 @@ impl Address {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether its name leads to IPv6 alone.
+    async fn is_of_ipv6(&self) -> bool {
+        let Some(host) = self.0.strip_prefix("tcp://") else { return false };
+        let found = tokio::net::lookup_host(host).await.map(Iterator::collect::<Vec<SocketAddr>>);
+        found.is_ok_and(|found| !found.is_empty() && found.iter().all(SocketAddr::is_ipv6))
+    }
+}
+
+const NO_TLS: &str = "asks for TLS, which the client library for Memcached does not know; use a network that nobody else \
+    can read, or a tunnel that ends on this machine, such as stunnel";
+
+const NO_IPV6: &str = "is an address of IPv6, to which the client library for Memcached can't connect; give the server an \
+    address of IPv4 or a socket (unix:///PATH), or forward a port of this machine to it";
+
+/// What to write instead of an address that can't be parsed.
+fn what_is_wrong(text: &str) -> &'static str {
+    let (scheme, host) = text.split_once("://").unwrap_or(("", text));
+    if scheme.split(['+', '.']).any(|word| ["tls", "ssl", "memcacheds", "memcaches", "https"].contains(&word)) {
+        return NO_TLS;
+    }
+    let host = host.trim_start_matches('[').split([']', '%']).next().unwrap_or_default();
+    if host.parse::<Ipv6Addr>().is_ok() {
+        return NO_IPV6;
+    }
+    "is not the address of Memcached servers; write HOST:PORT,HOST:PORT or unix:///PATH, without user and password"
 }
 
 impl Server {
@@ -99,6 +122,9 @@ impl Server {
     /// Fails unless the server can be reached, speaks the protocol and has compare and swap.
     pub(super) async fn greet(&self) -> Result<(), StoreError> {
         let probe = async {
+            if self.address.is_of_ipv6().await {
+                return Err(StoreError::refused(NAME, format!("{} {NO_IPV6}", self.address.0)));
+            }
             let mut connection = self.connect().await?;
             let client = connection.client();
             // No session has this name, because a key has 43 characters.
@@ -229,6 +255,7 @@ mod tests {
         let parse = |text| Address::parse(text).map(|address| address.0);
         assert_eq!(parse("cache.example:11212").unwrap(), "tcp://cache.example:11212");
         assert_eq!(parse("10.0.0.1").unwrap(), "tcp://10.0.0.1:11211");
+        assert_eq!(parse("tcp://cache.example:11212").unwrap(), "tcp://cache.example:11212");
         assert_eq!(parse("unix:///run/memcached.sock").unwrap(), "unix:///run/memcached.sock");
         for wrong in ["", ":11211", "host:", "host:0", "host:http", "host:99999", "a b", "unix://", "http://host"] {
             assert!(parse(wrong).is_none(), "{wrong:?}");
@@ -236,6 +263,26 @@ mod tests {
         for wrong in ["memcached://app:marker@cache:11211", "cache,app:marker,1@cache", "memcached://cache\n"] {
             let message = Address::parse_all(wrong).expect_err(wrong).to_string();
             assert!(message.contains("cache") && !message.contains("marker"), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_the_client_library_does_not_know_is_told() {
+        for (wrong, expected) in [
+            ("tls://cache", "stunnel"),
+            ("cache,tls://cache", "stunnel"),
+            ("memcached+ssl://cache:11211", "stunnel"),
+            ("memcacheds://app:marker@cache", "stunnel"),
+            ("[::1]", "IPv6"),
+            ("::1", "IPv6"),
+            ("memcached://[2001:db8::1]:11211", "IPv6"),
+            ("cache,tcp://[::1]:11211", "IPv6"),
+            ("[fe80::1%eth0]:11211", "IPv6"),
+            ("redis://cache", "HOST:PORT"),
+            ("cache:11211:11212", "HOST:PORT"),
+        ] {
+            let message = Address::parse_all(wrong).expect_err(wrong).to_string();
+            assert!(message.contains(expected) && !message.contains("marker"), "{message}");
         }
     }
 }

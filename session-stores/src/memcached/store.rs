@@ -16,10 +16,14 @@ use crate::recent_reads::RecentReads;
 /// - When its memory is full, Memcached evicts the least recently used items, and their sessions are gone. Give it
 ///   enough memory, or use it as the fast tier before a durable store.
 /// - It can't list sessions nor find those of a principal. These operations fail and say so.
+/// - It can't encrypt connections. Use a network that nobody else can read, a socket, or a tunnel that ends on this
+///   machine. An `EncryptedCodec` encrypts what is stored.
 /// - A session must fit into an item, which by default is slightly smaller than the largest session: see
 ///   [`with_max_item_bytes`](MemcachedStore::with_max_item_bytes).
 /// - Loading takes one round trip. Saving takes one if this process has loaded the session within the last 60 s,
 ///   otherwise two.
+/// - Memcached deletes a session some seconds after its end, counted from each write by the clock of this process. One
+///   that has more than 30 days left stays in memory until it has less at a write, or is evicted.
 /// - Let processes connect to Memcached itself. A proxy that keeps connections open hides a restart, and a save may
 ///   then overwrite a newer record.
 ///
@@ -51,7 +55,7 @@ impl MemcachedStore {
     pub const DEFAULT_MAX_ITEM_BYTES: usize = 1024 * 1024;
 
     /// Connects to one or several servers: `memcached://HOST:PORT,HOST:PORT`. The default port is 11211. A socket is
-    /// written `unix:///PATH`.
+    /// written `unix:///PATH`. The client library knows neither TLS nor IPv6.
     ///
     /// Each session is on one of the servers, chosen by its key. All processes must write the same addresses, or they
     /// look for sessions on different servers.
@@ -61,7 +65,8 @@ impl MemcachedStore {
     /// [`StoreError`] if an address is malformed, or a server does not answer, is older than 1.6, or was started with
     /// `-C`. Memcached then has no compare and swap, which every write needs.
     pub async fn connect(servers: &str) -> Result<Self, StoreError> {
-        let addresses = Address::parse_all(servers).map_err(|error| StoreError::refused(NAME, error))?;
+        let addresses =
+            Address::parse_all(servers).map_err(|error| StoreError::refused(NAME, error).naming_causes())?;
         let store = MemcachedStore {
             items: Items {
                 servers: addresses.into_iter().map(Server::new).collect(),
@@ -73,7 +78,7 @@ impl MemcachedStore {
             recent_reads: RecentReads::new(),
         };
         for server in &*store.items.servers {
-            server.greet().await?;
+            server.greet().await.map_err(StoreError::naming_causes)?;
         }
         Ok(store)
     }
@@ -204,7 +209,7 @@ impl Store for MemcachedStore {
 
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {
         let copy = Copy { until: Time::MAX, envelope: self.seal(record)? };
-        let added = self.items.add(&record.key, &Item::Record(copy)).await?;
+        let added = self.items.add(&record.key, &Item::Record(copy), record.accessed).await?;
         Ok(if added.is_some() { Created::Done } else { Created::Exists })
     }
 
@@ -225,7 +230,7 @@ impl Store for MemcachedStore {
             }
             envelope.accessed = envelope.accessed.max(stored.envelope.accessed);
             let saved = Item::Record(Copy { until: stored.until, envelope: envelope.clone() });
-            match self.items.replace(&record.key, cas, &saved).await? {
+            match self.items.replace(&record.key, cas, &saved, record.accessed).await? {
                 Replaced::Done(cas) => {
                     self.recent_reads.note(envelope, (stored.until, cas));
                     return Ok(Saved::Done);
@@ -244,7 +249,8 @@ impl Store for MemcachedStore {
                 return Ok(());
             }
             copy.envelope.accessed = accessed;
-            if !matches!(self.items.replace(key, cas, &Item::Record(copy)).await?, Replaced::Changed) {
+            let replaced = self.items.replace(key, cas, &Item::Record(copy), accessed).await?;
+            if !matches!(replaced, Replaced::Changed) {
                 return Ok(());
             }
         }

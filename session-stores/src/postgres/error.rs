@@ -1,7 +1,9 @@
 //! What the errors of sqlx and of the server mean.
 
-use session_core::StoreError;
+use session_core::{ConfigError, StoreError};
 use sqlx::Error;
+
+use crate::tls::handshake_failed;
 
 /// The store's name in errors and logs.
 pub(super) const NAME: &str = "postgres";
@@ -12,6 +14,27 @@ pub(super) fn failed(error: Error) -> StoreError {
         error => is_lost(error) || matches!(error, Error::BeginFailed | Error::PoolTimedOut | Error::PoolClosed),
     };
     if may_pass { StoreError::unavailable(NAME, error) } else { StoreError::refused(NAME, error) }
+}
+
+/// Why the store can't start.
+pub(super) fn start_failed(error: Error) -> StoreError {
+    if let Some(told) = handshake_failed(NAME, &error) {
+        return told;
+    }
+    match &error {
+        Error::Database(refusal) if refusal.message().starts_with("unsupported startup parameter") => {
+            through_pooler(refusal.message())
+        }
+        _ => failed(error).naming_causes(),
+    }
+}
+
+pub(super) fn through_pooler(evidence: &str) -> StoreError {
+    let error = ConfigError::new(format!(
+        "a pooler such as PgBouncer stands before the server ({evidence}), which may mix up prepared statements; add \
+         `?statement-cache-capacity=0` to the address, or `&statement-cache-capacity=0` if it has a `?`"
+    ));
+    StoreError::refused(NAME, error).naming_causes()
 }
 
 /// Whether the error code is about the server's present state, and not about the statement.

@@ -5,6 +5,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Error, PgPool, Postgres};
 use tokio::time::timeout;
 
+use super::own_pool::prepare;
+
 /// The application's pool.
 ///
 /// sqlx keeps a connection as long as it answers, whichever server that is, and waits for a silent one as long as the
@@ -23,6 +25,7 @@ const GIVE_UP_PAUSE: Duration = Duration::from_secs(1);
 
 impl SharedPool {
     pub(super) fn new(pool: PgPool) -> Self {
+        prepare(&pool.connect_options());
         SharedPool { pool, given_up: Mutex::default() }
     }
 

@@ -1,4 +1,3 @@
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,15 +5,14 @@ use session_core::{
     Capabilities, Codec, ConfigError, Created, Deleted, DroppedRecords, JsonCodec, PrincipalKey, Purged, Record,
     RecordKey, Renewed, Saved, Store, StoreError, Time, Version,
 };
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Executor, FromRow, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, Error, Executor, FromRow, PgConnection, PgPool, Row};
 
+use super::address::{DIRECT, options};
 use super::connections::Connections;
-use super::error::{NAME, failed};
+use super::error::{NAME, failed, start_failed, through_pooler};
 use super::own_pool::OwnPool;
 use super::server::{ANSWER_LIMIT, NO_LIMIT, READ, Server, once_more_if_lost};
 use super::statement::{Protocol, Statement};
-use crate::address::{check_address, shown};
 use crate::refusal::Refusal;
 use crate::sql::{self, Columns, Dialect, Statements, TableName, number};
 
@@ -67,8 +65,12 @@ use crate::sql::{self, Columns, Dialect, Statements, TableName, number};
 ///
 /// # TLS
 ///
-/// Connections are encrypted if the application enables one of sqlx's features `tls-…`, and the address asks for it
-/// (`?sslmode=verify-full`).
+/// Connections are encrypted wherever the server offers it. Only with `?sslmode=verify-full` in the address is nothing
+/// sent without it, nor to a server whose certificate is not for the host in the address, or from nobody who is
+/// trusted: an authority that browsers trust, or the one that `&sslrootcert=FILE` names. `verify-ca` accepts any host, and
+/// `require` any certificate. `sslcert` and `sslkey` name the files of a certificate of this client.
+///
+/// Certificates that are in no file go into a pool of the application's own: [`from_pool`](PostgresStore::from_pool).
 #[derive(Clone)]
 pub struct PostgresStore {
     server: Server,
@@ -108,9 +110,6 @@ const MISSING_INDEXES: &str = r#"SELECT wanted.name FROM (VALUES
     SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
     WHERE relname = wanted.name AND indrelid = to_regclass(on_table)
 )"#;
-
-/// A parameter that each connection brings along. A pooler either refuses it, or does not pass it on.
-const DIRECT: &str = "session_stores.direct";
 
 /// The advisory lock that is held while the table is created, because `IF NOT EXISTS` fails if two processes do it at
 /// the same time.
@@ -273,65 +272,6 @@ impl PostgresStore {
         let columns: Vec<Columns> = rows.iter().map(Columns::from_row).collect::<Result<_, _>>()?;
         Ok(columns.into_iter().filter_map(|row| sql::open(row, &*self.codec, &self.dropped, now)).collect())
     }
-}
-
-/// How to connect to an address, and how to talk.
-fn options(url: &str) -> Result<(PgConnectOptions, Protocol), StoreError> {
-    let refused = |error| StoreError::refused(NAME, error).naming_causes();
-    check_address(url).map_err(refused)?;
-    check_one_host(url).map_err(refused)?;
-    let options = PgConnectOptions::from_str(url).map_err(start_failed)?;
-    if is_for_pooler(url) {
-        // PgBouncer refuses a parameter that sqlx sends for the sake of floats, of which there are none here. The text
-        // of a statement has the values.
-        return Ok((options.extra_float_digits(None).disable_statement_logging(), Protocol::Simple));
-    }
-    Ok((options.options([(DIRECT, "on")]), Protocol::Prepared))
-}
-
-/// Whether the address asks sqlx to prepare no statements, as its documentation says for PgBouncer.
-fn is_for_pooler(url: &str) -> bool {
-    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
-    let parameters = parameters.split('#').next().unwrap_or_default();
-    parameters.split('&').any(|parameter| parameter == "statement-cache-capacity=0")
-}
-
-/// sqlx takes several for one with a comma in its name.
-fn check_one_host(url: &str) -> Result<(), ConfigError> {
-    let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    let (before, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    let authority = before.split('/').next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let in_parameters = |parameter: &str| {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        ["host", "hostaddr", "port"].contains(&name) && (value.contains(',') || value.to_uppercase().contains("%2C"))
-    };
-    if host.contains(',') || parameters.split('&').any(in_parameters) {
-        return Err(ConfigError::new(format!(
-            "the address {:?} has several hosts, and the PostgreSQL client knows one; write a name or an address that \
-             moves to whichever server is the primary",
-            shown(url)
-        )));
-    }
-    Ok(())
-}
-
-/// Why the store can't start.
-fn start_failed(error: Error) -> StoreError {
-    match &error {
-        Error::Database(refusal) if refusal.message().starts_with("unsupported startup parameter") => {
-            through_pooler(refusal.message())
-        }
-        _ => failed(error).naming_causes(),
-    }
-}
-
-fn through_pooler(evidence: &str) -> StoreError {
-    let error = ConfigError::new(format!(
-        "a pooler such as PgBouncer stands before the server ({evidence}), which may mix up prepared statements; add \
-         `?statement-cache-capacity=0` to the address, or `&statement-cache-capacity=0` if it has a `?`"
-    ));
-    StoreError::refused(NAME, error).naming_causes()
 }
 
 impl Store for PostgresStore {

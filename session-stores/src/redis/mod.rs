@@ -8,10 +8,11 @@
 //! - the bytes under a key (`value.rs`), names of keys (`keys.rs`), the scripts (`scripts.rs`, `lua/`) and their
 //!   answers (`answer.rs`);
 //! - the link to the servers (`link.rs`, `server.rs`, `source.rs`, `cluster.rs`, `seeds.rs`, `slots.rs`, `refused.rs`,
-//!   `error.rs`), which may know no record.
+//!   `address.rs`, `start.rs`, `error.rs`), which may know no record.
 //!
 //! This room may not know another backend.
 
+mod address;
 mod answer;
 mod cluster;
 mod copies;
@@ -27,6 +28,7 @@ mod seeds;
 mod server;
 mod slots;
 mod source;
+mod start;
 mod store;
 mod sweep;
 mod tracked;

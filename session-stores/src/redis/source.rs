@@ -2,15 +2,17 @@ use std::io;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, ProtocolVersion, PushInfo, RedisConnectionInfo,
+    RedisError, RedisResult, ServerErrorKind, TlsMode,
 };
 use session_core::StoreError;
 
+use super::address::Address;
 use super::error::{NAME, store_error};
-use crate::address::{check_address, check_name};
+use crate::address::check_name;
+use crate::tls::choose_provider;
 
 /// How long a server may take to answer a command. Three attempts fit into the manager's default `time_limit` of 5 s.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_millis(1500);
@@ -35,28 +37,26 @@ enum Endpoint {
 
 impl Source {
     /// Opens connections to the server at this address.
-    pub(crate) fn of_url(url: &str, protocol: ProtocolVersion) -> Result<Self, StoreError> {
-        let source = || {
-            let info = url.into_connection_info()?;
-            let settings = info.redis_settings().clone().set_protocol(protocol);
-            Ok(Source::server(Client::open(info.set_redis_settings(settings))?))
-        };
-        checked([url])?;
-        source().map_err(store_error)
+    pub(crate) fn of_address(address: &Address, protocol: ProtocolVersion) -> Result<Self, StoreError> {
+        Ok(Source::server(Client::open(address.speaking(protocol)).map_err(store_error)?))
     }
 
     /// Opens connections to the master with this name, which the sentinels at these addresses find.
     pub(crate) fn of_sentinels(
-        sentinels: &[&str],
+        sentinels: &[Address],
         master: &str,
         protocol: ProtocolVersion,
     ) -> Result<Self, StoreError> {
-        checked(sentinels.iter().copied())?;
         check_name("the name of the master", master).map_err(|error| StoreError::refused(NAME, error))?;
-        let settings = RedisConnectionInfo::default().set_protocol(protocol);
-        let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
-        let (sentinels, master) = (sentinels.to_vec(), master.to_owned());
-        let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master);
+        let client = match sentinels.first() {
+            Some(first) if first.is_encrypted() => encrypted(first, sentinels, master, protocol),
+            _ => {
+                let settings = RedisConnectionInfo::default().set_protocol(protocol);
+                let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(settings);
+                let sentinels = sentinels.iter().map(|sentinel| sentinel.info.clone()).collect();
+                SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master)
+            }
+        };
         Ok(Source::sentinels(client.map_err(store_error)?))
     }
 
@@ -103,9 +103,30 @@ impl Source {
     }
 }
 
-/// Fails if an address has a character that nobody sees. The driver's parser would drop some of them in silence.
-pub(crate) fn checked<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
-    addresses.into_iter().try_for_each(check_address).map_err(|error| StoreError::refused(NAME, error))
+/// A client of sentinels by TLS, and of the servers that they name: with the certificates of the first address, and its
+/// user and password for all sentinels. No other way to make one takes certificates for the servers.
+fn encrypted(
+    first: &Address,
+    sentinels: &[Address],
+    master: &str,
+    protocol: ProtocolVersion,
+) -> RedisResult<SentinelClient> {
+    choose_provider();
+    let addresses = sentinels.iter().map(|sentinel| sentinel.info.addr().clone());
+    let mut settings = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+        .set_client_to_redis_tls_mode(TlsMode::Secure)
+        .set_client_to_redis_protocol(protocol);
+    if let Some(certificates) = &first.certificates {
+        settings = settings.set_client_to_redis_certificates(certificates.clone());
+    }
+    let user = first.info.redis_settings();
+    if let Some(name) = user.username() {
+        settings = settings.set_client_to_sentinel_username(name);
+    }
+    if let Some(password) = user.password() {
+        settings = settings.set_client_to_sentinel_password(password);
+    }
+    settings.build()
 }
 
 /// Whether the error may mean that the server, or a proxy before it, does not support RESP3. They say so in different
@@ -138,6 +159,9 @@ async fn open(
     client: Client,
     on_push: impl Fn(PushInfo) + Send + Sync + 'static,
 ) -> RedisResult<MultiplexedConnection> {
+    if let ConnectionAddr::TcpTls { .. } = client.get_connection_info().addr() {
+        choose_provider();
+    }
     let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_LIMIT))
         .set_response_timeout(Some(ANSWER_LIMIT));

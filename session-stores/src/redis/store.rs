@@ -6,14 +6,17 @@ use redis::sentinel::SentinelClient;
 use redis::{Client, ProtocolVersion};
 use session_core::{Codec, ConfigError, DroppedRecords, JsonCodec, StoreError};
 
+use super::address::Address;
 use super::cluster::Cluster;
 use super::error::{NAME, store_error};
 use super::keys::Keys;
 use super::link::Link;
 use super::seeds::Seeds;
 use super::server::Server;
-use super::source::{self, Source, may_lack_resp3};
+use super::source::{Source, may_lack_resp3};
+use super::start;
 use super::sweep::Sweep;
+use crate::tls::choose_provider;
 
 /// A store in Redis or Valkey, for many processes and machines: one server, the master that sentinels name, or a
 /// cluster.
@@ -51,6 +54,15 @@ use super::sweep::Sweep;
 ///   undone. `min-replicas-to-write` makes this less likely; nothing excludes it. A master of a cluster that was frozen
 ///   while its replica was promoted may, after it thaws, answer what it was sent in the last 1.5 s, until it has heard of
 ///   the others. That takes a few milliseconds.
+///
+/// # TLS
+///
+/// An address that begins with `rediss://` asks for TLS, and nothing is sent without it. The server's certificate must
+/// be for the host in the address, and from an authority that browsers trust, or from one that the address names:
+/// `rediss://cache:6380/?sslrootcert=/etc/ssl/our-authority.pem`. `sslcert` and `sslkey` name the files of a certificate
+/// of this client. All are read when the store is made.
+///
+/// Certificates that are in no file go into a client of the application's own: [`from_client`](RedisStore::from_client).
 #[derive(Clone)]
 pub struct RedisStore {
     pub(super) link: Link,
@@ -64,21 +76,23 @@ impl RedisStore {
     /// The default prefix of all keys: see [`with_prefix`](RedisStore::with_prefix).
     pub const DEFAULT_PREFIX: &str = "session:";
 
-    /// Connects to one server: `redis://user:password@host:port/database`, `rediss://…` for TLS (with the feature
-    /// `redis-tls`), or `redis+unix:///path/to/socket`.
+    /// Connects to one server: `redis://user:password@host:port/database`, `rediss://…` for [TLS](RedisStore#tls), or
+    /// `redis+unix:///path/to/socket`.
     ///
-    /// [`StoreError`] if the URL is malformed or the server can't be reached.
+    /// [`StoreError`] if the URL is malformed or the server can't be reached. The message has the cause.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let source = |protocol| Source::of_url(url, protocol);
+        let address = Address::parse(url)?;
+        let source = |protocol| Source::of_address(&address, protocol);
         let source = source(ProtocolVersion::RESP3)?.or(source(ProtocolVersion::RESP2)?);
-        RedisStore::over(Link::Server(Server::new(source))).checked().await
+        RedisStore::over(Link::Server(Server::new(source))).checked(&[address]).await
     }
 
     /// What [`connect`](RedisStore::connect) and [`sentinel`](RedisStore::sentinel) check without a server.
     #[doc(hidden)]
     pub fn check(url: &str, master: &str) -> Result<(), StoreError> {
-        Source::of_url(url, ProtocolVersion::RESP3)?;
-        Source::of_sentinels(&[url], master, ProtocolVersion::RESP3).map(drop)
+        let address = Address::parse(url)?;
+        Source::of_address(&address, ProtocolVersion::RESP3)?;
+        Source::of_sentinels(&[address], master, ProtocolVersion::RESP3).map(drop)
     }
 
     /// Connects to the master with this name, which the sentinels at these addresses (`redis://host:port`) find.
@@ -89,13 +103,16 @@ impl RedisStore {
     /// `down-after-milliseconds` of at least 1 s, nothing is then read from a master that was replaced. While no sentinel
     /// answers, the master is believed, and they are asked again every second.
     ///
-    /// [`StoreError`] if an address is malformed or no master is found. If the servers need passwords, use
-    /// [`from_sentinel`](RedisStore::from_sentinel).
+    /// With `rediss://`, TLS and the certificates of the first address count for all sentinels and for the servers that
+    /// they name, as do its user and password for all sentinels.
+    ///
+    /// [`StoreError`] if an address is malformed or no master is found. The message has the cause. If the servers need
+    /// passwords, or only some of them TLS, use [`from_sentinel`](RedisStore::from_sentinel).
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
-        let sentinels: Vec<&str> = sentinels.into_iter().collect();
+        let sentinels = Address::parse_all(sentinels)?;
         let source = |protocol| Source::of_sentinels(&sentinels, master, protocol);
         let source = source(ProtocolVersion::RESP3)?.or(source(ProtocolVersion::RESP2)?);
-        RedisStore::over(Link::Server(Server::new(source))).checked().await
+        RedisStore::over(Link::Server(Server::new(source))).checked(&sentinels).await
     }
 
     /// Connects to a cluster. Some of its servers' addresses (`redis://host:port`) are enough; the others are found. User,
@@ -103,14 +120,16 @@ impl RedisStore {
     ///
     /// [`StoreError`] if an address is malformed or none of the servers can be reached.
     pub async fn cluster<'a>(servers: impl IntoIterator<Item = &'a str>) -> Result<Self, StoreError> {
-        let servers: Vec<&str> = servers.into_iter().collect();
-        source::checked(servers.iter().copied())?;
-        let seeds = |protocol| Seeds::of_urls(&servers, protocol).map_err(store_error);
-        let cluster = match Cluster::connect(seeds(ProtocolVersion::RESP3)?).await {
-            Err(error) if may_lack_resp3(&error) => Cluster::connect(seeds(ProtocolVersion::RESP2)?).await,
+        let servers = Address::parse_all(servers)?;
+        let seeds = |protocol| Seeds::of_addresses(&servers, protocol);
+        let cluster = match Cluster::connect(seeds(ProtocolVersion::RESP3)).await {
+            Err(error) if may_lack_resp3(&error) => Cluster::connect(seeds(ProtocolVersion::RESP2)).await,
             answer => answer,
         };
-        Ok(RedisStore::over(Link::Cluster(cluster.map_err(store_error)?)))
+        match cluster {
+            Ok(cluster) => Ok(RedisStore::over(Link::Cluster(cluster))),
+            Err(error) => Err(start::cluster_failed(store_error(error), &servers).await),
+        }
     }
 
     /// Makes a store that connects with the application's own client, when it is first used.
@@ -120,6 +139,8 @@ impl RedisStore {
 
     /// Makes a store that connects to the master with the application's own sentinel client, when it is first used.
     pub fn from_sentinel(client: SentinelClient) -> Self {
+        // Whether it encrypts can't be seen.
+        choose_provider();
         RedisStore::over(Link::Server(Server::new(Source::sentinels(client))))
     }
 
@@ -169,9 +190,11 @@ impl RedisStore {
     }
 
     /// Fails if the server does not answer, so that a wrong address is noticed when the program starts.
-    pub(super) async fn checked(self) -> Result<Self, StoreError> {
-        self.query(&redis::cmd("PING")).await?;
-        Ok(self)
+    pub(super) async fn checked(self, addresses: &[Address]) -> Result<Self, StoreError> {
+        match self.query(&redis::cmd("PING")).await {
+            Ok(_) => Ok(self),
+            Err(error) => Err(start::failed(error, addresses).await),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use session_core::{
 };
 use tokio::task::AbortHandle;
 
+use super::address::Address;
 use super::copies::{Copies, Name, Space};
 use super::link::Link;
 use super::server::Server;
@@ -63,22 +64,23 @@ impl TrackedRedisStore {
 
     /// Connects to one server, like [`RedisStore::connect`]. Needs a tokio runtime.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        TrackedRedisStore::over(Source::of_url(url, ProtocolVersion::RESP3)?).await
+        let address = Address::parse(url)?;
+        TrackedRedisStore::over(Source::of_address(&address, ProtocolVersion::RESP3)?, &[address]).await
     }
 
     /// Connects to the master that sentinels name, like [`RedisStore::sentinel`]. Needs a tokio runtime.
     pub async fn sentinel<'a>(sentinels: impl IntoIterator<Item = &'a str>, master: &str) -> Result<Self, StoreError> {
-        let sentinels: Vec<&str> = sentinels.into_iter().collect();
+        let sentinels = Address::parse_all(sentinels)?;
         let source = Source::of_sentinels(&sentinels, master, ProtocolVersion::RESP3)?;
-        TrackedRedisStore::over(source).await
+        TrackedRedisStore::over(source, &sentinels).await
     }
 
-    async fn over(source: Source) -> Result<Self, StoreError> {
+    async fn over(source: Source, addresses: &[Address]) -> Result<Self, StoreError> {
         let (max, max_bytes) = (TrackedRedisStore::MAX_COPIES, TrackedRedisStore::MAX_COPY_BYTES);
         let copies = Arc::new(Copies::new(max, max_bytes, TrackedRedisStore::STALE_FOR));
         let server = Server::watched(source, copies.clone());
         let heartbeat = heartbeat(server.downgrade());
-        let store = RedisStore::over(Link::Server(server)).checked().await?;
+        let store = RedisStore::over(Link::Server(server)).checked(addresses).await?;
         let heartbeat = tokio::spawn(heartbeat).abort_handle();
         let space = copies.new_space();
         Ok(TrackedRedisStore { store, copies, space, strict: false, heartbeat })

@@ -7,3 +7,4 @@ mod conformance;
 mod faults;
 mod processes;
 mod support;
+mod wrong_clocks;

@@ -222,28 +222,28 @@ async fn a_number_from_before_a_restart_matches_nothing() {
     assert_eq!(load(&store, &touched.key).await, Some(with(newer[3].clone(), |record| record.accessed = used)));
 }
 
-/// B46: memcached forgets a session when it has ended, or up to two seconds before.
+/// B46: memcached forgets a session at most three seconds after it has ended, and never before.
 #[tokio::test]
-async fn the_expiry_is_within_what_is_left() {
+async fn the_expiry_is_what_is_left_and_no_less() {
     let Some(server) = MemcachedServer::start() else { return };
     let store = connect(&server).await;
     let seconds_left = |record: &Record| seconds_left(&server, record);
 
     let record = created(&store, fresh_record()).await;
-    assert!((1797..=1800).contains(&seconds_left(&record)), "{}", seconds_left(&record));
+    assert!((1801..=1803).contains(&seconds_left(&record)), "{}", seconds_left(&record));
     store.touch(&record.key, now().saturating_add(10 * MINUTE)).await.unwrap();
-    assert!((2397..=2400).contains(&seconds_left(&record)), "a touch extends it");
+    assert!((1801..=1803).contains(&seconds_left(&record)), "a touch begins anew");
     let longer = with(next(&record), |record| record.idle_timeout = 60 * MINUTE);
     assert_eq!(store.save(&longer, record.version).await.unwrap(), Saved::Done);
-    assert!((4197..=4200).contains(&seconds_left(&record)), "a save with another timeout too");
+    assert!((4201..=4203).contains(&seconds_left(&record)), "a save with another timeout too");
 
     let mut late = fresh_record();
     late.absolute_deadline = Some(now().saturating_add(5 * MINUTE));
     let late = created(&store, late).await;
-    assert!((297..=300).contains(&seconds_left(&late)), "the earlier deadline counts");
+    assert!((301..=303).contains(&seconds_left(&late)), "the earlier deadline counts");
 }
 
-/// Memcached takes more than thirty days for a date in 1970.
+/// Memcached takes more than thirty days for a date, so an item that lives longer has no expiry until a later write.
 #[tokio::test]
 async fn a_session_of_more_than_thirty_days_is_kept() {
     let Some(server) = MemcachedServer::start() else { return };
@@ -256,9 +256,14 @@ async fn a_session_of_more_than_thirty_days_is_kept() {
         });
         let record = created(&store, record).await;
         assert_eq!(load(&store, &record.key).await.as_ref(), Some(&record), "{days} days");
-        let left = timeout.as_secs() as i64 - seconds_left(&server, &record);
-        // Memcached's clock ticks once a second, later where the machine is busy.
-        assert!((-1..=3).contains(&left), "{days} days, {left} s early");
+        let left = seconds_left(&server, &record);
+        let late = left - timeout.as_secs() as i64;
+        assert_eq!(left == -1, days >= 30, "{days} days, {left} s");
+        assert!(left == -1 || (1..=3).contains(&late), "{days} days, {late} s late");
+
+        let shorter = with(next(&record), |record| record.idle_timeout = 29 * DAY);
+        assert_eq!(store.save(&shorter, record.version).await.unwrap(), Saved::Done);
+        assert!((1..=3).contains(&(seconds_left(&server, &record) - 29 * DAY.as_secs() as i64)), "{days} days");
     }
 }
 
@@ -376,12 +381,12 @@ async fn a_wrong_address_is_an_error_that_names_it() {
     for wrong in ["memcached://", "memcached://host:port", "http://127.0.0.1", "127.0.0.1:11211,,"] {
         let error = MemcachedStore::connect(wrong).await.unwrap_err();
         assert!(!error.is_unavailable(), "{wrong}");
-        assert!(std::error::Error::source(&error).unwrap().to_string().contains("write HOST:PORT"), "{error:?}");
+        assert!(error.to_string().contains("write HOST:PORT"), "{error}");
     }
     let nobody = format!("memcached://127.0.0.1:{}", workspace_tests::free_port());
     let error = MemcachedStore::connect(&nobody).await.unwrap_err();
     assert!(error.is_unavailable());
-    assert!(nobody.ends_with(std::error::Error::source(&error).unwrap().to_string().trim_start_matches("tcp://")));
+    assert!(error.to_string().contains(nobody.trim_start_matches("memcached://")), "{error}");
 }
 
 #[tokio::test]
@@ -406,8 +411,7 @@ async fn a_server_without_compare_and_swap_is_found_out_when_the_store_connects(
     let started = std::time::Instant::now();
     let error = MemcachedStore::connect(&server.url()).await.unwrap_err();
     assert!(!error.is_unavailable(), "{error:?}");
-    let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert!(cause.contains("start Memcached without `-C`"), "{cause}");
+    assert!(error.to_string().contains("start Memcached without `-C`"), "{error}");
     assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
     assert!(server.keys().is_empty(), "the question leaves nothing");
     server.kill();

@@ -14,3 +14,5 @@ mod renewals;
 mod rights;
 mod schema;
 mod support;
+mod tls;
+mod wrong_clocks;

@@ -14,4 +14,6 @@ mod refused;
 mod rights;
 mod sentinel;
 mod support;
+mod tls;
 mod tracked;
+mod wrong_clocks;

@@ -8,3 +8,4 @@ mod file;
 mod notes;
 mod processes;
 mod support;
+mod wrong_clocks;

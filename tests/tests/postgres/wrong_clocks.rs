@@ -1,0 +1,9 @@
+use workspace_tests::wrong_clocks::a_wrong_clock_ends_no_session_early;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_wrong_clock_ends_no_session_early_in_postgres() {
+    let Some(store) = shared().await else { return };
+    a_wrong_clock_ends_no_session_early(&store).await;
+}
