@@ -381,7 +381,8 @@ async fn a_server_that_is_read_only_goes_on_being_read() {
             }
         }
         let made = connections_made(&server) - before;
-        assert!(made < 20, "{pool:?}: {made} connections");
+        // Some to look whether it takes writes again, and none for each of 400 reads.
+        assert!(made < 100, "{pool:?}: {made} connections");
         set_read_only("off");
         let deadline = Instant::now() + 10 * SECOND;
         while store.create(&fresh_record()).await.is_err() {
