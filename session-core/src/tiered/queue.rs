@@ -8,6 +8,8 @@ use crate::time::background::Instant;
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: BTreeMap<RecordKey, Waiting>,
+    /// The saves that the durable tier has refused for good. They hold nothing up, and are told to whoever reads here.
+    aside: BTreeMap<RecordKey, Save>,
     /// By place, the sessions that no worker is writing, and when each is due.
     line: BTreeMap<u64, (Instant, RecordKey)>,
     next_place: u64,
@@ -41,7 +43,12 @@ struct Save {
     record: Record,
     /// What the durable tier has, as far as is known here.
     durable: Version,
+    /// Whether it was set aside before.
+    was_aside: bool,
 }
+
+/// The most saves that are set aside: each keeps a record in memory that is probably large.
+const MAX_ASIDE: usize = 100;
 
 /// What is to be written of one session.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,11 +100,19 @@ impl Queue {
     }
 
     pub(super) fn put_save(&mut self, record: &Record, expected: Version, due: Instant) {
+        let durable = match self.aside.remove(&record.key) {
+            Some(save) if save.record.version >= record.version => {
+                self.aside.insert(record.key, save);
+                return;
+            }
+            Some(save) => save.durable,
+            None => expected,
+        };
         let waiting = self.enter(record.key, record.accessed, due);
         match &mut waiting.save {
             Some(save) if save.record.version >= record.version => {}
-            Some(save) => save.record = record.clone(),
-            None => waiting.save = Some(Save { record: record.clone(), durable: expected }),
+            Some(save) => *save = Save { record: record.clone(), durable: save.durable, was_aside: false },
+            None => waiting.save = Some(Save { record: record.clone(), durable, was_aside: false }),
         }
     }
 
@@ -116,23 +131,27 @@ impl Queue {
         waiting
     }
 
-    /// Whether a later version of this session than that waits.
+    /// Whether a later version of this session than that waits, or was set aside.
     pub(super) fn is_ahead_of(&self, key: &RecordKey, version: Version) -> bool {
-        let save = self.waiting.get(key).and_then(|waiting| waiting.save.as_ref());
-        save.is_some_and(|save| save.record.version > version)
+        self.save_of(key).is_some_and(|save| save.record.version > version)
     }
 
-    /// A record of the durable tier as it will be once what waits is written.
+    fn save_of(&self, key: &RecordKey) -> Option<&Save> {
+        self.waiting.get(key).and_then(|waiting| waiting.save.as_ref()).or_else(|| self.aside.get(key))
+    }
+
+    /// A record of the durable tier as it will be once what waits is written, or as it would be with what was set aside.
     pub(super) fn over(&self, mut record: Record) -> Record {
-        let Some(waiting) = self.waiting.get(&record.key) else { return record };
         let accessed = record.accessed;
-        if let Some(save) = &waiting.save
+        if let Some(save) = self.save_of(&record.key)
             && save.record.version > record.version
         {
             record = save.record.clone();
             record.accessed = record.accessed.max(accessed);
         }
-        record.accessed = waiting.last_use_of(&record);
+        if let Some(waiting) = self.waiting.get(&record.key) {
+            record.accessed = waiting.last_use_of(&record);
+        }
         record
     }
 
@@ -150,7 +169,7 @@ impl Queue {
     pub(super) fn work(&self, key: &RecordKey) -> Option<Work> {
         let waiting = self.waiting.get(key)?;
         Some(match &waiting.save {
-            Some(Save { record, durable }) => {
+            Some(Save { record, durable, .. }) => {
                 let accessed = waiting.last_use_of(record);
                 Work::Save { record: Record { accessed, ..record.clone() }, durable: *durable }
             }
@@ -171,12 +190,55 @@ impl Queue {
         // From here on the durable tier knows of this one.
         waiting.first_use = noted;
         if waiting.save.is_none() && waiting.accessed <= noted {
-            self.cancel(key);
+            self.leave_line(key);
+        }
+    }
+
+    /// Sets aside what was to be written of this session, because the durable tier refuses it for good. A use of the
+    /// session that came with a save still waits to be noted; one that is itself refused is forgotten. Whether the refusal
+    /// is news.
+    pub(super) fn set_aside(&mut self, key: &RecordKey, refused: &Work) -> bool {
+        let Work::Save { record, .. } = refused else {
+            self.written(key, refused);
+            return true;
+        };
+        let Some(waiting) = self.waiting.get_mut(key) else { return false };
+        let Some(save) = waiting.save.take_if(|save| save.record.version == record.version) else { return false };
+        let is_news = !save.was_aside;
+        if self.aside.len() < MAX_ASIDE {
+            self.aside.insert(*key, Save { was_aside: true, ..save });
+        }
+        is_news
+    }
+
+    /// How many saves are set aside.
+    pub(super) fn aside(&self) -> usize {
+        self.aside.len()
+    }
+
+    /// Forgets the saves set aside of sessions that have expired.
+    pub(super) fn forget_expired(&mut self, now: Time) {
+        self.aside.retain(|_, save| !save.record.is_expired(now));
+    }
+
+    /// Lets what is set aside be tried once more, and makes everything due.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        for (key, save) in std::mem::take(&mut self.aside) {
+            let accessed = save.record.accessed;
+            self.enter(key, accessed, now).save.get_or_insert(save);
+        }
+        for (due, _) in self.line.values_mut() {
+            *due = now;
         }
     }
 
     /// Forgets what waits of this session.
     pub(super) fn cancel(&mut self, key: &RecordKey) {
+        self.aside.remove(key);
+        self.leave_line(key);
+    }
+
+    fn leave_line(&mut self, key: &RecordKey) {
         if let Some(Waiting { place: Some(place), .. }) = self.waiting.remove(key) {
             self.line.remove(&place);
         }

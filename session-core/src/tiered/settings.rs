@@ -22,6 +22,7 @@ use crate::error::ConfigError;
 pub struct WriteBehind {
     pub(super) delay: Duration,
     pub(super) max_sessions: usize,
+    pub(super) close_limit: Duration,
 }
 
 impl WriteBehind {
@@ -30,7 +31,7 @@ impl WriteBehind {
 
     /// Every setting has its default.
     pub const fn new() -> Self {
-        WriteBehind { delay: Duration::from_secs(1), max_sessions: 10_000 }
+        WriteBehind { delay: Duration::from_secs(1), max_sessions: 10_000, close_limit: Duration::from_secs(10) }
     }
 
     /// How long a change waits in the queue, so that later changes of its session are written with it.
@@ -53,10 +54,24 @@ impl WriteBehind {
         self
     }
 
+    /// How long [`close`](crate::store::Store::close) tries to write what is in the queue.
+    ///
+    /// Default: 10 s. Allowed: 1 ms to 1 h. After that it fails, and the error and the log say how many sessions have
+    /// changes that were not written; another call tries again. Keep it below the time after which the program is
+    /// killed.
+    pub const fn close_limit(mut self, limit: Duration) -> Self {
+        self.close_limit = limit;
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let WriteBehind { delay, max_sessions } = self;
+        let WriteBehind { delay, max_sessions, close_limit } = self;
         if *delay > WriteBehind::MAX_DELAY {
             return Err(ConfigError::new(format!("`WriteBehind::delay` is {delay:?}; it must be at most 1 h")));
+        }
+        if !(Duration::from_millis(1)..=WriteBehind::MAX_DELAY).contains(close_limit) {
+            let message = format!("`WriteBehind::close_limit` is {close_limit:?}; it must be from 1 ms to 1 h");
+            return Err(ConfigError::new(message));
         }
         if *max_sessions == 0 {
             return Err(ConfigError::new(

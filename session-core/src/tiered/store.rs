@@ -117,6 +117,11 @@ pub struct TierCounters {
     pub fast_failures: u64,
     /// Sessions in the queue: the durable tier does not have their latest changes yet.
     pub waiting: usize,
+    /// Changes that the durable tier has refused for good, since the store was made. They were answered already, and
+    /// hold up nothing else.
+    pub refused: u64,
+    /// Sessions whose refused changes are still kept in this process and in the fast tier, and lost when it ends.
+    pub aside: usize,
 }
 
 impl<F: FastStore, D: Store> TieredStore<F, D> {
@@ -130,11 +135,14 @@ impl<F: FastStore, D: Store> TieredStore<F, D> {
 
     /// What failed or waits in this process.
     pub fn counters(&self) -> TierCounters {
-        let waiting = match &self.mode {
-            Mode::Through(_) => 0,
-            Mode::Behind(behind) => behind.waiting(),
-        };
-        TierCounters { fast_failures: self.tiers().fast.failures(), waiting }
+        let counters = TierCounters { fast_failures: self.tiers().fast.failures(), ..TierCounters::default() };
+        match &self.mode {
+            Mode::Through(_) => counters,
+            Mode::Behind(behind) => {
+                let (aside, refused) = behind.refused();
+                TierCounters { waiting: behind.waiting(), refused, aside, ..counters }
+            }
+        }
     }
 
     fn tiers(&self) -> &Tiers<F, D> {
@@ -251,11 +259,16 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
         let mode = self.mode_at(now);
         let copies = self.tiers().purge_copies(now, limit).await;
         let records = match mode {
-            Mode::Behind(behind) if behind.is_failing() => Purged::default(),
-            _ => self.tiers().durable.purge_expired(now, limit).await?,
+            Mode::Behind(behind) => behind.purge_durable(now, limit).await?,
+            Mode::Through(through) => through.tiers.durable.purge_expired(now, limit).await?,
         };
-        // Copies are not counted: their sessions live on.
-        Ok(Purged { more: records.more || copies.more, ..records })
+        match copies {
+            // Copies are not counted: their sessions live on.
+            Ok(copies) => Ok(Purged { more: records.more || copies.more, ..records }),
+            Err(error) if records == Purged::default() => Err(error),
+            // Told by the next call, so that what was purged is counted.
+            Err(_) => Ok(Purged { more: true, ..records }),
+        }
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -290,9 +303,8 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
         };
         let Tiers { fast, durable, .. } = self.tiers();
         let closed = durable.close().await;
-        // All that the fast tier could still have to write is in the durable tier too.
-        fast.attempt(fast.store.close()).await;
-        drained.and(closed)
+        let fast_closed = fast.insist(fast.store.close()).await;
+        drained.and(closed).and(fast_closed)
     }
 
     fn immediate(&self) -> Option<&dyn ImmediateStore> {
