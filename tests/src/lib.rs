@@ -31,6 +31,8 @@ mod proxy;
 mod redis_server;
 #[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 mod server_process;
+#[cfg(all(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
+pub mod troubled;
 
 #[cfg(any(feature = "browser", feature = "redis"))]
 pub use demo::{Demo, DemoVisitor};

@@ -291,9 +291,10 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
         except: Option<&RecordKey>,
         now: Time,
     ) -> Result<usize, StoreError> {
+        let ended = end_all(self, principal, except, now).await?;
         // Or a call that is repeated, because it failed to take a copy away, would find nothing and succeed.
         self.tiers().finish_endings().await?;
-        end_all(self, principal, except, now).await
+        Ok(ended)
     }
 
     async fn close(&self) -> Result<(), StoreError> {

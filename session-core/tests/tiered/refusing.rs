@@ -53,6 +53,34 @@ async fn where_a_tombstone_is_refused_the_copy_is_deleted_and_the_ending_can_be_
     }
 }
 
+/// S50. Every session of the user ends at the first attempt, although each ending fails to take its copy away; and so do
+/// those of the next user.
+#[tokio::test(start_paused = true)]
+async fn ending_all_ends_each_session_although_the_fast_tier_is_down() {
+    for process in each_mode() {
+        let stage = Stage::new();
+        let process = process(&stage);
+        let mut handles = Vec::new();
+        for user in ["ann", "ann", "ann", "bob", "bob"] {
+            handles.push(process.sessions.create(NewSession::new().principal(user)).await.unwrap().handle());
+        }
+        take_down(&stage.fast);
+        for user in ["ann", "bob"] {
+            process.sessions.end_all_of(user).await.unwrap_err();
+        }
+        for handle in &handles {
+            assert_eq!(stage.both(handle).await.1, None);
+        }
+        assert!(process.sessions.end_all_of("ann").await.is_err(), "the copies may still be there");
+        stage.fast.faults().recover();
+        after_the_rest().await;
+        process.sessions.end_all_of("ann").await.unwrap();
+        for handle in &handles {
+            assert_eq!(stage.both(handle).await, (None, None));
+        }
+    }
+}
+
 /// S50. Whoever renews, or is told of a conflict, leaves no copy of the old state either.
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_a_full_fast_tier_can_not_replace_is_served_by_no_process() {
