@@ -5,6 +5,7 @@ pub mod client;
 pub mod clones;
 pub mod forgery;
 pub mod log;
+pub mod random;
 pub mod records;
 pub mod store_fault_tests;
 pub mod store_faults;

@@ -12,6 +12,7 @@ use session_core::{Error, NewSession, Record, RecordKey, Renewed, Saved, Session
 use tokio::task::JoinSet;
 
 use crate::proxy::{Fault, Proxy};
+use crate::random::Random;
 use crate::records::*;
 
 /// F1, B34: an error, not an anonymous visitor; and no restart is needed.
@@ -337,14 +338,4 @@ async fn within_waits<F: Future>(limit: usize, future: F) -> (Option<F::Output>,
         }
     });
     (output.await, waits)
-}
-
-/// Numbers without a pattern, the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
 }

@@ -192,7 +192,7 @@ pub(super) async fn drain<B: Backlog>(backlog: &Arc<B>, limit: Duration) -> Resu
 
 /// The changes that closing could not write.
 #[derive(Debug, thiserror::Error)]
-#[error("the changes of {sessions} sessions were not written: {named}")]
+#[error("unwritten changes of sessions: {sessions} ({named})")]
 struct Unwritten {
     sessions: usize,
     named: String,

@@ -43,7 +43,7 @@ async fn closing_tries_for_a_settable_time_and_says_what_it_could_not_write() {
         let error = process.store.close().await.unwrap_err();
         assert_eq!(start.elapsed(), limit.unwrap_or(10 * SECOND));
         let said = error.naming_causes().to_string();
-        assert!(said.contains("the changes of 12 sessions were not written: ") && said.contains(", …"), "{said}");
+        assert!(said.contains("unwritten changes of sessions: 12 (") && said.contains(", …)"), "{said}");
         assert!(said.contains("connection refused"), "{said}");
     }
 }
