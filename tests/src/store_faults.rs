@@ -77,6 +77,22 @@ pub async fn silence_ends_without_a_manager(store: &impl Store, proxy: &Proxy, l
     assert_eq!(load(store, &record.key).await, Some(record));
 }
 
+/// S55: callers who wait for less than the store would, as the fast tier of two does, get through as well once the
+/// connections of before are of no more use.
+pub async fn hasty_callers_outlast_connections_that_stay_silent(store: &impl Store, proxy: &Proxy) {
+    const PATIENCE: Duration = Duration::from_millis(300);
+    let record = created(store, fresh_record()).await;
+    proxy.strand_connections();
+    let silent = Instant::now();
+    loop {
+        if let Ok(Ok(found)) = tokio::time::timeout(PATIENCE, store.load(&record.key, now())).await {
+            assert_eq!(found, Some(record));
+            return;
+        }
+        assert!(silent.elapsed() < 15 * SECOND, "nobody has found out");
+    }
+}
+
 /// F4: the request arrives or not, the reply arrives or not; the count is never wrong.
 ///
 /// `request` and `reply` are about how many bytes there are to cut in a request that counts.

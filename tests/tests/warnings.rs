@@ -148,6 +148,16 @@ async fn a_fast_tier_that_fails() {
     assert!(lines == 2 && last.contains("times=1"), "{last}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_purge_that_fails_in_the_background() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.faults().fail_every(&[Operation::PurgeExpired], Fault::Down);
+    let (log, _guard) = Log::capture();
+    let _sessions = SessionManager::new(store);
+    tokio::time::sleep(MINUTE + Duration::from_secs(1)).await;
+    assert_eq!(log.lines_with("purging expired sessions failed; the next attempt is after `purge_interval`"), 6);
+}
+
 /// S52.
 #[tokio::test(start_paused = true)]
 async fn a_durable_tier_that_refuses_changes() {

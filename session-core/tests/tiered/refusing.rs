@@ -137,6 +137,24 @@ async fn purging_reports_a_failure_of_either_tier_and_purges_the_other() {
     }
 }
 
+/// S52. One record that the fast tier refuses is no outage of it: others are read there.
+#[tokio::test(start_paused = true)]
+async fn a_fast_tier_that_can_not_hold_one_record_goes_on_serving_others() {
+    let mut stage = Stage::new();
+    stage.fast = stage.fast.clone().with_max_session_bytes(1000);
+    let process = stage.behind();
+    let [large, other] = [NewSession::new(), NewSession::new()].map(|new| process.sessions.create(new));
+    let (large, other) = (large.await.unwrap(), other.await.unwrap());
+    large.set_attr("Text", &"a".repeat(2000)).unwrap();
+    large.save().await.unwrap();
+    assert!(process.store.counters().fast_failures > 0);
+    stage.durable.faults().forget_calls();
+    assert!(process.sessions.get(other.id().as_str()).await.unwrap().is_some());
+    assert_eq!(stage.durable.faults().all_calls(), 0);
+    let again = process.sessions.get(large.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(again.attr::<String>("Text").unwrap().map(|text| text.len()), Some(2000));
+}
+
 /// Two tiers that write behind, of which the durable one holds less than a session may have, and whether it says so.
 fn before_a_small_one(says_so: bool) -> (Stage, Process) {
     let mut stage = Stage::new();

@@ -66,8 +66,9 @@ impl Expected {
             Place::Alone if trouble == Trouble::Full => Expected { read: Success, end: Success, ..all(Failure) },
             Place::Alone if trouble == Trouble::ReadOnly => Expected { read: Success, ..all(Failure) },
             Place::Alone if trouble == Trouble::Slow => all(Either),
-            // SQLite alone is still read while another program writes.
-            Place::Alone => Expected { read: Either, ..all(Failure) },
+            // It is still read while another program writes.
+            Place::Alone if backend == Backend::Sqlite => Expected { read: Success, ..all(Failure) },
+            Place::Alone => all(Failure),
             // Nobody knows whether the copy is gone.
             Place::Fast | Place::FastBehind => Expected { end: Failure, ..all(Success) },
             Place::Durable if trouble == Trouble::Full => Expected { read: Success, end: Success, ..all(Failure) },

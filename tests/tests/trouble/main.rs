@@ -7,7 +7,9 @@
 mod expected;
 mod scenario;
 
-use workspace_tests::troubled::{Backend, TroubledServer};
+use session_core::{Error, NewSession};
+use workspace_tests::records::manager;
+use workspace_tests::troubled::{Backend, Trouble, TroubledServer};
 
 use expected::Place;
 use scenario::{Scene, play};
@@ -32,6 +34,19 @@ async fn as_tiers(fast: Backend, durable: Backend) {
             play(scenes, server, *trouble).await;
         }
     }
+}
+
+/// S53. A session that finds no room any more is lost with its change.
+#[tokio::test]
+async fn memcached_drops_what_it_has_no_room_to_replace() {
+    let Some(server) = TroubledServer::start(Backend::Memcached).await else { return };
+    let sessions = manager(&server.open().await);
+    let session = sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    server.begin(Trouble::Full).await;
+    let counted = session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1).await;
+    assert!(matches!(counted, Err(Error::Gone)), "{counted:?}");
+    assert!(sessions.get(session.id().as_str()).await.unwrap().is_none());
+    assert!(matches!(sessions.create(NewSession::new()).await, Err(Error::Store(_))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
