@@ -30,10 +30,14 @@ use super::write_through::Through;
 /// back, and deletes the session from the durable tier. It fails unless both succeed, and can be repeated. If the
 /// fast tier is down, the session ends in the durable tier all the same, and for this process. The call fails,
 /// because another process that reaches the fast tier may still read the copy there: until it is stale, or until
-/// this process has taken it away, which it tries whenever it purges, and before it ends other sessions of a user.
+/// this process has taken it away, which it tries whenever it purges, and after it has ended other sessions of a user.
+/// If the fast tier is full and refuses the tombstone, the copy is deleted, and the call fails all the same.
+///
+/// [`purge_expired`](Store::purge_expired) and [`close`](Store::close) do what they can in both tiers, and report a
+/// failure of either.
 ///
 /// The durable tier decides what a tiered store can do: lists, and the sessions of a principal, come from
-/// there. `Clone` shares the store. [`close`](Store::close) closes both tiers.
+/// there. `Clone` shares the store.
 ///
 /// # Which tiers go together
 ///
@@ -64,13 +68,17 @@ use super::write_through::Through;
 ///
 /// - A crash loses the saves in the queue: those of the last [`delay`](crate::tiered::WriteBehind::delay), or
 ///   all since the durable tier failed. No session is lost that was there, and none comes back. Call
-///   [`close`](Store::close) before the program ends. Dropping the store writes the queue only while the
+///   [`close`](Store::close) before the program ends, which tries for
+///   [`close_limit`](crate::tiered::WriteBehind::close_limit). Dropping the store writes the queue only while the
 ///   runtime is alive.
 /// - If several processes share the fast tier, it must not evict what it was given. If it evicts a session
 ///   with changes in another process's queue, or if only some processes reach it, two of them may save
 ///   different changes against the same state. The later version wins, and an update is lost. Give it enough
 ///   memory, and configure it to refuse writes when it is full (`noeviction`). A single process loses no
 ///   update, because it looks into its queue before it reads the durable tier.
+/// - A change that the durable tier refuses for good, because the session is too large for it, is in the fast tier and in
+///   this process alone: see [`TierCounters::refused`](crate::tiered::TierCounters::refused). It is refused at once if the
+///   tier's [`Capabilities::max_session_bytes`] tells its limit.
 /// - A session ends if the durable tier fails until its idle deadline as the durable tier knows it. While the
 ///   durable tier works, no session ends early: a use shortly before that deadline is written before it is
 ///   answered.

@@ -13,6 +13,8 @@ pub enum Trouble {
     Full,
     /// It takes no writes.
     ReadOnly,
+    /// It has become a replica, which takes no writes, of a server that is not there.
+    Demoted,
     /// Each answer takes about 3 s.
     Slow,
     /// It gives no answer, and closes nothing.
@@ -23,11 +25,4 @@ pub enum Trouble {
     Frozen,
     /// It is killed, and starts again when the trouble is over.
     Killed,
-}
-
-impl Trouble {
-    /// Whether the server answers what only reads.
-    pub fn leaves_reads(self) -> bool {
-        matches!(self, Trouble::Full | Trouble::ReadOnly)
-    }
 }

@@ -87,7 +87,8 @@ impl TroubledServer {
         match &self.kind {
             Kind::Memory => &[],
             Kind::Sqlite(_) => &[Full, ReadOnly, Slow, Silent],
-            Kind::Postgres(_) | Kind::Redis(_) => &[Full, ReadOnly, Slow, Silent, Unreachable, Frozen, Killed],
+            Kind::Postgres(_) => &[Full, ReadOnly, Slow, Silent, Unreachable, Frozen, Killed],
+            Kind::Redis(_) => &[Full, ReadOnly, Demoted, Slow, Silent, Unreachable, Frozen, Killed],
             Kind::Memcached(_) => &[Full, Slow, Silent, Unreachable, Frozen, Killed],
             Kind::Firestore(_) => &[Slow, Silent, Unreachable],
         }
@@ -170,6 +171,7 @@ impl TroubledServer {
         match trouble {
             Trouble::Full => self.fill(),
             Trouble::ReadOnly => self.set_read_only(true),
+            Trouble::Demoted => self.set_master(["127.0.0.1", "1"]),
             // Half of it on the way there, half on the way back.
             Trouble::Slow => self.set(Fault::Delay(SLOW / 2)),
             Trouble::Silent => self.set(Fault::BlackHole),
@@ -187,6 +189,7 @@ impl TroubledServer {
         match trouble {
             Trouble::Full => self.empty(),
             Trouble::ReadOnly => self.set_read_only(false),
+            Trouble::Demoted => self.set_master(["NO", "ONE"]),
             Trouble::Slow | Trouble::Silent | Trouble::Unreachable => self.set(Fault::None),
             Trouble::Frozen => self.thaw(),
             Trouble::Killed => self.restart(),
@@ -229,6 +232,11 @@ impl TroubledServer {
             }
             Kind::Memory | Kind::Memcached(_) | Kind::Firestore(_) => panic!("it is never read-only"),
         }
+    }
+
+    fn set_master(&self, master: [&str; 2]) {
+        let Kind::Redis(server) = &self.kind else { panic!("it has no replicas") };
+        server.lock().ask(&["REPLICAOF", master[0], master[1]]);
     }
 
     fn freeze(&self) {

@@ -10,8 +10,10 @@ use workspace_tests::records::fresh_key;
 use crate::ledger::Ledger;
 use crate::world::{RECOVERY, World};
 
-/// A request takes several operations of a store, each of which may take 5 s.
-const LONGEST_REQUEST: Duration = Duration::from_secs(16);
+/// What one operation of a store may take, by default, and what a busy machine adds.
+const OPERATION: Duration = Duration::from_secs(5 + 2);
+/// A write that meets another one reads again, and is repeated.
+const WRITE: Duration = Duration::from_secs(3 * 5 + 2);
 /// The longest pause between two requests, in milliseconds.
 const LONGEST_PAUSE: u64 = 8;
 
@@ -102,9 +104,13 @@ impl Visitor {
     }
 
     /// The answer, which comes in time. `None` for a failure of the store.
-    async fn ask<T>(&self, what: &str, request: impl Future<Output = Result<T, Error>>) -> Option<Result<T, Error>> {
-        let answer = tokio::time::timeout(LONGEST_REQUEST, request).await;
-        let answer = answer.unwrap_or_else(|_| panic!("{what} takes longer than {LONGEST_REQUEST:?}"));
+    async fn ask<T>(
+        &self,
+        limit: Duration,
+        request: impl Future<Output = Result<T, Error>>,
+    ) -> Option<Result<T, Error>> {
+        let answer = tokio::time::timeout(limit, request).await;
+        let answer = answer.unwrap_or_else(|_| panic!("a request takes longer than {limit:?}: {:?}", self.ledger));
         let (told, answer) = match answer {
             Err(Error::Store(_)) => (&self.world.told.failures, None),
             answer => (&self.world.told.successes, Some(answer)),
@@ -119,14 +125,14 @@ impl Visitor {
     async fn log_in(&mut self) {
         let new = NewSession::new().principal(&self.user).attr("Count", &0).attr("Mark", &0);
         let sessions = self.sessions();
-        if let Some(session) = self.ask("a login", sessions.create(new)).await {
+        if let Some(session) = self.ask(OPERATION, sessions.create(new)).await {
             self.ledger = Some(Ledger::new(id_of(&session.expect("a login needs nothing"))));
         }
     }
 
     async fn log_in_elsewhere(&mut self) {
         let (new, sessions) = (NewSession::new().principal(&self.user), self.sessions());
-        if let Some(session) = self.ask("a login", sessions.create(new)).await {
+        if let Some(session) = self.ask(OPERATION, sessions.create(new)).await {
             self.others.push(id_of(&session.expect("a login needs nothing")));
         }
     }
@@ -136,7 +142,7 @@ impl Visitor {
         let sessions = self.sessions();
         for id in self.ledger().ids.clone() {
             let key = SessionId::parse(&id).expect("it is an id").key();
-            match self.ask("a logout", sessions.end(&key)).await {
+            match self.ask(OPERATION, sessions.end(&key)).await {
                 Some(answer) => drop(answer.expect("a logout needs nothing")),
                 None => {
                     self.duty = Some(Duty::End);
@@ -154,7 +160,7 @@ impl Visitor {
             return;
         }
         let (user, sessions) = (self.user.clone(), self.sessions());
-        match self.ask("ending all", sessions.end_all_of(&user)).await {
+        match self.ask(OPERATION, sessions.end_all_of(&user)).await {
             Some(answer) => {
                 answer.expect("ending all needs nothing");
                 self.ended.extend(self.ledger.take().into_iter().flat_map(|ledger| ledger.ids));
@@ -184,7 +190,7 @@ impl Visitor {
 
     /// Whether the store answered.
     async fn is_not_served(&self, id: &str, process: usize) -> bool {
-        let found = self.ask("reading", self.world.processes[process].get(id)).await;
+        let found = self.ask(OPERATION, self.world.processes[process].get(id)).await;
         assert!(!matches!(found, Some(Ok(Some(_)))), "what has ended is served");
         found.is_some()
     }
@@ -198,7 +204,7 @@ impl Visitor {
         // A renewal may take effect between the looks.
         for _ in 0..3 {
             for id in self.ledger().ids.clone() {
-                let found = self.ask("reading", sessions.get(&id)).await?;
+                let found = self.ask(OPERATION, sessions.get(&id)).await?;
                 if let Some(session) = found.expect("reading needs nothing") {
                     return Some(session);
                 }
@@ -217,7 +223,7 @@ impl Visitor {
     async fn count(&mut self) -> Option<u64> {
         let session = self.open().await?;
         let counting = session.update_attr("Count", |count: Option<u64>| count.unwrap_or(0) + 1);
-        let counted = self.ask("counting", counting).await.and_then(|answer| self.unless_moved(answer));
+        let counted = self.ask(WRITE, counting).await.and_then(|answer| self.unless_moved(answer));
         match counted {
             Some(count) => self.ledger().counted(count),
             None => self.ledger().may_have_counted(),
@@ -233,7 +239,7 @@ impl Visitor {
         let (mark, large) = (self.marks, if self.random.below(8) == 0 { self.world.large } else { 0 });
         session.set_attr("Mark", &mark).expect("it is small");
         session.set_attr("Text", &"x".repeat(large)).expect("it is not too large");
-        match self.ask("saving", session.save()).await.and_then(|answer| self.unless_moved(answer)) {
+        match self.ask(WRITE, session.save()).await.and_then(|answer| self.unless_moved(answer)) {
             Some(()) => self.ledger().marked(mark),
             None => self.ledger().may_have_marked(mark),
         }
@@ -246,7 +252,7 @@ impl Visitor {
         let Some(session) = self.open().await else { return };
         session.renew_id().expect("it came with its id");
         let new = id_of(&session);
-        match self.ask("renewing", session.save()).await {
+        match self.ask(WRITE, session.save()).await {
             Some(answer) => {
                 answer.expect("nobody else uses it");
                 self.ledger().ids = vec![new];
@@ -273,7 +279,7 @@ impl Visitor {
         let sessions = self.sessions();
         let mut here = Vec::new();
         for id in ids {
-            let Some(found) = self.ask("reading", sessions.get(&id)).await else { return };
+            let Some(found) = self.ask(OPERATION, sessions.get(&id)).await else { return };
             if found.expect("reading needs nothing").is_some() {
                 here.push(id);
             }

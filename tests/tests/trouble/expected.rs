@@ -64,7 +64,9 @@ impl Expected {
         match place {
             // Ending needs no room.
             Place::Alone if trouble == Trouble::Full => Expected { read: Success, end: Success, ..all(Failure) },
-            Place::Alone if trouble == Trouble::ReadOnly => Expected { read: Success, ..all(Failure) },
+            Place::Alone if matches!(trouble, Trouble::ReadOnly | Trouble::Demoted) => {
+                Expected { read: Success, ..all(Failure) }
+            }
             Place::Alone if trouble == Trouble::Slow => all(Either),
             // It is still read while another program writes.
             Place::Alone if backend == Backend::Sqlite => Expected { read: Success, ..all(Failure) },
