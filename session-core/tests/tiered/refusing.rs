@@ -6,15 +6,6 @@ use session_core::{Error, NewSession, Store, TieredStore, WriteBehind};
 
 use crate::support::*;
 
-fn each_mode() -> [fn(&Stage) -> Process; 2] {
-    [Stage::through, Stage::behind]
-}
-
-/// After a failure the fast tier is left alone for a moment.
-async fn after_the_rest() {
-    tokio::time::advance(Duration::from_secs(2)).await;
-}
-
 /// What needs room is refused: of the writes all but deletions.
 fn fill_up(store: &FaultyStore, fault: Fault) {
     let frees = [Operation::Delete, Operation::DeleteOfPrincipal, Operation::PurgeExpired];

@@ -1,6 +1,7 @@
 //! Takes the room that a server has, without a store.
 
-use crate::{MemcachedServer, PostgresServer};
+use crate::memcached_server::MemcachedServer;
+use crate::postgres_server::PostgresServer;
 
 /// Items of these sizes are kept in places that no items of other sizes get.
 const SMALLEST_ITEM: usize = 1;

@@ -8,8 +8,11 @@ use session_stores::{FirestoreStore, MemcachedStore, PostgresStore, RedisStore};
 use super::Trouble;
 use super::filling::{empty_memcached, empty_postgres, fill_memcached, fill_postgres};
 use super::sqlite_file::SqliteFile;
-use crate::memcached_server::FrozenMemcached;
-use crate::{Fault, FirestoreEmulator, MemcachedServer, PostgresServer, Proxy, RedisServer};
+use crate::firestore_emulator::FirestoreEmulator;
+use crate::memcached_server::{FrozenMemcached, MemcachedServer};
+use crate::postgres_server::PostgresServer;
+use crate::proxy::{Fault, Proxy};
+use crate::redis_server::RedisServer;
 
 /// What kind of server it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
