@@ -451,8 +451,8 @@ async fn a_logout_that_failed_in_the_fast_tier_is_repeated_by_the_same_request()
         assert_eq!(client.moved_to(&elsewhere).get("/value").await.status, StatusCode::UNAUTHORIZED);
     }
     fast.faults().recover();
-    let answer = client.post("/end").await;
-    assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::OK, 1));
+    assert_eq!(client.post("/end").await.status, StatusCode::OK);
+    assert_eq!(client.get("/value").await.status, StatusCode::UNAUTHORIZED);
 }
 
 /// F11: a panicking handler changes nothing, whether or not somebody catches the panic.
