@@ -88,7 +88,7 @@ impl World {
     /// So many failures, one after the other, while visitors come and go.
     pub async fn suffer(self) {
         let seed = std::env::var("SEED").map_or_else(|_| fresh_seed(), |seed| seed.parse().expect("SEED is a number"));
-        println!("SEED={seed}");
+        eprintln!("SEED={seed}");
         let (world, mut random) = (Arc::new(self), Random(seed));
         let mut visitors = JoinSet::new();
         for number in 0..VISITORS {
@@ -100,7 +100,7 @@ impl World {
             let able: Vec<_> = world.servers.iter().filter(|server| !server.troubles().is_empty()).collect();
             let server = able[random.below(able.len() as u64) as usize];
             let failure = Failure::of(server, world.servers.len() == 1, &mut random);
-            println!("{number}: {:?}: {failure:?}", server.backend());
+            eprintln!("{number}: {:?}: {failure:?}", server.backend());
             failure.happen(server).await;
             tokio::select! {
                 // Nobody leaves before it is over.
@@ -137,7 +137,7 @@ impl World {
         }
         let Told { successes, failures } = &self.told;
         let [successes, failures] = [successes, failures].map(|told| told.load(Ordering::SeqCst));
-        println!("{successes} requests succeeded, and {failures} failed");
+        eprintln!("{successes} requests succeeded, and {failures} failed");
     }
 }
 
