@@ -185,7 +185,8 @@ impl StoreError {
         StoreError { store, problem: Problem::Unavailable, source: Some(source.into()), names_causes: false }
     }
 
-    /// The store answered that it can't do this. Repeating the same operation does not help.
+    /// The store answered that it can't do this. Repeating the same operation does not help. A store that is full or
+    /// read-only is [`unavailable`](StoreError::unavailable).
     pub fn refused(store: &'static str, source: impl Into<Cause>) -> Self {
         StoreError { store, problem: Problem::Refused, source: Some(source.into()), names_causes: false }
     }

@@ -5,6 +5,7 @@ pub mod client;
 pub mod clones;
 pub mod forgery;
 pub mod log;
+pub mod random;
 pub mod records;
 pub mod smoke;
 pub mod store_fault_tests;
@@ -35,6 +36,8 @@ mod proxy;
 mod redis_server;
 #[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
 mod server_process;
+#[cfg(all(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
+pub mod troubled;
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use authority::{Authority, Certificate};

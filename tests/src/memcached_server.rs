@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::server_process::{ServerProcess, free_port, is_installed, skip_on_this_machine};
+use crate::server_process::{ServerProcess, free_port, is_installed, signal, skip_on_this_machine};
 
 /// A memcached of a test's own.
 pub struct MemcachedServer {
@@ -119,6 +119,30 @@ impl MemcachedServer {
         panic!("the server hung up");
     }
 
+    /// Stores so many items of this size, under the prefix and a number from `first` on; how many of them it took.
+    pub fn store(&self, prefix: &str, size: usize, first: usize, count: usize) -> usize {
+        let value = "x".repeat(size);
+        let sets = (first..first + count).map(|number| format!("set {prefix}{number} 0 0 {size}\r\n{value}\r\n"));
+        let answers = self.ask_for_bytes(sets.collect::<String>().as_bytes());
+        String::from_utf8_lossy(&answers).lines().filter(|line| *line == "STORED").count()
+    }
+
+    /// Deletes these items.
+    pub fn delete(&self, keys: &[String]) {
+        for keys in keys.chunks(1000) {
+            self.ask_for_bytes(keys.iter().map(|key| format!("delete {key}\r\n")).collect::<String>().as_bytes());
+        }
+    }
+
+    /// Stops it without closing anything: what is sent to it waits until it goes on.
+    pub fn freeze(&self) -> FrozenMemcached {
+        let stats = self.ask("stats");
+        let pid = stats.lines().find_map(|line| line.strip_prefix("STAT pid ")).expect("it says which process it is");
+        let pid = pid.trim().to_owned();
+        signal("STOP", &pid);
+        FrozenMemcached(pid)
+    }
+
     /// Copies an item, whatever is in it, to another key.
     pub fn copy(&self, from: &str, to: &str) {
         let got = self.ask_for_bytes(format!("get {from}\r\n").as_bytes());
@@ -139,5 +163,14 @@ impl MemcachedServer {
         let mut answer = Vec::new();
         connection.read_to_end(&mut answer).expect("the server answers");
         answer
+    }
+}
+
+/// A server that goes on when this is dropped.
+pub struct FrozenMemcached(String);
+
+impl Drop for FrozenMemcached {
+    fn drop(&mut self) {
+        signal("CONT", &self.0);
     }
 }

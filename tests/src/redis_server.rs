@@ -1,13 +1,12 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::authority::{Authority, Certificate};
-use crate::server_process::{ServerProcess, free_port, is_installed, skip};
+use crate::server_process::{ServerProcess, free_port, is_installed, signal, skip};
 
 /// A server of Redis, or of Valkey, of a test's own, with its files in a folder of its own.
 pub struct RedisServer {
@@ -150,8 +149,7 @@ impl RedisServer {
     #[track_caller]
     fn signal(&self, name: &str) {
         assert!(!self.pid.is_empty(), "the server said which process it is");
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid)]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "the process is there");
+        signal(name, &self.pid);
     }
 
     /// Whether it says that it takes writes. A sentinel that changes its role hangs up on whoever asks.

@@ -65,6 +65,14 @@ fn read(file: &File) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// Sends a signal, such as `STOP`, to a process.
+#[cfg(any(feature = "memcached", feature = "redis"))]
+#[track_caller]
+pub fn signal(name: &str, process: &str) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "the process is there");
+}
+
 /// A port that nobody listens on.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");

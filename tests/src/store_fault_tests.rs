@@ -55,6 +55,12 @@ macro_rules! store_fault_tests {
         }
 
         #[tokio::test]
+        async fn hasty_callers_outlast_connections_that_stay_silent() {
+            let Some((_server, proxy, store)) = $behind_proxy.await else { return };
+            $crate::store_faults::hasty_callers_outlast_connections_that_stay_silent(&store, &proxy).await;
+        }
+
+        #[tokio::test]
         async fn a_connection_cut_anywhere_counts_no_update_twice() {
             let Some((_server, proxy, store)) = $behind_proxy.await else { return };
             let (rounds, bytes) = ($sizes.cuts, $sizes.counting);

@@ -12,6 +12,7 @@ use session_core::{Error, NewSession, Record, RecordKey, Renewed, Saved, Session
 use tokio::task::JoinSet;
 
 use crate::proxy::{Fault, Proxy};
+use crate::random::Random;
 use crate::records::*;
 
 /// F1, B34: an error, not an anonymous visitor; and no restart is needed.
@@ -74,6 +75,22 @@ pub async fn silence_ends_without_a_manager(store: &impl Store, proxy: &Proxy, l
     assert!(start.elapsed() < limit, "{:?}", start.elapsed());
     proxy.set(Fault::None);
     assert_eq!(load(store, &record.key).await, Some(record));
+}
+
+/// S55: callers who wait for less than the store would, as the fast tier of two does, get through as well once the
+/// connections of before are of no more use.
+pub async fn hasty_callers_outlast_connections_that_stay_silent(store: &impl Store, proxy: &Proxy) {
+    const PATIENCE: Duration = Duration::from_millis(300);
+    let record = created(store, fresh_record()).await;
+    proxy.strand_connections();
+    let silent = Instant::now();
+    loop {
+        if let Ok(Ok(found)) = tokio::time::timeout(PATIENCE, store.load(&record.key, now())).await {
+            assert_eq!(found, Some(record));
+            return;
+        }
+        assert!(silent.elapsed() < 15 * SECOND, "nobody has found out");
+    }
 }
 
 /// F4: the request arrives or not, the reply arrives or not; the count is never wrong.
@@ -337,14 +354,4 @@ async fn within_waits<F: Future>(limit: usize, future: F) -> (Option<F::Output>,
         }
     });
     (output.await, waits)
-}
-
-/// Numbers without a pattern, the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
 }

@@ -10,10 +10,11 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use axum::routing::{get, post};
 use session_axum::{
-    HeaderTransport, MaybeSession, NewSession, Session, SessionCookie, SessionError, SessionLayer, SessionManager,
+    EndSession, HeaderTransport, MaybeSession, NewSession, Session, SessionCookie, SessionError, SessionLayer,
+    SessionManager,
 };
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
-use session_core::{Error, ManualClock, MemoryStore};
+use session_core::{Error, ManualClock, MemoryStore, TieredStore};
 use tokio::sync::{Barrier, Notify};
 use workspace_tests::client::{Client, answer};
 
@@ -431,6 +432,27 @@ async fn a_failing_save_is_503_without_a_cookie_and_visible_nowhere() {
     store.faults().recover();
     assert_eq!(client.get("/value").await.body, "0");
     assert_eq!(store.inner().len(), 1);
+}
+
+/// S50: a logout that a full fast tier refuses is 503, not 401 at the second time, and the same request does the rest later.
+#[tokio::test(start_paused = true)]
+async fn a_logout_that_failed_in_the_fast_tier_is_repeated_by_the_same_request() {
+    let (fast, durable) = (FaultyStore::new(MemoryStore::new()), MemoryStore::new());
+    let end = post(async |ending: EndSession| ending.end());
+    let process = || {
+        routes().route("/end", end.clone()).layer(SessionLayer::new(TieredStore::new(fast.clone(), durable.clone())))
+    };
+    let (here, elsewhere) = (process(), process());
+    let mut client = signed_in(&here).await;
+    fast.faults().fail_every(&[Operation::Fill, Operation::Bury], Fault::Down);
+    for _ in 0..2 {
+        let answer = client.post("/end").await;
+        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::SERVICE_UNAVAILABLE, 0));
+        assert_eq!(client.moved_to(&elsewhere).get("/value").await.status, StatusCode::UNAUTHORIZED);
+    }
+    fast.faults().recover();
+    assert_eq!(client.post("/end").await.status, StatusCode::OK);
+    assert_eq!(client.get("/value").await.status, StatusCode::UNAUTHORIZED);
 }
 
 /// F11: a panicking handler changes nothing, whether or not somebody catches the panic.

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use session_axum::store::Version;
 use session_axum::{
     Event, MaybeSession, MemoryStore, NewSession, Record, Session, SessionCookie, SessionLayer, SessionManager, Store,
-    TieredStore,
+    TieredStore, WriteBehind,
 };
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use workspace_tests::client::Client;
@@ -146,6 +146,59 @@ async fn a_fast_tier_that_fails() {
     .await;
     // It is skipped for a second after each failure.
     assert!(lines == 2 && last.contains("times=1"), "{last}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_that_fails_in_the_background() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.faults().fail_every(&[Operation::PurgeExpired], Fault::Down);
+    let (log, _guard) = Log::capture();
+    let _sessions = SessionManager::new(store);
+    tokio::time::sleep(MINUTE + Duration::from_secs(1)).await;
+    assert_eq!(log.lines_with("purging expired sessions failed; the next attempt is after `purge_interval`"), 6);
+}
+
+/// S52.
+#[tokio::test(start_paused = true)]
+async fn a_durable_tier_that_refuses_changes() {
+    let durable = FaultyStore::new(MemoryStore::new()).with_max_session_bytes(1000).without_capabilities();
+    let tiers = TieredStore::builder(MemoryStore::new(), durable).write_behind(WriteBehind::new());
+    let store = tiers.build().unwrap();
+    let sessions = SessionManager::new(store.clone());
+    let save = async || {
+        let session = sessions.create(NewSession::new()).await.unwrap();
+        session.set_attr("Text", &"a".repeat(2000)).unwrap();
+        session.save().await.unwrap();
+        // The worker has had its turn, and no minute is over.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    };
+    let last = assert_one_line_a_minute("the durable tier refuses changes for good", save).await;
+    assert!(last.contains("WARN") && last.contains("too many"), "{last}");
+    assert_eq!(store.counters().refused, 21);
+}
+
+/// S51.
+#[tokio::test(start_paused = true)]
+async fn a_durable_tier_that_is_down_is_told_once_for_each_outage() {
+    let durable = FaultyStore::new(MemoryStore::new());
+    let tiers = TieredStore::builder(MemoryStore::new(), durable.clone()).write_behind(WriteBehind::new());
+    let sessions = SessionManager::new(tiers.build().unwrap());
+    let session = sessions.create(NewSession::new()).await.unwrap();
+    let (log, _guard) = Log::capture();
+    for outage in 1..=2 {
+        durable.faults().fail_every(Operation::ALL, Fault::Down);
+        session.update_attr("Count", |_: Option<u64>| outage).await.unwrap();
+        tokio::time::sleep(MINUTE).await;
+        let lines = log.lines_with("writing to the durable tier failed; it is tried again");
+        assert_eq!(lines, outage as usize, "{}", log.text());
+        durable.faults().recover();
+        tokio::time::sleep(MINUTE).await;
+    }
+    durable.faults().fail_every(Operation::ALL, Fault::Down);
+    session.update_attr("Count", |_: Option<u64>| 3).await.unwrap();
+    sessions.close().await.unwrap_err();
+    assert_eq!(log.lines_with("the durable tier did not take all changes: call `close` again"), 1);
+    assert_eq!(log.lines_with("unwritten changes of sessions: 1 ("), 1, "{}", log.text());
 }
 
 /// The visitor asks again and again, and the record stays as it is.

@@ -41,7 +41,7 @@ pub(crate) use record::sample;
 pub use record::{LONGEST_COOKIE, Record};
 pub(crate) use record::{cookie_trigger, touch_interval_ms};
 pub(crate) use renewal::{Renewal, Standing};
-pub(crate) use size::{Size, exceeds_limit};
+pub(crate) use size::{Size, exceeds_limit, json_bytes_above};
 pub use value::MAX_SESSION_BYTES;
 pub(crate) use value::read;
 pub use version::Version;

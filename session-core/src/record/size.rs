@@ -63,8 +63,13 @@ impl Size {
     /// Whether it may be too large for a session.
     #[inline]
     pub(crate) fn may_exceed(self) -> bool {
+        self.bytes() > MAX_SESSION_BYTES
+    }
+
+    #[inline]
+    fn bytes(self) -> usize {
         let (Size::AtMost(bytes) | Size::Exactly(bytes)) = self;
-        bytes > MAX_SESSION_BYTES
+        bytes
     }
 
     /// The error for a size that exceeds the limit. It names the attribute `name`.
@@ -77,7 +82,14 @@ impl Size {
 /// Whether a record is too large for a session.
 #[inline]
 pub(crate) fn exceeds_limit(record: &Record) -> bool {
-    Size::at_most(record).may_exceed() && Size::exactly(record).may_exceed()
+    json_bytes_above(record, MAX_SESSION_BYTES).is_some()
+}
+
+/// How many bytes of JSON the record takes, if that is more than `limit`.
+#[inline]
+pub(crate) fn json_bytes_above(record: &Record, limit: usize) -> Option<usize> {
+    let is_small = Size::at_most(record).bytes() <= limit;
+    if is_small { None } else { Some(Size::exactly(record).bytes()).filter(|bytes| *bytes > limit) }
 }
 
 #[cfg(test)]

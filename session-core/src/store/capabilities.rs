@@ -14,14 +14,20 @@ pub struct Capabilities {
     /// Whether the store has [`Store::of_principal`](super::Store::of_principal) and
     /// [`Store::delete_of_principal`](super::Store::delete_of_principal).
     pub principals: bool,
+    /// How many bytes of JSON a session may have so that the store can hold it. `None` if that is
+    /// [`MAX_SESSION_BYTES`](crate::record::MAX_SESSION_BYTES), as for every session.
+    ///
+    /// A store that is written later refuses a larger one at once: see
+    /// [`write_behind`](crate::tiered::TieredStoreBuilder::write_behind).
+    pub max_session_bytes: Option<usize>,
 }
 
 impl Capabilities {
     /// No optional operation.
-    pub const NONE: Capabilities = Capabilities { list: false, principals: false };
+    pub const NONE: Capabilities = Capabilities { list: false, principals: false, max_session_bytes: None };
 
     /// All optional operations.
-    pub const ALL: Capabilities = Capabilities { list: true, principals: true };
+    pub const ALL: Capabilities = Capabilities { list: true, principals: true, max_session_bytes: None };
 
     /// Says that the store has [`Store::list`](super::Store::list).
     #[must_use]
@@ -35,6 +41,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_principals(mut self) -> Self {
         self.principals = true;
+        self
+    }
+
+    /// Says that the store can't hold a session of more bytes of JSON.
+    #[must_use]
+    pub const fn with_max_session_bytes(mut self, bytes: usize) -> Self {
+        self.max_session_bytes = Some(bytes);
         self
     }
 }

@@ -273,8 +273,16 @@ pub async fn end_all(
         if records.is_empty() {
             return Ok(ended);
         }
+        let mut failed = None;
         for record in records {
-            ended += usize::from(store.end(&record.key).await?.is_some());
+            match store.end(&record.key).await {
+                Ok(found) => ended += usize::from(found.is_some()),
+                // It must not keep the other sessions alive.
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
     }
     let cause = format!("sessions of the principal were left after each of {MAX_LISTS} attempts; try again");

@@ -164,6 +164,10 @@ mod tests {
             let message = behind(WriteBehind::new().delay(delay));
             assert!(message.contains("`WriteBehind::delay`") && message.contains("1 h"), "{message}");
         }
+        for limit in [Duration::ZERO, WriteBehind::MAX_DELAY + Duration::from_nanos(1)] {
+            let message = behind(WriteBehind::new().close_limit(limit));
+            assert!(message.contains("`WriteBehind::close_limit`") && message.contains("1 ms to 1 h"), "{message}");
+        }
         let message = behind(WriteBehind::new().max_sessions(0));
         assert!(message.contains("`WriteBehind::max_sessions`") && message.contains("at least 1"), "{message}");
         let message = behind(WriteBehind::new().max_bytes(1000));

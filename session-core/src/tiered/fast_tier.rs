@@ -12,8 +12,8 @@ use crate::time::{LogThrottle, Time};
 
 /// The fast store, which may fail without failing a request.
 ///
-/// A circuit breaker: after a failure the tier is skipped for [`COOLDOWN`], so that an outage costs each
-/// request little.
+/// A circuit breaker: after a failure that is not about one record alone, the tier is skipped for [`COOLDOWN`], so that
+/// an outage costs each request little.
 pub(super) struct FastTier<F> {
     pub(super) store: F,
     time_limit: Duration,
@@ -88,7 +88,9 @@ impl<F: FastStore> FastTier<F> {
 
     fn note_failure(&self, error: &StoreError) {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        *self.open_until.lock() = Some(Instant::now() + COOLDOWN);
+        if error.is_unavailable() {
+            *self.open_until.lock() = Some(Instant::now() + COOLDOWN);
+        }
         if let Some(times) = self.warning.due() {
             tracing::warn!(times, %error, causes = causes(error), "the fast tier failed; requests use the durable tier");
         }

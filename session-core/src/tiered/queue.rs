@@ -10,6 +10,8 @@ pub(super) struct Queue {
     waiting: BTreeMap<RecordKey, Waiting>,
     /// What the records take that wait.
     bytes: usize,
+    /// The saves that the durable tier has refused for good. They hold nothing up, and are told to whoever reads here.
+    aside: BTreeMap<RecordKey, Save>,
     /// By place, the sessions that no worker is writing, and when each is due.
     line: BTreeMap<u64, (Instant, RecordKey)>,
     next_place: u64,
@@ -44,13 +46,19 @@ struct Save {
     /// What the durable tier has, as far as is known here.
     durable: Version,
     bytes: usize,
+    /// Whether it was set aside before.
+    was_aside: bool,
 }
 
 impl Save {
     fn new(record: &Record, durable: Version) -> Self {
-        Save { record: record.clone(), durable, bytes: record.memory_bytes() }
+        Save { record: record.clone(), durable, bytes: record.memory_bytes(), was_aside: false }
     }
 }
+
+/// The most saves that are set aside: each keeps a record in memory that is probably large.
+const MAX_ASIDE: usize = 100;
+const MAX_ASIDE_BYTES: usize = 16 << 20;
 
 /// What is to be written of one session.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,11 +120,19 @@ impl Queue {
     }
 
     pub(super) fn put_save(&mut self, record: &Record, expected: Version, due: Instant) {
+        let durable = match self.aside.remove(&record.key) {
+            Some(save) if save.record.version >= record.version => {
+                self.aside.insert(record.key, save);
+                return;
+            }
+            Some(save) => save.durable,
+            None => expected,
+        };
         let waiting = self.enter(record.key, record.accessed, due);
         let (durable, replaced) = match &waiting.save {
             Some(save) if save.record.version >= record.version => return,
             Some(save) => (save.durable, save.bytes),
-            None => (expected, 0),
+            None => (durable, 0),
         };
         let added = waiting.save.insert(Save::new(record, durable)).bytes;
         self.bytes = self.bytes + added - replaced;
@@ -137,23 +153,27 @@ impl Queue {
         waiting
     }
 
-    /// Whether a later version of this session than that waits.
+    /// Whether a later version of this session than that waits, or was set aside.
     pub(super) fn is_ahead_of(&self, key: &RecordKey, version: Version) -> bool {
-        let save = self.waiting.get(key).and_then(|waiting| waiting.save.as_ref());
-        save.is_some_and(|save| save.record.version > version)
+        self.save_of(key).is_some_and(|save| save.record.version > version)
     }
 
-    /// A record of the durable tier as it will be once what waits is written.
+    fn save_of(&self, key: &RecordKey) -> Option<&Save> {
+        self.waiting.get(key).and_then(|waiting| waiting.save.as_ref()).or_else(|| self.aside.get(key))
+    }
+
+    /// A record of the durable tier as it will be once what waits is written, or as it would be with what was set aside.
     pub(super) fn over(&self, mut record: Record) -> Record {
-        let Some(waiting) = self.waiting.get(&record.key) else { return record };
         let accessed = record.accessed;
-        if let Some(save) = &waiting.save
+        if let Some(save) = self.save_of(&record.key)
             && save.record.version > record.version
         {
             record = save.record.clone();
             record.accessed = record.accessed.max(accessed);
         }
-        record.accessed = waiting.last_use_of(&record);
+        if let Some(waiting) = self.waiting.get(&record.key) {
+            record.accessed = waiting.last_use_of(&record);
+        }
         record
     }
 
@@ -192,12 +212,61 @@ impl Queue {
         // From here on the durable tier knows of this one.
         waiting.first_use = noted;
         if waiting.save.is_none() && waiting.accessed <= noted {
-            self.cancel(key);
+            self.leave_line(key);
+        }
+    }
+
+    /// Sets aside what was to be written of this session, because the durable tier refuses it for good. A use of the
+    /// session that came with a save still waits to be noted; one that is itself refused is forgotten. Whether the refusal
+    /// is news.
+    pub(super) fn set_aside(&mut self, key: &RecordKey, refused: &Work) -> bool {
+        let Work::Save { record, .. } = refused else {
+            self.written(key, refused);
+            return true;
+        };
+        let Some(waiting) = self.waiting.get_mut(key) else { return false };
+        let Some(save) = waiting.save.take_if(|save| save.record.version == record.version) else { return false };
+        self.bytes -= save.bytes;
+        let is_news = !save.was_aside;
+        let bytes = self.aside.values().map(|save| save.bytes).sum::<usize>() + save.bytes;
+        if self.aside.len() < MAX_ASIDE && bytes <= MAX_ASIDE_BYTES {
+            self.aside.insert(*key, Save { was_aside: true, ..save });
+        }
+        is_news
+    }
+
+    /// How many saves are set aside.
+    pub(super) fn aside(&self) -> usize {
+        self.aside.len()
+    }
+
+    /// Forgets the saves set aside of sessions that have expired.
+    pub(super) fn forget_expired(&mut self, now: Time) {
+        self.aside.retain(|_, save| !save.record.is_expired(now));
+    }
+
+    /// Lets what is set aside be tried once more, and makes everything due.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        for (key, save) in std::mem::take(&mut self.aside) {
+            let accessed = save.record.accessed;
+            let waiting = self.enter(key, accessed, now);
+            if waiting.save.is_none() {
+                let bytes = waiting.save.insert(save).bytes;
+                self.bytes += bytes;
+            }
+        }
+        for (due, _) in self.line.values_mut() {
+            *due = now;
         }
     }
 
     /// Forgets what waits of this session.
     pub(super) fn cancel(&mut self, key: &RecordKey) {
+        self.aside.remove(key);
+        self.leave_line(key);
+    }
+
+    fn leave_line(&mut self, key: &RecordKey) {
         let Some(Waiting { save, place, .. }) = self.waiting.remove(key) else { return };
         self.bytes -= save.map_or(0, |save| save.bytes);
         if let Some(place) = place {

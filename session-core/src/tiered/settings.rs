@@ -24,6 +24,7 @@ pub struct WriteBehind {
     pub(super) delay: Duration,
     pub(super) max_sessions: usize,
     pub(super) max_bytes: usize,
+    pub(super) close_limit: Duration,
 }
 
 impl WriteBehind {
@@ -32,7 +33,12 @@ impl WriteBehind {
 
     /// Every setting has its default.
     pub const fn new() -> Self {
-        WriteBehind { delay: Duration::from_secs(1), max_sessions: 10_000, max_bytes: 64 << 20 }
+        WriteBehind {
+            delay: Duration::from_secs(1),
+            max_sessions: 10_000,
+            max_bytes: 64 << 20,
+            close_limit: Duration::from_secs(10),
+        }
     }
 
     /// How long a change waits in the queue, so that later changes of its session are written with it.
@@ -64,10 +70,24 @@ impl WriteBehind {
         self
     }
 
+    /// How long [`close`](crate::store::Store::close) tries to write what is in the queue.
+    ///
+    /// Default: 10 s. Allowed: 1 ms to 1 h. After that it fails, and the error and the log say how many sessions have
+    /// changes that were not written; another call tries again. Keep it below the time after which the program is
+    /// killed.
+    pub const fn close_limit(mut self, limit: Duration) -> Self {
+        self.close_limit = limit;
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let WriteBehind { delay, max_sessions, max_bytes } = self;
+        let WriteBehind { delay, max_sessions, max_bytes, close_limit } = self;
         if *delay > WriteBehind::MAX_DELAY {
             return Err(ConfigError::new(format!("`WriteBehind::delay` is {delay:?}; it must be at most 1 h")));
+        }
+        if !(Duration::from_millis(1)..=WriteBehind::MAX_DELAY).contains(close_limit) {
+            let message = format!("`WriteBehind::close_limit` is {close_limit:?}; it must be from 1 ms to 1 h");
+            return Err(ConfigError::new(message));
         }
         if *max_sessions == 0 {
             return Err(ConfigError::new(

@@ -30,10 +30,14 @@ use super::write_through::Through;
 /// back, and deletes the session from the durable tier. It fails unless both succeed, and can be repeated. If the
 /// fast tier is down, the session ends in the durable tier all the same, and for this process. The call fails,
 /// because another process that reaches the fast tier may still read the copy there: until it is stale, or until
-/// this process has taken it away, which it tries whenever it purges, and before it ends other sessions of a user.
+/// this process has taken it away, which it tries whenever it purges, and after it has ended other sessions of a user.
+/// If the fast tier is full and refuses the tombstone, the copy is deleted, and the call fails all the same.
+///
+/// [`purge_expired`](Store::purge_expired) and [`close`](Store::close) do what they can in both tiers, and report a
+/// failure of either.
 ///
 /// The durable tier decides what a tiered store can do: lists, and the sessions of a principal, come from
-/// there. `Clone` shares the store. [`close`](Store::close) closes both tiers.
+/// there. `Clone` shares the store.
 ///
 /// # Which tiers go together
 ///
@@ -64,13 +68,17 @@ use super::write_through::Through;
 ///
 /// - A crash loses the saves in the queue: those of the last [`delay`](crate::tiered::WriteBehind::delay), or
 ///   all since the durable tier failed. No session is lost that was there, and none comes back. Call
-///   [`close`](Store::close) before the program ends. Dropping the store writes the queue only while the
+///   [`close`](Store::close) before the program ends, which tries for
+///   [`close_limit`](crate::tiered::WriteBehind::close_limit). Dropping the store writes the queue only while the
 ///   runtime is alive.
 /// - If several processes share the fast tier, it must not evict what it was given. If it evicts a session
 ///   with changes in another process's queue, or if only some processes reach it, two of them may save
 ///   different changes against the same state. The later version wins, and an update is lost. Give it enough
 ///   memory, and configure it to refuse writes when it is full (`noeviction`). A single process loses no
 ///   update, because it looks into its queue before it reads the durable tier.
+/// - A change that the durable tier refuses for good, because the session is too large for it, is in the fast tier and in
+///   this process alone: see [`TierCounters::refused`](crate::tiered::TierCounters::refused). It is refused at once if the
+///   tier's [`Capabilities::max_session_bytes`] tells its limit.
 /// - A session ends if the durable tier fails until its idle deadline as the durable tier knows it. While the
 ///   durable tier works, no session ends early: a use shortly before that deadline is written before it is
 ///   answered.
@@ -117,6 +125,11 @@ pub struct TierCounters {
     pub fast_failures: u64,
     /// Sessions in the queue: the durable tier does not have their latest changes yet.
     pub waiting: usize,
+    /// Changes that the durable tier has refused for good, since the store was made. They were answered already, and
+    /// hold up nothing else.
+    pub refused: u64,
+    /// Sessions whose refused changes are still kept in this process and in the fast tier, and lost when it ends.
+    pub aside: usize,
 }
 
 impl<F: FastStore, D: Store> TieredStore<F, D> {
@@ -130,11 +143,14 @@ impl<F: FastStore, D: Store> TieredStore<F, D> {
 
     /// What failed or waits in this process.
     pub fn counters(&self) -> TierCounters {
-        let waiting = match &self.mode {
-            Mode::Through(_) => 0,
-            Mode::Behind(behind) => behind.waiting(),
-        };
-        TierCounters { fast_failures: self.tiers().fast.failures(), waiting }
+        let counters = TierCounters { fast_failures: self.tiers().fast.failures(), ..TierCounters::default() };
+        match &self.mode {
+            Mode::Through(_) => counters,
+            Mode::Behind(behind) => {
+                let (aside, refused) = behind.refused();
+                TierCounters { waiting: behind.waiting(), refused, aside, ..counters }
+            }
+        }
     }
 
     fn tiers(&self) -> &Tiers<F, D> {
@@ -251,11 +267,16 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
         let mode = self.mode_at(now);
         let copies = self.tiers().purge_copies(now, limit).await;
         let records = match mode {
-            Mode::Behind(behind) if behind.is_failing() => Purged::default(),
-            _ => self.tiers().durable.purge_expired(now, limit).await?,
+            Mode::Behind(behind) => behind.purge_durable(now, limit).await?,
+            Mode::Through(through) => through.tiers.durable.purge_expired(now, limit).await?,
         };
-        // Copies are not counted: their sessions live on.
-        Ok(Purged { more: records.more || copies.more, ..records })
+        match copies {
+            // Copies are not counted: their sessions live on.
+            Ok(copies) => Ok(Purged { more: records.more || copies.more, ..records }),
+            Err(error) if records == Purged::default() => Err(error),
+            // Told by the next call, so that what was purged is counted.
+            Err(_) => Ok(Purged { more: true, ..records }),
+        }
     }
 
     async fn list(&self, now: Time, limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -278,9 +299,10 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
         except: Option<&RecordKey>,
         now: Time,
     ) -> Result<usize, StoreError> {
+        let ended = end_all(self, principal, except, now).await?;
         // Or a call that is repeated, because it failed to take a copy away, would find nothing and succeed.
         self.tiers().finish_endings().await?;
-        end_all(self, principal, except, now).await
+        Ok(ended)
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -290,9 +312,8 @@ impl<F: FastStore, D: Store> Store for TieredStore<F, D> {
         };
         let Tiers { fast, durable, .. } = self.tiers();
         let closed = durable.close().await;
-        // All that the fast tier could still have to write is in the durable tier too.
-        fast.attempt(fast.store.close()).await;
-        drained.and(closed)
+        let fast_closed = fast.insist(fast.store.close()).await;
+        drained.and(closed).and(fast_closed)
     }
 
     fn immediate(&self) -> Option<&dyn ImmediateStore> {

@@ -44,7 +44,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         let Some(doubt) = self.doubts.about(key, now) else { return true };
         // Also if the session is there: a slow reader could put an older copy back in the place of one that was dropped.
         let until = if doubt.is_gone { self.tombstone_until(now) } else { now.saturating_add(SLOWEST_READER) };
-        let is_invalidated = self.fast.attempt(self.fast.store.bury(key, now, until)).await.is_some();
+        let is_invalidated = self.fast.attempt(self.bury_or_delete(key, now, until)).await.is_some();
         if is_invalidated {
             self.doubts.end(key, doubt);
         }
@@ -61,17 +61,37 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
     }
 
     /// Invalidates some of the copies that are in doubt, and removes expired ones from the fast tier.
-    pub(super) async fn purge_copies(&self, now: Time, limit: usize) -> Purged {
-        self.invalidate_some(now, limit).await;
-        self.fast.attempt(self.fast.store.purge_expired(now, limit)).await.unwrap_or_default()
+    pub(super) async fn purge_copies(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        // Asked even if it has just failed: who purges is to hear of it.
+        let purged = self.fast.insist(self.fast.store.purge_expired(now, limit)).await?;
+        for key in self.doubts.some(limit) {
+            self.invalidate(&key, now).await?;
+        }
+        Ok(purged)
     }
 
-    async fn invalidate_some(&self, now: Time, limit: usize) {
-        for key in self.doubts.some(limit) {
-            if !self.is_trusted(&key, now).await {
-                return;
-            }
+    async fn invalidate(&self, key: &RecordKey, now: Time) -> Result<(), StoreError> {
+        if self.is_trusted(key, now).await {
+            return Ok(());
         }
+        let cause = "the copy of a session that has changed or ended could not be taken away; try again";
+        Err(StoreError::unavailable(self.fast.store.name(), cause))
+    }
+
+    /// Replaces the copy by a tombstone. Where the tier refuses that, because it is full, it deletes the copy at least,
+    /// and fails all the same: without a tombstone a slow reader could put the copy back.
+    async fn bury_or_delete(&self, key: &RecordKey, now: Time, until: Time) -> Result<(), StoreError> {
+        let refused = match self.fast.store.bury(key, now, until).await {
+            Err(error) => error,
+            buried => return buried,
+        };
+        self.fast.store.delete(key).await?;
+        Err(refused)
+    }
+
+    /// Deletes the copy that a tombstone could not replace.
+    pub(super) async fn delete_copy_at_least(&self, key: &RecordKey) {
+        let _ = self.fast.insist(self.fast.store.delete(key)).await;
     }
 
     /// The copy in the fast tier. `None` if there is none, or the tier failed.
@@ -84,6 +104,17 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         self.fast.attempt(self.fast.store.fill(record, now, until)).await.is_some()
     }
 
+    /// Puts a copy into the fast tier in the place of an older one, which is deleted at least if the tier is full. Not for
+    /// a tier whose copy may be ahead of the durable tier.
+    pub(super) async fn refill(&self, record: &Record, now: Time, until: Time) -> bool {
+        let refilling = async {
+            let Err(error) = self.fast.store.fill(record, now, until).await else { return Ok(()) };
+            self.fast.store.delete(&record.key).await?;
+            Err(error)
+        };
+        self.fast.attempt(refilling).await.is_some()
+    }
+
     /// Removes the copy. Whether the tier answered.
     pub(super) async fn drop_copy(&self, key: &RecordKey) -> bool {
         self.fast.attempt(self.fast.store.delete(key)).await.is_some()
@@ -91,7 +122,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
 
     /// Replaces the copy by a tombstone. Whether the tier answered.
     pub(super) async fn entomb(&self, key: &RecordKey, now: Time) -> bool {
-        self.fast.attempt(self.fast.store.bury(key, now, self.tombstone_until(now))).await.is_some()
+        self.fast.attempt(self.bury_or_delete(key, now, self.tombstone_until(now))).await.is_some()
     }
 
     /// Replaces the copy by a tombstone if it has the expected version. `None` if the tier failed.
@@ -108,7 +139,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
     /// [`entomb`](Self::entomb) for a removal, which has failed if the tier fails.
     pub(super) async fn insist_on_tombstone(&self, key: &RecordKey) -> Result<(), StoreError> {
         let now = self.last_seen.now();
-        self.fast.insist(self.fast.store.bury(key, now, self.tombstone_until(now))).await
+        self.fast.insist(self.bury_or_delete(key, now, self.tombstone_until(now))).await
     }
 
     /// [`entomb_version`](Self::entomb_version) for a removal, which has failed if the tier fails.
@@ -118,7 +149,14 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
         expected: Version,
         now: Time,
     ) -> Result<Buried, StoreError> {
-        self.fast.insist(self.fast.store.bury_version(key, expected, now, self.tombstone_until(now))).await
+        let burying = async {
+            let buried = self.fast.store.bury_version(key, expected, now, self.tombstone_until(now)).await;
+            if buried.is_err() {
+                self.fast.store.delete(key).await?;
+            }
+            buried
+        };
+        self.fast.insist(burying).await
     }
 
     /// Deletes the session from the durable tier, once its copy was `taken_away`. If that has failed, this process does
@@ -155,10 +193,7 @@ impl<F: FastStore, D: Store> Tiers<F, D> {
     pub(super) async fn finish_endings(&self) -> Result<(), StoreError> {
         let now = self.last_seen.now();
         for key in self.doubts.gone() {
-            if !self.is_trusted(&key, now).await {
-                let cause = "the copy of a session that has ended could not be taken away; try again";
-                return Err(StoreError::unavailable(self.fast.store.name(), cause));
-            }
+            self.invalidate(&key, now).await?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use parking_lot::MutexGuard;
 
 use crate::error::{StoreError, causes};
 use crate::record::RecordKey;
-use crate::store::Backoff;
+use crate::store::{Backoff, within};
 use crate::time::background::{self, Instant};
 
 use super::queue::{Next, Queue};
@@ -20,8 +20,8 @@ use super::queue::{Next, Queue};
 const WORKERS: usize = 8;
 /// Between failed attempts: 25 ms at first, 2.5 s to 5 s in the end.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(25), Duration::from_millis(2500));
-/// How often closing tries to write what waits.
-const LAST_ATTEMPTS: usize = 5;
+/// How many of the sessions that could not be written are named.
+const NAMED: usize = 10;
 
 /// A queue of sessions, and how one of them is written.
 pub(super) trait Backlog: Send + Sync + 'static {
@@ -164,19 +164,47 @@ impl<B: Backlog> Drop for PutBack<'_, B> {
     }
 }
 
-/// Closes the queue and writes all that waits. From now on, saving waits for the durable tier.
-pub(super) async fn drain(backlog: &impl Backlog) -> Result<(), StoreError> {
-    backlog.queue().is_closed = true;
-    let mut pauses = BACKOFF.pauses().take(LAST_ATTEMPTS - 1);
-    loop {
-        let Err(error) = write_all(backlog).await else { return Ok(()) };
-        let Some(pause) = pauses.next() else {
-            let sessions = backlog.queue().len();
-            let causes = causes(&error);
-            tracing::error!(sessions, %error, causes, "the durable tier did not take all changes: call `close` again");
-            return Err(error);
-        };
-        background::pause(pause).await;
+/// Closes the queue and writes all that waits, for at most `limit`. From now on, saving waits for the durable tier.
+pub(super) async fn drain<B: Backlog>(backlog: &Arc<B>, limit: Duration) -> Result<(), StoreError> {
+    let deadline = Instant::now() + limit;
+    {
+        let mut queue = backlog.queue();
+        queue.is_closed = true;
+        queue.hurry(Instant::now());
+    }
+    let helpers = backlog.queue().len().min(WORKERS);
+    while backlog.queue().workers < helpers && start(backlog) {}
+    let mut pauses = BACKOFF.pauses();
+    let error = loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Err(error) = within(left, "tiered", write_all(&**backlog)).await else { return Ok(()) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break error;
+        }
+        background::pause(pauses.next().unwrap_or_default().min(left)).await;
+    };
+    let unwritten = Unwritten::of(&backlog.queue(), error);
+    let (sessions, causes) = (unwritten.sessions, causes(&unwritten));
+    tracing::error!(sessions, error = %unwritten, causes, "the durable tier did not take all changes: call `close` again");
+    Err(StoreError::unavailable("tiered", unwritten))
+}
+
+/// The changes that closing could not write.
+#[derive(Debug, thiserror::Error)]
+#[error("unwritten changes of sessions: {sessions} ({named})")]
+struct Unwritten {
+    sessions: usize,
+    named: String,
+    source: StoreError,
+}
+
+impl Unwritten {
+    fn of(queue: &Queue, source: StoreError) -> Self {
+        let keys = queue.keys();
+        let named: Vec<_> = keys.iter().take(NAMED).map(|key| key.fingerprint().to_string()).collect();
+        let more = if keys.len() > NAMED { ", …" } else { "" };
+        Unwritten { sessions: keys.len(), named: named.join(", ") + more, source }
     }
 }
 

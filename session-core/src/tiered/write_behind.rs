@@ -6,15 +6,16 @@
 //! tier share it. A task that only reads a copy needs no lock.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::error::StoreError;
-use crate::record::{PrincipalKey, Record, RecordKey, Version};
-use crate::store::{Buried, Created, Deleted, FastStore, Renewed, Saved, Store, within};
-use crate::time::Time;
+use crate::error::{StoreError, causes};
+use crate::record::{PrincipalKey, Record, RecordKey, Version, json_bytes_above};
+use crate::store::{Buried, Created, Deleted, FastStore, Purged, Renewed, Saved, Store, within};
 use crate::time::background::Instant;
+use crate::time::{LogThrottle, Time};
 
 use super::advance::{Advanced, before};
 use super::locks::Locks;
@@ -31,6 +32,9 @@ pub(super) struct Behind<F, D> {
     sharing: Locks<tokio::sync::RwLock<()>>,
     /// Taken last, by whoever writes what waits.
     writing: Locks<tokio::sync::Mutex<()>>,
+    /// How many saves the durable tier has refused for good.
+    refused: AtomicU64,
+    refused_warning: LogThrottle,
 }
 
 /// A copy is served for as long as its session lives: if it became stale by itself, an older record in the
@@ -63,7 +67,15 @@ impl<F: FastStore, D: Store> Backlog for Behind<F, D> {
 
 impl<F: FastStore, D: Store> Behind<F, D> {
     pub(super) fn new(tiers: Tiers<F, D>, settings: WriteBehind) -> Self {
-        Behind { tiers, settings, queue: Mutex::default(), sharing: Locks::new(), writing: Locks::new() }
+        Behind {
+            tiers,
+            settings,
+            queue: Mutex::default(),
+            sharing: Locks::new(),
+            writing: Locks::new(),
+            refused: AtomicU64::new(0),
+            refused_warning: LogThrottle::new(),
+        }
     }
 
     fn due(&self) -> Instant {
@@ -116,6 +128,8 @@ impl<F: FastStore, D: Store> Behind<F, D> {
     async fn load_durable(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
         self.write_waiting(key).await?;
         let record = self.tiers.durable.load(key, now).await?;
+        // What the durable tier refuses is here alone.
+        let record = record.map(|record| self.queue().over(record));
         if let Some(record) = &record
             && self.tiers.doubts.about(key, now).is_none()
         {
@@ -133,6 +147,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         if doubts.about(&record.key, record.accessed).is_some() || !self.has_room_for(record) {
             return None;
         }
+        self.check_size(record).ok()?;
         let _shared = self.sharing.of(&record.key).try_read().ok()?;
         worker::is_available(&**self).then_some(())?;
         if !self.queue().contains(&record.key) {
@@ -150,6 +165,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
     }
 
     pub(super) async fn save(self: &Arc<Self>, record: &Record, expected: Version) -> Result<Saved, StoreError> {
+        self.check_size(record)?;
         let has_room = self.make_room_for(record).await?;
         let mut doubt = None;
         let saved = self.save_somewhere(record, expected, &mut doubt).await?;
@@ -162,6 +178,20 @@ impl<F: FastStore, D: Store> Behind<F, D> {
             // applies its changes again could apply them twice.
             (Saved::Conflict, Some(doubt)) => Err(doubt),
             (saved, _) => Ok(saved),
+        }
+    }
+
+    /// Refuses at once what the durable tier would refuse later.
+    fn check_size(&self, record: &Record) -> Result<(), StoreError> {
+        let Some(limit) = self.tiers.durable.capabilities().max_session_bytes else { return Ok(()) };
+        match json_bytes_above(record, limit) {
+            None => Ok(()),
+            Some(bytes) => {
+                let name = self.tiers.durable.name();
+                let cause =
+                    format!("the session has {bytes} bytes of JSON, and {name} holds {limit}: store less in it");
+                Err(StoreError::refused(name, cause))
+            }
         }
     }
 
@@ -337,6 +367,9 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         let renewed = self.tiers.renew_durable(old, expected, record, moved_until).await?;
         if renewed == Renewed::Done {
             self.queue().cancel(old);
+            if is_trusted && buried.is_none() {
+                self.tiers.delete_copy_at_least(old).await;
+            }
             self.fill(record, now).await;
         }
         Ok(renewed)
@@ -391,7 +424,11 @@ impl<F: FastStore, D: Store> Behind<F, D> {
                 Err(error) => return Ok(Err(error)),
             };
             if let Some(copy) = &copy {
-                self.catch_up(key, copy.version, now).await?;
+                match self.catch_up(key, copy.version, now).await {
+                    // What is refused for good must not keep the session alive.
+                    Err(error) if !error.is_unavailable() => {}
+                    caught_up => drop(caught_up?),
+                }
             }
             let version = copy.map_or(NO_VERSION, |copy| copy.version);
             match self.tiers.insist_on_tombstone_over(key, version, now).await {
@@ -436,14 +473,33 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         self.queue().len()
     }
 
-    /// Whether the durable tier has missed uses of sessions, and so would take them for expired.
-    pub(super) fn is_failing(&self) -> bool {
-        self.queue().is_failing
+    /// Purges the durable tier, unless it has missed uses of sessions, and so would take them for expired.
+    pub(super) async fn purge_durable(&self, now: Time, limit: usize) -> Result<Purged, StoreError> {
+        let is_failing = {
+            let mut queue = self.queue();
+            queue.forget_expired(now);
+            queue.is_failing
+        };
+        if is_failing {
+            let cause = "it could not be told of all uses of sessions, so that none is purged yet";
+            return Err(StoreError::unavailable(self.tiers.durable.name(), cause));
+        }
+        self.tiers.durable.purge_expired(now, limit).await
+    }
+
+    /// How many saves are set aside, and how often one was since the store was made.
+    pub(super) fn refused(&self) -> (usize, u64) {
+        (self.queue().aside(), self.refused.load(Ordering::Relaxed))
     }
 
     /// Writes all that waits. From now on, saving waits for the durable tier.
-    pub(super) async fn drain(&self) -> Result<(), StoreError> {
-        worker::drain(self).await
+    pub(super) async fn drain(self: &Arc<Self>) -> Result<(), StoreError> {
+        let drained = worker::drain(self, self.settings.close_limit).await;
+        let sessions = self.queue().aside();
+        if sessions > 0 {
+            tracing::error!(sessions, "changes that the durable tier refuses are lost when the program ends");
+        }
+        drained
     }
 
     /// A full queue slows writers down to the pace of the durable tier. Returns whether there is room now: others may have
@@ -467,7 +523,13 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         let _nobody_else = self.writing.of(key).lock().await;
         let Some(work) = self.queue().work(key) else { return Ok(true) };
         let now = work.accessed();
-        let mut advanced = self.write(key, &work).await?;
+        let mut advanced = match self.write(key, &work).await {
+            Err(error) if !error.is_unavailable() => {
+                self.set_aside(key, &work, &error);
+                return Ok(true);
+            }
+            written => written?,
+        };
         let first_use = self.queue().first_use(key).filter(|first_use| *first_use < now);
         if let (Advanced::Gone, Some(first_use)) = (&advanced, first_use) {
             // It may have expired between the uses that wait. The first one keeps it alive for the others.
@@ -487,6 +549,17 @@ impl<F: FastStore, D: Store> Behind<F, D> {
             }
         }
         Ok(true)
+    }
+
+    /// What is refused for good holds nothing else up.
+    fn set_aside(&self, key: &RecordKey, work: &Work, error: &StoreError) {
+        if self.queue().set_aside(key, work) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            if let Some(times) = self.refused_warning.due() {
+                let (session, causes) = (key.fingerprint(), causes(error));
+                tracing::warn!(times, %session, %error, causes, "the durable tier refuses changes for good; they are kept in the fast tier and here");
+            }
+        }
     }
 
     async fn write(&self, key: &RecordKey, work: &Work) -> Result<Advanced, StoreError> {

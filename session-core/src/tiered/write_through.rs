@@ -30,6 +30,10 @@ impl<F: FastStore, D: Store> Through<F, D> {
         self.tiers.fill(record, now, self.served_until(record, now)).await
     }
 
+    async fn refill(&self, record: &Record, now: Time) -> bool {
+        self.tiers.refill(record, now, self.served_until(record, now)).await
+    }
+
     fn served_until(&self, record: &Record, now: Time) -> Time {
         record.expires_at().min(self.stale_from(now))
     }
@@ -72,7 +76,7 @@ impl<F: FastStore, D: Store> Through<F, D> {
         let saved = durable.save(record, expected).await?;
         copy.is_gone = saved == Saved::Missing;
         copy.settled_if(match saved {
-            Saved::Done => self.fill(record, record.accessed).await,
+            Saved::Done => self.refill(record, record.accessed).await,
             Saved::Conflict => self.replace_copy(&record.key, record.accessed).await,
             Saved::Missing => self.tiers.entomb(&record.key, record.accessed).await,
         });
@@ -91,7 +95,7 @@ impl<F: FastStore, D: Store> Through<F, D> {
                 if copy.is_some_and(|copy| copy.version > record.version) {
                     self.tiers.drop_copy(key).await;
                 }
-                self.fill(&record, now).await
+                self.refill(&record, now).await
             }
         }
     }

@@ -6,15 +6,6 @@ use session_core::{Error, NewSession, Store};
 
 use crate::support::*;
 
-fn each_mode() -> [fn(&Stage) -> Process; 2] {
-    [Stage::through, Stage::behind]
-}
-
-/// After a failure the fast tier is left alone for a moment.
-async fn after_the_rest() {
-    tokio::time::advance(Duration::from_secs(2)).await;
-}
-
 /// B43, F6.
 #[tokio::test(start_paused = true)]
 async fn requests_succeed_while_the_fast_tier_is_down() {

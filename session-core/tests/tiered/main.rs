@@ -1,6 +1,8 @@
 //! A fast store before a durable one: the conformance suite, and what tiers add to it.
 
+mod closing;
 mod failing;
+mod refusing;
 mod support;
 mod writing_behind;
 mod writing_through;

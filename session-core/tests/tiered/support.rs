@@ -91,3 +91,13 @@ pub fn counted(record: &Record, count: u64) -> Record {
     next.attributes = [("Count".to_owned(), count.into())].into_iter().collect();
     next
 }
+
+/// Written through, and behind.
+pub fn each_mode() -> [fn(&Stage) -> Process; 2] {
+    [Stage::through, Stage::behind]
+}
+
+/// After a failure the fast tier is left alone for a moment.
+pub async fn after_the_rest() {
+    tokio::time::advance(Duration::from_secs(2)).await;
+}

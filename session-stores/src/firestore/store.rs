@@ -20,6 +20,9 @@ const EMULATOR_HOST: &str = "FIRESTORE_EMULATOR_HOST";
 /// The largest body. A document may have 1 MiB, and the other fields need some of it.
 const MAX_BODY_BYTES: usize = 1024 * 1024 - 1024;
 
+/// The most bytes of JSON that surely fit into such a body. A codec adds some, such as the nonce of one that encrypts.
+const MAX_SESSION_BYTES: usize = MAX_BODY_BYTES - 1024;
+
 /// What the name of the collection of moved notes ends with. It begins with that of the sessions.
 const MOVED: &str = "_moved";
 
@@ -258,7 +261,7 @@ impl Store for FirestoreStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
+        Capabilities::ALL.with_max_session_bytes(MAX_SESSION_BYTES)
     }
 
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {

@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_memcached::{Client, Error, MetaProtocol};
+use async_memcached::{Client, Error, ErrorKind, MetaProtocol, Status};
 use parking_lot::Mutex;
 use session_core::{ConfigError, StoreError};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -184,6 +184,10 @@ impl Server {
     }
 
     pub(super) fn failed(&self, error: Error) -> StoreError {
+        if let Error::Protocol(Status::Error(ErrorKind::Server(_))) = error {
+            // Such as "out of memory storing object": room may be made.
+            return StoreError::unavailable(NAME, self.said(error));
+        }
         if let Error::Protocol(_) | Error::ParseError(_) = error {
             return StoreError::refused(NAME, self.said(error));
         }

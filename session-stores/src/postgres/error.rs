@@ -39,10 +39,11 @@ pub(super) fn through_pooler(evidence: &str) -> StoreError {
 
 /// Whether the error code is about the server's present state, and not about the statement.
 fn may_pass(code: &str) -> bool {
-    // Connection lost; rolled back; the server is starting or stopping, or an operator has cancelled the statement.
-    let classes = ["08", "40", "57"];
-    // A server that takes no writes; too many connections; a lock that is held too long.
-    let codes = ["25006", "53300", "55P03"];
+    // Connection lost; rolled back; no room on the disk, in memory or for another connection; the server is starting or
+    // stopping, or an operator has cancelled the statement; the disk fails.
+    let classes = ["08", "40", "53", "57", "58"];
+    // A server that takes no writes; a lock that is held too long.
+    let codes = ["25006", "55P03"];
     classes.iter().any(|class| code.starts_with(class)) || codes.contains(&code)
 }
 

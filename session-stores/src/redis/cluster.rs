@@ -45,6 +45,7 @@ struct State {
     slots: Slots,
     made: Instant,
     is_looking: bool,
+    is_probing: bool,
     looked: Option<Instant>,
 }
 
@@ -52,7 +53,8 @@ impl Cluster {
     pub(crate) async fn connect(seeds: Seeds) -> RedisResult<Self> {
         let client = seeds.client(&Slots::default())?;
         let (connection, slots) = open(&client).await?;
-        let state = State { connection, slots, made: Instant::now(), is_looking: false, looked: None };
+        let state =
+            State { connection, slots, made: Instant::now(), is_looking: false, is_probing: false, looked: None };
         Ok(Cluster(Arc::new(Inner { seeds, state: Mutex::new(state) })))
     }
 
@@ -64,7 +66,9 @@ impl Cluster {
     /// Sends a command once, to the server that has its slot.
     async fn once(&self, command: &Cmd) -> RedisResult<Value> {
         let mut connection = self.connection();
+        let mut unheard = Unheard { cluster: self, has_answer: false };
         let answer = command.query_async(&mut connection).await;
+        unheard.has_answer = true;
         self.heard(&answer);
         match answer {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => self.ask(command, &error).await,
@@ -99,6 +103,22 @@ impl Cluster {
 
     fn connection(&self) -> ClusterConnection {
         self.0.state().connection.clone()
+    }
+
+    /// Finds out, beside all callers, whether a server is silent.
+    fn probe(&self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut state = self.0.state();
+        if state.is_probing {
+            return;
+        }
+        state.is_probing = true;
+        drop(state);
+        let probing = Probing(self.clone());
+        runtime.spawn(async move {
+            // Whatever it is, it has been heard.
+            let _ = probing.0.query_masters(&redis::cmd("PING")).await;
+        });
     }
 
     /// Looks for what has changed, in the background, if a server did not answer.
@@ -150,6 +170,29 @@ impl Cluster {
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A command whose caller may give up before it is clear that a server is silent: see the one of `server.rs`.
+struct Unheard<'a> {
+    cluster: &'a Cluster,
+    has_answer: bool,
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if !self.has_answer {
+            self.cluster.probe();
+        }
+    }
+}
+
+/// Lets others probe again when it is dropped.
+struct Probing(Cluster);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.0.0.state().is_probing = false;
     }
 }
 

@@ -36,8 +36,8 @@ fn may_pass(error: &RedisError) -> bool {
                 | ServerErrorKind::Moved
                 | ServerErrorKind::Ask
         ),
-        // A slow script is running, or too few replicas are connected.
-        ErrorKind::Extension => matches!(error.code(), Some("BUSY" | "NOREPLICAS")),
+        // A slow script is running, too few replicas are connected, the memory is full, or the disk.
+        ErrorKind::Extension => matches!(error.code(), Some("BUSY" | "NOREPLICAS" | "OOM" | "MISCONF")),
         _ => false,
     }
 }

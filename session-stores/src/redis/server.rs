@@ -56,6 +56,7 @@ struct State {
     /// Whether sentinels have named it. If it is only believed, its answers prove nothing.
     is_named: bool,
     failure: Option<(Instant, RedisError)>,
+    is_probing: bool,
 }
 
 impl Server {
@@ -84,7 +85,9 @@ impl Server {
     async fn once(&self, command: &Cmd) -> RedisResult<Value> {
         let (generation, mut connection) = self.connection().await?;
         let sent = Instant::now();
+        let mut unheard = Unheard { server: self, generation, has_answer: false };
         let answer = command.query_async(&mut connection).await;
+        unheard.has_answer = true;
         match &answer {
             Err(error) if is_broken(error) => self.0.drop_connection(generation),
             _ => self.0.answered(generation, sent),
@@ -96,6 +99,26 @@ impl Server {
     pub(crate) fn disconnect(&self) {
         let generation = self.0.state().generation;
         self.0.drop_connection(generation);
+    }
+
+    /// Finds out, beside all callers, whether the connection is silent.
+    fn probe(&self, generation: u64) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut state = self.0.state();
+        let Some((present, mut connection)) = state.open(false) else { return };
+        if present != generation || state.is_probing {
+            return;
+        }
+        state.is_probing = true;
+        drop(state);
+        let probing = Probing(self.clone());
+        runtime.spawn(async move {
+            let Probing(server) = &probing;
+            let answer: RedisResult<Value> = redis::cmd("PING").query_async(&mut connection).await;
+            if answer.as_ref().is_err_and(is_broken) {
+                server.0.drop_connection(generation);
+            }
+        });
     }
 
     pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Server> + Send + use<> {
@@ -187,6 +210,31 @@ impl Server {
                 Err(error)
             }
         }
+    }
+}
+
+/// A command whose caller may give up before the answer has come, or before it is clear that none will. Then somebody
+/// else has to find out that the connection is silent, or every caller who is as hasty would meet it again.
+struct Unheard<'a> {
+    server: &'a Server,
+    generation: u64,
+    has_answer: bool,
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if !self.has_answer {
+            self.server.probe(self.generation);
+        }
+    }
+}
+
+/// Lets others probe again when it is dropped.
+struct Probing(Server);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.0.0.state().is_probing = false;
     }
 }
 

@@ -429,8 +429,13 @@ fn is_busy(error: &Error) -> bool {
 
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
+const SQLITE_READONLY: i32 = 8;
 const SQLITE_IOERR: i32 = 10;
+const SQLITE_FULL: i32 = 13;
 const SQLITE_CANTOPEN: i32 = 14;
+
+/// What is about the file's present state, and not about the statement.
+const MAY_PASS: [i32; 6] = [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN];
 
 /// The primary result code: SQLite's extended code has more bits above it.
 fn primary_code(error: &Error) -> Option<i32> {
@@ -440,8 +445,7 @@ fn primary_code(error: &Error) -> Option<i32> {
 
 fn failed(error: Error) -> StoreError {
     let may_pass = match &error {
-        Error::Database(_) => primary_code(&error)
-            .is_some_and(|code| [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_CANTOPEN].contains(&code)),
+        Error::Database(_) => primary_code(&error).is_some_and(|code| MAY_PASS.contains(&code)),
         Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
         _ => false,
     };

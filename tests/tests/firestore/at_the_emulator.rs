@@ -3,7 +3,10 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use session_core::{Created, NewSession, PrincipalKey, Purged, RecordKey, Renewed, Saved, Store};
+use session_core::{
+    Created, Error, MemoryStore, NewSession, PrincipalKey, Purged, RecordKey, Renewed, Saved, Store, TieredStore,
+    WriteBehind,
+};
 use session_stores::FirestoreStore;
 use workspace_tests::FirestoreEmulator;
 use workspace_tests::calls;
@@ -210,6 +213,26 @@ async fn a_session_larger_than_a_document_is_refused_and_unharmed() {
     });
     let largest = created(&store, largest).await;
     assert_eq!(load(&store, &largest.key).await, Some(largest));
+}
+
+/// S52: written behind, too. What just fits is written.
+#[tokio::test]
+async fn more_than_a_document_holds_is_refused_before_firestore_when_it_is_saved() {
+    let Some(store) = store().await else { return };
+    let tiers = TieredStore::builder(MemoryStore::new(), store.clone()).write_behind(WriteBehind::new());
+    let sessions = manager(&tiers.build().unwrap());
+    let session = sessions.create(NewSession::new().attr("Count", &1)).await.unwrap();
+    let text = |shorter: usize| "x".repeat(1024 * 1024 - shorter);
+    session.set_attr("Text", &text(1000)).unwrap();
+    let refused = session.save().await.unwrap_err();
+    assert!(matches!(&refused, Error::Store(error) if !error.is_unavailable()), "{refused:?}");
+    let again = sessions.get(session.id().as_str()).await.unwrap().unwrap();
+    assert_eq!(again.attrs().len(), 1);
+    again.set_attr("Text", &text(2200)).unwrap();
+    again.save().await.unwrap();
+    sessions.close().await.unwrap();
+    let written = load(&store, &session.handle()).await.unwrap();
+    assert_eq!(written.attributes.len(), 2);
 }
 
 /// R27: with a key of the application, Firestore sees no values.

@@ -243,3 +243,23 @@ async fn a_new_id_that_was_refused_stays_taken_for_a_minute() {
     assert!(left > 60, "it lives as long as its session: {left}");
     assert_eq!(store.of_principal(&PrincipalKey::of("olga"), now()).await.unwrap(), [new]);
 }
+
+/// What `docs/guides/when-a-store-fails.md` says of an attempt whose answer was lost: like any other, it may take effect
+/// later.
+#[tokio::test]
+async fn an_attempt_to_end_all_that_arrives_late_ends_what_has_begun_meanwhile() {
+    let Some((server, proxy, late)) = behind_proxy().await else { return };
+    let (store, ann) = (connect(&server).await, fresh_key().to_string());
+    let end_all = async |store: &RedisStore| store.delete_of_principal(&PrincipalKey::of(&ann), None, now()).await;
+    let first = created(&store, signed_in(&ann)).await;
+    proxy.set(Fault::BlackHole);
+    tokio::time::timeout(Duration::from_millis(100), end_all(&late)).await.expect_err("no answer comes");
+    assert_eq!(end_all(&store).await.unwrap(), 1);
+    let later = created(&store, signed_in(&ann)).await;
+    assert_eq!((load(&store, &first.key).await, load(&store, &later.key).await), (None, Some(later.clone())));
+    proxy.set(Fault::None);
+    let since = std::time::Instant::now();
+    while load(&store, &later.key).await.is_some() {
+        assert!(since.elapsed() < 10 * SECOND, "it never arrived");
+    }
+}

@@ -252,6 +252,24 @@ async fn a_store_that_knew_one_server_of_a_cluster_goes_on_without_that_one() {
     under_load.finish().await;
 }
 
+/// S55: whoever waits for less than the store would.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hasty_callers_of_a_cluster_outlast_a_connection_that_stays_silent() {
+    let Some((proxies, store)) = cluster_behind_proxies().await else { return };
+    let server = &RedisCluster::shared().expect("it runs").servers[0];
+    let record = loop {
+        let record = created(&store, fresh_record()).await;
+        if holds(server, &record.key) {
+            break record;
+        }
+    };
+    proxies[0].strand_connections();
+    let silent = Instant::now();
+    while !tokio::time::timeout(SECOND / 4, store.load(&record.key, now())).await.is_ok_and(|found| found.is_ok()) {
+        assert!(silent.elapsed() < 15 * SECOND, "nobody has found out");
+    }
+}
+
 /// S10: its server is there, but nothing comes through the connection any more, as after a cable was pulled for a while.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_to_a_cluster_that_stays_silent_is_replaced() {

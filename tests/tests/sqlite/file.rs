@@ -120,7 +120,7 @@ async fn a_file_that_is_no_database_is_an_error_and_stays() {
     assert_eq!(std::fs::read_to_string(file.path()).unwrap(), text);
 }
 
-/// F5: what is there stays and can be read; what does not fit is refused.
+/// F5: what is there stays and can be read; what does not fit is an error.
 #[tokio::test]
 async fn a_full_disk_refuses_writes_and_goes_on_reading() {
     let file = File::new();
@@ -138,7 +138,7 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
         }
         stored.push(record);
     };
-    assert!(!refused.is_unavailable() && cause(&refused).contains("full"), "{}", cause(&refused));
+    assert!(refused.is_unavailable() && cause(&refused).contains("full"), "{}", cause(&refused));
     assert!(stored.len() > 5);
 
     let larger = with(next(&stored[0]), |record| record.attributes = attributes("Text", "b".repeat(200_000)));

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::error::StoreError;
 use crate::memory::MemoryStore;
-use crate::record::{PrincipalKey, Record, RecordKey, Version};
+use crate::record::{PrincipalKey, Record, RecordKey, Version, json_bytes_above};
 use crate::store::{Buried, Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store};
 use crate::time::Time;
 use crate::time::background::{pause, yield_now};
@@ -29,6 +29,7 @@ pub struct FaultyStore<S = MemoryStore> {
     faults: Faults,
     answers_at_once: bool,
     has_capabilities: bool,
+    max_session_bytes: Option<usize>,
 }
 
 impl<S: Store + Clone> FaultyStore<S> {
@@ -39,6 +40,7 @@ impl<S: Store + Clone> FaultyStore<S> {
             faults: Faults::default(),
             answers_at_once: false,
             has_capabilities: true,
+            max_session_bytes: None,
         }
     }
 
@@ -55,6 +57,25 @@ impl<S: Store + Clone> FaultyStore<S> {
     pub fn without_capabilities(mut self) -> Self {
         self.has_capabilities = false;
         self
+    }
+
+    /// Refuses to create, save or renew a session of more bytes of JSON. The [`Capabilities`] say so, if there are some.
+    #[must_use]
+    pub fn with_max_session_bytes(mut self, bytes: usize) -> Self {
+        self.max_session_bytes = Some(bytes);
+        self
+    }
+
+    /// The answer to a write of this record, unless that is too large.
+    async fn held<T>(
+        &self,
+        record: &Record,
+        write: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match self.max_session_bytes.and_then(|limit| json_bytes_above(record, limit)) {
+            Some(bytes) => Err(StoreError::refused(NAME, format!("{bytes} bytes are too many"))),
+            None => write.await,
+        }
     }
 
     /// The handle that decides what calls do, and counts them.
@@ -127,12 +148,13 @@ async fn wait(time: Duration) {
 
 impl<S> Clone for FaultyStore<S> {
     fn clone(&self) -> Self {
-        let FaultyStore { inner, faults, answers_at_once, has_capabilities } = self;
+        let FaultyStore { inner, faults, answers_at_once, has_capabilities, max_session_bytes } = self;
         FaultyStore {
             inner: Arc::clone(inner),
             faults: faults.clone(),
             answers_at_once: *answers_at_once,
             has_capabilities: *has_capabilities,
+            max_session_bytes: *max_session_bytes,
         }
     }
 }
@@ -149,11 +171,16 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        if self.has_capabilities { self.inner().capabilities() } else { Capabilities::NONE }
+        if !self.has_capabilities {
+            return Capabilities::NONE;
+        }
+        let max_session_bytes = self.max_session_bytes;
+        Capabilities { max_session_bytes, ..self.inner().capabilities() }
     }
 
     async fn create(&self, record: &Record) -> Result<Created, StoreError> {
-        self.call(Operation::Create, async |store| store.create(record).await).await
+        let create = async |store: S| self.held(record, store.create(record)).await;
+        self.call(Operation::Create, create).await
     }
 
     async fn load(&self, key: &RecordKey, now: Time) -> Result<Option<Record>, StoreError> {
@@ -165,7 +192,8 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
     }
 
     async fn save(&self, record: &Record, expected: Version) -> Result<Saved, StoreError> {
-        self.call(Operation::Save, async |store| store.save(record, expected).await).await
+        let save = async |store: S| self.held(record, store.save(record, expected)).await;
+        self.call(Operation::Save, save).await
     }
 
     async fn touch(&self, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
@@ -179,7 +207,7 @@ impl<S: Store + Clone> Store for FaultyStore<S> {
         record: &Record,
         moved_until: Option<Time>,
     ) -> Result<Renewed, StoreError> {
-        let renew = async |store: S| store.renew(old, expected, record, moved_until).await;
+        let renew = async |store: S| self.held(record, store.renew(old, expected, record, moved_until)).await;
         self.call(Operation::Renew, renew).await
     }
 
