@@ -22,6 +22,9 @@ pub struct Visitor {
     world: Arc<World>,
     random: Random,
     user: String,
+    /// Whether the visitor never logs out. Whoever tries to, while the fast one of two tiers fails, does nothing else until
+    /// it succeeds.
+    stays: bool,
     process: usize,
     /// What the browser's session may have. `None` before a login, and after a logout.
     ledger: Option<Ledger>,
@@ -55,6 +58,7 @@ impl Visitor {
             world,
             random,
             user: fresh_key().to_string(),
+            stays: number % 4 < 2,
             ledger: None,
             others: Vec::new(),
             ended: Vec::new(),
@@ -83,8 +87,8 @@ impl Visitor {
                 55..70 => self.read().await,
                 70..78 => self.renew().await,
                 78..82 => self.log_in_elsewhere().await,
-                82..88 => self.end().await,
-                88..90 => self.end_all().await,
+                82..88 if !self.stays => self.end().await,
+                88..90 if !self.stays => self.end_all().await,
                 _ => self.look_at_what_ended().await,
             },
         }
