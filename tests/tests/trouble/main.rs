@@ -22,17 +22,22 @@ async fn alone(backend: Backend) {
     }
 }
 
-/// S54. The troubles of one tier, and then of the other, written through and behind.
+/// S54. The troubles of one tier, and those of the other, written through and behind. Both at the same time, on servers
+/// of their own, because most of it is waiting.
 async fn as_tiers(fast: Backend, durable: Backend) {
+    tokio::join!(
+        troubles_of_a_tier(fast, durable, [Place::Fast, Place::FastBehind]),
+        troubles_of_a_tier(fast, durable, [Place::Durable, Place::DurableBehind]),
+    );
+}
+
+async fn troubles_of_a_tier(fast: Backend, durable: Backend, [through, behind]: [Place; 2]) {
     let Some(durable) = TroubledServer::start(durable).await else { return };
     let Some(fast) = TroubledServer::start(fast).await else { return };
-    let both = [(&fast, [Place::Fast, Place::FastBehind]), (&durable, [Place::Durable, Place::DurableBehind])];
-    for (server, [through, behind]) in both {
-        for trouble in server.troubles() {
-            let scenes =
-                vec![Scene::tiers(through, &fast, &durable).await, Scene::tiers(behind, &fast, &durable).await];
-            play(scenes, server, *trouble).await;
-        }
+    let server = if matches!(through, Place::Fast) { &fast } else { &durable };
+    for trouble in server.troubles() {
+        let scenes = vec![Scene::tiers(through, &fast, &durable).await, Scene::tiers(behind, &fast, &durable).await];
+        play(scenes, server, *trouble).await;
     }
 }
 
