@@ -45,11 +45,12 @@ const MARK: u64 = 128;
 impl Budget {
     /// The smallest budget, of which anonymous sessions get 3 MiB. A session has at most 1 MiB as JSON.
     pub(super) const MIN_BYTES: u64 = 8 << 20;
-    const DEFAULT_BYTES_OF_ONE: u64 = 32 << 10;
 
-    /// The budget where the application says nothing: 32 KiB for each session, from 32 MiB to 2 GiB.
+    /// The budget where the application says nothing: 32 KiB for each session, from 32 MiB to 2 GiB, but at least 2 KiB for
+    /// each.
     pub(super) fn default_bytes(max_sessions: u64) -> u64 {
-        max_sessions.saturating_mul(Budget::DEFAULT_BYTES_OF_ONE).clamp(32 << 20, 2 << 30)
+        let of_all = |bytes| max_sessions.saturating_mul(bytes);
+        of_all(32 << 10).clamp(32 << 20, 2 << 30).max(of_all(2 << 10))
     }
 
     /// One half for signed-in sessions, three eighths for anonymous ones, and one eighth for tombstones and moved notes.
@@ -125,11 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn a_million_small_sessions_of_each_kind_fit_by_default() {
-        let budget = Budget::new(1_000_000, Budget::default_bytes(1_000_000));
-        for kind in [Kind::SignedIn, Kind::Anonymous] {
-            assert_eq!(budget.share(kind).weight, 1_000_000);
-            assert_eq!(budget.weight(kind, SMALLEST_SESSION), 1);
+    fn as_many_small_sessions_of_each_kind_as_asked_for_fit_by_default() {
+        for sessions in [1, 1000, 1_000_000, 5_000_000] {
+            let budget = Budget::new(sessions as u64, Budget::default_bytes(sessions as u64));
+            for kind in [Kind::SignedIn, Kind::Anonymous] {
+                assert_eq!(budget.share(kind).weight, sessions);
+                assert_eq!(budget.weight(kind, SMALLEST_SESSION), 1);
+            }
         }
     }
 

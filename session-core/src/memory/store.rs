@@ -68,8 +68,8 @@ impl MemoryStore {
         MemoryStore::with_max_sessions(MemoryStore::DEFAULT_MAX_SESSIONS)
     }
 
-    /// A store for at most `max_sessions` signed-in sessions and as many anonymous ones. Of memory it takes at most 32 KiB
-    /// for each of `max_sessions`, at least 32 MiB and at most 2 GiB: [`builder`](MemoryStore::builder) can change that.
+    /// A store for at most `max_sessions` signed-in sessions and as many anonymous ones. How much memory they may take:
+    /// see [`max_bytes`](MemoryStoreBuilder::max_bytes).
     ///
     /// Default: [`DEFAULT_MAX_SESSIONS`](MemoryStore::DEFAULT_MAX_SESSIONS). Allowed: at least 1, and 0 means 1.
     /// A bound that is too small evicts sessions that are in use: their users are signed out. A bound that is
@@ -143,8 +143,9 @@ impl MemoryStoreBuilder {
 
     /// How many bytes of memory all sessions may take.
     ///
-    /// Default: 32 KiB for each of `max_sessions`, at least 32 MiB and at most 2 GiB. Allowed: at least 8 MiB. One half is
-    /// for signed-in sessions, three eighths are for anonymous ones, and one eighth is for tombstones and moved notes.
+    /// Default: 32 KiB for each of `max_sessions`, from 32 MiB to 2 GiB in all, but at least 2 KiB for each: with more than
+    /// a million sessions it grows with their number. Allowed: at least 8 MiB. One half is for signed-in sessions, three
+    /// eighths are for anonymous ones, and one eighth is for tombstones and moved notes.
     ///
     /// What a session takes is estimated, with its values as they are in memory: a list of small numbers takes sixteen
     /// times what it takes as JSON. If a session takes more than its share, which is the bytes of its kind divided by
