@@ -208,7 +208,7 @@ fn a_load_never_sees_half_a_save() {
 fn a_copy_does_not_come_back_over_a_tombstone() {
     explore(
         |index, record| index.fill(&edited(record, 1), record.accessed, Time::MAX),
-        |index, record| index.bury(&record.key, Time::MAX),
+        |index, record| index.bury(&record.key, record.accessed, Time::MAX),
         |index, record, (), ()| assert_eq!(loaded(index, record), None),
     );
 }
