@@ -48,7 +48,7 @@ use super::recency::Recency;
 ///
 /// # Memory
 ///
-/// A session with two small attributes takes about 450 bytes. Above 3/4 of the bound the store also tracks
+/// A session with two small attributes takes about 470 bytes. Above 3/4 of the bound the store also tracks
 /// when each session was used, which takes about 320 bytes more for each session.
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Inner>);
