@@ -478,7 +478,8 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         let is_failing = {
             let mut queue = self.queue();
             queue.forget_expired(now);
-            queue.is_failing
+            // What failed may have been cancelled since: then nothing is left to tell.
+            queue.is_failing && queue.len() > 0
         };
         if is_failing {
             let cause = "it could not be told of all uses of sessions, so that none is purged yet";
