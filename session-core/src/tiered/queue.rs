@@ -20,8 +20,8 @@ pub(super) struct Queue {
     pub(super) is_closed: bool,
     /// The store was dropped: what fails is not repeated.
     pub(super) is_abandoned: bool,
-    /// Whether the last attempt to write failed.
-    pub(super) is_failing: bool,
+    /// Whether the last attempt to write failed, of what still waits.
+    is_failing: bool,
 }
 
 struct Waiting {
@@ -272,6 +272,19 @@ impl Queue {
         if let Some(place) = place {
             self.line.remove(&place);
         }
+        self.is_failing &= !self.waiting.is_empty();
+    }
+
+    /// Whether the durable tier could not be told of what waits.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing
+    }
+
+    /// An attempt to write has ended. Whether the one before it failed.
+    pub(super) fn attempted(&mut self, has_failed: bool) -> bool {
+        // What failed may have been cancelled meanwhile. Then nothing is left to tell.
+        let is_failing = has_failed && !self.waiting.is_empty();
+        std::mem::replace(&mut self.is_failing, is_failing)
     }
 
     /// What a worker does next.

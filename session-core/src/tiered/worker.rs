@@ -135,7 +135,7 @@ impl<B: Backlog> Worker<B> {
     async fn write(&self, key: &RecordKey) -> bool {
         let _put_back = PutBack(&*self.backlog, key);
         let answer = self.backlog.write(key).await;
-        let was_failing = std::mem::replace(&mut self.backlog.queue().is_failing, answer.is_err());
+        let was_failing = self.backlog.queue().attempted(answer.is_err());
         if let Err(error) = &answer
             && !was_failing
         {

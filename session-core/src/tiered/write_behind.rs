@@ -478,8 +478,7 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         let is_failing = {
             let mut queue = self.queue();
             queue.forget_expired(now);
-            // What failed may have been cancelled since: then nothing is left to tell.
-            queue.is_failing && queue.len() > 0
+            queue.is_failing()
         };
         if is_failing {
             let cause = "it could not be told of all uses of sessions, so that none is purged yet";

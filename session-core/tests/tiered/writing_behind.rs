@@ -279,6 +279,22 @@ async fn the_durable_tier_is_not_purged_while_it_can_not_be_told() {
     assert_eq!(stage.both(&session.handle()).await.1.unwrap().accessed, last);
 }
 
+/// What waits in vain and is cancelled need not be told any more.
+#[tokio::test(start_paused = true)]
+async fn the_durable_tier_is_purged_when_what_it_could_not_be_told_is_cancelled() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new().attr("Count", &0)).await.unwrap();
+    increment(&session).await;
+    stage.durable.faults().fail_every(&[Operation::Save], Fault::Down);
+    after_the_delay().await;
+    process.sessions.purge_expired(MINUTE).await.expect_err("nothing was purged");
+    stage.durable.faults().recover();
+    process.sessions.end(&session.handle()).await.unwrap();
+    assert_eq!(process.store.counters().waiting, 0);
+    process.sessions.purge_expired(MINUTE).await.unwrap();
+}
+
 /// B48. The durable tier may purge it at its deadline, or have an expiry of its own.
 #[tokio::test(start_paused = true)]
 async fn a_use_shortly_before_the_deadline_is_durable_when_it_is_answered() {
