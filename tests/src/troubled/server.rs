@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use session_core::{AnyStore, FastStore, MemoryStore, TieredStore, WriteBehind};
-use session_stores::{FirestoreStore, MemcachedStore, PostgresStore, RedisStore};
+use session_stores::{FirestoreStore, MemcachedStore, PostgresStore, RedisStore, TrackedRedisStore};
 
 use super::Trouble;
 use super::filling::{empty_memcached, empty_postgres, fill_memcached, fill_postgres};
@@ -25,6 +25,8 @@ pub enum Backend {
     Postgres,
     /// A server that has on disk whatever it has acknowledged.
     Redis,
+    /// The same, with copies in each process whose version is compared at each load.
+    TrackedRedis,
     /// A server that evicts nothing: it refuses what it has no room for.
     Memcached,
     /// The emulator, which keeps everything in memory.
@@ -33,6 +35,7 @@ pub enum Backend {
 
 /// A server of a test's own, with a proxy before it, which gets into trouble when it is told to.
 pub struct TroubledServer {
+    backend: Backend,
     kind: Kind,
     proxy: Option<Proxy>,
     frozen_memcached: Mutex<Option<FrozenMemcached>>,
@@ -61,7 +64,7 @@ impl TroubledServer {
                 let addr = server.addr();
                 (Kind::Postgres(Mutex::new(server)), Some(addr))
             }
-            Backend::Redis => {
+            Backend::Redis | Backend::TrackedRedis => {
                 let server = RedisServer::start_durable()?;
                 let addr = server.addr();
                 (Kind::Redis(Mutex::new(server)), Some(addr))
@@ -81,7 +84,7 @@ impl TroubledServer {
             Some(addr) => Some(Proxy::start(addr).await.expect("there is a free port")),
             None => None,
         };
-        Some(TroubledServer { kind, proxy, frozen_memcached: Mutex::default() })
+        Some(TroubledServer { backend, kind, proxy, frozen_memcached: Mutex::default() })
     }
 
     /// What it can get into.
@@ -99,14 +102,7 @@ impl TroubledServer {
 
     /// Which it is.
     pub fn backend(&self) -> Backend {
-        match self.kind {
-            Kind::Memory => Backend::Memory,
-            Kind::Sqlite(_) => Backend::Sqlite,
-            Kind::Postgres(_) => Backend::Postgres,
-            Kind::Redis(_) => Backend::Redis,
-            Kind::Memcached(_) => Backend::Memcached,
-            Kind::Firestore(_) => Backend::Firestore,
-        }
+        self.backend
     }
 
     /// Whether the trouble costs sessions that it has acknowledged.
@@ -149,6 +145,7 @@ impl TroubledServer {
                 let store = PostgresStore::connect(&PostgresServer::url_at(self.addr())).await;
                 AnyStore::new(store.expect("the server runs"))
             }
+            Kind::Redis(_) if self.backend == Backend::TrackedRedis => AnyStore::new(self.tracked_redis().await),
             Kind::Redis(_) => AnyStore::new(self.redis().await),
             Kind::Memcached(_) => AnyStore::new(self.memcached().await),
             Kind::Firestore(_) => {
@@ -160,6 +157,11 @@ impl TroubledServer {
 
     async fn redis(&self) -> RedisStore {
         RedisStore::connect(&format!("redis://{}/", self.addr())).await.expect("the server runs")
+    }
+
+    async fn tracked_redis(&self) -> TrackedRedisStore {
+        let store = TrackedRedisStore::connect(&format!("redis://{}/", self.addr())).await;
+        store.expect("the server runs").strict()
     }
 
     async fn memcached(&self) -> MemcachedStore {

@@ -46,6 +46,11 @@ async fn redis_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tracked_redis_alone() {
+    alone(Backend::TrackedRedis).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memcached_alone() {
     alone(Backend::Memcached).await;
 }
