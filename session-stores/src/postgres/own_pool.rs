@@ -2,12 +2,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Error, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::tls::choose_provider;
+use super::provider::choose_provider_for;
 
 /// A pool of up to 10 connections to one address.
 ///
@@ -140,15 +140,8 @@ impl OwnPool {
 
 /// Makes a connection that belongs to no pool.
 pub(super) async fn connect_with(options: &PgConnectOptions) -> Result<PgConnection, Error> {
-    prepare(options);
+    choose_provider_for(options);
     timeout(CONNECT_LIMIT, PgConnection::connect_with(options)).await.unwrap_or(Err(Error::PoolTimedOut))
-}
-
-/// With `verify-ca`, sqlx takes rustls' own provider, and else brings one along.
-pub(super) fn prepare(options: &PgConnectOptions) {
-    if let PgSslMode::VerifyCa = options.get_ssl_mode() {
-        choose_provider();
-    }
 }
 
 impl Owned {

@@ -5,7 +5,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Error, PgPool, Postgres};
 use tokio::time::timeout;
 
-use super::own_pool::prepare;
+use super::provider::choose_provider_for;
 
 /// The application's pool.
 ///
@@ -25,7 +25,7 @@ const GIVE_UP_PAUSE: Duration = Duration::from_secs(1);
 
 impl SharedPool {
     pub(super) fn new(pool: PgPool) -> Self {
-        prepare(&pool.connect_options());
+        choose_provider_for(&pool.connect_options());
         SharedPool { pool, given_up: Mutex::default() }
     }
 

@@ -6,6 +6,7 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
+use scopeguard::{ScopeGuard, guard};
 
 use super::refused::until_accepted;
 use super::seeds::Seeds;
@@ -66,9 +67,10 @@ impl Cluster {
     /// Sends a command once, to the server that has its slot.
     async fn once(&self, command: &Cmd) -> RedisResult<Value> {
         let mut connection = self.connection();
-        let mut unheard = Unheard { cluster: self, has_answer: false };
+        // A caller may give up before it is clear that a server is silent: see `server.rs`.
+        let unheard = guard((), |()| self.probe());
         let answer = command.query_async(&mut connection).await;
-        unheard.has_answer = true;
+        ScopeGuard::into_inner(unheard);
         self.heard(&answer);
         match answer {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => self.ask(command, &error).await,
@@ -114,10 +116,10 @@ impl Cluster {
         }
         state.is_probing = true;
         drop(state);
-        let probing = Probing(self.clone());
+        let probing = guard(self.clone(), |cluster| cluster.0.state().is_probing = false);
         runtime.spawn(async move {
             // Whatever it is, it has been heard.
-            let _ = probing.0.query_masters(&redis::cmd("PING")).await;
+            let _ = probing.query_masters(&redis::cmd("PING")).await;
         });
     }
 
@@ -131,11 +133,14 @@ impl Cluster {
             return;
         }
         state.is_looking = true;
-        let looking = Looking(self.clone());
         drop(state);
+        let looking = guard(self.clone(), |cluster| {
+            let mut state = cluster.0.state();
+            (state.is_looking, state.looked) = (false, Some(Instant::now()));
+        });
         tokio::spawn(async move {
             // If it fails, the next error makes somebody look again.
-            let _ = looking.0.look().await;
+            let _ = looking.look().await;
         });
     }
 
@@ -170,40 +175,6 @@ impl Cluster {
 impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A command whose caller may give up before it is clear that a server is silent: see the one of `server.rs`.
-struct Unheard<'a> {
-    cluster: &'a Cluster,
-    has_answer: bool,
-}
-
-impl Drop for Unheard<'_> {
-    fn drop(&mut self) {
-        if !self.has_answer {
-            self.cluster.probe();
-        }
-    }
-}
-
-/// Lets others probe again when it is dropped.
-struct Probing(Cluster);
-
-impl Drop for Probing {
-    fn drop(&mut self) {
-        self.0.0.state().is_probing = false;
-    }
-}
-
-/// Lets others look again when it is dropped, however the look went.
-struct Looking(Cluster);
-
-impl Drop for Looking {
-    fn drop(&mut self) {
-        let mut state = self.0.0.state();
-        state.is_looking = false;
-        state.looked = Some(Instant::now());
     }
 }
 

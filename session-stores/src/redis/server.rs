@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, PushInfo, PushKind, RedisError, RedisResult, Value};
+use scopeguard::{ScopeGuard, guard};
 
 use super::refused::{until_accepted, was_refused};
 use super::source::Source;
@@ -85,9 +86,11 @@ impl Server {
     async fn once(&self, command: &Cmd) -> RedisResult<Value> {
         let (generation, mut connection) = self.connection().await?;
         let sent = Instant::now();
-        let mut unheard = Unheard { server: self, generation, has_answer: false };
+        // If the caller gives up before it is clear that no answer will come, somebody else has to find out that the
+        // connection is silent, or every caller who is as hasty would meet it again.
+        let unheard = guard((), |()| self.probe(generation));
         let answer = command.query_async(&mut connection).await;
-        unheard.has_answer = true;
+        ScopeGuard::into_inner(unheard);
         match &answer {
             Err(error) if is_broken(error) => self.0.drop_connection(generation),
             _ => self.0.answered(generation, sent),
@@ -111,9 +114,8 @@ impl Server {
         }
         state.is_probing = true;
         drop(state);
-        let probing = Probing(self.clone());
+        let server = guard(self.clone(), |server| server.0.state().is_probing = false);
         runtime.spawn(async move {
-            let Probing(server) = &probing;
             let answer: RedisResult<Value> = redis::cmd("PING").query_async(&mut connection).await;
             if answer.as_ref().is_err_and(is_broken) {
                 server.0.drop_connection(generation);
@@ -210,31 +212,6 @@ impl Server {
                 Err(error)
             }
         }
-    }
-}
-
-/// A command whose caller may give up before the answer has come, or before it is clear that none will. Then somebody
-/// else has to find out that the connection is silent, or every caller who is as hasty would meet it again.
-struct Unheard<'a> {
-    server: &'a Server,
-    generation: u64,
-    has_answer: bool,
-}
-
-impl Drop for Unheard<'_> {
-    fn drop(&mut self) {
-        if !self.has_answer {
-            self.server.probe(self.generation);
-        }
-    }
-}
-
-/// Lets others probe again when it is dropped.
-struct Probing(Server);
-
-impl Drop for Probing {
-    fn drop(&mut self) {
-        self.0.0.state().is_probing = false;
     }
 }
 
