@@ -113,6 +113,35 @@ impl MaybeSession {
     }
 }
 
+impl MaybeSession {
+    /// The visitor's session, or else an anonymous one that begins now, and is stored only if something is set in it: an
+    /// attribute, a setting, or a form's [token](session_core::Session::csrf_token). Asking for its id or handle counts as
+    /// well. If nothing is set, the visitor gets no cookie, and the store nothing.
+    ///
+    /// For carts, messages and forms of visitors who have not signed in.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] if no id could be made, or if the response head has left.
+    ///
+    /// ```
+    /// use session_axum::{AttrKey, MaybeSession, SessionError};
+    ///
+    /// const CART: AttrKey<Vec<String>> = AttrKey::new("Cart");
+    ///
+    /// async fn add_to_cart(visitor: MaybeSession, article: String) -> Result<(), SessionError> {
+    ///     let sess = visitor.session_or_start()?;
+    ///     let mut cart = sess.attr(CART)?.unwrap_or_default();
+    ///     cart.push(article);
+    ///     Ok(sess.set_attr(CART, &cart)?)
+    /// }
+    /// # let _ = add_to_cart;
+    /// ```
+    pub fn session_or_start(&self) -> Result<Session, SessionError> {
+        Ok(Session(self.0.session_or_start()?))
+    }
+}
+
 impl fmt::Debug for MaybeSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MaybeSession").field(&self.session()).finish()

@@ -155,7 +155,7 @@ pub use transport::header::HeaderTransport;
 /// The error of a session's methods and of the manager. A handler returns [`SessionError`] instead, to
 /// which `?` converts it: this one is no response.
 pub use session_core::Error as CoreError;
-pub use session_core::{AttrKey, AttrName, Attributes, Name, NewSession, WriteName};
+pub use session_core::{AttrKey, AttrName, Attributes, Authentication, Name, NewSession, WriteName};
 pub use session_core::{AttributeError, ConfigError, StoreError};
 
 // Sessions without a request, and who is told of them.

@@ -6,11 +6,13 @@
 mod attribute;
 mod attributes;
 mod audience;
+mod authenticated;
 mod body;
 mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod envelope;
+mod form_secret;
 mod format;
 mod invalid;
 mod key;
@@ -27,11 +29,13 @@ mod version;
 pub(crate) use attribute::Attribute;
 pub use attributes::Attributes;
 pub use audience::Audience;
+pub(crate) use authenticated::Authenticated;
 pub use body::Body;
 pub use codec::{Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
 pub use envelope::Envelope;
+pub(crate) use form_secret::FormSecret;
 pub use format::RecordFormat;
 pub use invalid::{CodecError, DroppedRecords, InvalidRecord};
 pub use key::{InvalidRecordKey, RecordKey};

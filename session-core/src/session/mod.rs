@@ -5,15 +5,19 @@
 //! never calls a store: loading and saving is the visit's work.
 
 mod attr_key;
+mod authentication;
+mod forms;
 mod keep;
 mod new_session;
 mod opening;
 mod record_attrs;
+mod remember;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod session;
 mod timeout;
 
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
+pub use authentication::Authentication;
 pub use new_session::NewSession;
 pub use session::Session;
 pub(crate) use timeout::AskedLifetime;
