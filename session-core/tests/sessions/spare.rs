@@ -32,7 +32,7 @@ async fn whatever_is_set_starts_it() {
         |session| session.set_persistent(true).unwrap(),
         |session| session.set_idle_timeout(MINUTE).unwrap(),
         |session| drop(session.csrf_token().unwrap()),
-        |session| drop(session.id()),
+        |session| _ = session.id(),
         |session| _ = session.handle(),
     ];
     for (n, change) in changes.into_iter().enumerate() {
