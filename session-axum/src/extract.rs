@@ -9,11 +9,13 @@ use session_core::{NewSession, Visit};
 use crate::error::SessionError;
 use crate::service::Polling;
 use crate::slot::{Opening, Slot};
+use crate::turned_away::Refusal;
 
 /// The visitor's session, as a handler's argument.
 ///
 /// It has all methods of [`session_core::Session`]. The handler runs only for a visitor with a
-/// session; any other is answered 401, or the redirect of the layer. A store that fails is answered
+/// session, signed in or not; any other is turned away: 401, or the way to the layer's
+/// [`sign_in_page`](crate::SessionLayerBuilder::sign_in_page). A store that fails is answered
 /// 503. A handler that declares `Option<Session>` runs for everybody and gets `None` where there is
 /// no session.
 ///
@@ -149,7 +151,7 @@ impl fmt::Debug for MaybeSession {
 }
 
 /// The slot of the innermost layer, and its session.
-async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionError> {
+pub(crate) async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionError> {
     let slot = Slot::of(parts)?;
     let opening = match slot.open(parts) {
         // Returned from here, what was opened takes no room in the handler's future.
@@ -163,8 +165,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = SessionError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
-        let (slot, session) = opened(parts).await?;
-        session.ok_or_else(|| SessionError::NoSession(slot.no_session(parts)))
+        let (_, session) = opened(parts).await?;
+        session.ok_or_else(|| SessionError::refused(Refusal::NoSession, parts))
     }
 }
 

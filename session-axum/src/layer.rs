@@ -7,11 +7,11 @@ use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManag
 use tower_layer::Layer;
 
 use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE};
-use crate::redirect::Redirect;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
 use crate::transport::cookie::SessionCookie;
+use crate::turned_away::AskedAnswers;
 
 /// Middleware that gives the handlers of a router their sessions.
 ///
@@ -42,7 +42,7 @@ use crate::transport::cookie::SessionCookie;
 ///     .idle_timeout(Duration::from_secs(15 * 60))
 ///     .max_sessions_per_principal(5)
 ///     .cookie(SessionCookie::new().name("shop").same_site(SameSite::Strict))
-///     .redirect_to("/login")
+///     .sign_in_page("/login")
 ///     .build()?;
 /// let sessions = layer.manager().clone(); // For what needs no request: lists, purging, ending.
 /// let app = Router::new().layer(layer);
@@ -72,7 +72,7 @@ impl SessionLayer {
             cookie: None,
             allow_http: false,
             transport: None,
-            redirect: None,
+            answers: AskedAnswers::default(),
             lost_changes: None,
             signed_in: PRIVATE_NO_CACHE,
         }
@@ -119,7 +119,7 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     cookie: Option<SessionCookie>,
     allow_http: bool,
     transport: Option<Box<dyn Transport>>,
-    redirect: Option<String>,
+    pub(crate) answers: AskedAnswers,
     lost_changes: Option<StatusCode>,
     signed_in: HeaderValue,
 }
@@ -157,17 +157,6 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
-    /// Redirects a visitor without a session, where a handler declares [`Session`](crate::Session).
-    /// Default: the visitor is answered 401.
-    ///
-    /// Allowed: a path that starts with one `/`, or an address that starts with `https://` or `http://`; in ASCII,
-    /// without blanks. The handler there must not declare `Session` itself, or the browser is redirected in a circle. A
-    /// warning then says so once, unless the layer is inside a nested router, where it does not see the whole path.
-    pub fn redirect_to(mut self, location: impl Into<String>) -> Self {
-        self.redirect = Some(location.into());
-        self
-    }
-
     /// The status of a response whose changes to the session were dropped, because the session had ended when they were to
     /// be saved. Default: the response leaves as the handler made it; the log, [`Event::LostChanges`](crate::Event) and a
     /// counter tell.
@@ -197,7 +186,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// [`ConfigError`] if settings can't work, alone or together. Its message names the setting, and
     /// says what to write instead.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
-        let redirect = self.redirect.map(|location| Redirect::new(&location)).transpose()?.map(Arc::new);
+        let answers = self.answers.checked()?;
         let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
@@ -217,7 +206,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             manager: S::build(self.sessions, without_prefix(transport.name()))?,
             vary: transport.request_header().into(),
             transport,
-            redirect,
+            answers,
             lost_changes,
             signed_in: self.signed_in,
             is_warned: AtomicBool::new(false),
@@ -290,8 +279,15 @@ mod tests {
         let no_path = ["", "login", "/login\r\nSet-Cookie: a=b", "/log in", "/l\u{f6}gin", "/login\u{200b}"];
         let padded = ["/login\n", " /login", "/login ", "\t/login"];
         for location in no_path.into_iter().chain(padded).chain(["//example.com", "/\\example.com"]) {
-            assert!(refusal(builder().redirect_to(location)).contains("`redirect_to`"), "{location:?}");
+            assert!(refusal(builder().sign_in_page(location)).contains("`sign_in_page`"), "{location:?}");
+            assert!(refusal(builder().confirm_page(location)).contains("`confirm_page`"), "{location:?}");
         }
+    }
+
+    #[test]
+    fn answers_that_can_not_work_are_refused() {
+        assert!(refusal(builder().never_return_to(["/logout", "logout"])).contains("\"logout\""));
+        assert!(refusal(builder().fresh_within(Duration::ZERO)).contains("`fresh_within`"));
     }
 
     #[test]
@@ -345,7 +341,7 @@ mod tests {
     #[test]
     fn a_manager_that_is_shared_stays_the_same() {
         let shared = SessionManager::new(MemoryStore::new());
-        let layer = SessionLayer::builder(shared.clone()).redirect_to("/login").build().unwrap();
+        let layer = SessionLayer::builder(shared.clone()).sign_in_page("/login").build().unwrap();
         assert!(layer.manager().is_same(&shared));
         assert!(SessionLayer::new(shared.clone()).manager().is_same(&shared));
     }

@@ -122,34 +122,42 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer_settings;
 mod end_session;
 mod error;
 mod extract;
+mod guard;
 mod http_headers;
 mod layer;
 mod manager_settings;
 mod public_response;
 mod purge_service;
-mod redirect;
+mod return_to;
 mod service;
 mod settings;
+mod signed_in;
 mod slot;
 pub mod store;
 pub mod transport;
+mod turned_away;
 
 // What this crate adds: extractors, the layer and its settings.
 pub use end_session::EndSession;
-pub use error::{NoSession, SessionError};
+pub use error::{RefusedRequest, SessionError};
 pub use extract::{MaybeSession, Session};
+pub use guard::{Guard, RequireSignedIn};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use public_response::PublicResponse;
 pub use purge_service::PurgeService;
+pub use return_to::ReturnTo;
 pub use service::{ResponseFuture, SessionService};
+pub use signed_in::{Fresh, SignedIn};
 #[cfg(any(feature = "signed", feature = "private"))]
 pub use tower_cookies::Key;
 pub use tower_cookies::cookie::SameSite;
 pub use transport::cookie::SessionCookie;
 pub use transport::header::HeaderTransport;
+pub use turned_away::{ClientKind, Refusal, Refused};
 
 // What handlers use of a session.
 /// The error of a session's methods and of the manager. A handler returns [`SessionError`] instead, to
