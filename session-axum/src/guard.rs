@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use axum_core::response::{IntoResponse, Response};
-use http::Request;
 use http::request::Parts;
+use http::{Extensions, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -76,12 +76,12 @@ impl RequireSignedIn {
         self.within = Some(time);
         self
     }
+}
 
-    /// Only the route that was found counts. A path can be written in many ways.
-    fn is_excepted<B>(&self, request: &Request<B>) -> bool {
-        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        route.is_some_and(|route| self.except.iter().any(|excepted| excepted == route))
-    }
+/// Whether a request is for one of these routes. Only the route that was found counts: a path can be written in many ways.
+pub(crate) fn is_route(routes: &[String], extensions: &Extensions) -> bool {
+    let matched = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    matched.is_some_and(|matched| routes.iter().any(|route| route == matched))
 }
 
 impl<S> Layer<S> for RequireSignedIn {
@@ -114,7 +114,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.demand.is_excepted(&request) {
+        if is_route(&self.demand.except, request.extensions()) {
             return Box::pin(self.inner.call(request));
         }
         let within = self.demand.within;

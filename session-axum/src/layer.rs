@@ -73,6 +73,7 @@ impl SessionLayer {
             allow_http: false,
             transport: None,
             answers: AskedAnswers::default(),
+            clear_site_data: None,
             lost_changes: None,
             signed_in: PRIVATE_NO_CACHE,
         }
@@ -120,6 +121,7 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     allow_http: bool,
     transport: Option<Box<dyn Transport>>,
     pub(crate) answers: AskedAnswers,
+    clear_site_data: Option<Vec<String>>,
     lost_changes: Option<StatusCode>,
     signed_in: HeaderValue,
 }
@@ -179,6 +181,16 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
+    /// Tells the browser at a logout to delete what it keeps of this site (`Clear-Site-Data`): `cache`, `storage`,
+    /// `cookies`, `executionContexts` or `*`. Default: nothing but the session's cookie.
+    ///
+    /// `cookies` deletes those of the whole registrable domain, other applications' too. Browsers obey over HTTPS only, and
+    /// some take seconds for `cache`.
+    pub fn clear_site_data(mut self, kinds: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.clear_site_data = Some(kinds.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Builds the layer.
     ///
     /// # Errors
@@ -188,6 +200,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
         let answers = self.answers.checked()?;
         let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
+        let clear_site_data = self.clear_site_data.map(|kinds| clear_site_data(&kinds)).transpose()?;
+        let mut is_http_allowed = false;
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
                 return Err(ConfigError::new("`transport` and `cookie` can't both be given; leave one of them out"));
@@ -199,6 +213,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             (None, cookie) => {
                 let cookie = cookie.unwrap_or_default();
                 let cookie = if self.allow_http { cookie.allow_http() } else { cookie };
+                is_http_allowed = cookie.is_for_http();
                 Box::new(cookie.build()?)
             }
         };
@@ -207,6 +222,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             vary: transport.request_header().into(),
             transport,
             answers,
+            is_http_allowed,
+            clear_site_data,
             lost_changes,
             signed_in: self.signed_in,
             is_warned: AtomicBool::new(false),
@@ -224,6 +241,15 @@ fn without_prefix(name: &str) -> &str {
         start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     });
     prefix.map_or(name, |prefix| &name[prefix.len()..])
+}
+
+fn clear_site_data(kinds: &[String]) -> Result<HeaderValue, ConfigError> {
+    const KINDS: [&str; 5] = ["cache", "storage", "cookies", "executionContexts", "*"];
+    if kinds.is_empty() || kinds.iter().any(|kind| !KINDS.contains(&kind.as_str())) {
+        return Err(ConfigError::new(format!("`clear_site_data` can't be {kinds:?}; give some of {KINDS:?}")));
+    }
+    let quoted: Vec<String> = kinds.iter().map(|kind| format!("\"{kind}\"")).collect();
+    Ok(HeaderValue::try_from(quoted.join(", ")).expect("the names are ASCII"))
 }
 
 fn status_of_lost_changes(status: StatusCode) -> Result<StatusCode, ConfigError> {
@@ -288,6 +314,9 @@ mod tests {
     fn answers_that_can_not_work_are_refused() {
         assert!(refusal(builder().never_return_to(["/logout", "logout"])).contains("\"logout\""));
         assert!(refusal(builder().fresh_within(Duration::ZERO)).contains("`fresh_within`"));
+        for kinds in [vec![], vec!["Cache"], vec!["cache", "\"storage\""]] {
+            assert!(refusal(builder().clear_site_data(kinds)).contains("`clear_site_data`"));
+        }
     }
 
     #[test]

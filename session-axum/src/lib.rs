@@ -123,9 +123,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer_settings;
+mod cross_origin;
 mod end_session;
 mod error;
 mod extract;
+mod flash;
 mod guard;
 mod http_headers;
 mod layer;
@@ -142,9 +144,11 @@ pub mod transport;
 mod turned_away;
 
 // What this crate adds: extractors, the layer and its settings.
+pub use cross_origin::{CrossOriginProtection, CrossOriginService, CsrfToken};
 pub use end_session::EndSession;
 pub use error::{RefusedRequest, SessionError};
 pub use extract::{MaybeSession, Session};
+pub use flash::{Flash, FlashLevel, FlashMessage};
 pub use guard::{Guard, RequireSignedIn};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use public_response::PublicResponse;

@@ -13,6 +13,10 @@ pub(crate) struct Settings {
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) vary: HeaderValue,
     pub(crate) answers: Answers,
+    /// Pages that were loaded without encryption may be ours.
+    pub(crate) is_http_allowed: bool,
+    /// The `Clear-Site-Data` of a logout.
+    pub(crate) clear_site_data: Option<HeaderValue>,
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,
     /// The `Cache-Control` of whoever is signed in, where the handler says nothing.

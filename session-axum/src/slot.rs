@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{Method, Request};
+use http::{HeaderName, Method, Request};
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
@@ -23,6 +23,8 @@ pub(crate) struct Slot {
     /// The jar of tower-cookies, if its layer is outside ours and so sends what we add.
     cookies: Option<Cookies>,
 }
+
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 type Opened = Result<Option<Session>, Error>;
 
@@ -88,7 +90,7 @@ impl Slot {
     /// Writes into the response's headers what became of the session.
     pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed) {
         let is_signed_in = self.visit.is_signed_in();
-        let Settings { transport, vary, signed_in, .. } = self.settings();
+        let Settings { transport, vary, signed_in, clear_site_data, .. } = self.settings();
         let is_public = response.extensions().get::<PublicResponse>().is_some();
         let mut outgoing = Outgoing::new(response.headers_mut(), self.cookies.as_ref());
         match committed {
@@ -101,6 +103,9 @@ impl Slot {
             Committed::Forget => {
                 transport.forget(&mut outgoing);
                 outgoing.mark_secret();
+                if let Some(kinds) = clear_site_data {
+                    outgoing.headers().insert(CLEAR_SITE_DATA, kinds.clone());
+                }
             }
         }
         outgoing.mark_read(vary);
