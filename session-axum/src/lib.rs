@@ -45,8 +45,9 @@
 //!
 //! | for | names |
 //! |---|---|
-//! | handlers | [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
-//! | the router | [`SessionLayer`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
+//! | handlers | [`SignedIn`], [`Fresh`], [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
+//! | pages and forms | [`Flash`], [`CsrfToken`], [`ReturnTo`], [`Authentication`] |
+//! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
 //! | tests | [`ManualClock`], [`Clock`], [`Time`] |
@@ -81,7 +82,7 @@
 //!   left, and then saves by [`save().await`](session_core::Session::save). Starting and renewing must come
 //!   before, because the response head tells the client the id.
 //! - Services without axum: [`Session`] and [`MaybeSession`] are `axum_core::extract::FromRequestParts`.
-//! - Forms that only your own pages can send: [`csrf_token`](session_core::Session::csrf_token).
+//! - Forms that only your own pages can send: [`CrossOriginProtection`].
 //! - Programs without HTTP: the crate `session-core`, whose [`SessionManager`] this is.
 //!
 //! # What the layer does to requests and responses
