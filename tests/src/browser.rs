@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use fantoccini::cookies::Cookie;
 use fantoccini::elements::Element;
-use fantoccini::wd::Capabilities;
+use fantoccini::wd::{Capabilities, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -57,12 +57,23 @@ impl ChromeDriver {
     /// A browser of this size, in CSS pixels.
     pub async fn open_browser_of_size(&self, width: u32, height: u32) -> Browser {
         let profile = TempDir::new().expect("a folder for the profile");
+        self.open_profile(profile, width, height).await
+    }
+
+    /// Closes a browser and opens it again, as its person does the next morning.
+    pub async fn reopen(&self, browser: Browser) -> Browser {
+        let Browser { client, profile } = browser;
+        client.close().await.expect("the browser closes");
+        self.open_profile(profile, 1280, 800).await
+    }
+
+    async fn open_profile(&self, profile: TempDir, width: u32, height: u32) -> Browser {
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities(profile.path(), width, height))
             .connect(&format!("http://127.0.0.1:{}", self.port))
             .await
             .expect("the browser starts");
-        Browser { client, _profile: profile }
+        Browser { client, profile }
     }
 }
 
@@ -90,13 +101,34 @@ fn capabilities(profile: &Path, width: u32, height: u32) -> Capabilities {
 /// A person's browser, with its own cookies.
 pub struct Browser {
     client: Client,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
     /// Opens an address.
     pub async fn open(&self, url: &str) {
         self.client.goto(url).await.expect("the page opens");
+    }
+
+    /// Opens an address in another tab, and returns what leads back to this one.
+    pub async fn open_tab(&self, url: &str) -> WindowHandle {
+        let before = self.client.window().await.expect("a tab is open");
+        let tab = self.client.new_window(true).await.expect("another tab opens");
+        self.client.switch_to_window(tab.handle).await.expect("the tab is there");
+        self.open(url).await;
+        before
+    }
+
+    /// Goes to another tab.
+    pub async fn switch_to(&self, tab: WindowHandle) {
+        self.client.switch_to_window(tab).await.expect("the tab is there");
+    }
+
+    /// The address of the page, without its origin.
+    pub async fn path(&self) -> String {
+        let url = self.client.current_url().await.expect("a page is open");
+        let query = url.query().map(|query| format!("?{query}"));
+        format!("{}{}", url.path(), query.unwrap_or_default())
     }
 
     /// Goes one page back.
@@ -114,6 +146,11 @@ impl Browser {
         let field = self.find(&format!("[name={field}]")).await;
         field.clear().await.expect("the field can be cleared");
         field.send_keys(text).await.expect("the field takes text");
+    }
+
+    /// Ticks the box of this name.
+    pub async fn tick(&self, field: &str) {
+        self.find(&format!("[name={field}]")).await.click().await.expect("the box can be ticked");
     }
 
     /// Fills in the login form and sends it.
