@@ -9,7 +9,6 @@ mod address;
 mod admin;
 mod demo;
 mod options;
-mod origin;
 mod pages;
 mod routes;
 mod secrets;

@@ -8,7 +8,6 @@ use axum::response::{Html, IntoResponse, Response};
 use session_axum::{Counters, Record, RecordKey, Time};
 
 use crate::options::{AbsoluteTimeout, Options};
-use crate::origin::Scheme;
 
 /// The settings that every page shows.
 pub struct Site {
@@ -30,9 +29,9 @@ impl Site {
         }
     }
 
-    /// How its pages may come.
-    pub fn scheme(&self) -> Scheme {
-        if self.allow_http { Scheme::Any } else { Scheme::Https }
+    /// Whether its pages may come over HTTP.
+    pub fn allows_http(&self) -> bool {
+        self.allow_http
     }
 }
 

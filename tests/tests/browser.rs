@@ -116,7 +116,7 @@ async fn a_page_of_another_site_signs_nobody_in() {
     let fields = "<input name=UserName value=mallory><input name=Password value=a><button name=Login value=Login>";
     browser.open(&format!("data:text/html,<form method=post action={}>{fields}</form>", demo.url())).await;
     browser.press("Login").await;
-    assert_says(&browser.text().await, "This request must come from the demo's own page.");
+    assert_says(&browser.text().await, "This form has expired, or was sent from another site.");
     browser.open(&demo.url()).await;
     assert_logged_out(&browser).await;
     assert!(browser.cookies().await.is_empty(), "nobody got a session");

@@ -334,16 +334,16 @@ async fn the_administrators_routes_need_the_token() {
 #[tokio::test]
 async fn another_sites_page_can_not_use_the_token_that_a_browser_remembers() {
     let mut visitor = Demo::new().visitor();
-    for (origin, status) in [
-        ("https://evil.example", StatusCode::FORBIDDEN),
-        ("null", StatusCode::FORBIDDEN),
-        ("http://demo.example", StatusCode::OK),
-    ] {
-        let headers = [BEARER, ("host", "demo.example"), ("origin", origin)];
-        assert_eq!(visitor.send(Method::GET, "/demo/admin", "", &headers).await.status, status, "{origin}");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let mut end = async |from| {
+        let headers = [BEARER, form, ("host", "demo.example"), from];
+        visitor.send(Method::POST, "/demo/admin/end", "handle=none", &headers).await.status
+    };
+    for other in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        assert_eq!(end(other).await, StatusCode::FORBIDDEN, "{other:?}");
     }
-    for headers in [[BEARER, ("sec-fetch-site", "cross-site")], [BEARER, ("origin", "null")]] {
-        assert_eq!(visitor.send(Method::GET, "/demo/admin", "", &headers).await.status, StatusCode::FORBIDDEN);
+    for own in [("origin", "http://demo.example"), ("sec-fetch-site", "same-origin")] {
+        assert_ne!(end(own).await, StatusCode::FORBIDDEN, "{own:?}");
     }
 }
 

@@ -61,6 +61,7 @@ struct Settings {
     trusted: Vec<Origin>,
     except: Vec<String>,
     requires_token: bool,
+    allows_http: bool,
 }
 
 impl CrossOriginProtection {
@@ -89,6 +90,13 @@ impl CrossOriginProtection {
     /// For calls of other servers, which prove themselves in another way.
     pub fn except(mut self, routes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Arc::make_mut(&mut self.settings).except.extend(routes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes what this site's own pages send that were loaded over HTTP, too. Default: as the session layer's cookie
+    /// travels; see [`allow_http`](crate::SessionLayerBuilder::allow_http). Where there is no session layer, only HTTPS.
+    pub fn allow_http(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).allows_http = true;
         self
     }
 
@@ -124,7 +132,7 @@ impl Settings {
             return Verdict::Fine;
         }
         let slot: Option<&Slot> = request.extensions().get();
-        let is_http_allowed = slot.is_some_and(|slot| slot.settings().is_http_allowed);
+        let is_http_allowed = self.allows_http || slot.is_some_and(|slot| slot.settings().is_http_allowed);
         let ours = Ours { trusted: &self.trusted, is_http_allowed };
         match verdict(request.method(), request.uri(), request.headers(), &ours) {
             Verdict::Unknown if !self.requires_token => Verdict::Fine,
