@@ -74,11 +74,16 @@ impl Answers {
     /// Makes the answer to a request that was turned away, if the response says that it was.
     pub(crate) fn improve(&self, response: &mut Response, kept: Option<&Asked>) {
         let Some(Unanswered { refusal, asked }) = response.extensions_mut().remove() else { return };
-        if let Some(asked) = asked.as_deref().or(kept) {
-            let answer = self.answer(refusal, asked);
-            let extensions = std::mem::take(response.extensions_mut());
-            *response = answer;
-            response.extensions_mut().extend(extensions);
+        // With another status, the handler has made an answer of its own.
+        let Some(asked) = asked.as_deref().or(kept).filter(|_| response.status() == refusal.status()) else { return };
+        let before = std::mem::replace(response, self.answer(refusal, asked)).into_parts().0;
+        response.extensions_mut().extend(before.extensions);
+        let is_of_body = |name: &HeaderName| matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH);
+        for name in before.headers.keys().filter(|name| !is_of_body(name)) {
+            if !response.headers().contains_key(name) {
+                let values = before.headers.get_all(name).iter().cloned();
+                values.for_each(|value| _ = response.headers_mut().append(name, value));
+            }
         }
     }
 

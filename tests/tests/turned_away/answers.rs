@@ -60,8 +60,10 @@ async fn a_handler_can_turn_a_request_away_itself() {
         user.update_attr("Count", |n: Option<u32>| n.unwrap_or(0) + 1).await?;
         Ok(())
     };
-    let refused = async || SessionError::from(Refusal::NotSignedIn);
-    let own = Router::new().route("/ended", get(ended)).route("/refused", get(refused));
+    let refused = async || ([("x-tried", "1")], SessionError::from(Refusal::NotSignedIn));
+    let otherwise = async || (StatusCode::PAYMENT_REQUIRED, SessionError::from(Refusal::NotSignedIn));
+    let own =
+        Router::new().route("/ended", get(ended)).route("/refused", get(refused)).route("/pay-first", get(otherwise));
     let layer = SessionLayer::builder(MemoryStore::new()).sign_in_page("/login").build().unwrap();
     let app = routes().merge(own).layer(layer);
     let mut user = Client::new(&app);
@@ -70,6 +72,9 @@ async fn a_handler_can_turn_a_request_away_itself() {
     assert_led(&sent(&mut user, Method::GET, "/refused", &[PAGE]).await, "/login?next=%2Frefused");
     let script = sent(&mut user, Method::GET, "/refused", &[SCRIPT]).await;
     assert_problem(&script, StatusCode::UNAUTHORIZED, "not_signed_in");
+    assert_eq!(script.all("x-tried"), ["1"], "what the handler adds stays");
+    let own = sent(&mut user, Method::GET, "/pay-first", &[PAGE]).await;
+    assert_eq!(own.status, StatusCode::PAYMENT_REQUIRED, "a status of the handler's own counts");
 }
 
 #[tokio::test]
