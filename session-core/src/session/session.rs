@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -211,14 +212,64 @@ impl Session {
     pub async fn update_attr<T: Serialize + DeserializeOwned>(
         &self,
         key: impl AttrName<T>,
-        update: impl FnMut(Option<T>) -> T,
+        mut update: impl FnMut(Option<T>) -> T,
     ) -> Result<T, Error> {
+        let compute = |old| Ok::<T, Infallible>(update(old));
+        let mut update = Update { generation: self.generation, name: key.name(), compute };
+        let updated = match self.visit.update_now(&mut update) {
+            Some(updated) => updated,
+            // On the heap, because most handlers' futures never get here.
+            None => Box::pin(self.visit.update(update)).await,
+        };
+        updated.map(|Ok(value)| value)
+    }
+
+    /// Changes an attribute atomically as [`update_attr`](Session::update_attr) does, unless `update` refuses.
+    ///
+    /// The inner result is what `update` returned last: the value that was stored, or the error. After a refusal
+    /// nothing is saved, and what was collected stays collected.
+    ///
+    /// A change is saved only on top of the newest value. A refusal asks no store: it is about the value that the
+    /// request has loaded, or met at a conflict, and another request may have changed it since.
+    ///
+    /// # Errors
+    ///
+    /// The outer error is that of the session, as for [`update_attr`](Session::update_attr).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the update is stored as a whole or not at all.
+    ///
+    /// ```
+    /// use session_core::{AttrKey, Error, Session};
+    ///
+    /// const TICKETS: AttrKey<u32> = AttrKey::new("Tickets");
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct SoldOut;
+    ///
+    /// /// Takes one ticket. The inner error says that none is left.
+    /// async fn take_ticket(sess: &Session) -> Result<Result<u32, SoldOut>, Error> {
+    ///     sess.try_update_attr(TICKETS, |left| left.unwrap_or(0).checked_sub(1).ok_or(SoldOut)).await
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// # let sessions = session_core::SessionManager::new(session_core::MemoryStore::new());
+    /// # let session = sessions.create(session_core::NewSession::new().attr(TICKETS, &1)).await?;
+    /// # assert_eq!(take_ticket(&session).await?, Ok(0));
+    /// # assert_eq!(take_ticket(&session).await?, Err(SoldOut));
+    /// # Ok(()) }
+    /// ```
+    pub async fn try_update_attr<T: Serialize + DeserializeOwned, E>(
+        &self,
+        key: impl AttrName<T>,
+        update: impl FnMut(Option<T>) -> Result<T, E>,
+    ) -> Result<Result<T, E>, Error> {
         let mut update = Update { generation: self.generation, name: key.name(), compute: update };
-        if let Some(updated) = self.visit.update_now(&mut update) {
-            return updated;
+        match self.visit.update_now(&mut update) {
+            Some(updated) => updated,
+            None => Box::pin(self.visit.update(update)).await,
         }
-        // On the heap, because most handlers' futures never get here.
-        Box::pin(self.visit.update(update)).await
     }
 
     /// Saves the collected changes now.

@@ -105,7 +105,9 @@ impl Environment {
             Notice::Renewed { from, to, principal } => {
                 self.events.emit(Event::Renewed { from, to, principal: principal.as_deref() });
             }
-            Notice::Ended { key } => self.events.emit(Event::Ended { handle: key }),
+            Notice::Ended { key, principal } => {
+                self.events.emit(Event::Ended { handle: key, principal: principal.as_deref() });
+            }
             Notice::RejectedId => self.events.emit(Event::RejectedId),
             Notice::BeyondUs { key } => self.warn_beyond_us(key),
             Notice::OtherAudience(other) => self.warn_other_audience(other),
