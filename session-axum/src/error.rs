@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use session_core::internals::causes;
+use session_core::internals::{causes, causes_without_values};
 use session_core::{AttributeError, ConfigError, Error, RandomError, StoreError};
 
 use crate::redirect::Redirect;
@@ -107,8 +107,9 @@ impl SessionError {
 
     pub(crate) fn log(&self) {
         let causes = match self {
-            // It quotes the value, which may be a secret.
-            SessionError::Failed(Error::Attribute(AttributeError::Type { .. })) => String::new(),
+            SessionError::Failed(Error::Attribute(AttributeError::Type { .. }) | Error::Upgrade { .. }) => {
+                causes_without_values(self)
+            }
             error => causes(error),
         };
         tracing::error!(error = %self, causes, "session operation failed");

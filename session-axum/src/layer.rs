@@ -8,6 +8,7 @@ use tower_layer::Layer;
 
 use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE};
 use crate::redirect::Redirect;
+use crate::save_on::SaveOn;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -74,6 +75,7 @@ impl SessionLayer {
             transport: None,
             redirect: None,
             lost_changes: None,
+            save_on: SaveOn::Always,
             signed_in: PRIVATE_NO_CACHE,
         }
     }
@@ -121,6 +123,7 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     transport: Option<Box<dyn Transport>>,
     redirect: Option<String>,
     lost_changes: Option<StatusCode>,
+    save_on: SaveOn,
     signed_in: HeaderValue,
 }
 
@@ -178,6 +181,17 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
+    /// After which responses the collected changes of attributes and settings are saved. Default:
+    /// [`SaveOn::Always`]; the handler calls [`discard`](session_core::Session::discard) to drop them.
+    ///
+    /// With [`SaveOn::Success`] they are dropped where the response's status is 400 or above: the handler refused the
+    /// request or failed. Redirects count as success. A start (with what the session was started with), a renewal and a
+    /// removal happen in any case, and what the handler saved itself stays.
+    pub fn save_on(mut self, save_on: SaveOn) -> Self {
+        self.save_on = save_on;
+        self
+    }
+
     /// Sends `Cache-Control: no-store` to whoever is signed in, where the handler says nothing. Default:
     /// `private, no-cache`.
     ///
@@ -219,6 +233,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             transport,
             redirect,
             lost_changes,
+            save_on: self.save_on,
             signed_in: self.signed_in,
             is_warned: AtomicBool::new(false),
         };

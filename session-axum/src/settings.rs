@@ -6,6 +6,7 @@ use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
 use crate::redirect::Redirect;
+use crate::save_on::SaveOn;
 use crate::transport::Transport;
 
 /// The settings that a layer, its service and its extractors share.
@@ -16,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) redirect: Option<Arc<Redirect>>,
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,
+    pub(crate) save_on: SaveOn,
     /// The `Cache-Control` of whoever is signed in, where the handler says nothing.
     pub(crate) signed_in: HeaderValue,
     /// A layer outside this one shares its cookie, and that was told.

@@ -153,6 +153,7 @@ impl SessionManager {
         // The store's index holds hashes. Only the record tells the principal itself.
         records.retain(|record| record.principal.as_deref() == Some(principal));
         records.sort_by_key(|record| std::cmp::Reverse(record.created));
+        self.environment().upgrade_listed(&mut records);
         Ok(records)
     }
 
@@ -206,7 +207,9 @@ impl SessionManager {
     /// The future may be dropped at any time.
     pub async fn list(&self, limit: usize) -> Result<Vec<Record>, Error> {
         let store = self.store();
-        self.checked(store.within_limit(store.store().list(self.now(), limit)).await)
+        let mut records = self.checked(store.within_limit(store.store().list(self.now(), limit)).await)?;
+        self.environment().upgrade_listed(&mut records);
+        Ok(records)
     }
 
     /// Deletes expired sessions in batches of 100, until none are left or until `time` has passed by the

@@ -81,6 +81,11 @@ impl Attributes {
         Attributes::of(entries.map(|(n, old)| new.take_if(|_| n == at).unwrap_or_else(|| old.clone())))
     }
 
+    /// A new list without the attribute of this name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        self.entries().iter().filter(|attribute| attribute.name() != name).cloned().collect()
+    }
+
     pub(crate) fn entries(&self) -> &[Attribute] {
         self.0.as_ref().map_or(&[], |entries| &entries.slice)
     }
@@ -168,6 +173,14 @@ mod tests {
         assert!(all.iter().map(|(name, _)| name).is_sorted());
         assert!((1..=12).all(|n| all.get(&format!("n{n:02}")) == Some(&n.into())));
         assert_eq!(all.get("n13"), None);
+    }
+
+    #[test]
+    fn an_attribute_is_taken_out_and_the_last_one_leaves_nothing() {
+        let all = attributes(serde_json::json!({"a": 1, "b": 2}));
+        assert_eq!(all.without("a"), attributes(serde_json::json!({"b": 2})));
+        assert_eq!(all.without("c"), all);
+        assert!(all.without("a").without("b").is_empty());
     }
 
     #[test]

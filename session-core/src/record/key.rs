@@ -139,7 +139,9 @@ mod tests {
         assert_eq!(serde_json::from_value::<RecordKey>(serde_json::to_value(key).unwrap()).unwrap(), key);
 
         let short = key.to_string()[..42].to_owned();
-        for junk in ["", "nonsense", &short, &format!("{key}="), &format!("{key}A"), &format!(" {key}"), &"é".repeat(43)] {
+        for junk in
+            ["", "nonsense", &short, &format!("{key}="), &format!("{key}A"), &format!(" {key}"), &"é".repeat(43)]
+        {
             let error = serde_json::from_value::<RecordKey>(junk.into()).unwrap_err().to_string();
             assert_eq!(error, "a session handle must be 43 base64url characters", "{junk:?}");
         }

@@ -5,6 +5,7 @@
 
 mod attribute;
 mod attributes;
+mod attributes_version;
 mod audience;
 mod body;
 mod codec;
@@ -26,6 +27,7 @@ mod version;
 
 pub(crate) use attribute::Attribute;
 pub use attributes::Attributes;
+pub(crate) use attributes_version::{attributes_version, note_attributes_version};
 pub use audience::Audience;
 pub use body::Body;
 pub use codec::{Codec, JsonCodec};

@@ -5,6 +5,7 @@
 //! never calls a store: loading and saving is the visit's work.
 
 mod attr_key;
+mod attribute_upgrade;
 mod keep;
 mod new_session;
 mod opening;
@@ -14,6 +15,7 @@ mod session;
 mod timeout;
 
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
+pub use attribute_upgrade::AttributeUpgrade;
 pub use new_session::NewSession;
 pub use session::Session;
 pub(crate) use timeout::AskedLifetime;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::{ConfigError, Error};
-use crate::record::{Attribute, Attributes, Record, Size, Version, exceeds_limit};
+use crate::record::{Attribute, Attributes, Record, Size, Version, exceeds_limit, note_attributes_version};
 use crate::visit::{Changes, Environment, Started, Travelling};
 
 use super::attr_key::{Name, WriteName};
@@ -199,7 +199,7 @@ impl NewSession {
             Some(keep) => keep.copied_to(self.principal.as_deref(), self.attributes),
         };
         let (id, now) = (environment.draw_id()?, environment.now());
-        let record = Record {
+        let mut record = Record {
             key: id.key(),
             // The mark is set by each attempt to store it.
             version: Version::first(0),
@@ -215,6 +215,7 @@ impl NewSession {
             format: environment.rules.record_format,
             extensions: Attributes::default(),
         };
+        note_attributes_version(&mut record, environment.rules.attributes_version);
         if exceeds_limit(&record) {
             return Err(too_large(&record));
         }

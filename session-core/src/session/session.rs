@@ -292,6 +292,45 @@ impl Session {
         self.visit.save(self.generation).await
     }
 
+    /// Gives a handle that is independent of the request, for a task that goes on when the handler has returned.
+    ///
+    /// The detached session begins with what is stored. What the request has collected is not in it, and what becomes of
+    /// the request (it saves, panics or is cancelled) is nothing to it. Its own changes are saved by its
+    /// [`save`](Session::save) and [`update_attr`](Session::update_attr) alone; dropping it with unsaved changes logs a
+    /// warning. It can be removed, which `save` carries out, but not renewed ([`Error::HeadSent`]), because the client
+    /// would not learn the new id.
+    ///
+    /// It does not keep the session alive. Once the session has ended, saving fails with [`Error::Gone`] and brings
+    /// nothing back. If another request renews a session with a principal, changes still arrive when they are saved
+    /// within 60 s after that. Later they fail with [`Error::Gone`]. A long task that is to outlast renewals looks the
+    /// session up again, by the [`principal`](Session::principal).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotStored`] if the session was started in this request and is not stored yet; [`Error::Gone`] if it was
+    /// removed or replaced.
+    ///
+    /// ```
+    /// use session_core::{Error, Session};
+    ///
+    /// async fn start_export(session: &Session) -> Result<(), Error> {
+    ///     let detached = session.detach()?;
+    ///     tokio::spawn(async move {
+    ///         // … the work …
+    ///         let finished = detached.update_attr("Exports", |n: Option<u32>| n.unwrap_or(0) + 1).await;
+    ///         if let Err(error) = finished {
+    ///             eprintln!("the export was not noted: {error}");
+    ///         }
+    ///     });
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn detach(&self) -> Result<Session, Error> {
+        let visit = self.visit.detached(self.generation)?;
+        let generation = visit.0.state.lock().generation();
+        Ok(Session { visit, generation })
+    }
+
     /// Fails if the client came with an id that was replaced.
     pub(crate) fn check_current_id(&self, what: &'static str) -> Result<(), Error> {
         if self.state().is_by_grace() { Err(Error::OldId(what)) } else { Ok(()) }

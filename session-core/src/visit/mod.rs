@@ -19,6 +19,7 @@ mod rules;
 mod started;
 mod state;
 mod update;
+mod upgrades;
 mod using;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod visit;
@@ -33,4 +34,5 @@ pub(crate) use rules::Rules;
 pub(crate) use started::{Keeping, Kept, Started, Travelling};
 pub(crate) use state::{Phase, State};
 pub(crate) use update::Update;
+pub(crate) use upgrades::Upgrades;
 pub use visit::{Host, Visit};
