@@ -199,6 +199,8 @@ mod tests {
             (Error::Gone.into(), StatusCode::UNAUTHORIZED),
             (Error::Conflict { attempts: 8 }.into(), StatusCode::SERVICE_UNAVAILABLE),
             (Error::HeadSent("started").into(), StatusCode::INTERNAL_SERVER_ERROR),
+            (Error::NotStored.into(), StatusCode::INTERNAL_SERVER_ERROR),
+            (Error::Upgrade { from: 0, to: 1, source: "no hyphen".into() }.into(), StatusCode::INTERNAL_SERVER_ERROR),
             (not_available().into(), StatusCode::SERVICE_UNAVAILABLE),
             (RandomError::new("no entropy").into(), StatusCode::SERVICE_UNAVAILABLE),
             (ConfigError::new("`attempts` must be at least 1").into(), StatusCode::INTERNAL_SERVER_ERROR),

@@ -300,10 +300,9 @@ impl Session {
     /// warning. It can be removed, which `save` carries out, but not renewed ([`Error::HeadSent`]), because the client
     /// would not learn the new id.
     ///
-    /// It does not keep the session alive. Once the session has ended, saving fails with [`Error::Gone`] and brings
-    /// nothing back. If another request renews a session with a principal, changes still arrive when they are saved
-    /// within 60 s after that. Later they fail with [`Error::Gone`]. A long task that is to outlast renewals looks the
-    /// session up again, by the [`principal`](Session::principal).
+    /// Holding it does not keep the session alive. Once the session has ended, saving fails with [`Error::Gone`] and
+    /// brings nothing back. If another request gives a session with a principal a new id, what is saved within 60 s after
+    /// that arrives in it; later, saving fails with [`Error::Gone`].
     ///
     /// # Errors
     ///

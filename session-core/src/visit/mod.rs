@@ -18,6 +18,7 @@ mod renewals;
 mod rules;
 mod started;
 mod state;
+mod up_to_date;
 mod update;
 mod upgrades;
 mod using;

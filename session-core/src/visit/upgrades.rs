@@ -1,9 +1,5 @@
-//! Attributes that an older release of the application has written are brought up to date when they are loaded.
-
-use crate::error::{Cause, Error, StoreError, causes_without_values};
+use crate::error::{Cause, Error};
 use crate::record::{Record, attributes_version, note_attributes_version};
-
-use super::environment::Environment;
 
 /// The version of the application's attributes, and its function that brings older ones up to date.
 pub(crate) struct Upgrades {
@@ -13,8 +9,6 @@ pub(crate) struct Upgrades {
 
 /// Changes the attributes of a record that has this version.
 type Run = dyn Fn(&mut Record, u32) -> Result<(), Cause> + Send + Sync;
-
-type Loaded = Result<Option<Record>, StoreError>;
 
 impl Upgrades {
     pub(crate) fn new(
@@ -28,7 +22,11 @@ impl Upgrades {
         self.version
     }
 
-    fn upgraded(&self, mut record: Record) -> Result<Record, Error> {
+    pub(super) fn is_behind(&self, record: &Record) -> bool {
+        attributes_version(record) < self.version
+    }
+
+    pub(super) fn upgraded(&self, mut record: Record) -> Result<Record, Error> {
         let from = attributes_version(&record);
         match (self.run)(&mut record, from) {
             Ok(()) => {
@@ -38,51 +36,5 @@ impl Upgrades {
             }
             Err(source) => Err(Error::Upgrade { from, to: self.version, source }),
         }
-    }
-}
-
-impl Environment {
-    /// The function for this record, if it is older. Sessions of another audience, or of a later release of this
-    /// library, are left alone.
-    fn upgrades_of(&self, record: &Record) -> Option<&Upgrades> {
-        let upgrades = self.upgrades.as_ref()?;
-        let is_ours = || record.audience == self.rules.audience && !record.is_beyond_us();
-        (attributes_version(record) < upgrades.version && is_ours()).then_some(upgrades)
-    }
-
-    /// Whether what was loaded is older, so that the application's function is to be called: without the lock of the
-    /// state.
-    #[inline(always)]
-    pub(super) fn has_to_upgrade(&self, loaded: &Loaded) -> bool {
-        self.upgrades.is_some() && matches!(loaded, Ok(Some(record)) if self.upgrades_of(record).is_some())
-    }
-
-    /// What was loaded, brought up to date. The caller does not hold the lock of the state.
-    pub(super) fn up_to_date(&self, loaded: Loaded) -> Result<Loaded, Error> {
-        match loaded {
-            Ok(Some(record)) => match self.upgrades_of(&record) {
-                Some(upgrades) => upgrades.upgraded(record).map(|record| Ok(Some(record))),
-                None => Ok(Ok(Some(record))),
-            },
-            other => Ok(other),
-        }
-    }
-
-    /// Brings the records of a list up to date. One that can't be stays in the list as it is: it still has to be found by
-    /// whoever wants to end it.
-    pub(crate) fn upgrade_listed(&self, records: &mut [Record]) {
-        for record in records {
-            match self.upgrades_of(record).map(|upgrades| upgrades.upgraded(record.clone())) {
-                None => {}
-                Some(Ok(upgraded)) => *record = upgraded,
-                Some(Err(error)) => self.warn_upgrade_failed(record, &error),
-            }
-        }
-    }
-
-    fn warn_upgrade_failed(&self, record: &Record, error: &Error) {
-        let Some(times) = self.warnings.upgrade_failed.due() else { return };
-        let (session, causes) = (record.key.fingerprint(), causes_without_values(error));
-        tracing::warn!(%session, times, %error, causes, "a session is listed with its attributes as they are stored");
     }
 }
