@@ -1,11 +1,10 @@
-use std::sync::Arc;
-
 use axum_core::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::StatusCode;
+use http::request::Parts;
 use session_core::internals::{causes, causes_without_values};
 use session_core::{AttributeError, ConfigError, Error, RandomError, StoreError};
 
-use crate::redirect::Redirect;
+use crate::turned_away::{Asked, Refusal, Unanswered};
 
 /// The error that a handler with a session returns. It is a response.
 ///
@@ -22,8 +21,9 @@ use crate::redirect::Redirect;
 ///
 /// | what happened | status |
 /// |---|---|
-/// | the visitor has no session, and the layer has `redirect_to` | 303, to that place |
-/// | the visitor has no session, or it ended while the handler ran | 401 |
+/// | the visitor has no session, nobody is signed in, or the session ended while the handler ran | 401, or the way to [`sign_in_page`](crate::SessionLayerBuilder::sign_in_page) |
+/// | the user must prove again who they are | 403, or the way to [`confirm_page`](crate::SessionLayerBuilder::confirm_page) |
+/// | another site may have sent the request | 403 |
 /// | the store failed, other writers were always faster, or no id could be made | 503 |
 /// | anything else: a mistake in the application | 500 |
 ///
@@ -43,9 +43,9 @@ use crate::redirect::Redirect;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The visitor has no session, and the handler declares [`Session`](crate::Session).
+    /// The request is turned away: an extractor or a guard wants more than it has.
     #[error(transparent)]
-    NoSession(NoSession),
+    Refused(RefusedRequest),
     /// The handler declares a session, and its route has no session layer.
     #[error("no session layer: add `.layer(SessionLayer::new(store))` to the router, after its routes")]
     NoLayer,
@@ -58,34 +58,51 @@ pub enum SessionError {
 #[derive(Clone, Copy)]
 pub(crate) struct HandlerFailed;
 
-/// The visitor has no session. The response is 401, or a redirect where the layer has one.
+/// A request that is turned away, and why. The layer answers it as
+/// [`answer_with`](crate::SessionLayerBuilder::answer_with) says.
 #[derive(Debug, thiserror::Error)]
-#[error("no session")]
-pub struct NoSession {
-    redirect: Option<Arc<Redirect>>,
-    /// The redirect leads to the page that it comes from.
-    is_circle: bool,
+#[error("{refusal}")]
+pub struct RefusedRequest {
+    refusal: Refusal,
+    /// `None` in a handler, which does not have the request's head.
+    asked: Option<Box<Asked>>,
 }
 
-impl NoSession {
-    pub(crate) fn new(redirect: Option<Arc<Redirect>>, is_circle: bool) -> Self {
-        NoSession { redirect, is_circle }
+impl RefusedRequest {
+    /// Why.
+    pub fn refusal(&self) -> Refusal {
+        self.refusal
     }
+}
 
-    /// Where the layer sends visitors without a session.
-    pub fn redirect(&self) -> Option<&str> {
-        self.redirect.as_ref()?.location().to_str().ok()
+impl From<Refusal> for SessionError {
+    fn from(refusal: Refusal) -> Self {
+        SessionError::Refused(RefusedRequest { refusal, asked: None })
     }
 }
 
 impl SessionError {
+    /// Turns away the request with this head.
+    pub(crate) fn refused(refusal: Refusal, parts: &Parts) -> Self {
+        let asked = Asked::of(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
+        SessionError::Refused(RefusedRequest { refusal, asked: Some(Box::new(asked)) })
+    }
+
+    /// Why a request with this error is turned away. `None` for mistakes in the application.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            SessionError::Refused(refused) => Some(refused.refusal),
+            SessionError::Failed(Error::Gone) => Some(Refusal::Ended),
+            SessionError::Failed(Error::Store(_) | Error::Conflict { .. } | Error::Random(_)) => {
+                Some(Refusal::Unavailable)
+            }
+            SessionError::NoLayer | SessionError::Failed(_) => None,
+        }
+    }
+
     /// Whether the visitor has no session: there was none, or it ended since it was loaded.
     pub fn is_gone(&self) -> bool {
-        match self {
-            SessionError::NoSession(_) => true,
-            SessionError::NoLayer => false,
-            SessionError::Failed(error) => error.is_gone(),
-        }
+        matches!(self.refusal(), Some(Refusal::NoSession | Refusal::Ended))
     }
 
     /// Whether the store failed. Whether the operation took effect is not known.
@@ -93,16 +110,9 @@ impl SessionError {
         matches!(self, SessionError::Failed(error) if error.is_store_failure())
     }
 
-    /// The status of the response.
+    /// The status of the response, unless it leads to another page.
     pub fn status(&self) -> StatusCode {
-        match self {
-            SessionError::NoSession(NoSession { redirect: Some(_), .. }) => StatusCode::SEE_OTHER,
-            SessionError::NoSession(_) | SessionError::Failed(Error::Gone) => StatusCode::UNAUTHORIZED,
-            SessionError::Failed(Error::Store(_) | Error::Conflict { .. } | Error::Random(_)) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            SessionError::NoLayer | SessionError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+        self.refusal().map_or(StatusCode::INTERNAL_SERVER_ERROR, Refusal::status)
     }
 
     pub(crate) fn log(&self) {
@@ -122,23 +132,16 @@ impl IntoResponse for SessionError {
         if status.is_server_error() {
             self.log();
         }
-        let text = match self {
-            SessionError::NoSession(NoSession { redirect: Some(redirect), is_circle }) => {
-                if is_circle {
-                    redirect.warn_of_circle();
-                }
-                // 303, so that a form that was sent too late is not sent to the login page.
-                return (status, [(header::LOCATION, redirect.location().clone())]).into_response();
-            }
-            SessionError::NoSession(_) => "Please sign in.",
-            SessionError::NoLayer => return (status, self.to_string()).into_response(),
-            SessionError::Failed(Error::Gone) => "Your session has ended.",
-            SessionError::Failed(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
-                "Sessions are not available at the moment. Please try again."
-            }
-            SessionError::Failed(_) => "Internal server error.",
+        let refusal = self.refusal();
+        let mut response = match (&self, refusal) {
+            (SessionError::NoLayer, _) => (status, self.to_string()).into_response(),
+            (_, Some(refusal)) => (status, refusal.text()).into_response(),
+            (_, None) => (status, "Internal server error.").into_response(),
         };
-        let mut response = (status, text).into_response();
+        if let Some(refusal) = refusal {
+            let asked = if let SessionError::Refused(refused) = self { refused.asked } else { None };
+            response.extensions_mut().insert(Unanswered { refusal, asked });
+        }
         if status.is_server_error() {
             response.extensions_mut().insert(HandlerFailed);
         }
@@ -191,10 +194,11 @@ mod tests {
 
     /// One of each kind that a handler meets, each by the conversion that `?` uses.
     async fn errors() -> Vec<(SessionError, StatusCode)> {
-        let redirect = Some(Arc::new(Redirect::new("/login").expect("it is a path")));
         vec![
-            (SessionError::NoSession(NoSession::new(None, false)), StatusCode::UNAUTHORIZED),
-            (SessionError::NoSession(NoSession::new(redirect, false)), StatusCode::SEE_OTHER),
+            (Refusal::NoSession.into(), StatusCode::UNAUTHORIZED),
+            (Refusal::NotSignedIn.into(), StatusCode::UNAUTHORIZED),
+            (Refusal::NotFresh.into(), StatusCode::FORBIDDEN),
+            (Refusal::CrossSite.into(), StatusCode::FORBIDDEN),
             (SessionError::NoLayer, StatusCode::INTERNAL_SERVER_ERROR),
             (Error::Gone.into(), StatusCode::UNAUTHORIZED),
             (Error::Conflict { attempts: 8 }.into(), StatusCode::SERVICE_UNAVAILABLE),
@@ -232,12 +236,10 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_is_gone_is_told_from_a_store_that_failed() {
         assert!(SessionError::from(Error::Gone).is_gone());
-        assert!(SessionError::NoSession(NoSession::new(None, false)).is_gone());
+        assert!(SessionError::from(Refusal::NoSession).is_gone());
         assert!(SessionError::from(not_available()).is_store_failure());
-        for (error, status) in errors().await {
+        for (error, _) in errors().await {
             assert!(!(error.is_gone() && error.is_store_failure()), "{error}");
-            let is_without_session = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::SEE_OTHER);
-            assert_eq!(error.is_gone(), is_without_session, "{error}");
         }
     }
 }

@@ -9,11 +9,13 @@ use session_core::{Error as CoreError, NewSession, Visit};
 use crate::error::SessionError;
 use crate::service::Polling;
 use crate::slot::{Opening, Slot};
+use crate::turned_away::Refusal;
 
 /// The visitor's session, as a handler's argument.
 ///
 /// It has all methods of [`session_core::Session`]. The handler runs only for a visitor with a
-/// session; any other is answered 401, or the redirect of the layer. A store that fails is answered
+/// session, signed in or not; any other is turned away: 401, or the way to the layer's
+/// [`sign_in_page`](crate::SessionLayerBuilder::sign_in_page). A store that fails is answered
 /// 503. A handler that declares `Option<Session>` runs for everybody and gets `None` where there is
 /// no session.
 ///
@@ -126,6 +128,35 @@ impl MaybeSession {
     }
 }
 
+impl MaybeSession {
+    /// The visitor's session, or else an anonymous one that begins now, and is stored only if something is set in it: an
+    /// attribute, a setting, or a form's [token](session_core::Session::csrf_token). Asking for its id or handle counts as
+    /// well. If nothing is set, the visitor gets no cookie, and the store nothing.
+    ///
+    /// For carts, messages and forms of visitors who have not signed in.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] if no id could be made, or if the response head has left.
+    ///
+    /// ```
+    /// use session_axum::{AttrKey, MaybeSession, SessionError};
+    ///
+    /// const CART: AttrKey<Vec<String>> = AttrKey::new("Cart");
+    ///
+    /// async fn add_to_cart(visitor: MaybeSession, article: String) -> Result<(), SessionError> {
+    ///     let sess = visitor.session_or_start()?;
+    ///     let mut cart = sess.attr(CART)?.unwrap_or_default();
+    ///     cart.push(article);
+    ///     Ok(sess.set_attr(CART, &cart)?)
+    /// }
+    /// # let _ = add_to_cart;
+    /// ```
+    pub fn session_or_start(&self) -> Result<Session, SessionError> {
+        Ok(Session(self.0.session_or_start()?))
+    }
+}
+
 impl fmt::Debug for MaybeSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MaybeSession").field(&self.session()).finish()
@@ -133,7 +164,7 @@ impl fmt::Debug for MaybeSession {
 }
 
 /// The slot of the innermost layer, and its session.
-async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionError> {
+pub(crate) async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), SessionError> {
     let slot = Slot::of(parts)?;
     let opening = match slot.open(parts) {
         // Returned from here, what was opened takes no room in the handler's future.
@@ -147,8 +178,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = SessionError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
-        let (slot, session) = opened(parts).await?;
-        session.ok_or_else(|| SessionError::NoSession(slot.no_session(parts)))
+        let (_, session) = opened(parts).await?;
+        session.ok_or_else(|| SessionError::refused(Refusal::NoSession, parts))
     }
 }
 

@@ -7,12 +7,12 @@ use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManag
 use tower_layer::Layer;
 
 use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE};
-use crate::redirect::Redirect;
 use crate::save_on::SaveOn;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
 use crate::transport::cookie::SessionCookie;
+use crate::turned_away::AskedAnswers;
 
 /// Middleware that gives the handlers of a router their sessions.
 ///
@@ -43,7 +43,7 @@ use crate::transport::cookie::SessionCookie;
 ///     .idle_timeout(Duration::from_secs(15 * 60))
 ///     .max_sessions_per_principal(5)
 ///     .cookie(SessionCookie::new().name("shop").same_site(SameSite::Strict))
-///     .redirect_to("/login")
+///     .sign_in_page("/login")
 ///     .build()?;
 /// let sessions = layer.manager().clone(); // For what needs no request: lists, purging, ending.
 /// let app = Router::new().layer(layer);
@@ -73,7 +73,8 @@ impl SessionLayer {
             cookie: None,
             allow_http: false,
             transport: None,
-            redirect: None,
+            answers: AskedAnswers::default(),
+            clear_site_data: None,
             lost_changes: None,
             save_on: SaveOn::Always,
             signed_in: PRIVATE_NO_CACHE,
@@ -121,7 +122,8 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     cookie: Option<SessionCookie>,
     allow_http: bool,
     transport: Option<Box<dyn Transport>>,
-    redirect: Option<String>,
+    pub(crate) answers: AskedAnswers,
+    clear_site_data: Option<Vec<String>>,
     lost_changes: Option<StatusCode>,
     save_on: SaveOn,
     signed_in: HeaderValue,
@@ -160,17 +162,6 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
-    /// Redirects a visitor without a session, where a handler declares [`Session`](crate::Session).
-    /// Default: the visitor is answered 401.
-    ///
-    /// Allowed: a path that starts with one `/`, or an address that starts with `https://` or `http://`; in ASCII,
-    /// without blanks. The handler there must not declare `Session` itself, or the browser is redirected in a circle. A
-    /// warning then says so once, unless the layer is inside a nested router, where it does not see the whole path.
-    pub fn redirect_to(mut self, location: impl Into<String>) -> Self {
-        self.redirect = Some(location.into());
-        self
-    }
-
     /// The status of a response whose changes to the session were dropped, because the session had ended when they were to
     /// be saved. Default: the response leaves as the handler made it; the log, [`Event::LostChanges`](crate::Event) and a
     /// counter tell.
@@ -204,6 +195,16 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
+    /// Tells the browser at a logout to delete what it keeps of this site (`Clear-Site-Data`): `cache`, `storage`,
+    /// `cookies`, `executionContexts` or `*`. Default: nothing but the session's cookie.
+    ///
+    /// `cookies` deletes those of the whole registrable domain, other applications' too. Browsers obey over HTTPS only, and
+    /// some take seconds for `cache`.
+    pub fn clear_site_data(mut self, kinds: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.clear_site_data = Some(kinds.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Builds the layer.
     ///
     /// # Errors
@@ -211,8 +212,10 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// [`ConfigError`] if settings can't work, alone or together. Its message names the setting, and
     /// says what to write instead.
     pub fn build(self) -> Result<SessionLayer, ConfigError> {
-        let redirect = self.redirect.map(|location| Redirect::new(&location)).transpose()?.map(Arc::new);
+        let answers = self.answers.checked()?;
         let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
+        let clear_site_data = self.clear_site_data.map(|kinds| clear_site_data(&kinds)).transpose()?;
+        let mut is_http_allowed = false;
         let transport = match (self.transport, self.cookie) {
             (Some(_), Some(_)) => {
                 return Err(ConfigError::new("`transport` and `cookie` can't both be given; leave one of them out"));
@@ -224,6 +227,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             (None, cookie) => {
                 let cookie = cookie.unwrap_or_default();
                 let cookie = if self.allow_http { cookie.allow_http() } else { cookie };
+                is_http_allowed = cookie.is_for_http();
                 Box::new(cookie.build()?)
             }
         };
@@ -231,7 +235,9 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             manager: S::build(self.sessions, without_prefix(transport.name()))?,
             vary: transport.request_header().into(),
             transport,
-            redirect,
+            answers,
+            is_http_allowed,
+            clear_site_data,
             lost_changes,
             save_on: self.save_on,
             signed_in: self.signed_in,
@@ -250,6 +256,15 @@ fn without_prefix(name: &str) -> &str {
         start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     });
     prefix.map_or(name, |prefix| &name[prefix.len()..])
+}
+
+fn clear_site_data(kinds: &[String]) -> Result<HeaderValue, ConfigError> {
+    const KINDS: [&str; 5] = ["cache", "storage", "cookies", "executionContexts", "*"];
+    if kinds.is_empty() || kinds.iter().any(|kind| !KINDS.contains(&kind.as_str())) {
+        return Err(ConfigError::new(format!("`clear_site_data` can't be {kinds:?}; give some of {KINDS:?}")));
+    }
+    let quoted: Vec<String> = kinds.iter().map(|kind| format!("\"{kind}\"")).collect();
+    Ok(HeaderValue::try_from(quoted.join(", ")).expect("the names are ASCII"))
 }
 
 fn status_of_lost_changes(status: StatusCode) -> Result<StatusCode, ConfigError> {
@@ -305,7 +320,17 @@ mod tests {
         let no_path = ["", "login", "/login\r\nSet-Cookie: a=b", "/log in", "/l\u{f6}gin", "/login\u{200b}"];
         let padded = ["/login\n", " /login", "/login ", "\t/login"];
         for location in no_path.into_iter().chain(padded).chain(["//example.com", "/\\example.com"]) {
-            assert!(refusal(builder().redirect_to(location)).contains("`redirect_to`"), "{location:?}");
+            assert!(refusal(builder().sign_in_page(location)).contains("`sign_in_page`"), "{location:?}");
+            assert!(refusal(builder().confirm_page(location)).contains("`confirm_page`"), "{location:?}");
+        }
+    }
+
+    #[test]
+    fn answers_that_can_not_work_are_refused() {
+        assert!(refusal(builder().never_return_to(["/logout", "logout"])).contains("\"logout\""));
+        assert!(refusal(builder().fresh_within(Duration::ZERO)).contains("`fresh_within`"));
+        for kinds in [vec![], vec!["Cache"], vec!["cache", "\"storage\""]] {
+            assert!(refusal(builder().clear_site_data(kinds)).contains("`clear_site_data`"));
         }
     }
 
@@ -360,7 +385,7 @@ mod tests {
     #[test]
     fn a_manager_that_is_shared_stays_the_same() {
         let shared = SessionManager::new(MemoryStore::new());
-        let layer = SessionLayer::builder(shared.clone()).redirect_to("/login").build().unwrap();
+        let layer = SessionLayer::builder(shared.clone()).sign_in_page("/login").build().unwrap();
         assert!(layer.manager().is_same(&shared));
         assert!(SessionLayer::new(shared.clone()).manager().is_same(&shared));
     }

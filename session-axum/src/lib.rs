@@ -45,8 +45,9 @@
 //!
 //! | for | names |
 //! |---|---|
-//! | handlers | [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
-//! | the router | [`SessionLayer`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
+//! | handlers | [`SignedIn`], [`Fresh`], [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
+//! | pages and forms | [`Flash`], [`CsrfToken`], [`ReturnTo`], [`Authentication`] |
+//! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
 //! | tests | [`ManualClock`], [`Clock`], [`Time`] |
@@ -82,7 +83,7 @@
 //!   before, because the response head tells the client the id.
 //! - Tasks that the handler spawns: [`Session::detach`] gives them a session that is independent of the request.
 //! - Services without axum: [`Session`] and [`MaybeSession`] are `axum_core::extract::FromRequestParts`.
-//! - Forms that only your own pages can send: [`csrf_token`](session_core::Session::csrf_token).
+//! - Forms that only your own pages can send: [`CrossOriginProtection`].
 //! - Programs without HTTP: the crate `session-core`, whose [`SessionManager`] this is.
 //!
 //! # What the layer does to requests and responses
@@ -123,42 +124,54 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer_settings;
+mod cross_origin;
 mod end_session;
 mod error;
 mod extract;
+mod flash;
+mod guard;
 mod http_headers;
 mod layer;
 mod manager_settings;
 mod public_response;
 mod purge_service;
-mod redirect;
+mod return_to;
 mod save_on;
 mod service;
 mod settings;
+mod signed_in;
 mod slot;
 pub mod store;
 pub mod transport;
+mod turned_away;
 
 // What this crate adds: extractors, the layer and its settings.
+pub use cross_origin::{CrossOriginProtection, CrossOriginService, CsrfToken};
 pub use end_session::EndSession;
-pub use error::{NoSession, SessionError};
+pub use error::{RefusedRequest, SessionError};
 pub use extract::{MaybeSession, Session};
+pub use flash::{Flash, FlashLevel, FlashMessage};
+pub use guard::{Guard, RequireSignedIn};
 pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use public_response::PublicResponse;
 pub use purge_service::PurgeService;
+pub use return_to::ReturnTo;
 pub use save_on::SaveOn;
 pub use service::{ResponseFuture, SessionService};
+pub use signed_in::{Fresh, SignedIn};
 #[cfg(any(feature = "signed", feature = "private"))]
 pub use tower_cookies::Key;
 pub use tower_cookies::cookie::SameSite;
 pub use transport::cookie::SessionCookie;
 pub use transport::header::HeaderTransport;
+pub use turned_away::{ClientKind, Refusal, Refused};
 
 // What handlers use of a session.
 /// The error of a session's methods and of the manager. A handler returns [`SessionError`] instead, to
 /// which `?` converts it: this one is no response.
 pub use session_core::Error as CoreError;
-pub use session_core::{AttrKey, AttrName, AttributeUpgrade, Attributes, Name, NewSession, WriteName};
+pub use session_core::{AttrKey, AttrName, AttributeUpgrade, Attributes, Authentication, Name, NewSession, WriteName};
 pub use session_core::{AttributeError, ConfigError, StoreError};
 
 // Sessions without a request, and who is told of them.

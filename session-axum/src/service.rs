@@ -17,6 +17,7 @@ use crate::error::HandlerFailed;
 use crate::save_on::SaveOn;
 use crate::settings::Settings;
 use crate::slot::Slot;
+use crate::turned_away::Asked;
 
 /// A service that gives the requests to another their sessions: what
 /// [`SessionLayer`](crate::SessionLayer) makes.
@@ -59,8 +60,14 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let slot = self.slot(&mut request);
-        ResponseFuture { handler: self.inner.call(request), slot, waiting: None }
+        let is_kept = slot.is_some() && self.settings.answers.need_requests();
+        let asked = is_kept.then(|| Box::new(asked(&request)));
+        ResponseFuture { handler: self.inner.call(request), slot, asked, waiting: None }
     }
+}
+
+fn asked<B>(request: &Request<B>) -> Asked {
+    Asked::of(request.method(), request.uri(), request.headers(), request.extensions())
 }
 
 type Outcome = Result<Committed, Error>;
@@ -129,6 +136,8 @@ pin_project! {
         handler: F,
         // Until the handler has returned.
         slot: Option<Slot>,
+        // What was asked for, where an answer of the settings may depend on it.
+        asked: Option<Box<Asked>>,
         // On the heap, as most responses are there at once.
         waiting: Option<Box<Waiting>>,
     }
@@ -165,12 +174,13 @@ where
             *this.waiting = None;
             let mut response = response?.map(Body::new);
             let Some(mut slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
+            slot.settings().answers.improve(&mut response, this.asked.as_deref());
             if !slot.visit().is_asked_for() {
                 slot.visit().close();
                 return Poll::Ready(Ok(response));
             }
             drop_what_failed(&slot, &mut response);
-            match commit(&mut slot, &mut response, context) {
+            match commit(&mut slot, &mut response, this.asked.as_deref(), context) {
                 None => return Poll::Ready(Ok(response)),
                 Some(task) => *this.waiting = Some(Box::new(Waiting::Commit(Commit { slot, task, response }))),
             }
@@ -180,7 +190,7 @@ where
         };
         let outcome = ready!(Pin::new(task).poll(context));
         let outcome = outcome.unwrap_or_else(|panic| Err(StoreError::refused("commit", panic).into()));
-        settle(slot, outcome, response);
+        settle(slot, outcome, response, this.asked.as_deref());
         Poll::Ready(Ok(std::mem::take(response)))
     }
 }
@@ -216,22 +226,27 @@ fn no_final_response(status: StatusCode) -> Response<Body> {
 
 /// Commits what the handler did. A commit that has to wait becomes a task, so that it goes on when the
 /// client hangs up and the response's future is dropped.
-fn commit(slot: &mut Slot, response: &mut Response<Body>, context: &mut Context<'_>) -> Option<JoinHandle<Outcome>> {
+fn commit(
+    slot: &mut Slot,
+    response: &mut Response<Body>,
+    asked: Option<&Asked>,
+    context: &mut Context<'_>,
+) -> Option<JoinHandle<Outcome>> {
     if let Some(outcome) = slot.visit_mut().commit_now() {
-        settle(slot, outcome, response);
+        settle(slot, outcome, response, asked);
         return None;
     }
     let visit = slot.visit().clone();
     let mut commit = Box::pin(async move { visit.commit().await });
     match commit.as_mut().poll(context) {
-        Poll::Ready(outcome) => settle(slot, outcome, response),
+        Poll::Ready(outcome) => settle(slot, outcome, response, asked),
         Poll::Pending => return Some(tokio::spawn(commit)),
     }
     None
 }
 
 #[inline(always)]
-fn settle(slot: &mut Slot, outcome: Outcome, response: &mut Response<Body>) {
+fn settle(slot: &mut Slot, outcome: Outcome, response: &mut Response<Body>, asked: Option<&Asked>) {
     match outcome {
         Ok(ref committed) => {
             if matches!(committed, Committed::Unchanged) {
@@ -239,6 +254,6 @@ fn settle(slot: &mut Slot, outcome: Outcome, response: &mut Response<Body>) {
             }
             slot.tell(response, committed);
         }
-        Err(error) => *response = slot.failed(error),
+        Err(error) => *response = slot.failed(error, asked),
     }
 }

@@ -1,20 +1,23 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
-use crate::redirect::Redirect;
 use crate::save_on::SaveOn;
 use crate::transport::Transport;
+use crate::turned_away::Answers;
 
 /// The settings that a layer, its service and its extractors share.
 pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) vary: HeaderValue,
-    pub(crate) redirect: Option<Arc<Redirect>>,
+    pub(crate) answers: Answers,
+    /// Pages that were loaded without encryption may be ours.
+    pub(crate) is_http_allowed: bool,
+    /// The `Clear-Site-Data` of a logout.
+    pub(crate) clear_site_data: Option<HeaderValue>,
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,
     pub(crate) save_on: SaveOn,

@@ -3,16 +3,16 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{Method, Request};
+use http::{HeaderName, Method, Request};
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
-use crate::error::{NoSession, SessionError};
+use crate::error::SessionError;
 use crate::http_headers::forbid_sharing;
 use crate::public_response::PublicResponse;
-use crate::redirect::Redirect;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
+use crate::turned_away::Asked;
 
 /// The place for the visitor's session, which a layer puts into a request. Nothing is loaded until an
 /// extractor asks.
@@ -24,10 +24,7 @@ pub(crate) struct Slot {
     cookies: Option<Cookies>,
 }
 
-/// In a request for the page to which this redirect leads. Beside the slot, as few requests are, and the slot is moved
-/// about.
-#[derive(Clone)]
-struct LedBy(Arc<Redirect>);
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 type Opened = Result<Option<Session>, Error>;
 
@@ -44,10 +41,6 @@ impl Slot {
     pub(crate) fn put_into<B>(request: &mut Request<B>, settings: &Arc<Settings>) -> Self {
         let host = Arc::clone(settings);
         let slot = Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned() };
-        // Here the path is whole; in a nested router the extractor sees a part of it.
-        if let Some(redirect) = settings.redirect.as_ref().filter(|redirect| redirect.leads_to(request)) {
-            request.extensions_mut().insert(LedBy(Arc::clone(redirect)));
-        }
         request.extensions_mut().insert(slot.clone());
         slot
     }
@@ -59,14 +52,6 @@ impl Slot {
 
     pub(crate) fn settings(&self) -> &Settings {
         self.visit.host().expect("a slot's visit is made with settings")
-    }
-
-    /// The rejection of a visitor without a session.
-    pub(crate) fn no_session(&self, parts: &Parts) -> NoSession {
-        let redirect = self.settings().redirect.as_ref();
-        let led_by = parts.extensions.get::<LedBy>();
-        let is_circle = redirect.zip(led_by).is_some_and(|(redirect, LedBy(led_by))| Arc::ptr_eq(redirect, led_by));
-        NoSession::new(redirect.cloned(), is_circle)
     }
 
     pub(crate) fn visit(&self) -> &Visit {
@@ -105,7 +90,7 @@ impl Slot {
     /// Writes into the response's headers what became of the session.
     pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed) {
         let is_signed_in = self.visit.is_signed_in();
-        let Settings { transport, vary, signed_in, .. } = self.settings();
+        let Settings { transport, vary, signed_in, clear_site_data, .. } = self.settings();
         let is_public = response.extensions().get::<PublicResponse>().is_some();
         let mut outgoing = Outgoing::new(response.headers_mut(), self.cookies.as_ref());
         match committed {
@@ -118,6 +103,9 @@ impl Slot {
             Committed::Forget => {
                 transport.forget(&mut outgoing);
                 outgoing.mark_secret();
+                if let Some(kinds) = clear_site_data {
+                    outgoing.headers().insert(CLEAR_SITE_DATA, kinds.clone());
+                }
             }
         }
         outgoing.mark_read(vary);
@@ -133,8 +121,9 @@ impl Slot {
     }
 
     /// The response to a request whose changes could not be saved.
-    pub(crate) fn failed(&mut self, error: Error) -> Response {
+    pub(crate) fn failed(&mut self, error: Error, asked: Option<&Asked>) -> Response {
         let mut response = SessionError::from(error).into_response();
+        self.settings().answers.improve(&mut response, asked);
         self.tell(&mut response, &Committed::Unchanged);
         response
     }

@@ -4,7 +4,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 
 use crate::error::RandomError;
 use crate::random::RandomSource;
@@ -69,12 +68,6 @@ impl SessionId {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.text[..usize::from(self.chars)]
-    }
-
-    /// A secret that only pages made for this session contain. The prefix has a colon, which no id has, so this
-    /// is never the hash of another session's id.
-    pub(crate) fn csrf_token(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::new().chain_update("csrf:").chain_update(self.as_bytes()).finalize())
     }
 }
 

@@ -90,7 +90,7 @@ pub use record::{
     Attributes, Audience, Body, Codec, CodecError, DroppedRecords, Envelope, InvalidRecord, InvalidRecordKey,
     JsonCodec, MAX_SESSION_BYTES, PrincipalKey, Record, RecordFormat, RecordKey, Version,
 };
-pub use session::{AttrKey, AttrName, AttributeUpgrade, Name, NewSession, Session, WriteName};
+pub use session::{AttrKey, AttrName, AttributeUpgrade, Authentication, Name, NewSession, Session, WriteName};
 pub use store::{
     AnyStore, Buried, Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store,
 };

@@ -21,6 +21,7 @@ mod demo;
 #[cfg(feature = "firestore")]
 mod firestore_emulator;
 mod http2_frames;
+mod kinds_of_stores;
 #[cfg(feature = "memcached")]
 mod memcached_server;
 mod open_store;
@@ -45,6 +46,7 @@ pub use authority::{Authority, Certificate};
 pub use demo::{Demo, DemoVisitor};
 #[cfg(feature = "firestore")]
 pub use firestore_emulator::FirestoreEmulator;
+pub use kinds_of_stores::{KindOfStore, kinds_of_stores};
 #[cfg(feature = "memcached")]
 pub use memcached_server::MemcachedServer;
 pub use open_store::open_store;

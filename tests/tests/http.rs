@@ -139,8 +139,9 @@ async fn a_visitor_without_a_session_is_rejected_or_redirected() {
     let answer = Client::new(&app).get("/count").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.all("vary"), ["cookie"]);
-    let layer = SessionLayer::builder(MemoryStore::new()).redirect_to("/login").build().unwrap();
-    let answer = Client::new(&routes().layer(layer)).post("/set").await;
+    let layer = SessionLayer::builder(MemoryStore::new()).sign_in_page("/login").build().unwrap();
+    let page = [("accept", "text/html")];
+    let answer = Client::new(&routes().layer(layer)).send(Method::POST, "/set", &page).await;
     assert_eq!((answer.status, answer.all("location")), (StatusCode::SEE_OTHER, vec!["/login"]));
     assert_eq!(answer.all("vary"), ["cookie"]);
 }

@@ -45,6 +45,7 @@ fn each_setting_is_in_a_guide() {
     for (file, builder) in [
         ("session-core/src/manager/builder.rs", "SessionManagerBuilder"),
         ("session-axum/src/layer.rs", "SessionLayerBuilder"),
+        ("session-axum/src/answer_settings.rs", "SessionLayerBuilder"),
         ("session-axum/src/transport/cookie.rs", "SessionCookie"),
     ] {
         let settings = public_methods(&read(file), builder);

@@ -131,6 +131,11 @@ impl SessionCookie {
         self
     }
 
+    /// Whether the cookie travels without encryption, too.
+    pub(crate) fn is_for_http(&self) -> bool {
+        !self.secure
+    }
+
     /// Signs the id with the first key, and accepts ids that are signed with any of the keys. Default: not
     /// signed. At least one key is needed.
     ///

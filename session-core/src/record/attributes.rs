@@ -81,8 +81,11 @@ impl Attributes {
         Attributes::of(entries.map(|(n, old)| new.take_if(|_| n == at).unwrap_or_else(|| old.clone())))
     }
 
-    /// A new list without the attribute of this name.
+    /// A list without the attribute with this name.
     pub(crate) fn without(&self, name: &str) -> Self {
+        if self.get(name).is_none() {
+            return self.clone();
+        }
         self.entries().iter().filter(|attribute| attribute.name() != name).cloned().collect()
     }
 

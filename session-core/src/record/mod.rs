@@ -7,11 +7,13 @@ mod attribute;
 mod attributes;
 mod attributes_version;
 mod audience;
+mod authenticated;
 mod body;
 mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod envelope;
+mod form_secret;
 mod format;
 mod invalid;
 mod key;
@@ -29,11 +31,13 @@ pub(crate) use attribute::Attribute;
 pub use attributes::Attributes;
 pub(crate) use attributes_version::{attributes_version, note_attributes_version};
 pub use audience::Audience;
+pub(crate) use authenticated::Authenticated;
 pub use body::Body;
 pub use codec::{Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
 pub use envelope::Envelope;
+pub(crate) use form_secret::FormSecret;
 pub use format::RecordFormat;
 pub use invalid::{CodecError, DroppedRecords, InvalidRecord};
 pub use key::{InvalidRecordKey, RecordKey};

@@ -6,16 +6,20 @@
 
 mod attr_key;
 mod attribute_upgrade;
+mod authentication;
+mod forms;
 mod keep;
 mod new_session;
 mod opening;
 mod record_attrs;
+mod remember;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod session;
 mod timeout;
 
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
 pub use attribute_upgrade::AttributeUpgrade;
+pub use authentication::Authentication;
 pub use new_session::NewSession;
 pub use session::Session;
 pub(crate) use timeout::AskedLifetime;

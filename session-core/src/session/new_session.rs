@@ -5,10 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::{ConfigError, Error};
-use crate::record::{Attribute, Attributes, Record, Size, Version, exceeds_limit, note_attributes_version};
+use crate::record::{
+    Attribute, Attributes, Authenticated, Record, Size, Version, exceeds_limit, note_attributes_version,
+};
 use crate::visit::{Changes, Environment, Started, Travelling};
 
 use super::attr_key::{Name, WriteName};
+use super::authentication::Authentication;
 use super::keep::Keep;
 use super::session::Session;
 use super::timeout::AskedLifetime;
@@ -44,6 +47,7 @@ pub struct NewSession {
     constants: Changes,
     attributes: Changes,
     keep: Option<Keep>,
+    authenticated: Option<Authenticated>,
     lifetime: AskedLifetime,
     problem: Option<Error>,
 }
@@ -63,6 +67,16 @@ impl NewSession {
         match principal.as_ref() {
             "" => self.complain(ConfigError::new(NO_USER).into()),
             principal => self.principal = Some(principal.into()),
+        }
+        self
+    }
+
+    /// Says how the user has proven who they are: by which methods, and with which version of their credentials. Default:
+    /// at the start of the session, by methods that nobody has named. Needs a [`principal`](NewSession::principal).
+    pub fn authenticated(mut self, authentication: Authentication) -> Self {
+        match authentication.checked() {
+            Ok(authenticated) => self.authenticated = Some(authenticated),
+            Err(error) => self.complain(error.into()),
         }
         self
     }
@@ -159,8 +173,7 @@ impl NewSession {
     /// timeout. Allowed: at least 1 ms. A short one makes users sign in again in the middle of their work; a
     /// long one lets a stolen id work for as long.
     ///
-    /// "Remember me" needs this, [`idle_timeout`](NewSession::idle_timeout) and
-    /// [`persistent`](NewSession::persistent).
+    /// For "remember me", use [`remember`](NewSession::remember).
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.lifetime.absolute_timeout = Some(Some(timeout));
         self
@@ -182,6 +195,25 @@ impl NewSession {
         self
     }
 
+    /// Remembers the user on this browser ("remember me"): the session lives for this time, used or not, and its cookie
+    /// survives closing the browser. At least 1 ms.
+    ///
+    /// It stands for [`idle_timeout`](NewSession::idle_timeout), [`absolute_timeout`](NewSession::absolute_timeout) and
+    /// [`persistent`](NewSession::persistent), so starting fails if one of them contradicts it. Later,
+    /// [`Session::remember`] and [`Session::stop_remembering`] change it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use session_core::NewSession;
+    /// const MONTH: Duration = Duration::from_secs(30 * 86_400);
+    ///
+    /// let new = NewSession::new().principal("ann").remember(MONTH);
+    /// ```
+    pub fn remember(mut self, time: Duration) -> Self {
+        self.lifetime.remember = Some(time);
+        self
+    }
+
     fn complain(&mut self, problem: Error) {
         self.problem.get_or_insert(problem);
     }
@@ -190,6 +222,9 @@ impl NewSession {
     pub(crate) fn started(self, environment: &Environment) -> Result<Started, Error> {
         if let Some(problem) = self.problem {
             return Err(problem);
+        }
+        if self.authenticated.is_some() && self.principal.is_none() {
+            return Err(ConfigError::new(NOBODY).into());
         }
         self.log_left_behind(environment);
         let lifetime = self.lifetime.or(environment.lifetime)?;
@@ -216,6 +251,9 @@ impl NewSession {
             extensions: Attributes::default(),
         };
         note_attributes_version(&mut record, environment.rules.attributes_version);
+        if let Some(authenticated) = self.authenticated {
+            authenticated.write(&mut record);
+        }
         if exceeds_limit(&record) {
             return Err(too_large(&record));
         }
@@ -232,6 +270,7 @@ fn too_large(record: &Record) -> Error {
 }
 
 const LONG_PRINCIPAL: &str = "`principal` takes more than the 1 MiB of a session; use a short id of the user";
+const NOBODY: &str = "`authenticated` says how a user has proven who they are; give the `principal` too";
 const NO_USER: &str = "`principal` must not be empty; leave it out for a session without a user";
 
 impl fmt::Debug for NewSession {

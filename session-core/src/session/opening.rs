@@ -43,6 +43,28 @@ impl Visit {
         present.map(|generation| self.handle_of(generation))
     }
 
+    /// The session that the visit has, or else an anonymous one that begins now, and is stored only if something is set in
+    /// it: an attribute, a setting, or a form's [token](Session::csrf_token). Asking for its id or handle counts as well.
+    /// If nothing is set, the visitor gets no cookie, and the store nothing.
+    ///
+    /// For carts, messages and forms of visitors who have not signed in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Random`] if no id could be generated, [`Error::HeadSent`] if the response head was already sent.
+    pub fn session_or_start(&self) -> Result<Session, Error> {
+        if let Some(session) = self.session() {
+            return Ok(session);
+        }
+        let started = NewSession::new().started(self.environment())?;
+        let mut state = self.0.state.lock();
+        if state.phase == Phase::Answered {
+            return Err(Error::HeadSent("started"));
+        }
+        state.start_if_absent(started);
+        Ok(self.handle_of(state.generation()))
+    }
+
     fn handle_of(&self, generation: u32) -> Session {
         Session::of(self.clone(), generation)
     }

@@ -6,11 +6,10 @@ use std::time::Duration;
 use parking_lot::MutexGuard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use subtle::ConstantTimeEq;
 
 use crate::error::Error;
 use crate::id::SessionId;
-use crate::record::{Attribute, Attributes, Record, RecordKey, read};
+use crate::record::{Attribute, Attributes, FormSecret, Record, RecordKey, read};
 use crate::time::Time;
 use crate::visit::{Phase, State, Travelling, Update, Visit};
 
@@ -80,7 +79,7 @@ impl Session {
     }
 
     /// The record with the changes of this request.
-    fn view(&self) -> Record {
+    pub(super) fn view(&self) -> Record {
         let state = self.state();
         let view = if state.generation() == self.generation { state.view() } else { None };
         let told = || state.told_to(self.generation).map(|(_, record)| record.clone());
@@ -359,15 +358,30 @@ impl Session {
     /// was replaced; [`Error::Random`] if no id could be generated.
     pub fn renew_id(&self) -> Result<(), Error> {
         let id = self.visit.environment().draw_id()?;
-        let mut state = self.writable()?;
+        self.renewable()?.renew(id);
+        Ok(())
+    }
+
+    /// The state, if the session can still get a new id.
+    pub(super) fn renewable(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.writable()?;
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("renewed"));
         }
         if state.is_by_grace() {
             return Err(Error::OldId("renewed"));
         }
-        state.renew(id);
-        Ok(())
+        Ok(state)
+    }
+
+    /// The secret of the session's forms. `None` if another session has replaced it.
+    pub(super) fn form_secret(&self) -> Option<FormSecret> {
+        self.state().form_secret(self.generation)
+    }
+
+    /// The session is there from now on, whatever else happens to it: somebody knows its id, or what is made of it.
+    pub(super) fn note_id_is_known(&self) {
+        self.state().note_id_is_known();
     }
 
     /// Ends the session: a logout. From then on this request has no session.
@@ -395,7 +409,7 @@ impl Session {
     pub fn set_idle_timeout(&self, timeout: Duration) -> Result<(), Error> {
         let timeout = checked_timeout(timeout, "idle_timeout")?;
         let mut state = self.writable()?;
-        if let Some(record) = state.record()
+        if let Some(record) = state.view()
             && let Some(deadline) = record.absolute_deadline
         {
             let absolute = deadline.since(record.created);
@@ -430,7 +444,7 @@ impl Session {
     /// Whoever knows it is the visitor, so keep it out of logs and pages. To name a session, use
     /// [`handle`](Session::handle).
     pub fn id(&self) -> SessionId {
-        self.state().note_id_is_known();
+        self.note_id_is_known();
         self.tell(|id, _| id.clone())
     }
 
@@ -439,7 +453,7 @@ impl Session {
     /// It changes when the session is renewed: until the renewal is stored, this is the old handle. Asking a new
     /// session for it fixes the id, as [`id`](Session::id) does.
     pub fn handle(&self) -> RecordKey {
-        self.state().note_id_is_known();
+        self.note_id_is_known();
         self.tell(|_, record| record.key)
     }
 
@@ -475,41 +489,6 @@ impl Session {
         let mut record = self.view();
         record.accessed = record.accessed.max(self.visit.environment().now());
         record.expires_at()
-    }
-
-    /// A token for the hidden field of a form, against cross-site request forgery (CSRF). When the form is
-    /// sent, give the field's value to [`check_csrf`](Session::check_csrf).
-    ///
-    /// Each session has its own token. [Renewing](Session::renew_id) the session changes it. Nothing is stored
-    /// for it. It does not work as an id or a handle. Put it only into pages for this visitor: not into
-    /// addresses, and not into a compressed page that repeats text from the request, because the size of such
-    /// a page tells an attacker whether a guess was right (BREACH).
-    ///
-    /// The cookie's `SameSite=Lax` already refuses forms of other *sites*. The token also refuses forms of
-    /// other hosts of your own site, which browsers treat as the same site. With `SameSite=None` the token is
-    /// the only protection. Neither protects a handler that changes something on GET.
-    ///
-    /// ```
-    /// # use session_core::{Error, Session};
-    /// # struct Transfer { csrf: String }
-    /// fn page(sess: &Session) -> String {
-    ///     format!("<form method=post><input type=hidden name=csrf value={}>…", sess.csrf_token())
-    /// }
-    /// fn is_from_our_page(sess: &Session, form: &Transfer) -> bool {
-    ///     sess.check_csrf(&form.csrf)
-    /// }
-    /// ```
-    pub fn csrf_token(&self) -> String {
-        self.state().note_id_is_known();
-        self.tell(|id, _| id.csrf_token())
-    }
-
-    /// Whether `presented` is the session's [`csrf_token`](Session::csrf_token). Compares in constant time.
-    ///
-    /// Call it before [`renew_id`](Session::renew_id): the form was made with the token of the old id.
-    #[must_use]
-    pub fn check_csrf(&self, presented: &str) -> bool {
-        self.csrf_token().as_bytes().ct_eq(presented.as_bytes()).into()
     }
 }
 

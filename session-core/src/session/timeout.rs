@@ -13,12 +13,17 @@ pub(crate) struct AskedLifetime {
     /// The inner `None` means no absolute timeout.
     pub(crate) absolute_timeout: Option<Option<Duration>>,
     pub(crate) persistent: Option<bool>,
+    /// Stands for all three.
+    pub(crate) remember: Option<Duration>,
 }
 
 impl AskedLifetime {
     /// Takes the defaults for what was left out. Fails if two settings contradict each other, because the one
     /// that ends sessions earlier would win in silence.
     pub(crate) fn or(self, defaults: Lifetime) -> Result<Lifetime, ConfigError> {
+        if let Some(time) = self.remember {
+            return self.remembered(time);
+        }
         let idle = self.idle_timeout.map(|timeout| checked_timeout(timeout, "idle_timeout")).transpose()?;
         let absolute_timeout = match self.absolute_timeout {
             Some(timeout) => timeout.map(|timeout| checked_timeout(timeout, "absolute_timeout")).transpose()?,
@@ -45,6 +50,22 @@ impl AskedLifetime {
             absolute_is_stated,
             persistent: self.persistent.unwrap_or(defaults.persistent),
         })
+    }
+
+    fn remembered(self, time: Duration) -> Result<Lifetime, ConfigError> {
+        let asked = [
+            ("idle_timeout", self.idle_timeout.is_some()),
+            ("absolute_timeout", self.absolute_timeout.is_some()),
+            ("persistent(false)", self.persistent == Some(false)),
+        ];
+        if let Some((other, _)) = asked.iter().find(|(_, is_asked_for)| *is_asked_for) {
+            return Err(ConfigError::new(format!(
+                "`remember` sets how long the session lives and that its cookie stays, so it contradicts `{other}`; leave \
+                 one of them out"
+            )));
+        }
+        let time = checked_timeout(time, "remember")?;
+        Ok(Lifetime { idle_timeout: time, absolute_timeout: Some(time), absolute_is_stated: true, persistent: true })
     }
 }
 

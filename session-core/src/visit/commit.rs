@@ -147,6 +147,9 @@ fn end_request(environment: &Environment, state: &mut State) {
         state.discard();
     }
     offer_new_id(environment, state);
+    if state.is_new() {
+        state.drop_unused();
+    }
     state.end_request();
 }
 

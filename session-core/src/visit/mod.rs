@@ -33,7 +33,7 @@ pub(crate) use environment::{Lifetime, Warnings};
 pub(crate) use renewals::Renewals;
 pub(crate) use rules::Rules;
 pub(crate) use started::{Keeping, Kept, Started, Travelling};
-pub(crate) use state::{Phase, State};
+pub(crate) use state::{Gains, Phase, State};
 pub(crate) use update::Update;
 pub(crate) use upgrades::Upgrades;
 pub use visit::{Host, Visit};

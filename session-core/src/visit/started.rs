@@ -58,11 +58,13 @@ pub(crate) struct Started {
     pub(crate) after_remove: bool,
     /// The application has asked for the id, so it can't be another one any more.
     pub(crate) id_is_known: bool,
+    /// Nothing is stored unless the application sets something in it.
+    pub(crate) only_if_used: bool,
 }
 
 impl Started {
     pub(crate) fn new(id: SessionId, record: Record, kept: Option<Keeping>) -> Self {
-        Started { id, record, kept, after_remove: false, id_is_known: false }
+        Started { id, record, kept, after_remove: false, id_is_known: false, only_if_used: false }
     }
 
     /// Makes the record that goes to the store.

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const DAY: Duration = Duration::from_secs(86_400);
-
 #[track_caller]
 fn assert_refused(error: impl std::fmt::Display, says: &[&str]) {
     let message = error.to_string();

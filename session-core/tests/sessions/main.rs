@@ -4,6 +4,7 @@
 
 mod attributes;
 mod audience;
+mod authentication;
 mod concurrency;
 mod csrf;
 mod detached;
@@ -16,8 +17,10 @@ mod lifetimes;
 mod principals;
 mod random_source;
 mod refusing;
+mod remembering;
 mod renewing;
 mod settings;
+mod spare;
 mod timeouts;
 mod upgrades;
 
@@ -26,14 +29,15 @@ use std::time::Duration;
 
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use session_core::{
-    Committed, Error, ManualClock, MemoryStore, NewSession, PresentedIds, Session, SessionId, SessionManager,
-    SessionManagerBuilder, Store, Visit,
+    Authentication, Committed, Error, ManualClock, MemoryStore, NewSession, PresentedIds, Session, SessionId,
+    SessionManager, SessionManagerBuilder, Store, Visit,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A manager whose clock stands still, and the clock.
 fn managed(store: impl Store) -> (SessionManager, Arc<ManualClock>) {

@@ -1,16 +1,17 @@
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Form, Router};
-use session_axum::{MaybeSession, MemoryStore, NewSession, Session, SessionError, SessionLayer, SessionManager};
+use session_axum::{MaybeSession, MemoryStore, Session, SessionError, SessionLayer, SessionManager, SignedIn};
 use workspace_tests::client::Client;
 
 use crate::code::logins;
-use crate::in_memory;
+use crate::{PAGE, in_memory};
 
 #[tokio::test]
 async fn the_login_form_lets_in_whoever_has_the_password_until_the_logout() {
     let mut client = Client::new(&logins::login_form::app().unwrap());
-    assert_eq!(client.get("/").await.all("location"), ["/login"]);
+    let led = client.send(Method::GET, "/", &[PAGE]).await;
+    assert_eq!(led.all("location"), ["/login?next=%2F"]);
     assert!(client.get("/login").await.body.contains("name=password"));
 
     let refused = client.submit("/login", "user=ann&password=b").await;
@@ -23,7 +24,7 @@ async fn the_login_form_lets_in_whoever_has_the_password_until_the_logout() {
     let mut other_window = client.clone();
     client.post("/logout").await;
     assert!(client.jar.is_empty());
-    assert_eq!(other_window.get("/").await.all("location"), ["/login"]);
+    assert_eq!(other_window.get("/").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(other_window.post("/logout").await.status, StatusCode::SEE_OTHER);
 }
 
@@ -35,15 +36,11 @@ struct User {
 /// A shop whose login is `log_in`.
 fn shop(log_in: fn(&MaybeSession, &str) -> Result<(), SessionError>) -> Client {
     async fn fill(visitor: MaybeSession) -> Result<(), SessionError> {
-        let sess = match visitor.session() {
-            Some(sess) => sess,
-            None => visitor.start(NewSession::new())?,
-        };
-        sess.set_attr("Cart", "a book")?;
-        Ok(sess.set_attr("Theme", "dark")?)
+        logins::keep_cart::add(visitor.clone(), "a book".to_owned()).await?;
+        Ok(visitor.session_or_start()?.set_attr("Theme", "dark")?)
     }
     async fn show(sess: Session) -> Result<String, SessionError> {
-        let (cart, theme) = (sess.attr::<String>("Cart")?, sess.attr::<String>("Theme")?);
+        let (cart, theme) = (sess.attr::<Vec<String>>("Cart")?, sess.attr::<String>("Theme")?);
         Ok(format!("{:?} {cart:?} {theme:?}", sess.principal()))
     }
     let login = async move |visitor: MaybeSession, Form(form): Form<User>| log_in(&visitor, &form.user);
@@ -57,7 +54,7 @@ async fn a_cart_survives_the_login_and_never_reaches_another_user() {
     let mut client = shop(logins::keep_cart::start);
     client.post("/fill").await;
     client.submit("/login", "user=ann").await;
-    let anns = r#"Some("ann") Some("a book") Some("dark")"#;
+    let anns = r#"Some("ann") Some(["a book"]) Some("dark")"#;
     assert_eq!(client.get("/").await.body, anns);
     client.submit("/login", "user=ann").await;
     assert_eq!(client.get("/").await.body, anns);
@@ -75,27 +72,45 @@ async fn what_is_named_travels_from_one_user_to_the_next() {
 }
 
 #[tokio::test]
-async fn the_extractor_takes_only_whoever_is_signed_in() {
-    async fn name(logins::user::User(user): logins::user::User) -> String {
-        user.to_string()
-    }
-    async fn anonymous(visitor: MaybeSession) -> Result<(), SessionError> {
-        visitor.start(NewSession::new()).map(drop)
-    }
-    let mut client = Client::new(&in_memory(Router::new().route("/", get(name)).route("/visit", post(anonymous))));
-    assert_eq!(client.get("/").await.status, StatusCode::UNAUTHORIZED);
-    client.post("/visit").await;
-    assert_eq!(client.get("/").await.all("location"), ["/login"]);
-    client.post("/login").await;
-    assert_eq!(client.get("/").await.body, "ann");
-}
-
-#[tokio::test]
 async fn a_remembered_session_lives_for_a_month() {
     let sessions = SessionManager::new(MemoryStore::new());
     let sess = sessions.create(logins::remember_me::remembered("ann")).await.unwrap();
     assert!(sess.persistent());
     assert_eq!(sess.expires_at().since(sess.created()).as_secs(), 30 * 86_400);
+}
+
+#[tokio::test]
+async fn remembering_is_switched_on_and_off_later() {
+    let change = |remember| post(async move |sess: Session| logins::remember_me::change(&sess, remember).await);
+    let routes = Router::new().route("/on", change(true)).route("/off", change(false));
+    let mut client = Client::new(&in_memory(routes));
+    client.post("/login").await;
+    assert!(client.post("/on").await.set_cookies()[0].ends_with("Max-Age=2592000"));
+    assert!(!client.post("/off").await.set_cookies()[0].contains("Max-Age"));
+}
+
+#[tokio::test]
+async fn a_changed_password_signs_out_all_other_browsers() {
+    use logins::credentials::{User, change_password, check, start};
+
+    fn ann(hash: &str) -> User {
+        User { name: "ann".to_owned(), password_hash: hash.to_owned() }
+    }
+    let login = async |visitor: MaybeSession| start(&visitor, &ann("first"));
+    let change = async |user: SignedIn| change_password(&user, &mut ann("first"), "second");
+    let at = |hash: &'static str| get(async move |user: SignedIn| check(&user, &ann(hash)));
+    let routes = Router::new().route("/login", post(login)).route("/change", post(change));
+    let routes = routes.route("/before", at("first")).route("/after", at("second"));
+    let app = routes.layer(SessionLayer::new(MemoryStore::new()));
+    let (mut here, mut there) = (Client::new(&app), Client::new(&app));
+    for client in [&mut here, &mut there] {
+        client.post("/login").await;
+        assert_eq!(client.get("/before").await.status, StatusCode::OK);
+    }
+    here.post("/change").await;
+    assert_eq!(here.get("/after").await.status, StatusCode::OK);
+    assert_eq!(there.get("/after").await.status, StatusCode::UNAUTHORIZED);
+    assert!(there.jar.is_empty(), "the session has ended");
 }
 
 #[tokio::test]

@@ -15,11 +15,15 @@ mod sessions_of_a_user;
 mod settings;
 mod stores;
 mod transports;
+mod who_may_go_where;
 mod without_http;
 
 use axum::Router;
 use axum::routing::post;
 use session_axum::{MaybeSession, MemoryStore, NewSession, SessionError, SessionLayer};
+
+/// What a browser sends that is to show a page.
+const PAGE: (&str, &str) = ("accept", "text/html");
 
 /// Adds `/login`, which signs Ann in.
 fn with_login(routes: Router) -> Router {

@@ -48,11 +48,11 @@ async fn devices_are_listed_and_ended_by_their_user_alone() {
 
     let ended = phone.submit("/devices/end", &format!("handle={other}")).await;
     assert_eq!(ended.status, StatusCode::NO_CONTENT);
-    assert_eq!(laptop.get("/devices").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
 
     log_in_with(&mut laptop, "Laptop").await;
     assert_eq!(phone.post("/logout-everywhere").await.body, "2 sessions ended");
-    assert_eq!(laptop.get("/devices").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -3,13 +3,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::routing::get;
 use session_axum::{NewSession, Session, SessionLayer};
 use workspace_tests::client::Client;
 
 use crate::code::settings;
-use crate::with_login;
+use crate::{PAGE, with_login};
 
 async fn home(_: Session) {}
 
@@ -23,7 +23,7 @@ async fn the_layer_has_the_settings_that_are_shown() {
     let sessions = layer.manager().clone();
     let app = app(layer);
     let mut client = Client::new(&app);
-    assert_eq!(client.get("/").await.all("location"), ["/login"]);
+    assert_eq!(client.send(Method::GET, "/", &[PAGE]).await.all("location"), ["/login?next=%2F"]);
 
     let answer = client.post("/login").await;
     let cookie = answer.set_cookies()[0];

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, RandomError, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{PrincipalKey, Record, RecordKey, Renewal, Standing};
+use crate::record::{Authenticated, PrincipalKey, Record, RecordKey, Renewal, Standing};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 
@@ -184,7 +184,7 @@ impl State {
     /// by renewing it.
     fn moved_until(&self, now: Time) -> Option<Time> {
         let Stored { record, .. } = self.stored.as_ref().filter(|stored| stored.record.principal.is_some())?;
-        if self.is_offer {
+        if self.offers() {
             // The old id counts until the client presents the new one.
             return Some(record.absolute_deadline.unwrap_or(now.saturating_add(LONGEST_OFFER)));
         }
@@ -220,7 +220,7 @@ impl State {
                 self.followed(operation, Ok(None))
             }
             Answer::Followed(found) => self.followed(operation, found),
-            Answer::Renewed(Err(error)) if self.is_offer && !self.has_edits() => {
+            Answer::Renewed(Err(error)) if self.offers() && !self.has_edits() => {
                 self.offer_failed(error);
                 Ok(())
             }
@@ -259,7 +259,6 @@ impl State {
     fn offer_failed(&mut self, error: StoreError) {
         self.take_back();
         self.intent = Intent::Keep;
-        self.is_offer = false;
         self.notices.extend([Notice::StoreFailed, Notice::OfferFailed(error)]);
     }
 
@@ -412,11 +411,13 @@ impl State {
         }
     }
 
-    /// Whether a record that a note led to is this session. Only a plain renewal leaves a note, so it always is, unless
-    /// somebody else writes to the store.
+    /// Whether a record that a note led to is this session, as this request may go on changing it. Nothing follows a new
+    /// authentication: a request from before it must not write into what came after it.
     fn is_same_session(&self, record: &Record) -> bool {
-        let is_same =
-            |stored: &Stored| (&stored.record.principal, stored.record.created) == (&record.principal, record.created);
+        let is_same = |stored: &Stored| {
+            (&stored.record.principal, stored.record.created) == (&record.principal, record.created)
+                && Authenticated::is_same(&stored.record, record)
+        };
         self.stored.as_ref().is_some_and(is_same)
     }
 

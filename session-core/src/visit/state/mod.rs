@@ -10,6 +10,7 @@ mod limit;
 mod notice;
 mod operation;
 mod outgoing;
+mod renewing;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod state;
 #[cfg(test)]
@@ -17,5 +18,6 @@ mod tests;
 
 pub(crate) use notice::Notice;
 pub(super) use operation::{Answer, Moment, Operation, Step};
+pub(crate) use renewing::Gains;
 pub(crate) use state::{Phase, State};
 pub(super) use state::{Stored, Tell};

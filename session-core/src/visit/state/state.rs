@@ -6,7 +6,7 @@ use triomphe::Arc;
 
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, Record, RecordKey, Renewal, Size, Standing, exceeds_limit, read};
+use crate::record::{Attribute, FormSecret, Record, RecordKey, Renewal, Size, Standing, exceeds_limit, read};
 use crate::time::Time;
 
 use super::super::changes::{Changes, TakenOffer};
@@ -14,6 +14,7 @@ use super::super::rules::Rules;
 use super::super::started::{Kept, Started};
 use super::notice::Notice;
 use super::outgoing::{Aside, Outgoing, advance};
+use super::renewing::{Gains, Renewing};
 
 /// A session that the store has, as far as we know.
 pub(in crate::visit) struct Stored {
@@ -25,7 +26,7 @@ pub(in crate::visit) struct Stored {
 
 pub(super) enum Intent {
     Keep,
-    Renew(Box<SessionId>),
+    Renew(Box<Renewing>),
     Start,
     Remove,
     /// The store no longer has the session, or the visit is to leave nothing behind.
@@ -70,8 +71,6 @@ pub(crate) struct State {
     pub(super) rules: Arc<Rules>,
     /// What the presented id is to the session.
     pub(super) standing: Standing,
-    /// The new id of a renewal is offered to the client, and counts when the client presents it.
-    pub(super) is_offer: bool,
     pub(super) stored: Option<Stored>,
     pub(super) started: Option<Box<Started>>,
     /// On the heap, as few visits have any.
@@ -112,7 +111,6 @@ impl State {
             phase,
             rules,
             standing: Standing::Current,
-            is_offer: false,
             stored: None,
             started: None,
             others: None,
@@ -258,8 +256,8 @@ impl State {
 
     /// The id that the client will have after this request.
     fn id(&self) -> Option<&SessionId> {
-        if let Intent::Renew(id) = &self.intent {
-            return Some(id);
+        if let Intent::Renew(renewing) = &self.intent {
+            return Some(&renewing.id);
         }
         let started = self.started.as_ref().map(|started| &started.id);
         started.or_else(|| self.stored.as_ref().map(|stored| &stored.id))
@@ -330,7 +328,22 @@ impl State {
             saving.apply_to(&mut record);
         }
         self.changes.apply_to(&mut record);
+        if let Intent::Renew(renewing) = &self.intent {
+            renewing.gains.apply_to(&mut record);
+        }
         Some(record)
+    }
+
+    /// The secret of the session's forms, as it will be after this request.
+    pub(crate) fn form_secret(&self, generation: u32) -> Option<FormSecret> {
+        let (id, record) = self.told_to(generation)?;
+        match (&self.intent, &self.stored) {
+            (Intent::Renew(renewing), Some(stored)) if stored.record.key == record.key => {
+                let is_kept = record.principal.is_some() && renewing.gains.authenticated.is_none();
+                Some(if is_kept { FormSecret::of(&stored.id, record) } else { FormSecret::of_id(&renewing.id) })
+            }
+            _ => Some(FormSecret::of(id, record)),
+        }
     }
 
     // What the handler does.
@@ -471,6 +484,30 @@ impl State {
         self.next_generation();
     }
 
+    /// Starts a session that is stored only if something is set in it, unless there is one.
+    pub(crate) fn start_if_absent(&mut self, mut started: Started) {
+        started.only_if_used = true;
+        if !self.is_present() {
+            self.start(started);
+        }
+    }
+
+    /// Whether a session was started only in case that it is used, and it was not.
+    fn is_unused(&self) -> bool {
+        let is_spare = |started: &Started| started.only_if_used && !started.id_is_known;
+        self.is_new() && !self.has_changes() && self.started.as_deref().is_some_and(is_spare)
+    }
+
+    /// Leaves no trace of a session that was started and not used. A removal before it is still to be done.
+    pub(in crate::visit) fn drop_unused(&mut self) {
+        if self.is_unused() {
+            // Handles still tell the started session.
+            let removes = self.started.as_ref().is_some_and(|started| started.after_remove);
+            self.intent = if removes { Intent::Remove } else { Intent::Nothing };
+            self.is_lost = !removes;
+        }
+    }
+
     fn next_generation(&mut self) {
         self.last_generation += 1;
         self.generation = self.last_generation;
@@ -481,9 +518,21 @@ impl State {
         // client must not learn: it may hold an old id that the renewal was to make worthless.
         let has_fresh_id = self.started.is_some() || self.stored.as_ref().is_some_and(|stored| stored.has_other_id);
         if !has_fresh_id {
-            self.intent = Intent::Renew(Box::new(id));
-            self.is_offer = false;
+            self.renew_with(id, Gains::default());
         }
+    }
+
+    /// Gives the session a new id, and together with it what the old one is not to have.
+    pub(crate) fn renew_with(&mut self, id: SessionId, gains: Gains) {
+        self.edits += 1;
+        if let Some(started) = &mut self.started {
+            return gains.apply_to(&mut started.record);
+        }
+        let gains = match mem::replace(&mut self.intent, Intent::Keep) {
+            Intent::Renew(before) => before.gains.followed_by(gains),
+            _ => gains,
+        };
+        self.intent = Intent::Renew(Box::new(Renewing { id, gains, is_offer: false }));
     }
 
     /// Whether the client is to be offered a new id. Only one of several requests at the same moment gets to it: the
@@ -501,8 +550,12 @@ impl State {
     }
 
     pub(in crate::visit) fn offer(&mut self, id: SessionId) {
-        self.intent = Intent::Renew(Box::new(id));
-        self.is_offer = true;
+        self.intent = Intent::Renew(Box::new(Renewing { id, gains: Gains::default(), is_offer: true }));
+    }
+
+    /// Whether the new id that is on its way is only offered.
+    pub(super) fn offers(&self) -> bool {
+        matches!(&self.intent, Intent::Renew(renewing) if renewing.is_offer)
     }
 
     /// Whether the client came with an id that was replaced, and only goes on for a while.
@@ -646,18 +699,11 @@ impl State {
 
     /// Moves the record that was just advanced to the id that the session is to have.
     pub(super) fn advance_to_new_id(&mut self, old: RecordKey, now: Time) {
-        let Intent::Renew(id) = &self.intent else { return };
-        let id = SessionId::clone(id);
+        let (Intent::Renew(renewing), Some(stored)) = (&self.intent, &self.stored) else { return };
+        let (id, kept) = (renewing.id.clone(), FormSecret::of(&stored.id, &stored.record));
         self.move_aside(Some(id));
-        if let Outgoing::Aside(aside) = &mut self.outgoing {
-            match self.rules.renewals.grace {
-                _ if self.is_offer => Renewal::offer(&mut aside.record, old, now),
-                // Also what was noted while the manager kept old ids.
-                grace if self.rules.renewals.keep_old_ids() || Renewal::is_noted(&aside.record) => {
-                    Renewal::replace(&mut aside.record, old, now, grace.unwrap_or_default());
-                }
-                _ => {}
-            }
+        if let (Outgoing::Aside(aside), Intent::Renew(renewing)) = (&mut self.outgoing, &self.intent) {
+            renewing.complete(&mut aside.record, old, kept, &self.rules.renewals, now);
         }
     }
 
@@ -736,7 +782,8 @@ impl State {
                 started.kept_has_moved(key, record.key);
             }
         }
-        if matches!(self.intent, Intent::Renew(_)) {
+        // What goes with a new id still needs one of this request's own.
+        if matches!(&self.intent, Intent::Renew(renewing) if renewing.gains.are_none()) {
             self.intent = Intent::Keep;
         }
         self.tell = Tell::Nothing;
@@ -756,7 +803,7 @@ impl State {
             _ => return false,
         };
         let is_wanted = match &self.intent {
-            Intent::Renew(wanted) => **wanted == id,
+            Intent::Renew(wanted) => wanted.id == id,
             Intent::Start => was_started && self.started.as_ref().is_some_and(|started| started.id == id),
             Intent::Nothing => was_started,
             Intent::Keep | Intent::Remove => false,
@@ -816,7 +863,7 @@ impl State {
             started.record.key = id.key();
             started.id = id;
         } else if let Intent::Renew(wanted) = &mut self.intent {
-            **wanted = id;
+            wanted.id = id;
         }
     }
 

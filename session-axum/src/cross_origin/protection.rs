@@ -1,0 +1,186 @@
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+use http::Request;
+use http::request::Parts;
+use session_core::ConfigError;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::error::SessionError;
+use crate::extract::opened;
+use crate::guard::is_route;
+use crate::slot::Slot;
+use crate::turned_away::Refusal;
+
+use super::form_field::{form_field, is_form};
+use super::origin::Origin;
+use super::token::CsrfToken;
+use super::verdict::{Ours, Verdict, verdict};
+
+/// Refuses what pages of other origins send in a visitor's name (cross-site request forgery, CSRF): requests that may
+/// change something, and WebSockets.
+///
+/// Add it to a router after its routes, and before the [`SessionLayer`](crate::SessionLayer), which answers what is refused:
+/// 403, or as [`answer_with`](crate::SessionLayerBuilder::answer_with) says.
+///
+/// Browsers since 2020 say where a request comes from, by `Sec-Fetch-Site` over HTTPS, and by `Origin`. A request is refused
+/// if that is another origin: another scheme, host or port, also another host of the same site. What changes nothing (GET,
+/// HEAD, OPTIONS) passes. What has neither header comes from a program, which no page can make act in a visitor's name,
+/// or from an older browser: see [`require_token`](CrossOriginProtection::require_token). The rules are those of Go's
+/// `http.CrossOriginProtection`.
+///
+/// The login needs this as well: otherwise another site signs visitors in to an account of its own. So does everything that
+/// a session's cookie has no part in.
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use session_axum::{CrossOriginProtection, MemoryStore, SessionLayer};
+///
+/// # let app: Router =
+/// Router::new()
+///     .route("/login", post(async || "signed in"))
+///     .route("/hooks/payment", post(async || "noted"))
+///     .layer(CrossOriginProtection::new().trust("https://admin.example.com")?.except(["/hooks/payment"]))
+///     .layer(SessionLayer::new(MemoryStore::new()));
+/// # Ok::<_, session_axum::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct CrossOriginProtection {
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Settings {
+    trusted: Vec<Origin>,
+    except: Vec<String>,
+    requires_token: bool,
+}
+
+impl CrossOriginProtection {
+    /// Refuses what comes from any other origin.
+    pub fn new() -> Self {
+        CrossOriginProtection::default()
+    }
+
+    /// Takes what pages of this origin send, too. Scheme, host and port count. Default: none.
+    ///
+    /// [`ConfigError`] if it is not an origin such as `https://admin.example.com`.
+    pub fn trust(mut self, origin: &str) -> Result<Self, ConfigError> {
+        let Some(parsed) = Origin::parse(origin) else {
+            return Err(ConfigError::new(format!(
+                "`trust` can't have {origin:?}; give an origin such as `https://admin.example.com`, with a port where it has \
+                 one, and without a path"
+            )));
+        };
+        Arc::make_mut(&mut self.settings).trusted.push(parsed);
+        Ok(self)
+    }
+
+    /// Takes everything on these routes. Default: none. A route is named as it was given to the router, by its whole pattern;
+    /// in a nested router, that includes the pattern of the nesting.
+    ///
+    /// For calls of other servers, which prove themselves in another way.
+    pub fn except(mut self, routes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Arc::make_mut(&mut self.settings).except.extend(routes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Asks for a [`CsrfToken`] where nothing says where a request comes from. Default: such requests pass.
+    ///
+    /// For sites that serve browsers from before 2020. The token is the header `X-CSRF-Token`, or the field `csrf_token` of a
+    /// form that is sent as `application/x-www-form-urlencoded`. Programs then need one, too, unless they come with a
+    /// bearer token.
+    pub fn require_token(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).requires_token = true;
+        self
+    }
+}
+
+impl<S> Layer<S> for CrossOriginProtection {
+    type Service = CrossOriginService<S>;
+
+    fn layer(&self, inner: S) -> CrossOriginService<S> {
+        CrossOriginService { inner, settings: Arc::clone(&self.settings) }
+    }
+}
+
+/// A service that gets no requests from other origins: what [`CrossOriginProtection`] makes.
+#[derive(Clone, Debug)]
+pub struct CrossOriginService<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+impl Settings {
+    fn verdict(&self, request: &Request<Body>) -> Verdict {
+        if is_route(&self.except, request.extensions()) {
+            return Verdict::Fine;
+        }
+        let slot: Option<&Slot> = request.extensions().get();
+        let is_http_allowed = slot.is_some_and(|slot| slot.settings().is_http_allowed);
+        let ours = Ours { trusted: &self.trusted, is_http_allowed };
+        match verdict(request.method(), request.uri(), request.headers(), &ours) {
+            Verdict::Unknown if !self.requires_token => Verdict::Fine,
+            verdict => verdict,
+        }
+    }
+}
+
+impl<S> Service<Request<Body>> for CrossOriginService<S>
+where
+    S: Service<Request<Body>, Response = Response> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let verdict = self.settings.verdict(&request);
+        if verdict == Verdict::Fine {
+            return Box::pin(self.inner.call(request));
+        }
+        // The one that was polled to be ready is the one to call.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            match admitted(&parts, body, verdict).await {
+                Ok(body) => inner.call(Request::from_parts(parts, body)).await,
+                Err(error) => Ok(error.into_response()),
+            }
+        })
+    }
+}
+
+/// Lets a request pass that is no forgery although its headers don't say so. Returns its body as it was.
+async fn admitted(parts: &Parts, body: Body, verdict: Verdict) -> Result<Body, SessionError> {
+    let refused = || SessionError::refused(Refusal::CrossSite, parts);
+    if verdict == Verdict::Refused {
+        return Err(refused());
+    }
+    let (_, session) = opened(parts).await?;
+    let Some(session) = session else { return Err(refused()) };
+    if let Some(token) = parts.headers.get(CsrfToken::HEADER) {
+        let is_right = token.to_str().is_ok_and(|token| session.check_csrf(token));
+        return if is_right { Ok(body) } else { Err(refused()) };
+    }
+    if !is_form(&parts.headers) {
+        return Err(refused());
+    }
+    match form_field(body, CsrfToken::FIELD).await {
+        Some((Some(token), body)) if session.check_csrf(&token) => Ok(body),
+        _ => Err(refused()),
+    }
+}

@@ -1,0 +1,158 @@
+use axum::extract::OriginalUri;
+use http::{Extensions, HeaderMap, HeaderName, Method, Uri, header};
+
+use super::refusal::Refusal;
+
+/// What a request asked for: all of its head that an answer depends on.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    method: Method,
+    /// Whole, also where a nested router sees a part of it.
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+/// In the extensions of a response that turns a request away: the layer is to make a better one.
+#[derive(Clone)]
+pub(crate) struct Unanswered {
+    pub(crate) refusal: Refusal,
+    /// `None` where the request's head was not at hand.
+    pub(crate) asked: Option<Box<Asked>>,
+}
+
+/// A request that is turned away, for [`answer_with`](crate::SessionLayerBuilder::answer_with).
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    refusal: Refusal,
+    asked: &'a Asked,
+}
+
+/// What kind of client sent a request, as far as its headers tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientKind {
+    /// A browser that will show the response as a page. It follows a redirect.
+    Navigation,
+    /// A page that uses [htmx](https://htmx.org): it goes where `HX-Redirect` says.
+    Htmx,
+    /// A script or a program, which handles the status itself.
+    Script,
+}
+
+impl Asked {
+    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let original = extensions.get::<OriginalUri>().map(|original| &original.0);
+        Asked { method: method.clone(), uri: original.unwrap_or(uri).clone(), headers: headers.clone() }
+    }
+
+    fn header(&self, name: impl AsRef<str>) -> Option<&str> {
+        self.headers.get(name.as_ref())?.to_str().ok()
+    }
+
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// Whether the request can be repeated by following a link.
+    pub(super) fn is_get(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// The address that the visitor sees while this request is sent.
+    pub(super) fn shown_page(&self) -> Option<&str> {
+        let by_htmx = (self.kind() == ClientKind::Htmx).then(|| self.header("hx-current-url")).flatten();
+        by_htmx.or_else(|| self.header(header::REFERER))
+    }
+
+    /// Whether an authority is that of this request.
+    pub(super) fn is_at(&self, authority: &str) -> bool {
+        let here = self.uri.authority().map(|authority| authority.as_str()).or_else(|| self.header(header::HOST));
+        here.is_some_and(|here| here.eq_ignore_ascii_case(authority))
+    }
+
+    /// Browsers tell by `Sec-Fetch-Mode`; the other headers are for those that don't.
+    pub(super) fn kind(&self) -> ClientKind {
+        let has = |name: &'static str| self.headers.contains_key(HeaderName::from_static(name));
+        if has("hx-request") {
+            // Where htmx only follows a link, the page that it asks for is the way back.
+            return ClientKind::Htmx;
+        }
+        match self.header("sec-fetch-mode") {
+            Some("navigate") => ClientKind::Navigation,
+            Some(_) => ClientKind::Script,
+            None if has("x-requested-with") => ClientKind::Script,
+            None if self.header(header::ACCEPT).is_some_and(|accept| accept.contains("text/html")) => {
+                ClientKind::Navigation
+            }
+            None => ClientKind::Script,
+        }
+    }
+
+    /// Whether what the request asks for is what the visitor will see.
+    pub(super) fn asks_for_page(&self) -> bool {
+        self.is_get() && (self.kind() == ClientKind::Navigation || self.headers.contains_key("hx-boosted"))
+    }
+}
+
+impl<'a> Refused<'a> {
+    pub(super) fn new(refusal: Refusal, asked: &'a Asked) -> Self {
+        Refused { refusal, asked }
+    }
+
+    /// Why it is turned away.
+    pub fn refusal(&self) -> Refusal {
+        self.refusal
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &'a Method {
+        &self.asked.method
+    }
+
+    /// The request's whole path and query, also in a nested router.
+    pub fn uri(&self) -> &'a Uri {
+        &self.asked.uri
+    }
+
+    /// The request's headers.
+    pub fn headers(&self) -> &'a HeaderMap {
+        &self.asked.headers
+    }
+
+    /// What kind of client sent it.
+    pub fn client(&self) -> ClientKind {
+        self.asked.kind()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use http::Request;
+
+    use super::*;
+
+    pub(crate) fn asked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Asked {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).expect("the test's request is well formed");
+        Asked::of(request.method(), request.uri(), request.headers(), request.extensions())
+    }
+
+    #[test]
+    fn browsers_tell_what_they_do_with_the_response() {
+        let kind = |headers: &[(&str, &str)]| asked("GET", "/", headers).kind();
+        let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        assert_eq!(kind(&[("sec-fetch-mode", "navigate"), ("accept", "*/*")]), ClientKind::Navigation);
+        for mode in ["cors", "same-origin", "no-cors", "websocket"] {
+            assert_eq!(kind(&[("sec-fetch-mode", mode), html]), ClientKind::Script);
+        }
+        assert_eq!(kind(&[html]), ClientKind::Navigation);
+        assert_eq!(kind(&[html, ("x-requested-with", "XMLHttpRequest")]), ClientKind::Script);
+        for accept in ["*/*", "application/json", ""] {
+            assert_eq!(kind(&[("accept", accept)]), ClientKind::Script);
+        }
+        assert_eq!(kind(&[]), ClientKind::Script);
+        assert_eq!(kind(&[("hx-request", "true"), ("sec-fetch-mode", "cors")]), ClientKind::Htmx);
+    }
+}
