@@ -301,7 +301,7 @@ impl Session {
     ///
     /// Holding it does not keep the session alive. Once the session has ended, saving fails with [`Error::Gone`] and
     /// brings nothing back. If another request gives a session with a principal a new id, what is saved within 60 s after
-    /// that arrives in it; later, saving fails with [`Error::Gone`].
+    /// that arrives in it; later, and after a new authentication, saving fails with [`Error::Gone`].
     ///
     /// # Errors
     ///
