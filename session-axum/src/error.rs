@@ -1,7 +1,7 @@
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use session_core::internals::causes;
+use session_core::internals::{causes, causes_without_values};
 use session_core::{AttributeError, ConfigError, Error, RandomError, StoreError};
 
 use crate::turned_away::{Asked, Refusal, Unanswered};
@@ -117,8 +117,9 @@ impl SessionError {
 
     pub(crate) fn log(&self) {
         let causes = match self {
-            // It quotes the value, which may be a secret.
-            SessionError::Failed(Error::Attribute(AttributeError::Type { .. })) => String::new(),
+            SessionError::Failed(Error::Attribute(AttributeError::Type { .. }) | Error::Upgrade { .. }) => {
+                causes_without_values(self)
+            }
             error => causes(error),
         };
         tracing::error!(error = %self, causes, "session operation failed");
@@ -202,6 +203,8 @@ mod tests {
             (Error::Gone.into(), StatusCode::UNAUTHORIZED),
             (Error::Conflict { attempts: 8 }.into(), StatusCode::SERVICE_UNAVAILABLE),
             (Error::HeadSent("started").into(), StatusCode::INTERNAL_SERVER_ERROR),
+            (Error::NotStored.into(), StatusCode::INTERNAL_SERVER_ERROR),
+            (Error::Upgrade { from: 0, to: 1, source: "no hyphen".into() }.into(), StatusCode::INTERNAL_SERVER_ERROR),
             (not_available().into(), StatusCode::SERVICE_UNAVAILABLE),
             (RandomError::new("no entropy").into(), StatusCode::SERVICE_UNAVAILABLE),
             (ConfigError::new("`attempts` must be at least 1").into(), StatusCode::INTERNAL_SERVER_ERROR),

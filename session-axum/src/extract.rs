@@ -4,7 +4,7 @@ use std::thread;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use session_core::{NewSession, Visit};
+use session_core::{Error as CoreError, NewSession, Visit};
 
 use crate::error::SessionError;
 use crate::service::Polling;
@@ -85,6 +85,19 @@ impl Deref for Session {
 
     fn deref(&self) -> &session_core::Session {
         &self.0
+    }
+}
+
+impl Session {
+    /// Gives a session that is independent of the request, for a task that goes on when the handler has returned: see
+    /// [`session_core::Session::detach`].
+    ///
+    /// # Errors
+    ///
+    /// [`CoreError::NotStored`](crate::CoreError::NotStored) if the session was started in this request and is not
+    /// stored yet; [`CoreError::Gone`](crate::CoreError::Gone) if it was removed or replaced.
+    pub fn detach(&self) -> Result<Session, CoreError> {
+        self.0.detach().map(Session)
     }
 }
 

@@ -7,6 +7,7 @@ use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManag
 use tower_layer::Layer;
 
 use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE};
+use crate::save_on::SaveOn;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
@@ -75,6 +76,7 @@ impl SessionLayer {
             answers: AskedAnswers::default(),
             clear_site_data: None,
             lost_changes: None,
+            save_on: SaveOn::Always,
             signed_in: PRIVATE_NO_CACHE,
         }
     }
@@ -123,6 +125,7 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     pub(crate) answers: AskedAnswers,
     clear_site_data: Option<Vec<String>>,
     lost_changes: Option<StatusCode>,
+    save_on: SaveOn,
     signed_in: HeaderValue,
 }
 
@@ -166,6 +169,17 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// Allowed: 401, or 409 for clients that repeat a request then. What the handler did elsewhere is done all the same.
     pub fn lost_changes_status(mut self, status: StatusCode) -> Self {
         self.lost_changes = Some(status);
+        self
+    }
+
+    /// After which responses the collected changes of attributes and settings are saved. Default:
+    /// [`SaveOn::Always`]; the handler calls [`discard`](session_core::Session::discard) to drop them.
+    ///
+    /// With [`SaveOn::Success`] they are dropped where the response's status is 400 or above: the handler refused the
+    /// request or failed. Redirects count as success. A start (with what the session was started with), a renewal and a
+    /// removal happen in any case, and what the handler saved itself stays.
+    pub fn save_on(mut self, save_on: SaveOn) -> Self {
+        self.save_on = save_on;
         self
     }
 
@@ -225,6 +239,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             is_http_allowed,
             clear_site_data,
             lost_changes,
+            save_on: self.save_on,
             signed_in: self.signed_in,
             is_warned: AtomicBool::new(false),
         };

@@ -47,7 +47,7 @@
 //! |---|---|
 //! | handlers | [`SignedIn`], [`Fresh`], [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
 //! | pages and forms | [`Flash`], [`CsrfToken`], [`ReturnTo`], [`Authentication`] |
-//! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
+//! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
 //! | tests | [`ManualClock`], [`Clock`], [`Time`] |
@@ -81,6 +81,7 @@
 //! - Streams, server-sent events, WebSockets: a [`Session`] may be kept after the response head has
 //!   left, and then saves by [`save().await`](session_core::Session::save). Starting and renewing must come
 //!   before, because the response head tells the client the id.
+//! - Tasks that the handler spawns: [`Session::detach`] gives them a session that is independent of the request.
 //! - Services without axum: [`Session`] and [`MaybeSession`] are `axum_core::extract::FromRequestParts`.
 //! - Forms that only your own pages can send: [`CrossOriginProtection`].
 //! - Programs without HTTP: the crate `session-core`, whose [`SessionManager`] this is.
@@ -93,8 +94,8 @@
 //! - A response whose handler looked at a session is never stored by shared caches: what the handler says to
 //!   caches becomes `private`, unless it says [`PublicResponse`]. Whoever is signed in gets `private, no-cache` where
 //!   the handler says nothing.
-//! - What a handler collected is saved before the response head leaves, whatever its status, and also if
-//!   the client has hung up. If saving fails, the response is a 503 without a cookie. To show a page of
+//! - What a handler collected is saved before the response head leaves, whatever its status (unless
+//!   [`SaveOn::Success`] is set), and also if the client has hung up. If saving fails, the response is a 503 without a cookie. To show a page of
 //!   your own there, map responses of that status in a layer outside.
 //! - A handler that panics, or is cancelled by a layer outside, changes nothing. Nor does one that returns a
 //!   [`SessionError`] with a status of 500 or above, or an informational status other than 101.
@@ -136,6 +137,7 @@ mod manager_settings;
 mod public_response;
 mod purge_service;
 mod return_to;
+mod save_on;
 mod service;
 mod settings;
 mod signed_in;
@@ -155,6 +157,7 @@ pub use layer::{SessionLayer, SessionLayerBuilder};
 pub use public_response::PublicResponse;
 pub use purge_service::PurgeService;
 pub use return_to::ReturnTo;
+pub use save_on::SaveOn;
 pub use service::{ResponseFuture, SessionService};
 pub use signed_in::{Fresh, SignedIn};
 #[cfg(any(feature = "signed", feature = "private"))]
@@ -168,7 +171,7 @@ pub use turned_away::{ClientKind, Refusal, Refused};
 /// The error of a session's methods and of the manager. A handler returns [`SessionError`] instead, to
 /// which `?` converts it: this one is no response.
 pub use session_core::Error as CoreError;
-pub use session_core::{AttrKey, AttrName, Attributes, Authentication, Name, NewSession, WriteName};
+pub use session_core::{AttrKey, AttrName, AttributeUpgrade, Attributes, Authentication, Name, NewSession, WriteName};
 pub use session_core::{AttributeError, ConfigError, StoreError};
 
 // Sessions without a request, and who is told of them.

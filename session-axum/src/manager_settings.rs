@@ -1,22 +1,23 @@
 //! The settings of the manager, as methods of the layer's builder.
 
+use std::error::Error;
 use std::time::Duration;
 
-use session_core::{Clock, Observer, RandomSource, RecordFormat, SessionManagerBuilder, Store};
+use session_core::{AttributeUpgrade, Clock, Observer, RandomSource, RecordFormat, SessionManagerBuilder, Store};
 
 use crate::layer::SessionLayerBuilder;
 
 /// Makes a method of each setting, which passes the value on. What a setting does and which values it
 /// allows is written and checked in `SessionManagerBuilder` alone.
 macro_rules! pass_on {
-    ($($(#[$doc:meta])* $setting:ident($($value:ident: $type:ty)?);)*) => {
+    ($($(#[$doc:meta])* $setting:ident($($value:ident: $type:ty),* $(,)?);)*) => {
         /// The settings of the store's manager, where the layer is not given a manager that is shared.
         impl<S: Store> SessionLayerBuilder<S> {
             $(
                 $(#[$doc])*
                 #[doc = concat!("\n\nMore about it: [`SessionManagerBuilder::", stringify!($setting), "`].")]
-                pub fn $setting(self $(, $value: $type)?) -> Self {
-                    self.with(|manager: SessionManagerBuilder| manager.$setting($($value)?))
+                pub fn $setting(self $(, $value: $type)*) -> Self {
+                    self.with(|manager: SessionManagerBuilder| manager.$setting($($value),*))
                 }
             )*
         }
@@ -39,6 +40,12 @@ pass_on! {
     /// The format in which records are written. Default: [`RecordFormat::V1`](crate::RecordFormat::V1), which
     /// processes of the release before read as well.
     record_format(format: RecordFormat);
+    /// Numbers the shape of the application's attributes, and brings those of older releases up to date when a
+    /// session is loaded. Default: attributes have no number.
+    attributes_version(
+        number: u32,
+        upgrade: impl Fn(&mut AttributeUpgrade<'_>) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+    );
     /// How many random bytes an id has. Default: 18. Allowed: 16 to 32.
     id_bytes(bytes: usize);
     /// How many sessions one principal may have; the oldest ends when another starts. Default: no limit.

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tower_service::Service;
 
 use crate::error::HandlerFailed;
+use crate::save_on::SaveOn;
 use crate::settings::Settings;
 use crate::slot::Slot;
 use crate::turned_away::Asked;
@@ -205,6 +206,9 @@ fn drop_what_failed(slot: &Slot, response: &mut Response<Body>) {
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
         slot.visit().discard();
         *response = no_final_response(status);
+    }
+    if status.as_u16() >= 400 && slot.settings().save_on == SaveOn::Success {
+        slot.visit().discard_changes();
     }
 }
 

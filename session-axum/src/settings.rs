@@ -4,6 +4,7 @@ use http::{HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+use crate::save_on::SaveOn;
 use crate::transport::Transport;
 use crate::turned_away::Answers;
 
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) clear_site_data: Option<HeaderValue>,
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,
+    pub(crate) save_on: SaveOn,
     /// The `Cache-Control` of whoever is signed in, where the handler says nothing.
     pub(crate) signed_in: HeaderValue,
     /// A layer outside this one shares its cookie, and that was told.

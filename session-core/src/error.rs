@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-type Cause = Box<dyn StdError + Send + Sync>;
+pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 
 /// Why an operation on a session failed.
 ///
@@ -37,6 +37,23 @@ pub enum Error {
     /// from the response head, so it would never get this one.
     #[error("the session can't be {0} after the response head was sent; do it before the handler returns")]
     HeadSent(&'static str),
+    /// A session was to be [detached](crate::session::Session::detach) in the request that has started it.
+    #[error(
+        "the session can't be detached before it is stored; do it in a later request, or after the response head was sent"
+    )]
+    NotStored,
+    /// The application's function failed that brings older attributes up to date: see
+    /// [`attributes_version`](crate::manager::SessionManagerBuilder::attributes_version). The session is not served, and
+    /// stays in the store as it is.
+    #[error("the session's attributes could not be upgraded from version {from} to {to}")]
+    Upgrade {
+        /// The version that the session has. 0 if none is noted.
+        from: u32,
+        /// The version of this manager.
+        to: u32,
+        /// What the function returned. The text of its causes may contain values, so keep it out of logs.
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// A setting of a new session has a value that is not allowed.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -226,6 +243,14 @@ pub fn causes(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// The chain of an error's causes as one line, up to what may quote a value.
+pub fn causes_without_values(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    // serde_json says what it has found in place of what it expected.
+    let causes = causes.take_while(|cause| !cause.is::<serde_json::Error>());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -238,6 +263,15 @@ mod tests {
 
     fn connecting(repeated: &'static str) -> StoreError {
         StoreError::unavailable("redis", Connecting(repeated, io::Error::other("refused")))
+    }
+
+    #[test]
+    fn a_cause_that_may_quote_a_value_is_left_out() {
+        let source = serde_json::from_str::<u32>("\"secret\"").unwrap_err();
+        assert!(source.to_string().contains("secret"));
+        let error = AttributeError::Type { name: "Pin".to_owned(), expected: "u32", source };
+        let error = Error::Upgrade { from: 0, to: 1, source: error.into() };
+        assert_eq!(causes_without_values(&error), "attribute \"Pin\" is not a u32");
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Event<'a> {
     Ended {
         /// The handle of the session that ended.
         handle: &'a RecordKey,
+        /// The user who was signed in. `None` for an anonymous session, and for one that was ended without being loaded:
+        /// by [`Visit::end`](crate::visit::Visit::end), or because the request presented its id beside another.
+        principal: Option<&'a str>,
     },
     /// All sessions of a principal were ended, or all except one.
     #[non_exhaustive]
@@ -180,6 +183,11 @@ impl Events {
         Events { observers, ..Events::default() }
     }
 
+    /// Whether somebody is told more than the log tells.
+    pub(crate) fn has_observers(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
     pub(crate) fn emit(&self, event: Event<'_>) {
         let tally = &self.tally;
         let (counter, count) = match event {
@@ -255,7 +263,7 @@ fn log(event: Event<'_>) {
         Event::Renewed { from, to, .. } => {
             tracing::debug!(from = %from.fingerprint(), to = %to.fingerprint(), "session renewed");
         }
-        Event::Ended { handle } => tracing::debug!(session = %handle.fingerprint(), "session ended"),
+        Event::Ended { handle, .. } => tracing::debug!(session = %handle.fingerprint(), "session ended"),
         Event::EndedAll { count, .. } => tracing::debug!(count, "sessions of a principal ended"),
         Event::Expired { count } => tracing::debug!(count, "expired sessions purged"),
         Event::Evicted { count } => tracing::info!(count, "sessions evicted from a full store"),

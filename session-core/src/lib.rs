@@ -90,7 +90,7 @@ pub use record::{
     Attributes, Audience, Body, Codec, CodecError, DroppedRecords, Envelope, InvalidRecord, InvalidRecordKey,
     JsonCodec, MAX_SESSION_BYTES, PrincipalKey, Record, RecordFormat, RecordKey, Version,
 };
-pub use session::{AttrKey, AttrName, Authentication, Name, NewSession, Session, WriteName};
+pub use session::{AttrKey, AttrName, AttributeUpgrade, Authentication, Name, NewSession, Session, WriteName};
 pub use store::{
     AnyStore, Buried, Capabilities, Created, Deleted, FastStore, ImmediateStore, Purged, Renewed, Saved, Store,
 };
@@ -101,7 +101,7 @@ pub use visit::{Committed, IssuedId, Visit};
 /// What the sibling crates share. It is not part of the public interface, and changes without notice.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::error::causes;
+    pub use crate::error::{causes, causes_without_values};
     pub use crate::record::LONGEST_COOKIE;
     pub use crate::store::{Backoff, end, end_all, follow};
     pub use crate::time::LogThrottle;

@@ -65,6 +65,25 @@ pub async fn ending_others_against_renewals_leaves_this_one(store: &(impl Store 
     overlaps.tell(rounds);
 }
 
+/// A user ends a session by a handle that it had, although it is renewed as fast as possible. Somebody else ends nothing.
+pub async fn ending_one_of_a_principal_against_renewals_ends_it(store: &(impl Store + Clone), rounds: usize) {
+    let builder = SessionManager::builder(store.clone()).time_limit(LIMIT).without_background_purge();
+    let sessions = builder.build().expect("the settings are allowed");
+    let overlaps = Overlaps::default();
+    let rounds = as_many(rounds);
+    for _ in 0..rounds {
+        let (ann, bob) = (fresh_principal(), fresh_principal());
+        let renewing = Renewing::start(&sessions, &ann).await;
+        let handle = renewing.id().key();
+        assert!(!sessions.end_one_of(&bob, &handle).await.expect("the store works"));
+        let ended = overlaps.during(&renewing, sessions.end_one_of(&ann, &handle)).await;
+        assert!(ended.expect("the store works"), "it was there, whatever its id");
+        let last = renewing.last_id().await;
+        assert!(!is_signed_in(&sessions, &last).await);
+    }
+    overlaps.tell(rounds);
+}
+
 /// A login at the limit ends the session before it, although that is renewed as fast as possible.
 pub async fn login_at_the_limit_against_renewals_leaves_one(store: &(impl Store + Clone), rounds: usize) {
     let clock = Arc::new(ManualClock::at(now()));

@@ -1,8 +1,9 @@
 use crate::manager::SessionManager;
+use crate::record::RecordKey;
 use crate::session::{NewSession, Session};
 use crate::store::Store;
 
-use super::support::{attributes, is_alive, load, now};
+use super::support::{attributes, fresh_principal, is_alive, load, now};
 
 /// Text that is not an id opens no session, and is no error.
 pub async fn malformed_ids_open_nothing(store: &(impl Store + Clone)) {
@@ -84,6 +85,43 @@ pub async fn renewed_session_keeps_everything_and_its_old_id_is_dead(store: &(im
     assert!(sessions.get(old.as_str()).await.expect("the store works").is_none());
     let renewed = sessions.get(here.id().as_str()).await.expect("the store works").expect("it is alive");
     assert_eq!(renewed.attrs(), attributes([("Here", 1.into()), ("There", 2.into())]));
+}
+
+/// A user ends a session by its handle, also after it was renewed. The handle of somebody else's session ends nothing, nor
+/// does that of a session of another audience or without a principal.
+pub async fn ending_one_of_a_principal_ends_it_wherever_it_went_and_nobody_elses(store: &(impl Store + Clone)) {
+    let (sessions, ann, bob) = (manager(store), fresh_principal(), fresh_principal());
+    let end = async |principal: &str, handle: &RecordKey| {
+        sessions.end_one_of(principal, handle).await.expect("the store works")
+    };
+    let session = sessions.create(NewSession::new().principal(&ann)).await.expect("the store works");
+    let handles = [session.handle(), renewed_handle(&session).await, renewed_handle(&session).await];
+    for handle in &handles {
+        for other in [&bob, ""] {
+            assert!(!end(other, handle).await);
+        }
+    }
+    assert!(is_alive(store, &handles[2], now()).await);
+    assert!(end(&ann, &handles[0]).await, "it is where two notes lead");
+    assert!(!is_alive(store, &handles[2], now()).await);
+    assert!(!end(&ann, &handles[2]).await, "it has ended already");
+
+    let other = SessionManager::builder(store.clone()).audience("other").without_background_purge();
+    let other = other.build().expect("these settings work");
+    let elsewhere = other.create(NewSession::new().principal(&ann)).await.expect("the store works");
+    let anonymous = sessions.create(NewSession::new()).await.expect("the store works");
+    for session in [elsewhere, anonymous] {
+        for principal in [&ann, ""] {
+            assert!(!end(principal, &session.handle()).await);
+        }
+        assert!(is_alive(store, &session.handle(), now()).await);
+    }
+}
+
+async fn renewed_handle(session: &Session) -> RecordKey {
+    session.renew_id().expect("the session is there");
+    session.save().await.expect("the store works");
+    session.handle()
 }
 
 /// Closing a store twice is no error. It can't be used afterwards, so give this a store that no other test uses.

@@ -169,6 +169,7 @@ macro_rules! conformance_tests {
             writers_of_different_attributes_both_survive
             writers_of_one_new_attribute_do_not_fail
             renewed_session_keeps_everything_and_its_old_id_is_dead
+            ending_one_of_a_principal_ends_it_wherever_it_went_and_nobody_elses
             close_twice_is_safe
         }
         $crate::conformance_tests! { @races $store =>
@@ -185,6 +186,7 @@ macro_rules! conformance_tests {
             parallel_updates_add_up
             logout_everywhere_against_renewals_leaves_none
             ending_others_against_renewals_leaves_this_one
+            ending_one_of_a_principal_against_renewals_ends_it
             login_at_the_limit_against_renewals_leaves_one
             logins_at_once_keep_to_the_limit
         }

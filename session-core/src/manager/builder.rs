@@ -1,3 +1,4 @@
+use std::error::Error as StdError;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -7,12 +8,12 @@ use crate::error::ConfigError;
 use crate::event::{Events, Observer};
 use crate::id::SessionId;
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Audience, RecordFormat};
-use crate::session::AskedLifetime;
+use crate::record::{Audience, Record, RecordFormat};
+use crate::session::{AskedLifetime, AttributeUpgrade};
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::time::background::LateStart;
 use crate::time::{Clock, SystemClock};
-use crate::visit::{ConflictQueues, Environment, Lifetime, Renewals, Rules, Warnings};
+use crate::visit::{ConflictQueues, Environment, Lifetime, Renewals, Rules, Upgrades, Warnings};
 
 use super::manager::SessionManager;
 
@@ -44,6 +45,7 @@ pub struct SessionManagerBuilder {
     lifetime: AskedLifetime,
     record_format: RecordFormat,
     renewals: Renewals,
+    upgrades: Option<Upgrades>,
     max_sessions_per_principal: Option<usize>,
     time_limit: Duration,
     attempts: u32,
@@ -85,6 +87,7 @@ impl SessionManagerBuilder {
             lifetime: AskedLifetime::default(),
             record_format: RecordFormat::default(),
             renewals: Renewals::default(),
+            upgrades: None,
             max_sessions_per_principal: None,
             time_limit: Duration::from_secs(5),
             attempts: 3,
@@ -160,6 +163,57 @@ impl SessionManagerBuilder {
     /// every session was saved or has expired.
     pub fn record_format(mut self, format: RecordFormat) -> Self {
         self.record_format = format;
+        self
+    }
+
+    /// Numbers the shape of the application's attributes, and brings those of older releases up to date.
+    ///
+    /// Default: attributes have no number. Allowed: at least 1. Raise it by one when a release gives attributes another
+    /// name or type. 0 is the version of sessions for which no number is noted.
+    ///
+    /// When a session is loaded that has a lower number, `upgrade` is called with its attributes and
+    /// [its number](AttributeUpgrade::version): where a session is opened, found by its id, met again after a conflict,
+    /// and listed. What it changes is in memory, and is saved with the next change of the session, together with the
+    /// number. Sessions with a higher number are served as they are.
+    ///
+    /// `upgrade` must be repeatable: it may meet attributes that have the new shape already, and what it did may be
+    /// lost. While two releases run side by side, the older one saves its own number (or none, without this setting), as
+    /// it may have written in the old shape, so `upgrade` runs again on the whole session. The older release must be
+    /// able to do without what `upgrade` removes. `upgrade` must be quick, as requests wait for it, and should have no
+    /// side effects. It runs on the thread of the request.
+    ///
+    /// If it fails, the session is not served: the call fails with [`Error::Upgrade`](crate::error::Error::Upgrade), a
+    /// request of a web layer is answered 500 and logged with the cause. The client keeps its id, and the session stays as
+    /// it is in the store. It can be ended, and a later release can serve it. In a list, such a session has its
+    /// attributes as they are stored, and a warning is logged.
+    ///
+    /// A record with a number is written in [`RecordFormat::V2`], whatever the
+    /// [`record_format`](Self::record_format) says.
+    ///
+    /// ```
+    /// use session_core::{ConfigError, MemoryStore, SessionManager};
+    ///
+    /// # fn main() -> Result<(), ConfigError> {
+    /// let sessions = SessionManager::builder(MemoryStore::new())
+    ///     // 1: the cart has articles with a quantity. Before, it had names of articles.
+    ///     .attributes_version(1, |session| {
+    ///         if let Ok(Some(names)) = session.attr::<Vec<String>>("Cart") {
+    ///             let cart: Vec<(String, u32)> = names.into_iter().map(|name| (name, 1)).collect();
+    ///             session.set_attr("Cart", &cart)?;
+    ///         }
+    ///         session.rename_attr("Lang", "Language")?;
+    ///         Ok(())
+    ///     })
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn attributes_version(
+        mut self,
+        number: u32,
+        upgrade: impl Fn(&mut AttributeUpgrade<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        let run = move |record: &mut Record, from| upgrade(&mut AttributeUpgrade::of(record, from));
+        self.upgrades = Some(Upgrades::new(number, run));
         self
     }
 
@@ -305,7 +359,13 @@ impl SessionManagerBuilder {
             clock: self.clock,
             random: self.random,
             id_bytes: self.id_bytes,
-            rules: Arc::new(Rules { record_format: self.record_format, audience, renewals: self.renewals }),
+            rules: Arc::new(Rules {
+                record_format: self.record_format,
+                audience,
+                renewals: self.renewals,
+                attributes_version: self.upgrades.as_ref().map_or(0, Upgrades::version),
+            }),
+            upgrades: self.upgrades,
             audience_is_set: self.audience.is_some(),
             lifetime,
             max_sessions_per_principal: self.max_sessions_per_principal,
@@ -334,6 +394,11 @@ impl SessionManagerBuilder {
         }
         if self.renewals.grace.is_some_and(|grace| grace > Duration::from_secs(60)) {
             return Err(ConfigError::new("`renewal_grace` must be at most 60 s"));
+        }
+        if self.upgrades.as_ref().is_some_and(|upgrades| upgrades.version() == 0) {
+            return Err(ConfigError::new(
+                "`attributes_version` must be at least 1; 0 is the version of sessions without a number",
+            ));
         }
         if self.attempts == 0 {
             return Err(ConfigError::new("`attempts` must be at least 1"));

@@ -91,9 +91,53 @@ impl SessionManager {
     /// [`Error::Store`] if the store failed. After that, or if the future is dropped, the session may have
     /// ended or not; calling this again is safe.
     pub async fn end(&self, handle: &RecordKey) -> Result<bool, Error> {
+        // Only observers ask whose it was. If the store can't tell, the session ends all the same.
+        let found = if self.events().has_observers() { self.find(handle).await.ok().flatten() } else { None };
+        self.end_found(handle, found.and_then(|record| record.principal).as_deref()).await
+    }
+
+    /// Ends the session with this handle at once, if it belongs to this principal. Returns whether it did: `false` also
+    /// if there is no such session, and for a session of another [`audience`](Self::audience).
+    ///
+    /// For pages on which users end their own sessions, because a handle is no secret. A session that was renewed within
+    /// the last 60 s, and so has another handle now, ends as well. A session of somebody else goes on, whatever happens
+    /// at the same moment. An empty principal has no session.
+    ///
+    /// [`Error::Store`] if the store failed. After that, or if the future is dropped, the session may have
+    /// ended or not; calling this again is safe.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), session_core::Error> {
+    /// use session_core::{MemoryStore, NewSession, SessionManager};
+    ///
+    /// let sessions = SessionManager::new(MemoryStore::new());
+    /// let phone = sessions.create(NewSession::new().principal("ann")).await?.handle();
+    ///
+    /// assert!(!sessions.end_one_of("bob", &phone).await?);
+    /// assert!(sessions.end_one_of("ann", &phone).await?);
+    /// # Ok(()) }
+    /// ```
+    pub async fn end_one_of(&self, principal: &str, handle: &RecordKey) -> Result<bool, Error> {
+        let Some(found) = self.checked(self.find(handle).await)? else { return Ok(false) };
+        // Whose a session is never changes, and moved notes lead only to the same session under another key. So nothing
+        // that happens from here on leads to somebody else's.
+        let is_theirs = found.principal.as_deref() == Some(principal) && found.audience.as_str() == self.audience();
+        if is_theirs { self.end_found(&found.key, Some(principal)).await } else { Ok(false) }
+    }
+
+    /// The session under this key, or where moved notes lead from it.
+    async fn find(&self, handle: &RecordKey) -> Result<Option<Record>, StoreError> {
+        match self.store().load(handle, self.now()).await? {
+            None => self.store().follow(handle, self.now()).await,
+            found => Ok(found),
+        }
+    }
+
+    async fn end_found(&self, handle: &RecordKey, principal: Option<&str>) -> Result<bool, Error> {
         let ended = self.checked(self.store().end(handle).await)?;
-        if ended.is_some() {
-            self.events().emit(Event::Ended { handle });
+        if let Some(handle) = &ended {
+            self.events().emit(Event::Ended { handle, principal });
         }
         Ok(ended.is_some())
     }
@@ -109,6 +153,7 @@ impl SessionManager {
         // The store's index holds hashes. Only the record tells the principal itself.
         records.retain(|record| record.principal.as_deref() == Some(principal));
         records.sort_by_key(|record| std::cmp::Reverse(record.created));
+        self.environment().upgrade_listed(&mut records);
         Ok(records)
     }
 
@@ -162,7 +207,9 @@ impl SessionManager {
     /// The future may be dropped at any time.
     pub async fn list(&self, limit: usize) -> Result<Vec<Record>, Error> {
         let store = self.store();
-        self.checked(store.within_limit(store.store().list(self.now(), limit)).await)
+        let mut records = self.checked(store.within_limit(store.store().list(self.now(), limit)).await)?;
+        self.environment().upgrade_listed(&mut records);
+        Ok(records)
     }
 
     /// Deletes expired sessions in batches of 100, until none are left or until `time` has passed by the

@@ -59,6 +59,12 @@ impl Attribute {
         Attribute { name, value, bytes: count(bytes), owned_bytes }
     }
 
+    /// The same value under another name.
+    pub(crate) fn renamed(&self, name: &str) -> Self {
+        let bytes = self.bytes as usize - text_bytes(&self.name) + text_bytes(name);
+        Attribute { name: name.into(), bytes: u32::try_from(bytes).unwrap_or(u32::MAX), ..self.clone() }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

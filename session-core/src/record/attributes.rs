@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn an_attribute_is_taken_out_and_the_last_one_leaves_nothing() {
+        let all = attributes(serde_json::json!({"a": 1, "b": 2}));
+        assert_eq!(all.without("a"), attributes(serde_json::json!({"b": 2})));
+        assert_eq!(all.without("c"), all);
+        assert!(all.without("a").without("b").is_empty());
+    }
+
+    #[test]
     fn a_change_copies_no_other_value() {
         let before = attributes(serde_json::json!({"other": "x", "changed": 1}));
         let after = before.with(Attribute::new("changed", &2).unwrap());

@@ -14,7 +14,8 @@ use crate::id::SessionId;
 /// Stores see only this hash, so whoever steals a copy of a store can't use a session. It is also the *handle*
 /// of a session: an application lists and ends sessions by it. It does not work as a cookie.
 ///
-/// `Display` shows 43 base64url characters, which [`FromStr`] parses. `Debug` shows the first 8 of them.
+/// `Display` shows 43 base64url characters, which [`FromStr`] parses. `Debug` shows the first 8 of them. serde writes and
+/// reads the 43 characters too, so a form, a path or JSON can have a field of this type; anything else there is refused.
 ///
 /// ```
 /// use session_core::{MemoryStore, NewSession, RecordKey, SessionManager};
@@ -57,13 +58,14 @@ impl RecordKey {
     }
 }
 
-/// As its 43 characters.
+/// Writes the 43 characters.
 impl Serialize for RecordKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
+/// Reads the 43 characters. The error for any other text is that of [`InvalidRecordKey`], and does not repeat the text.
 impl<'de> Deserialize<'de> for RecordKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<str>::deserialize(deserializer)?;
@@ -125,6 +127,26 @@ mod tests {
         assert_eq!(key.to_string().len(), 43);
         assert_ne!(key.to_string(), id.as_str());
         assert_eq!("nonsense".parse::<RecordKey>(), Err(InvalidRecordKey));
+    }
+
+    /// T25.
+    #[test]
+    fn a_handle_goes_through_json_and_junk_is_refused_with_what_it_must_be() {
+        let key = SessionId::generate(&SystemRandom, 18).unwrap().key();
+        let json = serde_json::to_string(&key).unwrap();
+        assert_eq!(json, format!("\"{key}\""));
+        assert_eq!(serde_json::from_str::<RecordKey>(&json).unwrap(), key);
+        assert_eq!(serde_json::from_value::<RecordKey>(serde_json::to_value(key).unwrap()).unwrap(), key);
+
+        let short = key.to_string()[..42].to_owned();
+        for junk in
+            ["", "nonsense", &short, &format!("{key}="), &format!("{key}A"), &format!(" {key}"), &"é".repeat(43)]
+        {
+            let error = serde_json::from_value::<RecordKey>(junk.into()).unwrap_err().to_string();
+            assert_eq!(error, "a session handle must be 43 base64url characters", "{junk:?}");
+        }
+        let error = serde_json::from_str::<RecordKey>("7").unwrap_err().to_string();
+        assert!(error.contains("expected a string"), "{error}");
     }
 
     #[test]

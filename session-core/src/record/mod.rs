@@ -5,6 +5,7 @@
 
 mod attribute;
 mod attributes;
+mod attributes_version;
 mod audience;
 mod authenticated;
 mod body;
@@ -28,6 +29,7 @@ mod version;
 
 pub(crate) use attribute::Attribute;
 pub use attributes::Attributes;
+pub(crate) use attributes_version::{attributes_version, note_attributes_version};
 pub use audience::Audience;
 pub(crate) use authenticated::Authenticated;
 pub use body::Body;

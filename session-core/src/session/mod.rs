@@ -5,6 +5,7 @@
 //! never calls a store: loading and saving is the visit's work.
 
 mod attr_key;
+mod attribute_upgrade;
 mod authentication;
 mod forms;
 mod keep;
@@ -17,6 +18,7 @@ mod session;
 mod timeout;
 
 pub use attr_key::{AttrKey, AttrName, Name, WriteName};
+pub use attribute_upgrade::AttributeUpgrade;
 pub use authentication::Authentication;
 pub use new_session::NewSession;
 pub use session::Session;

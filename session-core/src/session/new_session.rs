@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::{ConfigError, Error};
-use crate::record::{Attribute, Attributes, Authenticated, Record, Size, Version, exceeds_limit};
+use crate::record::{
+    Attribute, Attributes, Authenticated, Record, Size, Version, exceeds_limit, note_attributes_version,
+};
 use crate::visit::{Changes, Environment, Started, Travelling};
 
 use super::attr_key::{Name, WriteName};
@@ -248,6 +250,7 @@ impl NewSession {
             format: environment.rules.record_format,
             extensions: Attributes::default(),
         };
+        note_attributes_version(&mut record, environment.rules.attributes_version);
         if let Some(authenticated) = self.authenticated {
             authenticated.write(&mut record);
         }

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -210,14 +211,64 @@ impl Session {
     pub async fn update_attr<T: Serialize + DeserializeOwned>(
         &self,
         key: impl AttrName<T>,
-        update: impl FnMut(Option<T>) -> T,
+        mut update: impl FnMut(Option<T>) -> T,
     ) -> Result<T, Error> {
+        let compute = |old| Ok::<T, Infallible>(update(old));
+        let mut update = Update { generation: self.generation, name: key.name(), compute };
+        let updated = match self.visit.update_now(&mut update) {
+            Some(updated) => updated,
+            // On the heap, because most handlers' futures never get here.
+            None => Box::pin(self.visit.update(update)).await,
+        };
+        updated.map(|Ok(value)| value)
+    }
+
+    /// Changes an attribute atomically as [`update_attr`](Session::update_attr) does, unless `update` refuses.
+    ///
+    /// The inner result is what `update` returned last: the value that was stored, or the error. After a refusal
+    /// nothing is saved, and what was collected stays collected.
+    ///
+    /// A change is saved only on top of the newest value. A refusal asks no store: it is about the value that the
+    /// request has loaded, or met at a conflict, and another request may have changed it since.
+    ///
+    /// # Errors
+    ///
+    /// The outer error is that of the session, as for [`update_attr`](Session::update_attr).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the update is stored as a whole or not at all.
+    ///
+    /// ```
+    /// use session_core::{AttrKey, Error, Session};
+    ///
+    /// const TICKETS: AttrKey<u32> = AttrKey::new("Tickets");
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct SoldOut;
+    ///
+    /// /// Takes one ticket. The inner error says that none is left.
+    /// async fn take_ticket(sess: &Session) -> Result<Result<u32, SoldOut>, Error> {
+    ///     sess.try_update_attr(TICKETS, |left| left.unwrap_or(0).checked_sub(1).ok_or(SoldOut)).await
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// # let sessions = session_core::SessionManager::new(session_core::MemoryStore::new());
+    /// # let session = sessions.create(session_core::NewSession::new().attr(TICKETS, &1)).await?;
+    /// # assert_eq!(take_ticket(&session).await?, Ok(0));
+    /// # assert_eq!(take_ticket(&session).await?, Err(SoldOut));
+    /// # Ok(()) }
+    /// ```
+    pub async fn try_update_attr<T: Serialize + DeserializeOwned, E>(
+        &self,
+        key: impl AttrName<T>,
+        update: impl FnMut(Option<T>) -> Result<T, E>,
+    ) -> Result<Result<T, E>, Error> {
         let mut update = Update { generation: self.generation, name: key.name(), compute: update };
-        if let Some(updated) = self.visit.update_now(&mut update) {
-            return updated;
+        match self.visit.update_now(&mut update) {
+            Some(updated) => updated,
+            None => Box::pin(self.visit.update(update)).await,
         }
-        // On the heap, because most handlers' futures never get here.
-        Box::pin(self.visit.update(update)).await
     }
 
     /// Saves the collected changes now.
@@ -238,6 +289,44 @@ impl Session {
     /// If the future is dropped, the changes are stored together or not at all.
     pub async fn save(&self) -> Result<(), Error> {
         self.visit.save(self.generation).await
+    }
+
+    /// Gives a handle that is independent of the request, for a task that goes on when the handler has returned.
+    ///
+    /// The detached session begins with what is stored. What the request has collected is not in it, and what becomes of
+    /// the request (it saves, panics or is cancelled) is nothing to it. Its own changes are saved by its
+    /// [`save`](Session::save) and [`update_attr`](Session::update_attr) alone; dropping it with unsaved changes logs a
+    /// warning. It can be removed, which `save` carries out, but not renewed ([`Error::HeadSent`]), because the client
+    /// would not learn the new id.
+    ///
+    /// Holding it does not keep the session alive. Once the session has ended, saving fails with [`Error::Gone`] and
+    /// brings nothing back. If another request gives a session with a principal a new id, what is saved within 60 s after
+    /// that arrives in it; later, and after a new authentication, saving fails with [`Error::Gone`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotStored`] if the session was started in this request and is not stored yet; [`Error::Gone`] if it was
+    /// removed or replaced.
+    ///
+    /// ```
+    /// use session_core::{Error, Session};
+    ///
+    /// async fn start_export(session: &Session) -> Result<(), Error> {
+    ///     let detached = session.detach()?;
+    ///     tokio::spawn(async move {
+    ///         // … the work …
+    ///         let finished = detached.update_attr("Exports", |n: Option<u32>| n.unwrap_or(0) + 1).await;
+    ///         if let Err(error) = finished {
+    ///             eprintln!("the export was not noted: {error}");
+    ///         }
+    ///     });
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn detach(&self) -> Result<Session, Error> {
+        let visit = self.visit.detached(self.generation)?;
+        let generation = visit.0.state.lock().generation();
+        Ok(Session { visit, generation })
     }
 
     /// Fails if the client came with an id that was replaced.

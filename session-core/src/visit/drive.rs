@@ -24,8 +24,8 @@ pub(super) enum Stop {
     Compute,
 }
 
-/// Drives an operation without waiting. `None` where something has to be waited for: then no call of the
-/// store is under way, and [`drive`] can start the same operation anew. Steps that were done may be done again.
+/// Drives an operation without waiting. `None` where something has to be waited for, or older attributes are to be brought
+/// up to date, which is the application's code and runs without the state's lock: then no call of the store is under way, and [`drive`] can start the same operation anew. Steps that were done may be done again.
 pub(super) fn drive_now(
     environment: &Environment,
     state: &mut State,
@@ -39,6 +39,7 @@ pub(super) fn drive_now(
             Step::Done => return Some(Ok(Stop::Done)),
             Step::Compute => return Some(Ok(Stop::Compute)),
             Step::Load(key) => match immediate.load_now(&key, moment.now) {
+                Some(ref loaded) if environment.has_to_upgrade(loaded) => return waits(state),
                 Some(ref mut loaded) => state.loaded(operation, loaded),
                 None => return waits(state),
             },
@@ -81,7 +82,13 @@ fn do_rare(
         Step::Renew { old, expected, moved_until } => {
             Answer::Renewed(ready(store.renew(&old, expected, state.outgoing(), moved_until))?)
         }
-        Step::Follow(key) => Answer::Followed(ready(store.follow(&key, now))?),
+        Step::Follow(key) => {
+            let found = ready(store.follow(&key, now))?;
+            if environment.has_to_upgrade(&found) {
+                return None;
+            }
+            Answer::Followed(found)
+        }
         Step::Touch(key) => Answer::Touched(ready(store.touch(&key, now))?),
         Step::Delete(key) => Answer::Deleted(ready(store.delete(&key))?),
         Step::ListOf(principal) => Answer::Listed(ready(store.of_principal(&principal, now))?),
@@ -118,7 +125,7 @@ pub(super) async fn drive<'a>(
                 let taken = turn.insert(environment.queues.join(key).await);
                 Answer::HasTurn { last_saved: taken.last_saved() }
             }
-            Step::Load(key) => Answer::Loaded(store.load(&key, now).await),
+            Step::Load(key) => Answer::Loaded(environment.up_to_date(store.load(&key, now).await)?),
             Step::Save { expected } => {
                 let record = outgoing();
                 let saved = store.save(&record, expected).await;
@@ -131,7 +138,7 @@ pub(super) async fn drive<'a>(
             Step::Renew { old, expected, moved_until } => {
                 Answer::Renewed(store.renew(&old, expected, &outgoing(), moved_until).await)
             }
-            Step::Follow(key) => Answer::Followed(store.follow(&key, now).await),
+            Step::Follow(key) => Answer::Followed(environment.up_to_date(store.follow(&key, now).await)?),
             Step::Touch(key) => Answer::Touched(store.touch(&key, now).await),
             Step::Delete(key) => Answer::Ended(store.end(&key).await),
             Step::ListOf(principal) => Answer::Listed(store.of_principal(&principal, now).await),

@@ -15,6 +15,7 @@ use crate::time::{Clock, LogThrottle, Time};
 use super::conflict_queue::ConflictQueues;
 use super::rules::Rules;
 use super::state::{Moment, Notice, State};
+use super::upgrades::Upgrades;
 
 /// What all visits of one manager share: the store, the clock, the source of ids, the observers of events, and the
 /// queues of writers that met a conflict.
@@ -24,6 +25,8 @@ pub struct Environment {
     pub(crate) random: Box<dyn RandomSource>,
     pub(crate) id_bytes: usize,
     pub(crate) rules: Arc<Rules>,
+    /// Older attributes are brought up to date. `None` if the application does not number them.
+    pub(crate) upgrades: Option<Upgrades>,
     /// Whether the application has set the audience. Otherwise it is named after a cookie.
     pub(crate) audience_is_set: bool,
     /// How long a new session lives that asks for nothing else.
@@ -49,6 +52,7 @@ pub(crate) struct Warnings {
     limit_failed: LogThrottle,
     offer_failed: LogThrottle,
     pub(super) unsaved: LogThrottle,
+    pub(super) upgrade_failed: LogThrottle,
 }
 
 /// How long a session lives, and whether its cookie survives closing the browser.
@@ -105,7 +109,9 @@ impl Environment {
             Notice::Renewed { from, to, principal } => {
                 self.events.emit(Event::Renewed { from, to, principal: principal.as_deref() });
             }
-            Notice::Ended { key } => self.events.emit(Event::Ended { handle: key }),
+            Notice::Ended { key, principal } => {
+                self.events.emit(Event::Ended { handle: key, principal: principal.as_deref() });
+            }
             Notice::RejectedId => self.events.emit(Event::RejectedId),
             Notice::BeyondUs { key } => self.warn_beyond_us(key),
             Notice::OtherAudience(other) => self.warn_other_audience(other),

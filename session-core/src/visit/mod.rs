@@ -18,7 +18,9 @@ mod renewals;
 mod rules;
 mod started;
 mod state;
+mod up_to_date;
 mod update;
+mod upgrades;
 mod using;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod visit;
@@ -33,4 +35,5 @@ pub(crate) use rules::Rules;
 pub(crate) use started::{Keeping, Kept, Started, Travelling};
 pub(crate) use state::{Gains, Phase, State};
 pub(crate) use update::Update;
+pub(crate) use upgrades::Upgrades;
 pub use visit::{Host, Visit};

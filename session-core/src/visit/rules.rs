@@ -10,4 +10,6 @@ pub(crate) struct Rules {
     /// Whose sessions may be opened.
     pub(crate) audience: Audience,
     pub(crate) renewals: Renewals,
+    /// Noted in each record that is written. 0 if the application does not number its attributes.
+    pub(crate) attributes_version: u32,
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use triomphe::Arc as StrongArc;
 
+use crate::error::Error;
+
 use super::environment::Environment;
 use super::state::{Phase, State};
 
@@ -156,6 +158,23 @@ impl Visit {
     /// Drops everything that was collected so far: changes, and a start, renewal or removal. For a handler that failed.
     pub fn discard(&self) {
         self.0.state.lock().discard();
+    }
+
+    /// Drops the attributes and settings that were collected so far. A start, a renewal and a removal stay, and so does
+    /// what a session was started with.
+    pub fn discard_changes(&self) {
+        self.0.state.lock().discard_changes();
+    }
+
+    /// Makes a visit without a request, with the session of this generation as the store had it last. What this visit
+    /// has collected is not in it.
+    pub(crate) fn detached(&self, generation: u32) -> Result<Visit, Error> {
+        let detached = Visit::in_phase(Arc::clone(&self.0.host), Phase::Answered);
+        let shared = self.0.state.lock();
+        shared.check_writable(generation)?;
+        detached.0.state.lock().copy_stored(&shared)?;
+        detached.note_opened();
+        Ok(detached)
     }
 
     /// Whether the visit found or started a session with a principal. Its response is then for that user alone.

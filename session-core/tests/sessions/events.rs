@@ -213,3 +213,79 @@ async fn nothing_is_warned_of_where_nothing_is_lost() {
     drop(visit);
     assert_eq!(log.warnings(), Vec::<String>::new());
 }
+
+/// T24.
+#[tokio::test]
+async fn an_ended_session_is_told_with_its_principal_where_that_is_known() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let (clock, store) = (Arc::new(ManualClock::default()), MemoryStore::new());
+    let builder = SessionManager::builder(store).clock(Arc::clone(&clock)).max_sessions_per_principal(1);
+    let sessions = build(builder.observer(move |event: Event<'_>| {
+        if let Event::Ended { handle, principal, .. } = event {
+            telling.lock().push((*handle, principal.map(str::to_owned)));
+        }
+    }));
+    let signed_in = async |principal: &str| created(&sessions, NewSession::new().principal(principal)).await;
+    let ann = Some("ann".to_owned());
+
+    // A logout.
+    let session = signed_in("ann").await;
+    let visit = request(&sessions, &session.id()).await;
+    visit.session().unwrap().remove();
+    answer(&visit).await.unwrap();
+    assert_eq!(told.lock().split_off(0), [(session.handle(), ann.clone())]);
+
+    // By a handle that it had, and for its user.
+    for by_anybody in [true, false] {
+        let session = signed_in("ann").await;
+        let handle = session.handle();
+        session.renew_id().unwrap();
+        session.save().await.unwrap();
+        let ended = if by_anybody { sessions.end(&handle).await } else { sessions.end_one_of("ann", &handle).await };
+        assert!(ended.unwrap());
+        assert_eq!(told.lock().split_off(0), [(session.handle(), ann.clone())]);
+    }
+
+    // By the limit.
+    let first = signed_in("ann").await;
+    clock.advance(SECOND);
+    signed_in("ann").await;
+    assert_eq!(told.lock().split_off(0), [(first.handle(), ann)]);
+
+    // Anonymous, and not loaded.
+    let session = created(&sessions, NewSession::new()).await;
+    assert!(sessions.end(&session.handle()).await.unwrap());
+    assert_eq!(told.lock().split_off(0), [(session.handle(), None)]);
+    let session = signed_in("bob").await;
+    let mut presented = PresentedIds::default();
+    presented.push(session.id().as_str());
+    let visit = sessions.visit();
+    visit.end(&presented);
+    answer(&visit).await.unwrap();
+    assert_eq!(told.lock().split_off(0), [(session.handle(), None)]);
+}
+
+/// Only observers ask whose it was, so the store is asked no more than before without one.
+#[tokio::test]
+async fn a_store_that_cannot_tell_whose_session_it_is_ends_it_all_the_same() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let store = faulty();
+    let sessions = build(SessionManager::builder(store.clone()).attempts(1).observer(move |event: Event<'_>| {
+        if let Event::Ended { principal, .. } = event {
+            telling.lock().push(principal.map(str::to_owned));
+        }
+    }));
+    let session = created(&sessions, NewSession::new().principal("ann")).await;
+    store.faults().fail_next(Operation::Load, Fault::Refused);
+    assert!(sessions.end(&session.handle()).await.unwrap());
+    assert_eq!(*told.lock(), [None]);
+    let (unobserved, _) = managed(store.clone());
+    let session = created(&unobserved, NewSession::new().principal("ann")).await;
+    store.faults().fail_every(&[Operation::Load], Fault::Refused);
+    assert!(unobserved.end(&session.handle()).await.unwrap());
+    // Whose it is must be known to whoever ends it for a user.
+    let error = unobserved.end_one_of("ann", &session.handle()).await.unwrap_err();
+    assert!(error.is_store_failure());
+}

@@ -123,6 +123,23 @@ async fn a_response_that_is_lost_costs_nothing() {
     }
 }
 
+/// The client holds the new id, whatever becomes of the changes.
+#[tokio::test]
+async fn an_offer_is_taken_by_a_request_whose_changes_are_dropped() {
+    for world in worlds() {
+        let old = world.sign_in().await;
+        world.clock.advance(EVERY);
+        let new = world.request(&old).await.unwrap().expect("it is due");
+        let (visit, session) = world.open(&new).await;
+        session.unwrap().set_attr("Dropped", &1).unwrap();
+        visit.discard_changes();
+        assert_unchanged(answer(&visit).await);
+        assert_eq!(world.read(&new, "Dropped").await, None);
+        world.clock.advance(GRACE);
+        assert_eq!(world.request(&old).await, Err(()));
+    }
+}
+
 #[tokio::test]
 async fn responses_out_of_order_cost_nothing() {
     for world in worlds() {

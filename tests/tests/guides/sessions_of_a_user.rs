@@ -44,6 +44,7 @@ async fn devices_are_listed_and_ended_by_their_user_alone() {
     let refused = phone.submit("/devices/end", &format!("handle={}", stranger.handle())).await;
     assert_eq!(refused.status, StatusCode::NOT_FOUND);
     assert_eq!(sessions.sessions_of("bob").await.unwrap().len(), 1);
+    assert_eq!(phone.submit("/devices/end", "handle=junk").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 
     let ended = phone.submit("/devices/end", &format!("handle={other}")).await;
     assert_eq!(ended.status, StatusCode::NO_CONTENT);

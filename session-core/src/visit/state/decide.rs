@@ -525,9 +525,14 @@ impl State {
 
     /// What was to end is no more. `was_there` tells whether it was still there.
     fn has_ended(&mut self, operation: &mut Operation<'_>, found_at: Option<RecordKey>, was_there: bool) {
+        // Sessions beyond the limit have the principal of the one that has started.
+        let principal = || self.stored.as_ref().and_then(|stored| stored.record.principal.clone());
+        let mut whose = None;
         let asked_for = if let Some(excess) = &mut operation.excess {
+            whose = principal();
             excess.ended()
         } else if self.also_presented().is_empty() {
+            whose = principal();
             let key = self.stored_key().copied();
             self.ended();
             key
@@ -543,7 +548,7 @@ impl State {
             self.lost();
         }
         if was_there && let Some(key) = found_at.or(asked_for) {
-            self.notices.push(Notice::Ended { key });
+            self.notices.push(Notice::Ended { key, principal: whose });
         }
     }
 

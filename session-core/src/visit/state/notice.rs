@@ -17,6 +17,8 @@ pub(crate) enum Notice {
     },
     Ended {
         key: RecordKey,
+        /// Of the session that ended, if that was loaded.
+        principal: Option<Arc<str>>,
     },
     RejectedId,
     /// A later release says that the session must not be used without something that this one does not know.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::id::SessionId;
-use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, cookie_trigger};
+use crate::record::{Attribute, Attributes, Record, RecordFormat, Version, cookie_trigger, note_attributes_version};
 use crate::time::Time;
 
 use super::super::changes::Changes;
+use super::super::rules::Rules;
 
 /// A record that is on its way to the store.
 pub(super) enum Outgoing {
@@ -64,7 +65,7 @@ pub(super) fn advance(
     record: &mut Record,
     changes: &Changes,
     update: Option<Attribute>,
-    format: RecordFormat,
+    rules: &Rules,
     now: Time,
     mark: u32,
 ) -> Before {
@@ -79,7 +80,8 @@ pub(super) fn advance(
     };
     record.attributes = changes.updated(&before.attributes, update);
     changes.apply_settings_to(record);
-    record.format = format;
+    record.format = rules.record_format;
+    note_attributes_version(record, rules.attributes_version);
     record.version = record.version.next(mark);
     record.accessed = record.accessed.max(now);
     before

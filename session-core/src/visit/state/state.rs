@@ -619,6 +619,25 @@ impl State {
         }
     }
 
+    /// Drops changes of attributes and settings, and nothing else.
+    pub(in crate::visit) fn discard_changes(&mut self) {
+        // The client holds the new id, whatever the handler wants.
+        let taken_offer = self.changes.taken_offer.take();
+        self.drop_changes();
+        self.changes.taken_offer = taken_offer;
+    }
+
+    /// Makes this the state of a session that another visit has, without what that one has collected.
+    pub(in crate::visit) fn copy_stored(&mut self, other: &State) -> Result<(), Error> {
+        let (Some(Stored { id, record, has_other_id }), false) = (&other.stored, other.is_new()) else {
+            return Err(Error::NotStored);
+        };
+        self.stored = Some(Stored { id: id.clone(), record: record.clone(), has_other_id: *has_other_id });
+        self.standing = other.standing;
+        self.touched = other.touched;
+        Ok(())
+    }
+
     /// From now on loading is no use, and what the handler collects is dropped at the end of the request.
     pub(in crate::visit) fn look_only(&mut self) {
         self.only_looks = true;
@@ -699,7 +718,7 @@ impl State {
     /// Makes all changes, and an update after them, to the stored record.
     pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
         let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
-        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, self.rules.record_format, now, mark));
+        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, &self.rules, now, mark));
     }
 
     /// Leaves the stored record as it was before the write that did not succeed, and all changes to be saved.

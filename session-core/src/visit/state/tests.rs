@@ -922,7 +922,7 @@ fn a_logout_ends_all_that_was_presented_wherever_it_went() {
     state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
     assert_nothing(state.next(&mut operation, &now));
     assert_eq!(state.take_tell(), Tell::Forget);
-    assert!(matches!(state.take_notices()[..], [Notice::Ended { key }] if key == new_key));
+    assert!(matches!(state.take_notices()[..], [Notice::Ended { key, .. }] if key == new_key));
 }
 
 #[test]
