@@ -42,7 +42,7 @@ impl RecordFormat {
 }
 
 /// The extensions that this release knows.
-const KNOWN: [&str; 0] = [];
+const KNOWN: [&str; 1] = [super::by_bearer::NAME];
 
 /// Begins the name of a critical extension: one that every process must check before it uses the session, such
 /// as a binding to a device.

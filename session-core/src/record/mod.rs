@@ -7,6 +7,7 @@ mod attribute;
 mod attributes;
 mod audience;
 mod body;
+mod by_bearer;
 mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
@@ -28,6 +29,7 @@ pub(crate) use attribute::Attribute;
 pub use attributes::Attributes;
 pub use audience::Audience;
 pub use body::Body;
+pub(crate) use by_bearer::{is_by_bearer, note_by_bearer};
 pub use codec::{Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;

@@ -59,13 +59,13 @@ impl Before {
     }
 }
 
-/// Makes of a record what is to be saved.
+/// Makes of a record what is to be saved by a request that used the session at `used`.
 pub(super) fn advance(
     record: &mut Record,
     changes: &Changes,
     update: Option<Attribute>,
     format: RecordFormat,
-    now: Time,
+    used: Time,
     mark: u32,
 ) -> Before {
     let before = Before {
@@ -81,6 +81,6 @@ pub(super) fn advance(
     changes.apply_settings_to(record);
     record.format = format;
     record.version = record.version.next(mark);
-    record.accessed = record.accessed.max(now);
+    record.accessed = record.accessed.max(used);
     before
 }
