@@ -49,6 +49,12 @@ pub enum SessionError {
     /// The handler declares a session, and its route has no session layer.
     #[error("no session layer: add `.layer(SessionLayer::new(store))` to the router, after its routes")]
     NoLayer,
+    /// The handler declares a session of the layer with this [marker](crate::OfLayer), and its route has no such layer.
+    #[error(
+        "no session layer around this route is marked with {0}: add `.marked::<{0}>()` to the builder of the layer that is \
+         meant, and that layer to the router, after its routes"
+    )]
+    NoMarkedLayer(&'static str),
     /// Loading, using or saving the session failed.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -83,7 +89,7 @@ impl SessionError {
     pub fn is_gone(&self) -> bool {
         match self {
             SessionError::NoSession(_) => true,
-            SessionError::NoLayer => false,
+            SessionError::NoLayer | SessionError::NoMarkedLayer(_) => false,
             SessionError::Failed(error) => error.is_gone(),
         }
     }
@@ -101,7 +107,9 @@ impl SessionError {
             SessionError::Failed(Error::Store(_) | Error::Conflict { .. } | Error::Random(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            SessionError::NoLayer | SessionError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            SessionError::NoLayer | SessionError::NoMarkedLayer(_) | SessionError::Failed(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 
@@ -130,7 +138,7 @@ impl IntoResponse for SessionError {
                 return (status, [(header::LOCATION, redirect.location().clone())]).into_response();
             }
             SessionError::NoSession(_) => "Please sign in.",
-            SessionError::NoLayer => return (status, self.to_string()).into_response(),
+            SessionError::NoLayer | SessionError::NoMarkedLayer(_) => return (status, self.to_string()).into_response(),
             SessionError::Failed(Error::Gone) => "Your session has ended.",
             SessionError::Failed(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
                 "Sessions are not available at the moment. Please try again."
@@ -195,6 +203,7 @@ mod tests {
             (SessionError::NoSession(NoSession::new(None, false)), StatusCode::UNAUTHORIZED),
             (SessionError::NoSession(NoSession::new(redirect, false)), StatusCode::SEE_OTHER),
             (SessionError::NoLayer, StatusCode::INTERNAL_SERVER_ERROR),
+            (SessionError::NoMarkedLayer("Staff"), StatusCode::INTERNAL_SERVER_ERROR),
             (Error::Gone.into(), StatusCode::UNAUTHORIZED),
             (Error::Conflict { attempts: 8 }.into(), StatusCode::SERVICE_UNAVAILABLE),
             (Error::HeadSent("started").into(), StatusCode::INTERNAL_SERVER_ERROR),

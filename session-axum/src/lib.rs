@@ -46,7 +46,8 @@
 //! | for | names |
 //! |---|---|
 //! | handlers | [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
-//! | the router | [`SessionLayer`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
+//! | handlers of several layers | [`OfLayer`] |
+//! | the router | [`SessionLayer`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`], [`NoUse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
 //! | tests | [`ManualClock`], [`Clock`], [`Time`] |
@@ -71,6 +72,7 @@
 //! | `firestore` | `FirestoreStore` |
 //! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |
 //! | `signed`, `private` | [`SessionCookie`] methods of these names: cookies that are signed or encrypted, with keys that rotate |
+//! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
 //!
@@ -128,6 +130,8 @@ mod extract;
 mod http_headers;
 mod layer;
 mod manager_settings;
+mod no_use;
+mod of_layer;
 mod public_response;
 mod purge_service;
 mod redirect;
@@ -142,6 +146,8 @@ pub use end_session::EndSession;
 pub use error::{NoSession, SessionError};
 pub use extract::{MaybeSession, Session};
 pub use layer::{SessionLayer, SessionLayerBuilder};
+pub use no_use::{NoUse, NoUseService};
+pub use of_layer::OfLayer;
 pub use public_response::PublicResponse;
 pub use purge_service::PurgeService;
 pub use service::{ResponseFuture, SessionService};
@@ -150,6 +156,8 @@ pub use tower_cookies::Key;
 pub use tower_cookies::cookie::SameSite;
 pub use transport::cookie::SessionCookie;
 pub use transport::header::HeaderTransport;
+#[cfg(feature = "trusted-proxies")]
+pub use transport::trusted_proxies::TrustedProxies;
 
 // What handlers use of a session.
 /// The error of a session's methods and of the manager. A handler returns [`SessionError`] instead, to

@@ -1,18 +1,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderValue, StatusCode};
+use http::{Extensions, HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+use crate::http_headers::Vary;
 use crate::redirect::Redirect;
+use crate::slot::Slot;
 use crate::transport::Transport;
 
 /// The settings that a layer, its service and its extractors share.
 pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
-    pub(crate) vary: HeaderValue,
+    pub(crate) vary: Vary,
+    /// Puts a slot into a request as that of the layer with the marker.
+    pub(crate) mark: Option<fn(&mut Extensions, &Slot)>,
     pub(crate) redirect: Option<Arc<Redirect>>,
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,

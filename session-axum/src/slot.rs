@@ -3,16 +3,18 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
 use crate::error::{NoSession, SessionError};
-use crate::http_headers::forbid_sharing;
+use crate::http_headers::{ask_for_bearer, forbid_sharing};
+use crate::no_use::NoUse;
 use crate::public_response::PublicResponse;
 use crate::redirect::Redirect;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
+use crate::transport::header::asks_for_bearer;
 
 /// The place for the visitor's session, which a layer puts into a request. Nothing is loaded until an
 /// extractor asks.
@@ -48,6 +50,9 @@ impl Slot {
         if let Some(redirect) = settings.redirect.as_ref().filter(|redirect| redirect.leads_to(request)) {
             request.extensions_mut().insert(LedBy(Arc::clone(redirect)));
         }
+        if let Some(mark) = settings.mark {
+            mark(request.extensions_mut(), &slot);
+        }
         request.extensions_mut().insert(slot.clone());
         slot
     }
@@ -63,6 +68,10 @@ impl Slot {
 
     /// The rejection of a visitor without a session.
     pub(crate) fn no_session(&self, parts: &Parts) -> NoSession {
+        // A client that sends a token is no browser that could follow.
+        if self.visit.is_by_bearer() && asks_for_bearer(&parts.headers) {
+            return NoSession::new(None, false);
+        }
         let redirect = self.settings().redirect.as_ref();
         let led_by = parts.extensions.get::<LedBy>();
         let is_circle = redirect.zip(led_by).is_some_and(|(redirect, LedBy(led_by))| Arc::ptr_eq(redirect, led_by));
@@ -83,7 +92,10 @@ impl Slot {
         if parts.method == Method::HEAD {
             self.visit.look_only();
         }
-        self.settings().transport.read(&parts.headers, presented);
+        if parts.extensions.get::<NoUse>().is_some() {
+            self.visit.without_use();
+        }
+        self.settings().transport.read(parts, presented);
     }
 
     /// Loads the session, unless that was done.
@@ -107,20 +119,24 @@ impl Slot {
         let is_signed_in = self.visit.is_signed_in();
         let Settings { transport, vary, signed_in, .. } = self.settings();
         let is_public = response.extensions().get::<PublicResponse>().is_some();
+        let status = response.status();
         let mut outgoing = Outgoing::new(response.headers_mut(), self.cookies.as_ref());
         match committed {
             Committed::Unchanged if is_public => {}
             Committed::Unchanged => forbid_sharing(outgoing.headers(), is_signed_in.then_some(signed_in)),
             Committed::Issue(issued) => {
-                transport.issue(issued, &mut outgoing);
+                transport.issue(issued, &mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
             }
             Committed::Forget => {
-                transport.forget(&mut outgoing);
+                transport.forget(&mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
             }
         }
         outgoing.mark_read(vary);
+        if status == StatusCode::UNAUTHORIZED && self.visit.is_by_bearer() {
+            ask_for_bearer(outgoing.headers());
+        }
     }
 
     /// Replaces the response, if the application wants that, where changes were dropped because the session has ended.
