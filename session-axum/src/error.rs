@@ -138,7 +138,9 @@ impl IntoResponse for SessionError {
                 return (status, [(header::LOCATION, redirect.location().clone())]).into_response();
             }
             SessionError::NoSession(_) => "Please sign in.",
-            SessionError::NoLayer | SessionError::NoMarkedLayer(_) => return (status, self.to_string()).into_response(),
+            SessionError::NoLayer | SessionError::NoMarkedLayer(_) => {
+                return (status, self.to_string()).into_response();
+            }
             SessionError::Failed(Error::Gone) => "Your session has ended.",
             SessionError::Failed(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
                 "Sessions are not available at the moment. Please try again."

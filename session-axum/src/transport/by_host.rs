@@ -170,7 +170,8 @@ mod tests {
     }
 
     fn request(uri: &str, hosts: &[&str]) -> Parts {
-        let builder = hosts.iter().fold(Request::builder().uri(uri), |request, host| request.header(header::HOST, *host));
+        let builder =
+            hosts.iter().fold(Request::builder().uri(uri), |request, host| request.header(header::HOST, *host));
         builder.body(()).unwrap().into_parts().0
     }
 
@@ -187,7 +188,8 @@ mod tests {
         assert_eq!(cookie("/", &["[::1]:80"]), "six");
         assert_eq!(cookie("/", &["[::1]"]), "six");
         assert_eq!(cookie("https://B.example:8443/", &["a.example"]), "b", "as in HTTP/2");
-        for others in [&[][..], &["c.example"], &["a.example", "a.example"], &["a.example."], &["a.example@b.example"]] {
+        for others in [&[][..], &["c.example"], &["a.example", "a.example"], &["a.example."], &["a.example@b.example"]]
+        {
             assert_eq!(cookie("/", others), "sessid", "{others:?}");
         }
     }

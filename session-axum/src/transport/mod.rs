@@ -5,8 +5,8 @@
 
 // The contract is here; each file implements it in one way, or helps one that does. They know the ids
 // that come and go and the headers around them, and nothing of layers, extractors or what a session holds.
-pub(crate) mod cookie;
 pub(crate) mod by_host;
+pub(crate) mod cookie;
 mod cookie_check;
 mod cookie_header;
 pub(crate) mod cookie_or_bearer;

@@ -128,7 +128,9 @@ mod tests {
     fn whatever_is_unknown_or_contradicts_itself_counts_as_encrypted() {
         let of_proxy = |schemes: &[&str]| says_http(Some("10.0.0.1"), schemes);
         assert!(of_proxy(&["HTTP"]));
-        for schemes in [&[][..], &[""], &["ftp"], &["http, https"], &["http,http"], &["http", "https"], &["http", "http"]] {
+        for schemes in
+            [&[][..], &[""], &["ftp"], &["http, https"], &["http,http"], &["http", "https"], &["http", "http"]]
+        {
             assert!(!of_proxy(schemes), "{schemes:?}");
         }
     }

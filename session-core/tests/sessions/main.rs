@@ -4,6 +4,7 @@
 
 mod attributes;
 mod audience;
+mod bearer;
 mod concurrency;
 mod csrf;
 mod events;
@@ -12,6 +13,7 @@ mod immediate;
 mod keeping;
 mod lifecycle;
 mod lifetimes;
+mod no_use;
 mod principals;
 mod random_source;
 mod renewing;

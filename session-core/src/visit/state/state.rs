@@ -421,7 +421,8 @@ impl State {
     }
 
     pub(super) fn is_touch_due(&self, now: Time) -> bool {
-        !self.is_no_use && self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due_since(self.touched, now))
+        !self.is_no_use
+            && self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due_since(self.touched, now))
     }
 
     /// Nobody was told by an error.
