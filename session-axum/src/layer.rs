@@ -11,7 +11,6 @@ use crate::of_layer::Marked;
 use crate::redirect::Redirect;
 use crate::service::SessionService;
 use crate::settings::Settings;
-use crate::slot::Slot;
 use crate::transport::Transport;
 use crate::transport::by_host::CookiesByHost;
 use crate::transport::cookie::SessionCookie;
@@ -129,7 +128,7 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     allow_http: bool,
     takes_bearer: bool,
     transport: Option<Box<dyn Transport>>,
-    mark: Option<fn(&mut Extensions, &Slot)>,
+    mark: Option<fn(&mut Extensions)>,
     redirect: Option<String>,
     lost_changes: Option<StatusCode>,
     signed_in: HeaderValue,

@@ -83,8 +83,11 @@ impl<M> Clone for Marked<M> {
 }
 
 impl<M: 'static> Marked<M> {
-    pub(crate) fn put(extensions: &mut Extensions, slot: &Slot) {
-        extensions.insert(Marked::<M>(slot.clone(), PhantomData));
+    /// Marks the innermost slot, which the layer has just put there, or another that counts as the same.
+    pub(crate) fn put(extensions: &mut Extensions) {
+        if let Some(slot) = extensions.get::<Slot>().cloned() {
+            extensions.insert(Marked::<M>(slot, PhantomData));
+        }
     }
 }
 

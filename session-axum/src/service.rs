@@ -35,8 +35,7 @@ impl<S> SessionService<S> {
         if let Some(outer) = request.extensions().get::<Slot>() {
             if outer.settings().is_same(&self.settings) {
                 if let Some(mark) = self.settings.mark {
-                    let outer = outer.clone();
-                    mark(request.extensions_mut(), &outer);
+                    mark(request.extensions_mut());
                 }
                 return None;
             }

@@ -7,7 +7,6 @@ use session_core::internals::{Environment, Host};
 
 use crate::http_headers::Vary;
 use crate::redirect::Redirect;
-use crate::slot::Slot;
 use crate::transport::Transport;
 
 /// The settings that a layer, its service and its extractors share.
@@ -15,8 +14,8 @@ pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) vary: Vary,
-    /// Puts a slot into a request as that of the layer with the marker.
-    pub(crate) mark: Option<fn(&mut Extensions, &Slot)>,
+    /// Marks the innermost slot of a request as that of the layer with the marker.
+    pub(crate) mark: Option<fn(&mut Extensions)>,
     pub(crate) redirect: Option<Arc<Redirect>>,
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,

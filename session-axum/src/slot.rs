@@ -50,10 +50,10 @@ impl Slot {
         if let Some(redirect) = settings.redirect.as_ref().filter(|redirect| redirect.leads_to(request)) {
             request.extensions_mut().insert(LedBy(Arc::clone(redirect)));
         }
-        if let Some(mark) = settings.mark {
-            mark(request.extensions_mut(), &slot);
-        }
         request.extensions_mut().insert(slot.clone());
+        if let Some(mark) = settings.mark {
+            mark(request.extensions_mut());
+        }
         slot
     }
 

@@ -1,18 +1,16 @@
 use super::attribute::Attribute;
+use super::format::BY_BEARER;
 use super::record::Record;
-
-/// The name of the extension. It is critical: a release that does not know it would open the session by a cookie.
-pub(super) const NAME: &str = "!bearer";
 
 /// Whether the session was started by a bearer token where cookies are taken too. Its id opens it only as such a token.
 #[inline]
 pub(crate) fn is_by_bearer(record: &Record) -> bool {
-    !record.extensions.is_empty() && record.extensions.get(NAME).is_some()
+    !record.extensions.is_empty() && record.extensions.get(BY_BEARER).is_some()
 }
 
 /// Notes that the session is started by a bearer token.
 pub(crate) fn note_by_bearer(record: &mut Record) {
-    let extension = Attribute::new(NAME, &true).expect("a truth value has a JSON form");
+    let extension = Attribute::new(BY_BEARER, &true).expect("a truth value has a JSON form");
     record.extensions = record.extensions.with(extension);
 }
 
