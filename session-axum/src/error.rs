@@ -27,6 +27,9 @@ use crate::redirect::Redirect;
 /// | the store failed, other writers were always faster, or no id could be made | 503 |
 /// | anything else: a mistake in the application | 500 |
 ///
+/// Whoever sends `Authorization: Bearer` to a layer that reads it is answered 401 where others are redirected. Each 401 then
+/// has `WWW-Authenticate: Bearer` (RFC 6750), unless the handler says another scheme.
+///
 /// ```
 /// use session_axum::{Session, SessionError};
 ///

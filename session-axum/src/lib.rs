@@ -78,7 +78,9 @@
 //!
 //! # Where else to look
 //!
-//! - Clients that keep no cookies: [`HeaderTransport`], or a [`transport`] of your own.
+//! - Clients that keep no cookies: [`HeaderTransport`], beside browsers
+//!   [`cookie_or_bearer`](SessionLayerBuilder::cookie_or_bearer), or a [`transport`] of your own.
+//! - Pages that poll: [`NoUse`].
 //! - Streams, server-sent events, WebSockets: a [`Session`] may be kept after the response head has
 //!   left, and then saves by [`save().await`](session_core::Session::save). Starting and renewing must come
 //!   before, because the response head tells the client the id.

@@ -5,7 +5,9 @@ use triomphe::Arc;
 use crate::error::Error;
 use crate::id::{PresentedIds, SessionId};
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, MAX_SESSION_BYTES, Record, Size, Version, sample, touch_interval_ms};
+use crate::record::{
+    Attribute, Attributes, MAX_SESSION_BYTES, Record, Size, Version, note_by_bearer, sample, touch_interval_ms,
+};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
@@ -936,6 +938,78 @@ fn a_logout_of_strangers_tells_nothing() {
     state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Missing))).unwrap();
     assert_nothing(state.next(&mut operation, &now));
     assert_eq!(state.take_tell(), Tell::Nothing);
+}
+
+/// A logout in an integration that keeps bearer tokens apart from other ids.
+fn logout_apart(ids: &[&SessionId]) -> State {
+    let mut state = State::new(Phase::Request, Arc::default());
+    let mut presented = presented(ids);
+    presented.keep_apart();
+    state.end_presented(&presented);
+    state
+}
+
+/// The record of a session that a bearer token has started.
+fn by_bearer(id: &SessionId) -> Record {
+    let mut record = record_of(id);
+    note_by_bearer(&mut record);
+    record
+}
+
+#[test]
+fn a_logout_looks_before_it_ends_what_may_have_come_in_the_wrong_way() {
+    let [token, moved_token, own, unknown] = [(); 4].map(|()| id());
+    let mut state = logout_apart(&[&token, &moved_token, &own, &unknown]);
+    let (mut operation, now) = (Operation::commit(None), moment(sample().accessed));
+    assert_eq!(state.next(&mut operation, &now), Step::Load(token.key()));
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(by_bearer(&token))))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(moved_token.key()));
+    state.answered(&mut operation, Answer::Loaded(Ok(None))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Follow(moved_token.key()));
+    state.answered(&mut operation, Answer::Followed(Ok(Some(by_bearer(&id()))))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(own.key()));
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(record_of(&own))))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(own.key()));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(unknown.key()));
+    state.answered(&mut operation, Answer::Loaded(Ok(None))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Follow(unknown.key()));
+    state.answered(&mut operation, Answer::Followed(Ok(None))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(unknown.key()));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Missing))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert!(matches!(state.take_notices()[..], [Notice::Ended { key }] if key == own.key()));
+    assert_eq!(state.take_tell(), Tell::Forget);
+
+    // A token in the wrong way alone is as unknown.
+    let mut state = logout_apart(&[&token]);
+    let mut operation = Operation::commit(None);
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(by_bearer(&token))))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert!(state.take_notices().is_empty());
+    assert_eq!(state.take_tell(), Tell::Nothing);
+}
+
+#[test]
+fn a_visit_that_is_no_use_saves_without_moving_the_deadline_and_looks_first_where_it_is_over() {
+    let (mut state, record) = opened();
+    state.without_use();
+    set(&mut state, "Count", 2);
+    let deadline = record.expires_at();
+    let before = deadline.saturating_sub(Duration::from_millis(1));
+    assert!(matches!(step_at(&mut state, before), Step::Save { .. }));
+    assert_eq!(state.outgoing().accessed, record.accessed);
+    let mut operation = Operation::commit(None);
+    assert_eq!(state.next(&mut operation, &moment(deadline)), Step::Load(record.key));
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(Record { accessed: before, ..record.clone() })))).unwrap();
+    assert!(matches!(state.next(&mut operation, &moment(deadline)), Step::Save { .. }));
+    assert_eq!(state.outgoing().accessed, before, "others have used it meanwhile");
+    // A renewal is a use in any case.
+    state.renew(id());
+    assert!(matches!(step_at(&mut state, deadline), Step::Renew { .. }));
+    assert_eq!(state.outgoing().accessed, deadline);
+    assert_eq!(state.next_use(before), None);
 }
 
 /// A visit that has found the session of the second of two ids.
