@@ -322,7 +322,7 @@ impl State {
                 None => {}
             },
             Loading::Reloaded => match found.take() {
-                Some(record) => self.reloaded(record)?,
+                Some(record) => self.goes_on_from(operation, record)?,
                 None => return self.is_missing(operation),
             },
             Loading::Confirmed => match found {
@@ -370,9 +370,16 @@ impl State {
             && saved.version > record.version
         {
             operation.loading = Loading::Nothing;
-            self.reloaded(saved)?;
+            self.goes_on_from(operation, saved)?;
         }
         Ok(())
+    }
+
+    /// Another version of the session takes the place of the one that was known. An update that was computed from that one
+    /// is computed again, or it would undo what the other writer has saved.
+    fn goes_on_from(&mut self, operation: &mut Operation<'_>, record: Record) -> Result<(), Error> {
+        operation.update = None;
+        Ok(self.reloaded(record)?)
     }
 
     fn check_conflicts(&self, operation: &Operation<'_>) -> Result<(), Error> {
@@ -470,6 +477,7 @@ impl State {
                 Ok(())
             }
             (Ok(Some(record)), None) if self.is_same_session(&record) => {
+                operation.update = None;
                 self.moved(record)?;
                 operation.follow()
             }

@@ -711,6 +711,26 @@ fn what_the_writer_before_has_saved_is_not_loaded_unless_it_is_old_or_has_moved(
     }
 }
 
+/// A writer may have computed its update when it finds that it has to wait for its turn.
+#[test]
+fn an_update_that_was_computed_before_its_turn_is_computed_again_from_what_was_passed_on() {
+    let (mut state, record) = opened();
+    let mut operation = Operation::update();
+    assert_eq!(state.next(&mut operation, &moment(record.accessed)), Step::Compute);
+    let edits = state.edits();
+    computed(&mut state, &mut operation, 2, edits).unwrap();
+    let contended = Moment { is_contended: true, ..moment(record.accessed) };
+    assert_eq!(state.next(&mut operation, &contended), Step::TakeTurn(record.key));
+    let mut passed_on = Record { version: record.version.next(MARK), ..record.clone() };
+    passed_on.attributes = passed_on.attributes.with(Attribute::new("Count", &2).unwrap());
+    state.answered(&mut operation, Answer::HasTurn { last_saved: Some(passed_on.clone()) }).unwrap();
+    assert_eq!(state.next(&mut operation, &contended), Step::Compute, "from what the other writer has saved");
+    let edits = state.edits();
+    computed(&mut state, &mut operation, 3, edits).unwrap();
+    assert_eq!(state.next(&mut operation, &contended), Step::Save { expected: passed_on.version });
+    assert_eq!(value(&state.outgoing().attributes, "Count"), Some(3));
+}
+
 #[test]
 fn an_update_that_never_settles_ends_with_an_error() {
     let (mut state, _) = opened();
