@@ -1025,10 +1025,22 @@ fn a_visit_that_is_no_use_saves_without_moving_the_deadline_and_looks_first_wher
     state.answered(&mut operation, Answer::Loaded(Ok(Some(Record { accessed: before, ..record.clone() })))).unwrap();
     assert!(matches!(state.next(&mut operation, &moment(deadline)), Step::Save { .. }));
     assert_eq!(state.outgoing().accessed, before, "others have used it meanwhile");
+    // What was computed before the deadline is computed again, too.
+    let mut operation = Operation::update();
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
+    let (mut operation, edits) = (Operation::update(), state.edits());
+    computed(&mut state, &mut operation, 3, edits).unwrap();
+    let over = state.record().unwrap().expires_at();
+    assert_eq!(state.next(&mut operation, &moment(over)), Step::Load(record.key));
+    let newer = Record { accessed: over, version: record.version.next(MARK).next(MARK), ..record.clone() };
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(newer)))).unwrap();
+    assert_eq!(state.next(&mut operation, &moment(over)), Step::Compute);
     // A renewal is a use in any case.
+    let (mut state, record) = opened();
+    state.without_use();
     state.renew(id());
-    assert!(matches!(step_at(&mut state, deadline), Step::Renew { .. }));
-    assert_eq!(state.outgoing().accessed, deadline);
+    assert!(matches!(step_at(&mut state, before), Step::Renew { .. }));
+    assert_eq!(state.outgoing().accessed, before);
     assert_eq!(state.next_use(before), None);
 }
 
