@@ -1036,7 +1036,7 @@ fn a_visit_that_is_no_use_saves_without_moving_the_deadline_and_looks_first_wher
     state.answered(&mut operation, Answer::Loaded(Ok(Some(newer)))).unwrap();
     assert_eq!(state.next(&mut operation, &moment(over)), Step::Compute);
     // A renewal is a use in any case.
-    let (mut state, record) = opened();
+    let (mut state, _) = opened();
     state.without_use();
     state.renew(id());
     assert!(matches!(step_at(&mut state, before), Step::Renew { .. }));
