@@ -82,7 +82,7 @@ fn check_names(name: &str) {
     if let Ok(sessions) = sessions.audience(name).build() {
         assert!(sessions.audience() == name && name.bytes().all(|byte| byte.is_ascii_graphic()), "{name:?}");
     }
-    let _ = SessionLayer::builder(STORE.clone()).without_background_purge().redirect_to(name).build();
+    let _ = SessionLayer::builder(STORE.clone()).without_background_purge().sign_in_page(name).build();
 }
 
 /// An address with a password in its place, whatever is around it and in it.

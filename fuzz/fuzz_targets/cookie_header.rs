@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use libfuzzer_sys::fuzz_target;
 use session_axum::transport::{CookieTransport, Outgoing, Transport};
 use session_axum::{Key, NewSession, SessionCookie, SessionManager};
@@ -57,7 +57,8 @@ fn at_once<F: Future>(future: F) -> F::Output {
 fn opened(transport: &CookieTransport, cookies: &[u8]) -> Option<Visit> {
     let mut presented = PresentedIds::default();
     let cookies = HeaderValue::from_bytes(cookies).ok()?;
-    transport.read(&HeaderMap::from_iter([(header::COOKIE, cookies)]), &mut presented);
+    let request = Request::builder().header(header::COOKIE, cookies).body(()).expect("a cookie is all that it has");
+    transport.read(&request.into_parts().0, &mut presented);
     let visit = WORLD.sessions.visit();
     at_once(visit.open(&presented)).expect("memory answers");
     Some(visit)

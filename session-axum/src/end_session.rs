@@ -38,6 +38,9 @@ impl EndSession {
     /// An id counts also if a renewal has replaced it within the last 60 s, in a session with a principal: the session
     /// ends under the id that it has now. What the request has collected is dropped. Whether there was a session is not
     /// told; the cookie is cleared if there was one. A HEAD request ends nothing.
+    ///
+    /// Where the layer has [`cookie_or_bearer`](crate::SessionLayerBuilder::cookie_or_bearer), an id ends only a session that
+    /// was started as this id came: by a bearer token, or by a cookie. Each id is looked up for that.
     pub fn end(&self) {
         self.visit.end(&self.presented);
     }

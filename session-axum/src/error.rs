@@ -27,6 +27,9 @@ use crate::turned_away::{Asked, Refusal, Unanswered};
 /// | the store failed, other writers were always faster, or no id could be made | 503 |
 /// | anything else: a mistake in the application | 500 |
 ///
+/// Whoever sends `Authorization: Bearer` to a layer that reads it is answered 401 where others are redirected. Each 401 then
+/// has `WWW-Authenticate: Bearer` (RFC 6750), unless the handler says another scheme.
+///
 /// ```
 /// use session_axum::{Session, SessionError};
 ///
@@ -49,6 +52,12 @@ pub enum SessionError {
     /// The handler declares a session, and its route has no session layer.
     #[error("no session layer: add `.layer(SessionLayer::new(store))` to the router, after its routes")]
     NoLayer,
+    /// The handler declares a session of the layer with this [marker](crate::OfLayer), and its route has no such layer.
+    #[error(
+        "no session layer around this route is marked with {0}: add `.marked::<{0}>()` to the builder of the layer that is \
+         meant, and that layer to the router, after its routes"
+    )]
+    NoMarkedLayer(&'static str),
     /// Loading, using or saving the session failed.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -96,7 +105,7 @@ impl SessionError {
             SessionError::Failed(Error::Store(_) | Error::Conflict { .. } | Error::Random(_)) => {
                 Some(Refusal::Unavailable)
             }
-            SessionError::NoLayer | SessionError::Failed(_) => None,
+            SessionError::NoLayer | SessionError::NoMarkedLayer(_) | SessionError::Failed(_) => None,
         }
     }
 
@@ -134,7 +143,7 @@ impl IntoResponse for SessionError {
         }
         let refusal = self.refusal();
         let mut response = match (&self, refusal) {
-            (SessionError::NoLayer, _) => (status, self.to_string()).into_response(),
+            (SessionError::NoLayer | SessionError::NoMarkedLayer(_), _) => (status, self.to_string()).into_response(),
             (_, Some(refusal)) => (status, refusal.text()).into_response(),
             (_, None) => (status, "Internal server error.").into_response(),
         };
@@ -200,6 +209,7 @@ mod tests {
             (Refusal::NotFresh.into(), StatusCode::FORBIDDEN),
             (Refusal::CrossSite.into(), StatusCode::FORBIDDEN),
             (SessionError::NoLayer, StatusCode::INTERNAL_SERVER_ERROR),
+            (SessionError::NoMarkedLayer("Staff"), StatusCode::INTERNAL_SERVER_ERROR),
             (Error::Gone.into(), StatusCode::UNAUTHORIZED),
             (Error::Conflict { attempts: 8 }.into(), StatusCode::SERVICE_UNAVAILABLE),
             (Error::HeadSent("started").into(), StatusCode::INTERNAL_SERVER_ERROR),

@@ -1,25 +1,64 @@
-//! The headers that tell caches what a session means for a response.
+//! The headers that tell caches and clients what a session means for a response.
 
-use http::header::{CACHE_CONTROL, EXPIRES, Entry, PRAGMA, VARY};
+use http::header::{CACHE_CONTROL, EXPIRES, Entry, PRAGMA, VARY, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// For whoever is signed in, where the handler says nothing: only the browser keeps it, and asks each time.
 pub(crate) const PRIVATE_NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Adds a request header to `Vary`, unless it is there already.
-pub(crate) fn add_vary(headers: &mut HeaderMap, on: &HeaderValue) {
-    let names = |value: &HeaderValue| {
-        let parts = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        parts.into_iter().any(|part| part == b"*" || part.eq_ignore_ascii_case(on.as_bytes()))
-    };
+/// The request headers on which a response depends.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Vary {
+    names: Box<[HeaderValue]>,
+    /// All of them, for a response that names none.
+    all: HeaderValue,
+}
+
+impl Vary {
+    pub(crate) fn on(names: Vec<HeaderName>) -> Self {
+        let mut distinct: Vec<HeaderValue> = Vec::new();
+        for name in names.into_iter().map(HeaderValue::from) {
+            if !distinct.contains(&name) {
+                distinct.push(name);
+            }
+        }
+        let text = distinct.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]);
+        // One name alone needs no memory of its own, so that each response only copies it.
+        let one = (distinct.len() == 1).then(|| distinct[0].clone());
+        let all = one.unwrap_or_else(|| HeaderValue::from_bytes(&text).expect("names of headers are a header's value"));
+        Vary { names: distinct.into(), all }
+    }
+}
+
+/// Adds request headers to `Vary`, unless they are there already.
+pub(crate) fn add_vary(headers: &mut HeaderMap, on: &Vary) {
     match headers.entry(VARY) {
         Entry::Vacant(free) => {
-            free.insert(on.clone());
+            if !on.names.is_empty() {
+                free.insert(on.all.clone());
+            }
         }
-        Entry::Occupied(mut vary) if !vary.iter().any(names) => vary.append(on.clone()),
-        Entry::Occupied(_) => {}
+        Entry::Occupied(mut vary) => {
+            for name in &on.names {
+                if !vary.iter().any(|value| names(value, name)) {
+                    vary.append(name.clone());
+                }
+            }
+        }
     }
+}
+
+/// Whether a value of `Vary` names a header.
+fn names(value: &HeaderValue, name: &HeaderValue) -> bool {
+    let mut parts = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    parts.any(|part| part == b"*" || part.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Says by which scheme a client has to prove who it is (RFC 6750), unless the handler says one.
+#[cold]
+pub(crate) fn ask_for_bearer(headers: &mut HeaderMap) {
+    headers.entry(WWW_AUTHENTICATE).or_insert(HeaderValue::from_static("Bearer"));
 }
 
 /// Keeps a response that carries an id out of every cache. Replaces what the handler said.
@@ -110,7 +149,7 @@ fn directives(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::header::COOKIE;
+    use http::header::{AUTHORIZATION, COOKIE};
 
     fn headers(of: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -127,16 +166,16 @@ mod tests {
     fn varied(before: &[&'static str]) -> Vec<String> {
         let before: Vec<_> = before.iter().map(|value| ("vary", *value)).collect();
         let mut headers = headers(&before);
-        add_vary(&mut headers, &COOKIE.into());
+        add_vary(&mut headers, &Vary::on(vec![COOKIE, AUTHORIZATION, COOKIE]));
         values(&headers, VARY)
     }
 
     #[test]
     fn vary_is_merged_with_what_is_there() {
-        assert_eq!(varied(&[]), ["cookie"]);
-        assert_eq!(varied(&["Accept, Origin"]), ["Accept, Origin", "cookie"]);
-        assert_eq!(varied(&["Accept", "Cookie"]), ["Accept", "Cookie"]);
-        assert_eq!(varied(&["accept,COOKIE"]), ["accept,COOKIE"]);
+        assert_eq!(varied(&[]), ["cookie, authorization"]);
+        assert_eq!(varied(&["Accept, Origin"]), ["Accept, Origin", "cookie", "authorization"]);
+        assert_eq!(varied(&["Accept", "Cookie"]), ["Accept", "Cookie", "authorization"]);
+        assert_eq!(varied(&["accept,COOKIE, Authorization"]), ["accept,COOKIE, Authorization"]);
         assert_eq!(varied(&["*"]), ["*"]);
     }
 

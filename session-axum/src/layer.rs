@@ -2,16 +2,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use http::{HeaderValue, StatusCode};
+use http::{Extensions, HeaderValue, StatusCode};
 use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
-use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE};
+use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE, Vary};
+use crate::of_layer::Marked;
 use crate::save_on::SaveOn;
 use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
+use crate::transport::by_host::CookiesByHost;
 use crate::transport::cookie::SessionCookie;
+use crate::transport::cookie_or_bearer::CookieOrBearer;
 use crate::turned_away::AskedAnswers;
 
 /// Middleware that gives the handlers of a router their sessions.
@@ -29,7 +32,8 @@ use crate::turned_away::AskedAnswers;
 /// the same name need different audiences. Layers that share a manager open the same sessions; if their
 /// cookies have different names, the manager must have an audience that says so.
 ///
-/// Layers may be stacked, each with its own cookie name; an extractor means the innermost. A layer
+/// Layers may be stacked, each with its own cookie name; an extractor means the innermost, and
+/// [`OfLayer`](crate::OfLayer) another one. A layer
 /// directly inside another of the same manager and cookie changes nothing. Stacking layers A, B, A
 /// gives three independent sessions.
 ///
@@ -71,10 +75,13 @@ impl SessionLayer {
         SessionLayerBuilder {
             sessions: sessions.into_builder(),
             cookie: None,
+            hosts: Vec::new(),
             allow_http: false,
+            takes_bearer: false,
             transport: None,
             answers: AskedAnswers::default(),
             clear_site_data: None,
+            mark: None,
             lost_changes: None,
             save_on: SaveOn::Always,
             signed_in: PRIVATE_NO_CACHE,
@@ -120,10 +127,13 @@ impl<S> Layer<S> for SessionLayer {
 pub struct SessionLayerBuilder<S: IntoSessionManager> {
     sessions: S::Builder,
     cookie: Option<SessionCookie>,
+    hosts: Vec<(String, SessionCookie)>,
     allow_http: bool,
+    takes_bearer: bool,
     transport: Option<Box<dyn Transport>>,
     pub(crate) answers: AskedAnswers,
     clear_site_data: Option<Vec<String>>,
+    mark: Option<fn(&mut Extensions)>,
     lost_changes: Option<StatusCode>,
     save_on: SaveOn,
     signed_in: HeaderValue,
@@ -144,9 +154,55 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
+    /// The cookie of one host, for an application that serves several. Default: all hosts have the layer's own
+    /// [`cookie`](Self::cookie). Call it once for each host.
+    ///
+    /// The host is that of the request: `:authority` in HTTP/2, `Host` before. Case and port don't count, and
+    /// `X-Forwarded-Host` is not looked at, so a proxy has to pass `Host` on. A host that is not listed has the layer's own
+    /// cookie. A session belongs to the layer, not to a host.
+    ///
+    /// ```
+    /// # fn example() -> Result<session_axum::SessionLayer, session_axum::ConfigError> {
+    /// use session_axum::{MemoryStore, SessionCookie, SessionLayer};
+    ///
+    /// SessionLayer::builder(MemoryStore::new())
+    ///     .cookie_for_host("shop.example", SessionCookie::new().domain("shop.example"))
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn cookie_for_host(mut self, host: impl Into<String>, cookie: SessionCookie) -> Self {
+        self.hosts.push((host.into(), cookie));
+        self
+    }
+
+    /// Takes ids as bearer tokens too (RFC 6750), for applications that serve browsers and other clients. Default: in
+    /// the cookie only.
+    ///
+    /// Where a request has `Authorization: Bearer`, with a token or without, the cookie is not looked at, and the response
+    /// tells a new id in the header `Session-Id`. All other requests use the cookie. A client that wants a token sends
+    /// `Authorization: Bearer` without one to the login.
+    ///
+    /// A session knows by which of both it was started, and its id opens and ends it only in that way: a token in a cookie
+    /// opens nothing, nor does a cookie's id as a token. Whoever sends `Authorization: Bearer` and has no session is
+    /// answered 401, never redirected. [`is_by_bearer`](session_core::Session::is_by_bearer) tells a handler.
+    ///
+    /// The record of a session that a bearer token started has a field that
+    /// [`RecordFormat::V1`](crate::RecordFormat::V1) lacks, so processes that read only that format don't open it.
+    pub fn cookie_or_bearer(mut self) -> Self {
+        self.takes_bearer = true;
+        self
+    }
+
+    /// Marks the layer with a type, by which [`OfLayer`](crate::OfLayer) finds it where another layer is inside. Default:
+    /// not marked. A later call replaces an earlier one.
+    pub fn marked<M: 'static>(mut self) -> Self {
+        self.mark = Some(Marked::<M>::put);
+        self
+    }
+
     /// Lets the cookie travel over HTTP without encryption: for development. Default: HTTPS only.
     ///
-    /// It applies to whichever cookie the layer has; see [`SessionCookie::allow_http`]. Whoever listens
+    /// It applies to every cookie that the layer has; see [`SessionCookie::allow_http`]. Whoever listens
     /// on the network can then read the cookie and take the session over.
     pub fn allow_http(mut self) -> Self {
         self.allow_http = true;
@@ -156,7 +212,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// Carries the id in another way than a cookie, such as a
     /// [`HeaderTransport`](crate::HeaderTransport). Default: a cookie.
     ///
-    /// A layer with a transport can't have [`cookie`](Self::cookie) or [`allow_http`](Self::allow_http).
+    /// A layer with a transport can't have [`cookie`](Self::cookie), [`cookie_for_host`](Self::cookie_for_host),
+    /// [`cookie_or_bearer`](Self::cookie_or_bearer) or [`allow_http`](Self::allow_http).
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Box::new(transport));
         self
@@ -211,30 +268,23 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     ///
     /// [`ConfigError`] if settings can't work, alone or together. Its message names the setting, and
     /// says what to write instead.
-    pub fn build(self) -> Result<SessionLayer, ConfigError> {
+    pub fn build(mut self) -> Result<SessionLayer, ConfigError> {
+        let is_http_allowed = self.transport.is_none() && self.is_for_http();
+        let transport = match self.transport.take() {
+            Some(transport) => {
+                self.check_beside_transport()?;
+                transport
+            }
+            None => self.take_cookies()?,
+        };
         let answers = self.answers.checked()?;
         let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
         let clear_site_data = self.clear_site_data.map(|kinds| clear_site_data(&kinds)).transpose()?;
-        let mut is_http_allowed = false;
-        let transport = match (self.transport, self.cookie) {
-            (Some(_), Some(_)) => {
-                return Err(ConfigError::new("`transport` and `cookie` can't both be given; leave one of them out"));
-            }
-            (Some(_), None) if self.allow_http => {
-                return Err(ConfigError::new("`allow_http` is for a cookie, not for a `transport`; leave it out"));
-            }
-            (Some(transport), None) => transport,
-            (None, cookie) => {
-                let cookie = cookie.unwrap_or_default();
-                let cookie = if self.allow_http { cookie.allow_http() } else { cookie };
-                is_http_allowed = cookie.is_for_http();
-                Box::new(cookie.build()?)
-            }
-        };
         let settings = Settings {
             manager: S::build(self.sessions, without_prefix(transport.name()))?,
-            vary: transport.request_header().into(),
+            vary: Vary::on(transport.request_headers()),
             transport,
+            mark: self.mark,
             answers,
             is_http_allowed,
             clear_site_data,
@@ -244,6 +294,38 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             is_warned: AtomicBool::new(false),
         };
         Ok(SessionLayer { settings: Arc::new(settings) })
+    }
+
+    /// Whether a cookie may travel without encryption.
+    fn is_for_http(&self) -> bool {
+        let own = self.cookie.as_ref().is_some_and(SessionCookie::is_for_http);
+        self.allow_http || own || self.hosts.iter().any(|(_, cookie)| cookie.is_for_http())
+    }
+
+    fn check_beside_transport(&self) -> Result<(), ConfigError> {
+        let problem = if self.cookie.is_some() {
+            "`transport` and `cookie` can't both be given; leave one of them out"
+        } else if !self.hosts.is_empty() {
+            "`cookie_for_host` is for cookies, not for a `transport`; leave one of them out"
+        } else if self.takes_bearer {
+            "`cookie_or_bearer` is for a cookie, not for a `transport`; leave one of them out"
+        } else if self.allow_http {
+            "`allow_http` is for a cookie, not for a `transport`; leave it out"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new(problem))
+    }
+
+    /// Makes the transport of the cookies that the layer was given.
+    fn take_cookies(&mut self) -> Result<Box<dyn Transport>, ConfigError> {
+        let allow_http = self.allow_http;
+        let allowed = |cookie: SessionCookie| if allow_http { cookie.allow_http() } else { cookie };
+        let cookie = allowed(self.cookie.take().unwrap_or_default()).build()?;
+        let hosts: Vec<_> = self.hosts.drain(..).map(|(host, cookie)| (host, allowed(cookie))).collect();
+        let cookies: Box<dyn Transport> =
+            if hosts.is_empty() { Box::new(cookie) } else { Box::new(CookiesByHost::new(cookie, hosts)?) };
+        Ok(if self.takes_bearer { Box::new(CookieOrBearer::beside(cookies)) } else { cookies })
     }
 }
 
@@ -313,6 +395,8 @@ mod tests {
         assert!(bearer().build().is_ok());
         assert!(refusal(bearer().cookie(SessionCookie::new())).contains("leave one of them out"));
         assert!(refusal(bearer().allow_http()).contains("`allow_http`"));
+        assert!(refusal(bearer().cookie_or_bearer()).contains("`cookie_or_bearer`"));
+        assert!(refusal(bearer().cookie_for_host("a.example", SessionCookie::new())).contains("`cookie_for_host`"));
     }
 
     #[test]

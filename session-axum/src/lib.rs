@@ -46,8 +46,9 @@
 //! | for | names |
 //! |---|---|
 //! | handlers | [`SignedIn`], [`Fresh`], [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
+//! | handlers of several layers | [`OfLayer`] |
 //! | pages and forms | [`Flash`], [`CsrfToken`], [`ReturnTo`], [`Authentication`] |
-//! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`] |
+//! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`], [`NoUse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
 //! | tests | [`ManualClock`], [`Clock`], [`Time`] |
@@ -72,12 +73,15 @@
 //! | `firestore` | `FirestoreStore` |
 //! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |
 //! | `signed`, `private` | [`SessionCookie`] methods of these names: cookies that are signed or encrypted, with keys that rotate |
+//! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
 //!
 //! # Where else to look
 //!
-//! - Clients that keep no cookies: [`HeaderTransport`], or a [`transport`] of your own.
+//! - Clients that keep no cookies: [`HeaderTransport`], beside browsers
+//!   [`cookie_or_bearer`](SessionLayerBuilder::cookie_or_bearer), or a [`transport`] of your own.
+//! - Pages that poll: [`NoUse`].
 //! - Streams, server-sent events, WebSockets: a [`Session`] may be kept after the response head has
 //!   left, and then saves by [`save().await`](session_core::Session::save). Starting and renewing must come
 //!   before, because the response head tells the client the id.
@@ -134,6 +138,8 @@ mod guard;
 mod http_headers;
 mod layer;
 mod manager_settings;
+mod no_use;
+mod of_layer;
 mod public_response;
 mod purge_service;
 mod return_to;
@@ -154,6 +160,8 @@ pub use extract::{MaybeSession, Session};
 pub use flash::{Flash, FlashLevel, FlashMessage};
 pub use guard::{Guard, RequireSignedIn};
 pub use layer::{SessionLayer, SessionLayerBuilder};
+pub use no_use::{NoUse, NoUseService};
+pub use of_layer::OfLayer;
 pub use public_response::PublicResponse;
 pub use purge_service::PurgeService;
 pub use return_to::ReturnTo;
@@ -165,6 +173,8 @@ pub use tower_cookies::Key;
 pub use tower_cookies::cookie::SameSite;
 pub use transport::cookie::SessionCookie;
 pub use transport::header::HeaderTransport;
+#[cfg(feature = "trusted-proxies")]
+pub use transport::trusted_proxies::TrustedProxies;
 pub use turned_away::{ClientKind, Refusal, Refused};
 
 // What handlers use of a session.

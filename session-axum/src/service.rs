@@ -36,6 +36,9 @@ impl<S> SessionService<S> {
     fn slot<B>(&self, request: &mut Request<B>) -> Option<Slot> {
         if let Some(outer) = request.extensions().get::<Slot>() {
             if outer.settings().is_same(&self.settings) {
+                if let Some(mark) = self.settings.mark {
+                    mark(request.extensions_mut());
+                }
                 return None;
             }
             self.settings.warn_of(outer.settings());

@@ -1,9 +1,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderValue, StatusCode};
+use http::{Extensions, HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+use crate::http_headers::Vary;
 use crate::save_on::SaveOn;
 use crate::transport::Transport;
 use crate::turned_away::Answers;
@@ -12,7 +13,9 @@ use crate::turned_away::Answers;
 pub(crate) struct Settings {
     pub(crate) manager: SessionManager,
     pub(crate) transport: Box<dyn Transport>,
-    pub(crate) vary: HeaderValue,
+    pub(crate) vary: Vary,
+    /// Marks the innermost slot of a request as that of the layer with the marker.
+    pub(crate) mark: Option<fn(&mut Extensions)>,
     pub(crate) answers: Answers,
     /// Pages that were loaded without encryption may be ours.
     pub(crate) is_http_allowed: bool,

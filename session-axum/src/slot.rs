@@ -3,12 +3,13 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderName, Method, Request};
+use http::{HeaderName, Method, Request, StatusCode};
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
 use crate::error::SessionError;
-use crate::http_headers::forbid_sharing;
+use crate::http_headers::{ask_for_bearer, forbid_sharing};
+use crate::no_use::NoUse;
 use crate::public_response::PublicResponse;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
@@ -42,6 +43,9 @@ impl Slot {
         let host = Arc::clone(settings);
         let slot = Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned() };
         request.extensions_mut().insert(slot.clone());
+        if let Some(mark) = settings.mark {
+            mark(request.extensions_mut());
+        }
         slot
     }
 
@@ -68,7 +72,10 @@ impl Slot {
         if parts.method == Method::HEAD {
             self.visit.look_only();
         }
-        self.settings().transport.read(&parts.headers, presented);
+        if parts.extensions.get::<NoUse>().is_some() {
+            self.visit.without_use();
+        }
+        self.settings().transport.read(parts, presented);
     }
 
     /// Loads the session, unless that was done.
@@ -92,16 +99,17 @@ impl Slot {
         let is_signed_in = self.visit.is_signed_in();
         let Settings { transport, vary, signed_in, clear_site_data, .. } = self.settings();
         let is_public = response.extensions().get::<PublicResponse>().is_some();
+        let status = response.status();
         let mut outgoing = Outgoing::new(response.headers_mut(), self.cookies.as_ref());
         match committed {
             Committed::Unchanged if is_public => {}
             Committed::Unchanged => forbid_sharing(outgoing.headers(), is_signed_in.then_some(signed_in)),
             Committed::Issue(issued) => {
-                transport.issue(issued, &mut outgoing);
+                transport.issue(issued, &mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
             }
             Committed::Forget => {
-                transport.forget(&mut outgoing);
+                transport.forget(&mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
                 if let Some(kinds) = clear_site_data {
                     outgoing.headers().insert(CLEAR_SITE_DATA, kinds.clone());
@@ -109,6 +117,9 @@ impl Slot {
             }
         }
         outgoing.mark_read(vary);
+        if status == StatusCode::UNAUTHORIZED && self.visit.is_by_bearer() {
+            ask_for_bearer(outgoing.headers());
+        }
     }
 
     /// Replaces the response, if the application wants that, where changes were dropped because the session has ended.

@@ -84,6 +84,16 @@ const fn chars(bytes: usize) -> usize {
     (bytes * 4).div_ceil(3)
 }
 
+/// How the ids of one request came, and so how its client is to be answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// A number of the transport's own.
+    pub(crate) way: u16,
+    pub(crate) by_bearer: bool,
+    /// Sessions that are started by bearer tokens and others are kept apart.
+    pub(crate) apart: bool,
+}
+
 /// The session ids that one request presents, in order: at most 4.
 ///
 /// A client may send several cookies of the same name (for other paths or domains), so each id is looked up until
@@ -94,6 +104,7 @@ pub struct PresentedIds {
     /// Bit n tells that the n-th id came in an outdated form.
     outdated: u8,
     rejected: bool,
+    carried: Carried,
 }
 
 impl PresentedIds {
@@ -119,6 +130,35 @@ impl PresentedIds {
     /// Notes that the client presented something that is not an id.
     pub fn reject(&mut self) {
         self.rejected = true;
+    }
+
+    /// Notes in which of several ways this client is to be answered: a number of the integration's own, which
+    /// [`Visit::way`](crate::visit::Visit::way) tells when the answer is written. Default: 0.
+    pub fn set_way(&mut self, way: u16) {
+        self.carried.way = way;
+    }
+
+    /// The number that [`set_way`](PresentedIds::set_way) has noted.
+    pub fn way(&self) -> u16 {
+        self.carried.way
+    }
+
+    /// Notes that the ids came as bearer tokens, which no browser sends by itself. Default: they came in another way.
+    pub fn set_by_bearer(&mut self) {
+        self.carried.by_bearer = true;
+    }
+
+    /// Lets the ids open and end only sessions that were started as these ids came: by a request that notes
+    /// [`set_by_bearer`](PresentedIds::set_by_bearer), or by one that does not. For integrations that take ids in both
+    /// ways. Default: a bearer token opens either kind.
+    ///
+    /// A session that was started by a bearer token in such an integration is never opened by an id that came otherwise.
+    pub fn keep_apart(&mut self) {
+        self.carried.apart = true;
+    }
+
+    pub(crate) fn carried(&self) -> Carried {
+        self.carried
     }
 
     /// Whether there are 4 ids, so that more would be ignored.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::routing::{get, post};
 use session_axum::transport::{PresentedIds, Transport};
 use session_axum::{
@@ -147,12 +147,12 @@ fn a_long_header_is_read_in_linear_time() {
     for transport in [plain, signed] {
         let time = |cookies: usize| {
             let value = HeaderValue::try_from(pair("no id at all").repeat(cookies)).unwrap();
-            let headers = HeaderMap::from_iter([(header::COOKIE, value)]);
+            let request = Request::builder().header(header::COOKIE, value).body(()).unwrap().into_parts().0;
             // The fastest of many, and each short, as others use the machine too.
             let times = (0..100).map(|_| {
                 let start = std::time::Instant::now();
                 let mut presented = PresentedIds::default();
-                transport.read(&headers, &mut presented);
+                transport.read(&request, &mut presented);
                 start.elapsed()
             });
             times.min().unwrap()

@@ -185,3 +185,33 @@ async fn without_a_session_layer_it_still_refuses() {
     assert_eq!(sent(&mut visitor, "/echo", &[(SITE, "cross-site")], "").await.status, StatusCode::FORBIDDEN);
     assert_eq!(sent(&mut visitor, "/echo", &[(SITE, "same-origin")], "").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn only_a_session_that_came_by_a_token_is_exempt() {
+    for kind in kinds_of_stores().await {
+        let layer = SessionLayer::builder(kind.store.clone()).cookie_or_bearer().build().unwrap();
+        let app = routes().layer(CrossOriginProtection::new().require_token()).layer(layer);
+        let bearer = |token: &str| format!("Bearer {token}");
+        let mut program = Client::new(&app);
+        // Its login is none of the forms that another site can send, and has no session yet.
+        let evil = [(SITE, "cross-site"), ("origin", "https://evil.example")];
+        let refused = sent(&mut program, "/login", &[("authorization", "Bearer"), evil[0], evil[1]], "").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        let origin = ("origin", "https://shop.example");
+        let answer = sent(&mut program, "/login", &[("authorization", "Bearer"), origin], "").await;
+        let token = bearer(answer.all("session-id")[0]);
+        for headers in
+            [&[("authorization", token.as_str())][..], &[("authorization", token.as_str()), evil[0], evil[1]]]
+        {
+            assert_eq!(sent(&mut program, "/echo", headers, "").await.status, StatusCode::OK);
+        }
+        // Somebody who has a cookie, and only says that there is a token.
+        let mut browser = Client::new(&app);
+        sent(&mut browser, "/login", &[origin], "").await;
+        assert_eq!(browser.jar.len(), 1);
+        for claimed in ["Bearer", "Bearer x", "Bearer AAAAAAAAAAAAAAAAAAAAAAAA"] {
+            let headers = [("authorization", claimed), evil[0], evil[1]];
+            assert_eq!(sent(&mut browser, "/echo", &headers, "").await.status, StatusCode::FORBIDDEN, "{claimed}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ use crate::error::SessionError;
 use crate::extract::opened;
 use crate::guard::is_route;
 use crate::slot::Slot;
+use crate::transport::header::asks_for_bearer;
 use crate::turned_away::Refusal;
 
 use super::form_field::{form_field, is_form};
@@ -173,13 +174,23 @@ where
 }
 
 /// Lets a request pass that is no forgery although its headers don't say so. Returns its body as it was.
+///
+/// No page can make a browser send a token that it does not know. So a session that was loaded by one is exempt, and
+/// whoever only says that it has one is not.
 async fn admitted(parts: &Parts, body: Body, verdict: Verdict) -> Result<Body, SessionError> {
     let refused = || SessionError::refused(Refusal::CrossSite, parts);
-    if verdict == Verdict::Refused {
+    let is_by_bearer = asks_for_bearer(&parts.headers) && Slot::of(parts).is_ok();
+    if verdict == Verdict::Refused && !is_by_bearer {
         return Err(refused());
     }
     let (_, session) = opened(parts).await?;
     let Some(session) = session else { return Err(refused()) };
+    if is_by_bearer && session.is_by_bearer() {
+        return Ok(body);
+    }
+    if verdict == Verdict::Refused {
+        return Err(refused());
+    }
     if let Some(token) = parts.headers.get(CsrfToken::HEADER) {
         let is_right = token.to_str().is_ok_and(|token| session.check_csrf(token));
         return if is_right { Ok(body) } else { Err(refused()) };

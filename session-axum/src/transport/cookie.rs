@@ -5,6 +5,8 @@ use tower_cookies::cookie::SameSite;
 use super::cookie_transport::CookieTransport;
 #[cfg(any(feature = "signed", feature = "private"))]
 use super::sealed::{AskedSeal, PlainIds};
+#[cfg(feature = "trusted-proxies")]
+use super::trusted_proxies::TrustedProxies;
 
 // Names that begin so have rules of their own in browsers (RFC 6265bis, 4.1.3).
 pub(super) const HOST: &str = "__Host-";
@@ -35,7 +37,7 @@ const MAX_BYTES: usize = 4096;
 #[must_use]
 pub struct SessionCookie {
     pub(super) name: String,
-    prefix: bool,
+    pub(super) prefix: bool,
     pub(super) domain: Option<String>,
     pub(super) path: String,
     pub(super) same_site: SameSite,
@@ -45,6 +47,8 @@ pub struct SessionCookie {
     seal: Option<AskedSeal>,
     #[cfg(any(feature = "signed", feature = "private"))]
     plain_ids: PlainIds,
+    #[cfg(feature = "trusted-proxies")]
+    pub(super) by_scheme: Option<TrustedProxies>,
 }
 
 impl Default for SessionCookie {
@@ -68,6 +72,8 @@ impl SessionCookie {
             seal: None,
             #[cfg(any(feature = "signed", feature = "private"))]
             plain_ids: PlainIds::Refused,
+            #[cfg(feature = "trusted-proxies")]
+            by_scheme: None,
         }
     }
 
@@ -131,9 +137,25 @@ impl SessionCookie {
         self
     }
 
-    /// Whether the cookie travels without encryption, too.
+    /// Whether the cookie may travel without encryption, too.
     pub(crate) fn is_for_http(&self) -> bool {
+        #[cfg(feature = "trusted-proxies")]
+        return !self.secure || self.by_scheme.is_some();
+        #[cfg(not(feature = "trusted-proxies"))]
         !self.secure
+    }
+
+    /// Follows the scheme of each request, for an application that serves both HTTPS and HTTP behind proxies: over HTTP
+    /// the cookie has neither `Secure` nor prefix, and over HTTPS both. Default: HTTPS only.
+    ///
+    /// Over HTTPS only the name with the prefix is read, and over HTTP only the one without. A request counts as HTTP only
+    /// if one of `proxies` sent it and says so: see [`TrustedProxies`]. Any other counts as HTTPS.
+    ///
+    /// Whoever listens on the network can read what is sent over HTTP, and take the session over.
+    #[cfg(feature = "trusted-proxies")]
+    pub fn secure_by_scheme(mut self, proxies: TrustedProxies) -> Self {
+        self.by_scheme = Some(proxies);
+        self
     }
 
     /// Signs the id with the first key, and accepts ids that are signed with any of the keys. Default: not
@@ -198,6 +220,18 @@ impl SessionCookie {
     /// [`ConfigError`] if browsers would refuse the cookie. Its message names the setting, and says what to
     /// write instead.
     pub fn build(self) -> Result<CookieTransport, ConfigError> {
+        #[cfg(feature = "trusted-proxies")]
+        if let Some(proxies) = &self.by_scheme {
+            self.check_by_scheme()?;
+            let plain = SessionCookie { by_scheme: None, secure: false, ..self.clone() }.build_one()?;
+            let proxies = proxies.clone();
+            return Ok(self.build_one()?.with_over_http(proxies, plain));
+        }
+        self.build_one()
+    }
+
+    /// The transport for one scheme.
+    fn build_one(self) -> Result<CookieTransport, ConfigError> {
         self.check()?;
         #[cfg(any(feature = "signed", feature = "private"))]
         self.check_seal()?;

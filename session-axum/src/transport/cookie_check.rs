@@ -16,6 +16,25 @@ impl SessionCookie {
         self.domain.as_deref().map_or(Ok(()), check_domain)
     }
 
+    /// What can't follow the scheme of a request.
+    #[cfg(feature = "trusted-proxies")]
+    pub(super) fn check_by_scheme(&self) -> Result<(), ConfigError> {
+        let problem = if !self.secure {
+            "`secure_by_scheme` and `allow_http` can't both be given; leave one of them out"
+        } else if !self.prefix {
+            "`secure_by_scheme` needs the prefix, which keeps cookies that came over HTTP from being read over HTTPS; leave \
+             out `without_prefix`"
+        } else if [HOST, SECURE, HTTP].into_iter().any(|prefix| self.has_prefix(prefix)) {
+            "`secure_by_scheme` adds the prefix to the cookie's `name` itself; leave it out there"
+        } else if self.same_site == SameSite::None || self.partitioned {
+            "browsers refuse SameSite=None and Partitioned over HTTP; leave out `secure_by_scheme`, or `partitioned` and \
+             `same_site` None"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new(problem))
+    }
+
     /// Settings that browsers refuse together.
     fn check_together(&self) -> Result<(), String> {
         let name = &self.name;

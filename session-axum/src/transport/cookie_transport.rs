@@ -1,5 +1,6 @@
 use std::ops::ControlFlow;
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 use session_core::internals::LONGEST_COOKIE;
 use session_core::{IssuedId, PresentedIds};
@@ -9,6 +10,8 @@ use tower_cookies::cookie::time;
 use super::cookie_header::CookieReader;
 #[cfg(any(feature = "signed", feature = "private"))]
 use super::sealed::Seal;
+#[cfg(feature = "trusted-proxies")]
+use super::trusted_proxies::TrustedProxies;
 use super::{Outgoing, Transport};
 
 /// A [`Transport`] that carries the session's id in a cookie: what
@@ -22,9 +25,25 @@ pub struct CookieTransport {
     flags: Box<str>,
     #[cfg(any(feature = "signed", feature = "private"))]
     seal: Option<Seal>,
+    #[cfg(feature = "trusted-proxies")]
+    over_http: Option<Box<OverHttp>>,
 }
 
+/// The cookie of requests that came without encryption.
+#[cfg(feature = "trusted-proxies")]
+struct OverHttp {
+    proxies: TrustedProxies,
+    cookie: CookieTransport,
+}
+
+/// The way of requests that came without encryption, to a cookie that is `Secure` by the scheme.
+#[cfg(feature = "trusted-proxies")]
+const OVER_HTTP: u16 = 1;
+
 impl CookieTransport {
+    /// How many ways a cookie has, from 0 on.
+    pub(super) const WAYS: u16 = 2;
+
     /// A transport of plain ids.
     pub(super) fn new(template: Cookie<'static>) -> Self {
         let text = template.to_string();
@@ -34,7 +53,21 @@ impl CookieTransport {
             template,
             #[cfg(any(feature = "signed", feature = "private"))]
             seal: None,
+            #[cfg(feature = "trusted-proxies")]
+            over_http: None,
         }
+    }
+
+    /// This transport for requests that are, or may be, encrypted, and `cookie` for those that are known not to be.
+    #[cfg(feature = "trusted-proxies")]
+    pub(super) fn with_over_http(mut self, proxies: TrustedProxies, cookie: CookieTransport) -> Self {
+        self.over_http = Some(Box::new(OverHttp { proxies, cookie }));
+        self
+    }
+
+    /// What tells this cookie from others.
+    pub(super) fn appearance(&self) -> (&str, &str) {
+        (self.template.name(), &self.flags)
     }
 
     #[cfg(any(feature = "signed", feature = "private"))]
@@ -54,31 +87,9 @@ impl CookieTransport {
         cookie
     }
 
-    fn is_sealed(&self) -> bool {
-        #[cfg(any(feature = "signed", feature = "private"))]
-        return self.seal.is_some();
-        #[cfg(not(any(feature = "signed", feature = "private")))]
-        false
-    }
-}
-
-impl Transport for CookieTransport {
-    fn name(&self) -> &str {
-        self.template.name()
-    }
-
-    fn request_header(&self) -> HeaderName {
-        header::COOKIE
-    }
-
-    fn proof(&self) -> u64 {
-        #[cfg(any(feature = "signed", feature = "private"))]
-        return self.seal.as_ref().map_or(0, Seal::number);
-        #[cfg(not(any(feature = "signed", feature = "private")))]
-        0
-    }
-
-    fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
+    /// Presents the ids in this cookie itself.
+    #[inline(always)]
+    fn present(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
         #[cfg(any(feature = "signed", feature = "private"))]
         if let Some(seal) = &self.seal {
             let mut opened = 0;
@@ -93,13 +104,70 @@ impl Transport for CookieTransport {
         });
     }
 
+    /// The cookie of a client that is answered in this way.
+    fn of_way(&self, _way: u16) -> &CookieTransport {
+        #[cfg(feature = "trusted-proxies")]
+        if let (OVER_HTTP, Some(over_http)) = (_way, &self.over_http) {
+            return &over_http.cookie;
+        }
+        self
+    }
+
+    fn seal_number(&self) -> u64 {
+        #[cfg(any(feature = "signed", feature = "private"))]
+        return self.seal.as_ref().map_or(0, Seal::number);
+        #[cfg(not(any(feature = "signed", feature = "private")))]
+        0
+    }
+
+    fn is_sealed(&self) -> bool {
+        #[cfg(any(feature = "signed", feature = "private"))]
+        return self.seal.is_some();
+        #[cfg(not(any(feature = "signed", feature = "private")))]
+        false
+    }
+}
+
+impl Transport for CookieTransport {
+    fn name(&self) -> &str {
+        self.template.name()
+    }
+
+    fn request_headers(&self) -> Vec<HeaderName> {
+        #[cfg(feature = "trusted-proxies")]
+        if self.over_http.is_some() {
+            return vec![header::COOKIE, TrustedProxies::SCHEME];
+        }
+        vec![header::COOKIE]
+    }
+
+    fn proof(&self) -> u64 {
+        #[cfg(feature = "trusted-proxies")]
+        if let Some(OverHttp { proxies, cookie }) = self.over_http.as_deref() {
+            return self.seal_number() ^ cookie.seal_number().rotate_left(1) ^ proxies.number();
+        }
+        self.seal_number()
+    }
+
+    fn read(&self, request: &Parts, presented: &mut PresentedIds) {
+        #[cfg(feature = "trusted-proxies")]
+        if let Some(OverHttp { proxies, cookie }) = self.over_http.as_deref()
+            && proxies.say_http(request)
+        {
+            presented.set_way(OVER_HTTP);
+            return cookie.present(&request.headers, presented);
+        }
+        self.present(&request.headers, presented);
+    }
+
     fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>) {
+        let this = self.of_way(outgoing.way());
         let (id, keep_for) = (issued.id.as_str(), issued.keep_for);
         // Most logins need no cookie that is taken apart again.
-        if keep_for.is_none() && !self.is_sealed() && !outgoing.has_jar() {
-            return outgoing.append_cookie([self.template.name(), "=", id, &self.flags].concat());
+        if keep_for.is_none() && !this.is_sealed() && !outgoing.has_jar() {
+            return outgoing.append_cookie([this.template.name(), "=", id, &this.flags].concat());
         }
-        let mut cookie = self.carrying(id.to_owned());
+        let mut cookie = this.carrying(id.to_owned());
         if let Some(keep_for) = keep_for {
             let seconds = keep_for.min(LONGEST_COOKIE).as_secs();
             cookie.set_max_age(time::Duration::seconds(seconds as i64));
@@ -108,7 +176,7 @@ impl Transport for CookieTransport {
     }
 
     fn forget(&self, outgoing: &mut Outgoing<'_>) {
-        let mut cookie = self.template.clone();
+        let mut cookie = self.of_way(outgoing.way()).template.clone();
         cookie.make_removal();
         outgoing.set_cookie(cookie);
     }

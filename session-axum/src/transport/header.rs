@@ -1,3 +1,4 @@
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use session_core::{IssuedId, PresentedIds};
 
@@ -42,6 +43,17 @@ impl HeaderTransport {
     }
 }
 
+/// Whether a request has `Authorization: Bearer`, with a token or without.
+pub(crate) fn asks_for_bearer(headers: &HeaderMap) -> bool {
+    // What is not quite the scheme counts too: no cookie may be read beside it.
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
+    let scheme = |value: &HeaderValue| {
+        let scheme = value.as_bytes().trim_ascii().split(ends).next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+    };
+    headers.get_all(header::AUTHORIZATION).iter().any(scheme)
+}
+
 /// The token of `Bearer <token>`, whatever the case of the scheme.
 pub(crate) fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let scheme_ends = value.iter().position(|byte| *byte == b' ')?;
@@ -54,12 +66,15 @@ impl Transport for HeaderTransport {
         self.request.as_str()
     }
 
-    fn request_header(&self) -> HeaderName {
-        self.request.clone()
+    fn request_headers(&self) -> Vec<HeaderName> {
+        vec![self.request.clone()]
     }
 
-    fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
-        let values = headers.get_all(&self.request).iter().map(HeaderValue::as_bytes);
+    fn read(&self, request: &Parts, presented: &mut PresentedIds) {
+        if self.bearer {
+            presented.set_by_bearer();
+        }
+        let values = request.headers.get_all(&self.request).iter().map(HeaderValue::as_bytes);
         // Another scheme than Bearer is for somebody else to read.
         let mut presented_here = values.filter_map(|value| if self.bearer { bearer_token(value) } else { Some(value) });
         while !presented.is_full()
@@ -84,20 +99,24 @@ impl Transport for HeaderTransport {
 mod tests {
     use super::*;
 
+    fn request() -> Parts {
+        http::Request::new(()).into_parts().0
+    }
+
     #[test]
     fn what_is_no_id_hides_none_that_comes_after_it() {
-        let mut headers = HeaderMap::new();
+        let mut request = request();
         for value in ["Basic abc", "Bearer junk", "Bearer", ""].repeat(4) {
-            headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            request.headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
         }
         for _ in 0..PresentedIds::MAX {
             let mut presented = PresentedIds::default();
-            HeaderTransport::bearer().read(&headers, &mut presented);
+            HeaderTransport::bearer().read(&request, &mut presented);
             assert!(!presented.is_full());
-            headers.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer AAAAAAAAAAAAAAAAAAAAAAAA"));
+            request.headers.append(header::AUTHORIZATION, HeaderValue::from_static("Bearer AAAAAAAAAAAAAAAAAAAAAAAA"));
         }
         let mut presented = PresentedIds::default();
-        HeaderTransport::bearer().read(&headers, &mut presented);
+        HeaderTransport::bearer().read(&request, &mut presented);
         assert!(presented.is_full());
     }
 
@@ -107,5 +126,23 @@ mod tests {
         assert_eq!(bearer_token(b"bearer  abc"), Some(b"abc".as_slice()));
         assert_eq!(bearer_token(b"Basic abc"), None);
         assert_eq!(bearer_token(b"Bearer"), None);
+    }
+
+    #[test]
+    fn whoever_names_the_scheme_asks_for_a_bearer_token() {
+        let asks = |values: &[&'static str]| {
+            let mut request = request();
+            for value in values {
+                request.headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            asks_for_bearer(&request.headers)
+        };
+        for value in ["Bearer abc", "bearer", "BEARER ", "Bearer\tabc", "Bearer,abc"] {
+            assert!(asks(&[value]), "{value:?}");
+            assert!(asks(&["Basic abc", value]), "{value:?}");
+        }
+        for value in ["", "Basic Bearer", "Bearers abc", "abc"] {
+            assert!(!asks(&[value]), "{value:?}");
+        }
     }
 }

@@ -5,21 +5,27 @@
 
 // The contract is here; each file implements it in one way, or helps one that does. They know the ids
 // that come and go and the headers around them, and nothing of layers, extractors or what a session holds.
+pub(crate) mod by_host;
 pub(crate) mod cookie;
 mod cookie_check;
 mod cookie_header;
+pub(crate) mod cookie_or_bearer;
 mod cookie_transport;
 pub(crate) mod header;
 #[cfg(any(feature = "signed", feature = "private"))]
 mod sealed;
+#[cfg(feature = "trusted-proxies")]
+pub(crate) mod trusted_proxies;
 
 pub use cookie_transport::CookieTransport;
 pub use session_core::{IssuedId, PresentedIds, RandomError, RandomSource, SessionId, SystemRandom};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::SET_COOKIE};
+use http::header::SET_COOKIE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tower_cookies::{Cookie, Cookies};
 
-use crate::http_headers::{add_vary, forbid_storing};
+use crate::http_headers::{Vary, add_vary, forbid_storing};
 
 /// A way for a session's id to travel between client and server.
 ///
@@ -27,16 +33,17 @@ use crate::http_headers::{add_vary, forbid_storing};
 /// own to [`SessionLayerBuilder::transport`](crate::SessionLayerBuilder::transport).
 ///
 /// ```
-/// use http::{HeaderMap, HeaderName, HeaderValue};
+/// use http::request::Parts;
+/// use http::{HeaderName, HeaderValue};
 /// use session_axum::transport::{IssuedId, Outgoing, PresentedIds, Transport};
 ///
 /// struct DeviceHeader;
 ///
 /// impl Transport for DeviceHeader {
 ///     fn name(&self) -> &str { "device" }
-///     fn request_header(&self) -> HeaderName { HeaderName::from_static("x-device-session") }
-///     fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds) {
-///         if let Some(value) = headers.get("x-device-session") {
+///     fn request_headers(&self) -> Vec<HeaderName> { vec![HeaderName::from_static("x-device-session")] }
+///     fn read(&self, request: &Parts, presented: &mut PresentedIds) {
+///         if let Some(value) = request.headers.get("x-device-session") {
 ///             presented.push(value);
 ///         }
 ///     }
@@ -53,8 +60,9 @@ pub trait Transport: Send + Sync + 'static {
     /// A name that tells layers apart: two layers with the same manager and the same name are one.
     fn name(&self) -> &str;
 
-    /// The request header that carries the id. Responses name it in `Vary`.
-    fn request_header(&self) -> HeaderName;
+    /// Every request header that [`read`](Transport::read) looks at; not `Host`, which is part of the address. Responses
+    /// name them in `Vary`.
+    fn request_headers(&self) -> Vec<HeaderName>;
 
     /// Which proof an id needs to be accepted, such as a signature, as a number that differs where the proof does. Two
     /// layers with the same manager and name are one only if they need the same proof. Default: 0, for none.
@@ -65,7 +73,10 @@ pub trait Transport: Send + Sync + 'static {
     /// Collects the ids that a request presents: [`push`](PresentedIds::push) what may be an id,
     /// [`push_outdated`](PresentedIds::push_outdated) what is to be sent again in a newer form, and
     /// [`reject`](PresentedIds::reject) what can't be an id, such as a cookie with a wrong signature.
-    fn read(&self, headers: &HeaderMap, presented: &mut PresentedIds);
+    ///
+    /// A transport that answers clients in several ways notes here by [`set_way`](PresentedIds::set_way) which one is
+    /// this client's, and learns it again from [`Outgoing::way`].
+    fn read(&self, request: &Parts, presented: &mut PresentedIds);
 
     /// Tells the client its id. The layer adds `Cache-Control: no-store` to the response.
     fn issue(&self, issued: &IssuedId, outgoing: &mut Outgoing<'_>);
@@ -78,16 +89,28 @@ pub trait Transport: Send + Sync + 'static {
 pub struct Outgoing<'a> {
     headers: &'a mut HeaderMap,
     cookies: Option<&'a Cookies>,
+    way: u16,
 }
 
 impl<'a> Outgoing<'a> {
     pub(crate) fn new(headers: &'a mut HeaderMap, cookies: Option<&'a Cookies>) -> Self {
-        Outgoing { headers, cookies }
+        Outgoing { headers, cookies, way: 0 }
     }
 
     /// The head of a response that has these headers: for tests of a [`Transport`].
     pub fn to(headers: &'a mut HeaderMap) -> Self {
         Outgoing::new(headers, None)
+    }
+
+    /// In which way this client is to be answered, as [`PresentedIds::set_way`] noted it when the request was read.
+    /// Default: 0.
+    pub fn way(&self) -> u16 {
+        self.way
+    }
+
+    /// This head for a client that is to be answered in another way: for a transport that is made of others.
+    pub fn in_way(&mut self, way: u16) -> Outgoing<'_> {
+        Outgoing { headers: self.headers, cookies: self.cookies, way }
     }
 
     /// The headers of the response.
@@ -125,7 +148,7 @@ impl<'a> Outgoing<'a> {
         forbid_storing(self.headers);
     }
 
-    pub(crate) fn mark_read(&mut self, header: &HeaderValue) {
-        add_vary(self.headers, header);
+    pub(crate) fn mark_read(&mut self, vary: &Vary) {
+        add_vary(self.headers, vary);
     }
 }

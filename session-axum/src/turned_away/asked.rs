@@ -1,6 +1,8 @@
 use axum::extract::OriginalUri;
 use http::{Extensions, HeaderMap, HeaderName, Method, Uri, header};
 
+use crate::transport::header::asks_for_bearer;
+
 use super::refusal::Refusal;
 
 /// What a request asked for: all of its head that an answer depends on.
@@ -77,6 +79,8 @@ impl Asked {
             return ClientKind::Htmx;
         }
         match self.header("sec-fetch-mode") {
+            // A client that sends a token is no browser that could follow.
+            _ if asks_for_bearer(&self.headers) => ClientKind::Script,
             Some("navigate") => ClientKind::Navigation,
             Some(_) => ClientKind::Script,
             None if has("x-requested-with") => ClientKind::Script,
@@ -153,6 +157,7 @@ pub(super) mod tests {
             assert_eq!(kind(&[("accept", accept)]), ClientKind::Script);
         }
         assert_eq!(kind(&[]), ClientKind::Script);
+        assert_eq!(kind(&[html, ("authorization", "Bearer x")]), ClientKind::Script);
         assert_eq!(kind(&[("hx-request", "true"), ("sec-fetch-mode", "cors")]), ClientKind::Htmx);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! An extractor or a guard refuses, and says why (`refusal.rs`). The layer knows what was asked for (`asked.rs`) and what
 //! its settings say (`answers.rs`), and makes the response: a way to a page of the application (`page.rs`), with a way back
-//! (`way_back.rs`), or a status with a text or JSON. This room may not know visits, transports and extractors.
+//! (`way_back.rs`), or a status with a text or JSON. This room may not know visits and extractors.
 
 mod answers;
 mod asked;

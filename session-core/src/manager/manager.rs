@@ -71,7 +71,8 @@ impl SessionManager {
 
     /// Looks up the session of this id. `None` if the id is malformed or unknown, or the session has ended.
     ///
-    /// This counts as a use of the session: its idle timeout starts again. [`Error::Store`] if the store
+    /// The id opens the session however the client came by it, as a cookie or as a bearer token. This counts as a use of
+    /// the session: its idle timeout starts again. [`Error::Store`] if the store
     /// failed; it is then unknown whether there is a session. The future may be dropped at any time.
     pub async fn get(&self, id: &str) -> Result<Option<Session>, Error> {
         let visit = self.visit_in(Phase::Direct);

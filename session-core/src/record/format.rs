@@ -41,8 +41,12 @@ impl RecordFormat {
     }
 }
 
-/// The extensions that this release knows.
-const KNOWN: [&str; 0] = [];
+/// Tells that a bearer token started the session. It is critical: a release that does not know it would open the session
+/// by a cookie.
+pub(super) const BY_BEARER: &str = "!bearer";
+
+/// The critical extensions that this release knows.
+const KNOWN: [&str; 1] = [BY_BEARER];
 
 /// Begins the name of a critical extension: one that every process must check before it uses the session, such
 /// as a binding to a device.

@@ -9,6 +9,7 @@ mod attributes_version;
 mod audience;
 mod authenticated;
 mod body;
+mod by_bearer;
 mod codec;
 #[cfg(feature = "encryption")]
 mod encryption;
@@ -33,6 +34,7 @@ pub(crate) use attributes_version::{attributes_version, note_attributes_version}
 pub use audience::Audience;
 pub(crate) use authenticated::Authenticated;
 pub use body::Body;
+pub(crate) use by_bearer::{is_by_bearer, note_by_bearer};
 pub use codec::{Codec, JsonCodec};
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;

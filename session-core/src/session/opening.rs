@@ -31,7 +31,9 @@ impl Visit {
     /// before, and tells nothing about the sessions.
     ///
     /// An id counts also if a renewal has replaced it within the last 60 s, in a session with a principal. What the visit
-    /// has collected is dropped. A session that is started afterwards is a new one.
+    /// has collected is dropped. A session that is started afterwards is a new one. After
+    /// [`keep_apart`](PresentedIds::keep_apart) the commit looks each session up, and ends it only if it was started as the
+    /// ids came.
     pub fn end(&self, presented: &PresentedIds) {
         self.note_asked_for();
         self.0.state.lock().end_presented(presented);

@@ -101,6 +101,13 @@ impl Session {
         Ok(state.value(name)?)
     }
 
+    /// Whether the request that this session came with presented its id as a bearer token, which no browser sends by
+    /// itself. A request of another site can't have done that, so it needs no other protection against forgery.
+    /// `false` without a request.
+    pub fn is_by_bearer(&self) -> bool {
+        self.visit.is_by_bearer()
+    }
+
     /// Reads a constant attribute. `None` if the session does not have it.
     ///
     /// [`Error::Attribute`] if the value has another type.

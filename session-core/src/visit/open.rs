@@ -32,6 +32,7 @@ impl Visit {
         if self.is_opened() {
             return Some(Ok(state.present()));
         }
+        state.carried = presented.carried();
         if state.turn_is_taken {
             return None;
         }

@@ -155,6 +155,26 @@ impl Visit {
         self.0.state.lock().look_only();
     }
 
+    /// Makes this a visit that is no use of its session, such as a poll. Call it before [`open`](Visit::open). Neither
+    /// loading the session nor saving what the handler has changed moves the idle deadline. Starting a session and
+    /// renewing its id do.
+    ///
+    /// A handler that changes a session after that has expired finds it gone.
+    pub fn without_use(&self) {
+        self.0.state.lock().without_use();
+    }
+
+    /// The way that the presented ids noted for the answer: see [`PresentedIds::set_way`](crate::id::PresentedIds::set_way). 0 before
+    /// [`open`](Visit::open) and [`end`](Visit::end).
+    pub fn way(&self) -> u16 {
+        self.0.state.lock().carried.way
+    }
+
+    /// Whether the presented ids came as bearer tokens. `false` before [`open`](Visit::open) and [`end`](Visit::end).
+    pub fn is_by_bearer(&self) -> bool {
+        self.0.state.lock().carried.by_bearer
+    }
+
     /// Drops everything that was collected so far: changes, and a start, renewal or removal. For a handler that failed.
     pub fn discard(&self) {
         self.0.state.lock().discard();

@@ -5,6 +5,7 @@
 mod attributes;
 mod audience;
 mod authentication;
+mod bearer;
 mod concurrency;
 mod csrf;
 mod detached;
@@ -14,6 +15,7 @@ mod immediate;
 mod keeping;
 mod lifecycle;
 mod lifetimes;
+mod no_use;
 mod principals;
 mod random_source;
 mod refusing;

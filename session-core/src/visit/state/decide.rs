@@ -73,7 +73,7 @@ impl State {
     /// The next step of what does not depend on the goal: a session that has moved, one that is to end, and those
     /// beyond the limit.
     fn next_anyway(&self, operation: &mut Operation<'_>) -> Option<Step> {
-        if let Loading::Note(key) = operation.loading {
+        if let Loading::Note(key) | Loading::ToEndByNote(key) = operation.loading {
             return Some(Step::Follow(key));
         }
         match operation.ending {
@@ -100,7 +100,7 @@ impl State {
             // Nothing to save: the session exists only in this visit, or not at all.
             _ if updates => return Step::Compute,
             (Intent::Remove | Intent::Start, _) if !only_changes && !self.also_presented().is_empty() => {
-                return Step::Delete(self.also_presented()[0]);
+                return self.next_to_end(operation, self.also_presented()[0]);
             }
             (Intent::Remove, Some(stored)) if !only_changes => return Step::Delete(stored.record.key),
             (Intent::Start, _) if !only_changes => return self.next_to_start(operation, moment),
@@ -117,6 +117,15 @@ impl State {
             return Step::Compute;
         }
         self.send(operation, moment, renews)
+    }
+
+    /// A presented id ends its session. Where tokens and cookies are kept apart, it must have come in the way of that.
+    fn next_to_end(&self, operation: &mut Operation<'_>, key: RecordKey) -> Step {
+        if !self.carried.apart || operation.may_end == Some(key) {
+            return Step::Delete(key);
+        }
+        operation.loading = Loading::ToEnd(key);
+        Step::Load(key)
     }
 
     /// The next step for a session without unsaved changes.
@@ -141,6 +150,9 @@ impl State {
         let waits = moment.is_contended || operation.conflicts >= moment.hasty_attempts;
         if waits && !operation.has_turn {
             return Some(Step::TakeTurn(key));
+        }
+        if self.is_doubtful(moment.now) {
+            operation.loading = Loading::Reloaded;
         }
         (operation.loading == Loading::Reloaded).then_some(Step::Load(key))
     }
@@ -309,7 +321,7 @@ impl State {
                 None => {}
             },
             Loading::Reloaded => match found.take() {
-                Some(record) => self.reloaded(record)?,
+                Some(record) => self.goes_on_from(operation, record)?,
                 None => return self.is_missing(operation),
             },
             Loading::Confirmed => match found {
@@ -320,7 +332,13 @@ impl State {
                 }
                 None => return self.is_missing(operation),
             },
-            Loading::Nothing | Loading::Note(_) => unreachable!("nothing was loaded"),
+            // Refused, it is no longer among those that are to end.
+            Loading::ToEnd(key) if found.is_some() => operation.may_end = Some(key),
+            Loading::ToEnd(key) if self.also_presented().contains(&key) => {
+                operation.loading = Loading::ToEndByNote(key);
+            }
+            Loading::ToEnd(_) => {}
+            Loading::Nothing | Loading::Note(_) | Loading::ToEndByNote(_) => unreachable!("nothing was loaded"),
         }
         Ok(())
     }
@@ -351,9 +369,16 @@ impl State {
             && saved.version > record.version
         {
             operation.loading = Loading::Nothing;
-            self.reloaded(saved)?;
+            self.goes_on_from(operation, saved)?;
         }
         Ok(())
+    }
+
+    /// Another version of the session takes the place of the one that was known. An update that was computed from that one
+    /// is computed again, or it would undo what the other writer has saved.
+    fn goes_on_from(&mut self, operation: &mut Operation<'_>, record: Record) -> Result<(), Error> {
+        operation.update = None;
+        Ok(self.reloaded(record)?)
     }
 
     fn check_conflicts(&self, operation: &Operation<'_>) -> Result<(), Error> {
@@ -383,10 +408,10 @@ impl State {
         }
     }
 
-    /// Whether a session is for this application, and this release can read it.
+    /// Whether a session is for this application and for ids that came in this way, and this release can read it.
     #[inline(always)]
     fn may_open(&self, record: &Record) -> bool {
-        !record.is_beyond_us() && record.audience == self.rules.audience
+        !record.is_beyond_us() && record.audience == self.rules.audience && self.came_in_its_way(record)
     }
 
     /// Leaves a session alone that is not for us. If a note led from the presented id to it, that id must not end it either.
@@ -395,10 +420,14 @@ impl State {
         let left_alone = &mut self.others_mut().left_alone;
         left_alone.push(record.key);
         left_alone.extend(operation.opening.map(|(_, presented)| presented));
-        self.notices.push(match record.is_beyond_us() {
-            true => Notice::BeyondUs { key: record.key },
-            false => Notice::OtherAudience(record.audience),
-        });
+        if let Loading::ToEnd(key) | Loading::ToEndByNote(key) = operation.loading {
+            self.others_mut().also_presented.retain(|presented| *presented != key);
+        }
+        if record.is_beyond_us() {
+            self.notices.push(Notice::BeyondUs { key: record.key });
+        } else if record.audience != self.rules.audience {
+            self.notices.push(Notice::OtherAudience(record.audience));
+        }
     }
 
     /// The other ids of a request that presents several.
@@ -436,7 +465,11 @@ impl State {
         operation: &mut Operation<'_>,
         found: Result<Option<Record>, StoreError>,
     ) -> Result<(), Error> {
-        operation.loading = Loading::Nothing;
+        if let (Loading::ToEndByNote(key), Ok(_)) = (mem::replace(&mut operation.loading, Loading::Nothing), &found) {
+            // The deletion follows the notes by itself. Where they lead nowhere, it ends nothing.
+            operation.may_end = Some(key);
+            return Ok(());
+        }
         match (found, operation.opening.take()) {
             (Err(error), _) => Err(self.failed(error)),
             // If nothing was found, the next id is tried.
@@ -445,6 +478,7 @@ impl State {
                 Ok(())
             }
             (Ok(Some(record)), None) if self.is_same_session(&record) => {
+                operation.update = None;
                 self.moved(record)?;
                 operation.follow()
             }

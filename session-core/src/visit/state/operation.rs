@@ -25,6 +25,8 @@ pub(in crate::visit) struct Operation<'a> {
     notes: u32,
     /// The key under which the session was found that is to end, if it has moved there.
     pub(super) ending: Option<RecordKey>,
+    /// The presented id that may end its session, as far as the store knows.
+    pub(super) may_end: Option<RecordKey>,
     /// The number of generated ids that were taken.
     pub(super) taken_ids: u32,
     /// Another id is needed before the next attempt.
@@ -66,6 +68,10 @@ pub(super) enum Loading<'a> {
     Confirmed,
     /// Where moved notes lead: the record of this key is gone, and the session may have a new id.
     Note(RecordKey),
+    /// The session that a presented id is to end, to find out whether it may.
+    ToEnd(RecordKey),
+    /// The session to which moved notes lead from such an id.
+    ToEndByNote(RecordKey),
 }
 
 /// The sessions of a principal beyond the limit, which end after a login.
@@ -98,6 +104,7 @@ impl<'a> Operation<'a> {
             conflicts: 0,
             notes: 0,
             ending: None,
+            may_end: None,
             taken_ids: 0,
             needs_id: false,
             has_turn: false,

@@ -60,13 +60,13 @@ impl Before {
     }
 }
 
-/// Makes of a record what is to be saved.
+/// Makes of a record what is to be saved by a request that used the session at `used`.
 pub(super) fn advance(
     record: &mut Record,
     changes: &Changes,
     update: Option<Attribute>,
     rules: &Rules,
-    now: Time,
+    used: Time,
     mark: u32,
 ) -> Before {
     let before = Before {
@@ -83,6 +83,6 @@ pub(super) fn advance(
     record.format = rules.record_format;
     note_attributes_version(record, rules.attributes_version);
     record.version = record.version.next(mark);
-    record.accessed = record.accessed.max(now);
+    record.accessed = record.accessed.max(used);
     before
 }

@@ -5,8 +5,11 @@ use serde::de::DeserializeOwned;
 use triomphe::Arc;
 
 use crate::error::{AttributeError, Error, StoreError};
-use crate::id::{PresentedIds, SessionId};
-use crate::record::{Attribute, FormSecret, Record, RecordKey, Renewal, Size, Standing, exceeds_limit, read};
+use crate::id::{Carried, PresentedIds, SessionId};
+use crate::record::{
+    Attribute, FormSecret, Record, RecordKey, Renewal, Size, Standing, exceeds_limit, is_by_bearer, note_by_bearer,
+    read,
+};
 use crate::time::Time;
 
 use super::super::changes::{Changes, TakenOffer};
@@ -69,6 +72,8 @@ pub(super) struct Others {
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(super) rules: Arc<Rules>,
+    /// How the request's ids came.
+    pub(crate) carried: Carried,
     /// What the presented id is to the session.
     pub(super) standing: Standing,
     pub(super) stored: Option<Stored>,
@@ -84,6 +89,8 @@ pub(crate) struct State {
     pub(super) tell: Tell,
     /// Loading the session is no use of it, and the commit stores nothing.
     only_looks: bool,
+    /// Neither loading the session nor saving it is a use of it.
+    is_no_use: bool,
     /// The session needed no touch when it was loaded, or that is noted by now, or being noted.
     pub(super) use_is_noted: bool,
     /// When the last touch of this visit was.
@@ -110,6 +117,7 @@ impl State {
         State {
             phase,
             rules,
+            carried: Carried::default(),
             standing: Standing::Current,
             stored: None,
             started: None,
@@ -121,6 +129,7 @@ impl State {
             last_generation: 0,
             tell: Tell::Nothing,
             only_looks: false,
+            is_no_use: false,
             use_is_noted: true,
             touched: Time::from_unix_millis(i64::MIN),
             is_lost: false,
@@ -351,7 +360,7 @@ impl State {
     #[inline(always)]
     pub(super) fn found(&mut self, id: &SessionId, found: &mut Option<Record>, now: Time) {
         let Some(record) = found else { return };
-        self.use_is_noted = self.only_looks || !record.is_touch_due(now);
+        self.use_is_noted = self.only_looks || self.is_no_use || !record.is_touch_due(now);
         // A client is told its id again only where its use is noted too, so that this is rare.
         if !self.use_is_noted && record.is_id_to_be_told_again(now) {
             self.tell = Tell::Issue;
@@ -409,7 +418,8 @@ impl State {
     /// How long the request may go on before its use must be noted once more, or its session expires under it. `None`
     /// if that would not help, or there is no session.
     pub(in crate::visit) fn next_use(&self, now: Time) -> Option<Duration> {
-        let record = &self.stored.as_ref().filter(|_| self.is_present() && !self.only_looks)?.record;
+        let is_used = self.is_present() && !self.only_looks && !self.is_no_use;
+        let record = &self.stored.as_ref().filter(|_| is_used)?.record;
         let deadline = record.accessed.max(self.touched).saturating_add(record.idle_timeout);
         let is_absolute = record.absolute_deadline.is_some_and(|absolute| absolute <= deadline);
         (!is_absolute).then(|| deadline.saturating_sub(record.touch_interval()).since(now))
@@ -425,7 +435,8 @@ impl State {
     }
 
     pub(super) fn is_touch_due(&self, now: Time) -> bool {
-        self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due_since(self.touched, now))
+        !self.is_no_use
+            && self.stored.as_ref().is_some_and(|stored| stored.record.is_touch_due_since(self.touched, now))
     }
 
     /// Nobody was told by an error.
@@ -470,6 +481,9 @@ impl State {
     }
 
     pub(crate) fn start(&mut self, mut started: Started) {
+        if self.carried.by_bearer && self.carried.apart {
+            note_by_bearer(&mut started.record);
+        }
         started.after_remove = match self.intent {
             Intent::Remove => true,
             Intent::Start => self.started.as_ref().is_some_and(|started| started.after_remove),
@@ -543,6 +557,8 @@ impl State {
         };
         self.phase == Phase::Request
             && !self.only_looks
+            // A renewal is a use.
+            && !self.is_no_use
             && matches!(self.intent, Intent::Keep)
             && record.principal.is_some()
             && self.standing != Standing::Grace
@@ -570,6 +586,7 @@ impl State {
 
     /// Ends every session that the request presents, looked up or not.
     pub(crate) fn end_presented(&mut self, presented: &PresentedIds) {
+        self.carried = presented.carried();
         self.present_also(presented);
         self.remove();
     }
@@ -641,6 +658,26 @@ impl State {
     /// From now on loading is no use, and what the handler collects is dropped at the end of the request.
     pub(in crate::visit) fn look_only(&mut self) {
         self.only_looks = true;
+    }
+
+    /// From now on neither loading the session nor saving it is a use of it.
+    pub(in crate::visit) fn without_use(&mut self) {
+        self.is_no_use = true;
+    }
+
+    /// Whether the session may have expired while a request went on that is no use of it.
+    pub(super) fn is_doubtful(&self, now: Time) -> bool {
+        self.is_no_use && self.stored.as_ref().is_some_and(|stored| stored.record.is_expired(now))
+    }
+
+    /// Whether a session is opened in the way in which it was started. A program without requests names its ids itself.
+    #[inline(always)]
+    pub(super) fn came_in_its_way(&self, record: &Record) -> bool {
+        let Carried { by_bearer, apart, .. } = self.carried;
+        match is_by_bearer(record) {
+            true => by_bearer || self.phase == Phase::Direct,
+            false => !(by_bearer && apart),
+        }
     }
 
     /// Whether the handler collected something that is to be dropped.
@@ -718,7 +755,10 @@ impl State {
     /// Makes all changes, and an update after them, to the stored record.
     pub(super) fn advance(&mut self, update: Option<Attribute>, now: Time, mark: u32) {
         let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
-        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, &self.rules, now, mark));
+        // Only a renewal is a use in any case: it may have to outlast the deadline that other requests have moved.
+        let is_use = !self.is_no_use || matches!(self.intent, Intent::Renew(_));
+        let used = if is_use { now } else { record.accessed };
+        self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, &self.rules, used, mark));
     }
 
     /// Leaves the stored record as it was before the write that did not succeed, and all changes to be saved.

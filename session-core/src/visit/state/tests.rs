@@ -5,7 +5,9 @@ use triomphe::Arc;
 use crate::error::Error;
 use crate::id::{PresentedIds, SessionId};
 use crate::random::{RandomSource, SystemRandom};
-use crate::record::{Attribute, Attributes, MAX_SESSION_BYTES, Record, Size, Version, sample, touch_interval_ms};
+use crate::record::{
+    Attribute, Attributes, MAX_SESSION_BYTES, Record, Size, Version, note_by_bearer, sample, touch_interval_ms,
+};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::{Time, millis};
 
@@ -709,6 +711,26 @@ fn what_the_writer_before_has_saved_is_not_loaded_unless_it_is_old_or_has_moved(
     }
 }
 
+/// A writer may have computed its update when it finds that it has to wait for its turn.
+#[test]
+fn an_update_that_was_computed_before_its_turn_is_computed_again_from_what_was_passed_on() {
+    let (mut state, record) = opened();
+    let mut operation = Operation::update();
+    assert_eq!(state.next(&mut operation, &moment(record.accessed)), Step::Compute);
+    let edits = state.edits();
+    computed(&mut state, &mut operation, 2, edits).unwrap();
+    let contended = Moment { is_contended: true, ..moment(record.accessed) };
+    assert_eq!(state.next(&mut operation, &contended), Step::TakeTurn(record.key));
+    let mut passed_on = Record { version: record.version.next(MARK), ..record.clone() };
+    passed_on.attributes = passed_on.attributes.with(Attribute::new("Count", &2).unwrap());
+    state.answered(&mut operation, Answer::HasTurn { last_saved: Some(passed_on.clone()) }).unwrap();
+    assert_eq!(state.next(&mut operation, &contended), Step::Compute, "from what the other writer has saved");
+    let edits = state.edits();
+    computed(&mut state, &mut operation, 3, edits).unwrap();
+    assert_eq!(state.next(&mut operation, &contended), Step::Save { expected: passed_on.version });
+    assert_eq!(value(&state.outgoing().attributes, "Count"), Some(3));
+}
+
 #[test]
 fn an_update_that_never_settles_ends_with_an_error() {
     let (mut state, _) = opened();
@@ -936,6 +958,90 @@ fn a_logout_of_strangers_tells_nothing() {
     state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Missing))).unwrap();
     assert_nothing(state.next(&mut operation, &now));
     assert_eq!(state.take_tell(), Tell::Nothing);
+}
+
+/// A logout in an integration that keeps bearer tokens apart from other ids.
+fn logout_apart(ids: &[&SessionId]) -> State {
+    let mut state = State::new(Phase::Request, Arc::default());
+    let mut presented = presented(ids);
+    presented.keep_apart();
+    state.end_presented(&presented);
+    state
+}
+
+/// The record of a session that a bearer token has started.
+fn by_bearer(id: &SessionId) -> Record {
+    let mut record = record_of(id);
+    note_by_bearer(&mut record);
+    record
+}
+
+#[test]
+fn a_logout_looks_before_it_ends_what_may_have_come_in_the_wrong_way() {
+    let [token, moved_token, own, unknown] = [(); 4].map(|()| id());
+    let mut state = logout_apart(&[&token, &moved_token, &own, &unknown]);
+    let (mut operation, now) = (Operation::commit(None), moment(sample().accessed));
+    assert_eq!(state.next(&mut operation, &now), Step::Load(token.key()));
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(by_bearer(&token))))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(moved_token.key()));
+    state.answered(&mut operation, Answer::Loaded(Ok(None))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Follow(moved_token.key()));
+    state.answered(&mut operation, Answer::Followed(Ok(Some(by_bearer(&id()))))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(own.key()));
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(record_of(&own))))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(own.key()));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Done))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Load(unknown.key()));
+    state.answered(&mut operation, Answer::Loaded(Ok(None))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Follow(unknown.key()));
+    state.answered(&mut operation, Answer::Followed(Ok(None))).unwrap();
+    assert_eq!(state.next(&mut operation, &now), Step::Delete(unknown.key()));
+    state.answered(&mut operation, Answer::Deleted(Ok(Deleted::Missing))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert!(matches!(state.take_notices()[..], [Notice::Ended { key, .. }] if key == own.key()));
+    assert_eq!(state.take_tell(), Tell::Forget);
+
+    // A token in the wrong way alone is as unknown.
+    let mut state = logout_apart(&[&token]);
+    let mut operation = Operation::commit(None);
+    state.next(&mut operation, &now);
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(by_bearer(&token))))).unwrap();
+    assert_nothing(state.next(&mut operation, &now));
+    assert!(state.take_notices().is_empty());
+    assert_eq!(state.take_tell(), Tell::Nothing);
+}
+
+#[test]
+fn a_visit_that_is_no_use_saves_without_moving_the_deadline_and_looks_first_where_it_is_over() {
+    let (mut state, record) = opened();
+    state.without_use();
+    set(&mut state, "Count", 2);
+    let deadline = record.expires_at();
+    let before = deadline.saturating_sub(Duration::from_millis(1));
+    assert!(matches!(step_at(&mut state, before), Step::Save { .. }));
+    assert_eq!(state.outgoing().accessed, record.accessed);
+    let mut operation = Operation::commit(None);
+    assert_eq!(state.next(&mut operation, &moment(deadline)), Step::Load(record.key));
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(Record { accessed: before, ..record.clone() })))).unwrap();
+    assert!(matches!(state.next(&mut operation, &moment(deadline)), Step::Save { .. }));
+    assert_eq!(state.outgoing().accessed, before, "others have used it meanwhile");
+    // What was computed before the deadline is computed again, too.
+    let mut operation = Operation::update();
+    state.answered(&mut operation, Answer::Saved(Ok(Saved::Done))).unwrap();
+    let (mut operation, edits) = (Operation::update(), state.edits());
+    computed(&mut state, &mut operation, 3, edits).unwrap();
+    let over = state.record().unwrap().expires_at();
+    assert_eq!(state.next(&mut operation, &moment(over)), Step::Load(record.key));
+    let newer = Record { accessed: over, version: record.version.next(MARK).next(MARK), ..record.clone() };
+    state.answered(&mut operation, Answer::Loaded(Ok(Some(newer)))).unwrap();
+    assert_eq!(state.next(&mut operation, &moment(over)), Step::Compute);
+    // A renewal is a use in any case.
+    let (mut state, _) = opened();
+    state.without_use();
+    state.renew(id());
+    assert!(matches!(step_at(&mut state, before), Step::Renew { .. }));
+    assert_eq!(state.outgoing().accessed, before);
+    assert_eq!(state.next_use(before), None);
 }
 
 /// A visit that has found the session of the second of two ids.
