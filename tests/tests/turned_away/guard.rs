@@ -14,14 +14,24 @@ fn open() -> Router {
         .nest("/account", account)
 }
 
-fn guarded(guard: RequireSignedIn) -> Client {
-    let layer = SessionLayer::builder(MemoryStore::new()).sign_in_page("/login").build().unwrap();
-    Client::new(&open().layer(guard).layer(layer))
+/// A visitor of a guarded router on each kind of store.
+async fn guarded(guard: RequireSignedIn) -> Vec<(Client, KindOfStore)> {
+    let visitor = |kind: KindOfStore| {
+        let layer = SessionLayer::builder(kind.store.clone()).sign_in_page("/login").build().unwrap();
+        (Client::new(&open().layer(guard.clone()).layer(layer)), kind)
+    };
+    kinds_of_stores().await.into_iter().map(visitor).collect()
 }
 
 #[tokio::test]
 async fn everything_below_a_guard_needs_somebody_who_is_signed_in() {
-    let mut visitor = guarded(RequireSignedIn::new().except(["/login", "/assets/{*file}", "/account/help"]));
+    let guard = RequireSignedIn::new().except(["/login", "/assets/{*file}", "/account/help"]);
+    for (visitor, _kept) in guarded(guard).await {
+        assert_guarded(visitor).await;
+    }
+}
+
+async fn assert_guarded(mut visitor: Client) {
     for (path, body) in [("/login", "a form"), ("/assets/a/b.png", "a picture"), ("/account/help", "help")] {
         assert_eq!(visitor.get(path).await.body, body);
     }
@@ -37,7 +47,8 @@ async fn everything_below_a_guard_needs_somebody_who_is_signed_in() {
 
 #[tokio::test]
 async fn no_spelling_of_a_path_goes_around_a_guard() {
-    let mut visitor = guarded(RequireSignedIn::new().except(["/login", "/assets/{*file}"]));
+    let guard = RequireSignedIn::new().except(["/login", "/assets/{*file}"]);
+    let (mut visitor, _kept) = guarded(guard).await.remove(0);
     for path in [
         "//login",
         "/LOGIN",
@@ -81,7 +92,7 @@ async fn a_guard_outside_the_layer_lets_nobody_in_and_says_why() {
 
 #[tokio::test]
 async fn a_login_page_that_a_guard_covers_is_no_endless_circle() {
-    let mut visitor = guarded(RequireSignedIn::new());
+    let (mut visitor, _kept) = guarded(RequireSignedIn::new()).await.remove(0);
     assert_led(&sent(&mut visitor, Method::GET, "/", &[PAGE]).await, "/login?next=%2F");
     let login = sent(&mut visitor, Method::GET, "/login?next=%2F", &[PAGE]).await;
     assert_eq!((login.status, login.all("location").len()), (StatusCode::UNAUTHORIZED, 0));
