@@ -216,7 +216,12 @@ pub async fn follow(store: &(impl Store + ?Sized), key: &RecordKey, now: Time) -
         if found.is_some() {
             return Ok(found);
         }
-        key = to;
+        // It was renewed again.
+        key = last(store, to, now).await?;
+        let found = store.load(&key, now).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
     }
     Err(renewed_too_often(store.name()))
 }
@@ -228,7 +233,7 @@ pub async fn end(store: &(impl Store + ?Sized), key: &RecordKey) -> Result<Optio
         match store.delete(&key).await? {
             Deleted::Done => return Ok(Some(key)),
             Deleted::Missing => return Ok(None),
-            Deleted::Moved(to) => key = last(store, to).await?,
+            Deleted::Moved(to) => key = last(store, to, LONG_AGO).await?,
         }
     }
     Err(renewed_too_often(store.name()))
@@ -236,9 +241,9 @@ pub async fn end(store: &(impl Store + ?Sized), key: &RecordKey) -> Result<Optio
 
 /// The last key to which notes lead. Reading a note takes no longer than renewing, and often less than deleting, so whoever
 /// renews as fast as possible is overtaken.
-async fn last(store: &(impl Store + ?Sized), mut key: RecordKey) -> Result<RecordKey, StoreError> {
+async fn last(store: &(impl Store + ?Sized), mut key: RecordKey, now: Time) -> Result<RecordKey, StoreError> {
     for _ in 0..MAX_NOTES {
-        match store.moved(&key, LONG_AGO).await? {
+        match store.moved(&key, now).await? {
             Some(to) => key = to,
             None => return Ok(key),
         }
