@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use axum_core::response::{IntoResponse, Response};
-use http::request::Parts;
 use http::{Extensions, Request};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -107,7 +106,7 @@ where
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+    type Future = Guarded<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -117,21 +116,39 @@ where
         if is_route(&self.demand.except, request.extensions()) {
             return Box::pin(self.inner.call(request));
         }
-        let within = self.demand.within;
-        // The one that was polled to be ready is the one to call.
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            match check(&parts, within).await {
-                Ok(_) => inner.call(Request::from_parts(parts, body)).await,
-                Err(error) => Ok(error.into_response()),
-            }
-        })
+        call_if(&mut self.inner, checked(request, self.demand.within))
     }
 }
 
-async fn check(parts: &Parts, within: Option<Duration>) -> Result<SignedIn, SessionError> {
-    let (_, session) = opened(parts).await?;
-    SignedIn::check(session, within).map_err(|refusal| SessionError::refused(refusal, parts))
+async fn checked<B>(request: Request<B>, within: Option<Duration>) -> Result<Request<B>, SessionError> {
+    let (parts, body) = request.into_parts();
+    let (_, session) = opened(&parts).await?;
+    match SignedIn::check(session, within) {
+        Ok(_) => Ok(Request::from_parts(parts, body)),
+        Err(refusal) => Err(SessionError::refused(refusal, &parts)),
+    }
+}
+
+/// The future of a service that lets some requests pass.
+pub(crate) type Guarded<E> = Pin<Box<dyn Future<Output = Result<Response, E>> + Send>>;
+
+/// Calls a service with the request that a check lets pass. Otherwise the error is the response.
+pub(crate) fn call_if<S, B>(
+    service: &mut S,
+    checked: impl Future<Output = Result<Request<B>, SessionError>> + Send + 'static,
+) -> Guarded<S::Error>
+where
+    S: Service<Request<B>, Response = Response> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+{
+    // The one that was polled to be ready is the one to call.
+    let clone = service.clone();
+    let mut ready = mem::replace(service, clone);
+    Box::pin(async move {
+        match checked.await {
+            Ok(request) => ready.call(request).await,
+            Err(error) => Ok(error.into_response()),
+        }
+    })
 }

@@ -1,11 +1,8 @@
-use std::future::Future;
-use std::mem;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum_core::body::Body;
-use axum_core::response::{IntoResponse, Response};
+use axum_core::response::Response;
 use http::Request;
 use http::request::Parts;
 use session_core::ConfigError;
@@ -14,7 +11,7 @@ use tower_service::Service;
 
 use crate::error::SessionError;
 use crate::extract::opened;
-use crate::guard::is_route;
+use crate::guard::{Guarded, call_if, is_route};
 use crate::slot::Slot;
 use crate::transport::header::asks_for_bearer;
 use crate::turned_away::Refusal;
@@ -149,7 +146,7 @@ where
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+    type Future = Guarded<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -160,17 +157,14 @@ where
         if verdict == Verdict::Fine {
             return Box::pin(self.inner.call(request));
         }
-        // The one that was polled to be ready is the one to call.
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            match admitted(&parts, body, verdict).await {
-                Ok(body) => inner.call(Request::from_parts(parts, body)).await,
-                Err(error) => Ok(error.into_response()),
-            }
-        })
+        call_if(&mut self.inner, checked(request, verdict))
     }
+}
+
+async fn checked(request: Request<Body>, verdict: Verdict) -> Result<Request<Body>, SessionError> {
+    let (parts, body) = request.into_parts();
+    let body = admitted(&parts, body, verdict).await?;
+    Ok(Request::from_parts(parts, body))
 }
 
 /// Lets a request pass that is no forgery although its headers don't say so. Returns its body as it was.
