@@ -116,8 +116,8 @@ impl SessionCookie {
     /// Whether requests that another site started carry the cookie. Default: [`SameSite::Lax`].
     ///
     /// `Lax`: only if the visitor follows a link. `Strict`: never, so a visitor who follows a link to your
-    /// site seems not to be signed in. `None`: always; then your forms need a token against cross-site
-    /// request forgery, such as [`csrf_token`](session_core::Session::csrf_token).
+    /// site seems not to be signed in. `None`: always; then your forms need protection against cross-site
+    /// request forgery: [`CrossOriginProtection`](crate::CrossOriginProtection).
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
