@@ -7,10 +7,18 @@ use super::asked::Asked;
 /// Whether browsers resolve a location to a path of the same origin, from whichever page.
 ///
 /// They take `\` for `/`, drop tabs and line breaks, and take what follows `//` for a host. A path that has only visible
-/// ASCII characters and no `\`, and begins with one `/`, leaves nothing of that.
+/// ASCII characters and no `\`, and begins with one `/`, leaves nothing of that. They also resolve `.` and `..`, each in its
+/// own way where a `/` is encoded or doubled, so that nobody knows where such a path leads. No page has one in its address.
 pub(crate) fn is_own_path(location: &str) -> bool {
     let is_path = location.starts_with('/') && !location.starts_with("//");
-    is_path && location.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    is_path && location.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') && !has_dots(location)
+}
+
+/// Whether a segment of the path is `.` or `..`, encoded or not.
+fn has_dots(location: &str) -> bool {
+    let path = location.split(['?', '#']).next().unwrap_or_default();
+    let is_dots = |segment: &str| matches!(&*percent_decode_str(segment).decode_utf8_lossy(), "." | "..");
+    path.split('/').any(is_dots)
 }
 
 /// Where a visitor comes back to, from a page to which this request leads.
@@ -40,18 +48,11 @@ impl NeverReturnTo {
     }
 }
 
-/// A path in one way of writing: without query, decoded, without `.` and `..`, and without a `/` at its end.
+/// A path in one way of writing: without query, decoded, and without a `/` at its end or two in a row.
 fn plain(location: &str) -> String {
     let path = location.split(['?', '#']).next().unwrap_or_default();
     let path = percent_decode_str(path).decode_utf8_lossy();
-    let mut segments: Vec<&str> = Vec::new();
-    for segment in path.split(['/', '\\']) {
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            segment => segments.push(segment),
-        }
-    }
+    let segments: Vec<&str> = path.split(['/', '\\']).filter(|segment| !segment.is_empty()).collect();
     segments.join("/")
 }
 
@@ -62,7 +63,18 @@ mod tests {
 
     #[test]
     fn only_paths_of_ones_own_are_followed() {
-        for own in ["/", "/cart", "/cart?a=b&c=%2F#top", "/%5Cevil.example", "/a//b", "/@evil.example", "/%0d"] {
+        for own in [
+            "/",
+            "/cart",
+            "/cart?a=b&c=%2F#top",
+            "/%5Cevil.example",
+            "/a//b",
+            "/@evil.example",
+            "/%0d",
+            "/...",
+            "/.a",
+            "/?..=/../x",
+        ] {
             assert!(is_own_path(own), "{own}");
         }
         for other in [
@@ -89,6 +101,14 @@ mod tests {
             "/a b",
             "?next=/",
             "/a\\..\\..\\/evil.example",
+            "/./logout",
+            "/x/../logout",
+            "/x/%2e%2E/logout",
+            "/x/.%2e/logout?y",
+            "/a%2Fb/../logout",
+            "/auth//../logout",
+            "/.",
+            "/x/..",
         ] {
             assert!(!is_own_path(other), "{other:?}");
         }
@@ -104,13 +124,10 @@ mod tests {
             "/logout#x",
             "/%6cogout",
             "/%6Cogout",
-            "/./logout",
-            "/x/../logout",
-            "/x/%2e%2e/logout",
-            "/a//../logout",
             "//logout",
             "/account/delete",
-            "/account/./delete",
+            "/account//delete",
+            "/account%2Fdelete",
         ] {
             assert!(!never.allows(refused), "{refused}");
         }

@@ -60,7 +60,7 @@ impl Authentication {
         self
     }
 
-    /// When it was. Default: now. For sessions that are taken over from elsewhere.
+    /// When it was. Default: now. A later time counts as now. For sessions that are taken over from elsewhere.
     pub fn at(mut self, time: Time) -> Self {
         self.at = Some(time);
         self
@@ -100,7 +100,7 @@ impl Session {
     pub fn reauthenticate(&self, authentication: Authentication) -> Result<(), Error> {
         let mut authenticated = authentication.checked()?;
         let (id, now) = (self.visit().environment().draw_id()?, self.visit().environment().now());
-        authenticated.at.get_or_insert(now.unix_millis());
+        authenticated.at = Some(authenticated.at.unwrap_or(i64::MAX).min(now.unix_millis()));
         let mut state = self.renewable()?;
         let Some(record) = state.view().filter(|record| record.principal.is_some()) else {
             return Err(ConfigError::new(

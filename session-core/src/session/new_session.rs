@@ -251,7 +251,8 @@ impl NewSession {
             extensions: Attributes::default(),
         };
         note_attributes_version(&mut record, environment.rules.attributes_version);
-        if let Some(authenticated) = self.authenticated {
+        if let Some(mut authenticated) = self.authenticated {
+            authenticated.at = authenticated.at.map(|at| at.min(now.unix_millis()));
             authenticated.write(&mut record);
         }
         if exceeds_limit(&record) {

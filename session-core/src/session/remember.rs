@@ -11,8 +11,8 @@ impl Session {
     /// cookie survives closing the browser. At a login, use
     /// [`NewSession::remember`](super::NewSession::remember).
     ///
-    /// The session gets a new id, as by [`renew_id`](Session::renew_id): an id that was stolen before does not live
-    /// longer than it would have. It does not become [fresh](Session::is_fresh).
+    /// The session gets a new id, as by [`renew_id`](Session::renew_id), and only that one has the later deadline: an id that
+    /// was stolen before ends with the old one at the latest. It does not become [fresh](Session::is_fresh).
     ///
     /// # Errors
     ///

@@ -97,6 +97,12 @@ async fn a_proof_that_was_elsewhere_counts_from_then() {
     let session = created(&sessions, ann().authenticated(password().at(long_ago))).await;
     assert_eq!(session.authenticated_at(), Some(long_ago));
     assert!(!session.is_fresh(MINUTE) && session.is_fresh(HOUR + MINUTE));
+    // A clock elsewhere that is ahead makes nobody fresh for longer.
+    let ahead = sessions.now().saturating_add(HOUR);
+    let session = created(&sessions, ann().authenticated(password().at(ahead))).await;
+    assert_eq!(session.authenticated_at(), Some(sessions.now()));
+    session.reauthenticate(password().at(ahead)).unwrap();
+    assert_eq!(session.authenticated_at(), Some(sessions.now()));
 }
 
 #[tokio::test]
