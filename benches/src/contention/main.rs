@@ -3,27 +3,15 @@
 
 mod clients;
 
-// Servers as the tests start them.
-#[path = "../../../tests/src/postgres_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod postgres_server;
-#[path = "../../../tests/src/redis_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod redis_server;
-#[path = "../../../tests/src/server_process.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod server_process;
-
 use std::time::Duration;
 
 use benches::figure;
 use clap::Parser;
 use session_core::SessionManager;
 use session_stores::{PostgresStore, RedisStore};
+use workspace_tests::{PostgresServer, RedisServer};
 
 use crate::clients::{Latencies, Sessions};
-use crate::postgres_server::PostgresServer;
-use crate::redis_server::RedisServer;
 
 #[derive(Parser)]
 struct Options {

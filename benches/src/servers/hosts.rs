@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::apps::{Description, Kind, RUTS_REDIS};
-use crate::proxy::Proxy;
+use workspace_tests::Proxy;
 use firestore::Firestore;
 use memcached::Memcached;
 use postgres::Postgres;

@@ -8,27 +8,6 @@ mod lost_updates;
 mod timing;
 mod visitors;
 
-// Servers as the tests start them, and the proxy that counts round trips there too.
-#[path = "../../../tests/src/firestore_emulator.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod firestore_emulator;
-#[path = "../../../tests/src/http2_frames.rs"]
-mod http2_frames;
-#[path = "../../../tests/src/memcached_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod memcached_server;
-#[path = "../../../tests/src/postgres_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod postgres_server;
-#[path = "../../../tests/src/proxy.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod proxy;
-#[path = "../../../tests/src/redis_server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod redis_server;
-#[path = "../../../tests/src/server_process.rs"]
-mod server_process;
-
 use benches::figure;
 use clap::Parser;
 

@@ -2,8 +2,8 @@ use std::net::SocketAddr;
 
 use super::{Server, ServerWork};
 use crate::apps::Description;
-use crate::firestore_emulator::FirestoreEmulator;
-use crate::proxy::Proxy;
+use workspace_tests::FirestoreEmulator;
+use workspace_tests::Proxy;
 
 /// The emulator, which does not count what it does.
 pub struct Firestore(FirestoreEmulator);

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use super::{Server, ServerWork};
 use crate::apps::Description;
-use crate::memcached_server::MemcachedServer;
+use workspace_tests::MemcachedServer;
 
 pub struct Memcached(MemcachedServer);
 

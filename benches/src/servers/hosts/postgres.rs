@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 
 use super::{Server, ServerWork};
 use crate::apps::{self, Description, Kind};
-use crate::postgres_server::PostgresServer;
+use workspace_tests::PostgresServer;
 
 pub struct Postgres {
     server: PostgresServer,

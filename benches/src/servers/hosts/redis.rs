@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use super::{Server, ServerWork};
 use crate::apps::Description;
-use crate::redis_server::RedisServer;
+use workspace_tests::RedisServer;
 
 pub struct Redis {
     server: RedisServer,
