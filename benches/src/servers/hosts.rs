@@ -13,12 +13,12 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::apps::{Description, Kind, RUTS_REDIS};
-use workspace_tests::Proxy;
 use firestore::Firestore;
 use memcached::Memcached;
 use postgres::Postgres;
 use redis::Redis;
 use sqlite::Statements;
+use workspace_tests::Proxy;
 
 /// What clients have made a server do.
 #[derive(Clone, Copy)]
