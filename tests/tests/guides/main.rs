@@ -8,6 +8,7 @@ mod code {
 
 mod attributes;
 mod forms;
+mod from_axum_login;
 mod from_icza_session;
 mod logins;
 mod own_codec;

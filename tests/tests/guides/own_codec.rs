@@ -11,12 +11,14 @@ use crate::code::own_codec::switch::Switch;
 /// A typical session: who signed in, how, a language and a cart.
 fn record() -> Record {
     let now = Time::from_unix_millis(1_767_225_600_000);
-    let mut record = Record::new(RecordKey::from_bytes([7; 32]), Version::from_number(1 << 32), now, Duration::from_secs(1800));
+    let mut record =
+        Record::new(RecordKey::from_bytes([7; 32]), Version::from_number(1 << 32), now, Duration::from_secs(1800));
     let attributes = |json: &str| serde_json::from_str::<Attributes>(json).unwrap();
     record.principal = Some("ann".into());
     record.audience = Audience::new("shop").unwrap();
     record.constants = attributes(r#"{"Browser":"Firefox on Linux"}"#);
-    record.attributes = attributes(r#"{"Cart":[["tea",2],["jam",1]],"Language":"en","Rate":1.0,"Seen":18446744073709551615}"#);
+    record.attributes =
+        attributes(r#"{"Cart":[["tea",2],["jam",1]],"Language":"en","Rate":1.0,"Seen":18446744073709551615}"#);
     record.extensions = attributes(r#"{"later":{"a":null,"b":-1}}"#);
     record.format = RecordFormat::V2;
     record

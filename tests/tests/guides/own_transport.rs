@@ -58,7 +58,8 @@ async fn junk_hides_no_id_and_four_ids_are_looked_up() {
     let sessions = layer.manager().clone();
     let mut client = app(Ok(layer));
     let told = client.post("/login").await.all("app-session")[0].to_owned();
-    let junk = ["", "v2", "v2 ", "v3 aaaaaaaaaaaaaaaaaaaaaaaa", "V2 aaaaaaaaaaaaaaaaaaaaaaaa", "v2  aaaaaaaaaaaaaaaaaaaaaaaa"];
+    let junk =
+        ["", "v2", "v2 ", "v3 aaaaaaaaaaaaaaaaaaaaaaaa", "V2 aaaaaaaaaaaaaaaaaaaaaaaa", "v2  aaaaaaaaaaaaaaaaaaaaaaaa"];
     assert_eq!(visit(&mut client, &[&junk[..], &[&told, &told]].concat()).await.status, StatusCode::OK);
     let rejected = sessions.counters().rejected_ids;
     assert_eq!(visit(&mut client, &junk).await.status, StatusCode::UNAUTHORIZED);
