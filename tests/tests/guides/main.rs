@@ -7,6 +7,7 @@ mod code {
 }
 
 mod attributes;
+mod behind_a_proxy;
 mod forms;
 mod from_axum_login;
 mod from_icza_session;
@@ -14,6 +15,10 @@ mod logins;
 mod own_codec;
 mod own_store;
 mod own_transport;
+#[cfg(all(unix, any(feature = "postgres", feature = "redis")))]
+mod proxied_site;
+#[cfg(all(unix, any(feature = "postgres", feature = "redis")))]
+mod real_proxies;
 mod sessions_of_a_user;
 mod settings;
 mod stores;
