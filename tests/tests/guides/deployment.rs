@@ -46,12 +46,11 @@ async fn a_change_of_settings_does_to_living_sessions_what_the_table_says() {
         SessionCookie::new()
     }
     let default: Setting = |layer| layer;
-    let goes_on: [(&str, Setting); 9] = [
+    let goes_on: [(&str, Setting); 8] = [
         ("idle_timeout", |layer| layer.idle_timeout(minutes(5))),
         ("absolute_timeout", |layer| layer.absolute_timeout(minutes(60))),
         ("max_sessions_per_principal", |layer| layer.max_sessions_per_principal(1)),
         ("id_bytes", |layer| layer.id_bytes(32)),
-        ("renew_every", |layer| layer.renew_every(minutes(1))),
         ("same_site", |layer| layer.cookie(cookie().same_site(session_axum::SameSite::Strict))),
         ("persistent", |layer| layer.persistent(true).absolute_timeout(minutes(600))),
         ("the default audience, said", |layer| layer.audience("sessid")),
@@ -73,6 +72,31 @@ async fn a_change_of_settings_does_to_living_sessions_what_the_table_says() {
     for (change, after) in ends {
         assert_eq!(after_a_change(default, after).await, [StatusCode::UNAUTHORIZED, StatusCode::OK], "{change}");
     }
+}
+
+/// P88. A new id was offered, and the response that says so was lost: a process of another step gets the old id.
+#[tokio::test]
+async fn renewing_is_switched_on_and_off_with_a_grace_before_and_after_it() {
+    let clock = Arc::new(ManualClock::default());
+    let after_an_offer = async |setting: Setting| {
+        let store = MemoryStore::new();
+        let builder = || SessionLayer::builder(store.clone()).clock(Arc::clone(&clock));
+        let renewing = app(builder().renew_every(minutes(1)).build().unwrap());
+        let mut client = Client::new(&renewing);
+        client.post("/login").await;
+        clock.advance(minutes(2));
+        let unanswered = client.clone();
+        assert_eq!(client.get("/").await.set_cookies().len(), 1, "a new id is offered");
+        let other = app(setting(builder()).build().unwrap());
+        let old = unanswered.moved_to(&other).get("/").await.status;
+        let new = client.moved_to(&other).get("/").await.status;
+        // And back where ids are renewed.
+        assert_eq!(client.get("/").await.status, StatusCode::OK);
+        [old, new]
+    };
+    let with_grace: Setting = |layer| layer.renewal_grace(Duration::from_secs(10));
+    assert_eq!(after_an_offer(with_grace).await, [StatusCode::OK; 2]);
+    assert_eq!(after_an_offer(|layer| layer).await, [StatusCode::UNAUTHORIZED, StatusCode::OK]);
 }
 
 /// P88.

@@ -20,6 +20,7 @@ mod own_transport;
 mod proxied_site;
 #[cfg(all(unix, any(feature = "postgres", feature = "redis")))]
 mod real_proxies;
+mod security_checklist;
 mod sessions_of_a_user;
 mod settings;
 mod stores;
