@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
@@ -68,7 +69,9 @@ fn what_is_no_message_pack_is_refused_without_a_word_of_it() {
     }
     assert!(MessagePack.decode(&[&bytes[..], &[0xc0]].concat(), &envelope).is_err());
 
-    let secret = rmp_serde::to_vec_named(&[("p", "4111-1111")]).unwrap();
+    let secret = rmp_serde::to_vec_named(&BTreeMap::from([("a", "4111-1111")])).unwrap();
+    let quoting = rmp_serde::from_slice::<Body>(&secret).unwrap_err();
+    assert!(quoting.to_string().contains("4111"));
     let error = MessagePack.decode(&secret, &envelope).unwrap_err();
     assert!(!format!("{error:?} {error} {:?}", error.source()).contains("4111"));
 }
