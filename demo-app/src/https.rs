@@ -57,6 +57,18 @@ impl OwnCertificate {
     pub fn key_fingerprint(&self) -> String {
         STANDARD.encode(Sha256::digest(self.key.subject_public_key_info()))
     }
+
+    /// What connects to whoever has this certificate, and to nobody else.
+    #[cfg(test)]
+    pub fn connector(&self) -> tls_listener::rustls::TlsConnector {
+        use tls_listener::rustls::rustls::{ClientConfig, RootCertStore};
+
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        Arc::new(config.with_root_certificates(roots).with_no_client_auth()).into()
+    }
 }
 
 #[cfg(test)]

@@ -102,3 +102,36 @@ fn announce(listener: &TcpListener, certificate: Option<&OwnCertificate>) -> io:
     }
     stdout.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tls_listener::rustls::rustls::pki_types::ServerName;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// P59.
+    #[tokio::test]
+    async fn over_https_the_cookie_has_the_prefix_that_needs_it() {
+        let options = Options::parse_from(["demo-app", "--listen", "127.0.0.1:0", "--https"]);
+        let server = Server::start(options).await.unwrap();
+        let address = server.listener.local_addr().unwrap();
+        let connector = server.certificate.as_ref().unwrap().connector();
+        tokio::spawn(server.run());
+        // One that never begins its handshake keeps nobody else waiting.
+        let _idle = TcpStream::connect(address).await.unwrap();
+        for host in ["localhost", "127.0.0.1", "::1"] {
+            let connection = TcpStream::connect(address).await.unwrap();
+            let mut connection = connector.connect(ServerName::try_from(host).unwrap(), connection).await.unwrap();
+            let form = "UserName=ann&Password=a&Login=Login";
+            let head = "POST /demo HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length";
+            connection.write_all(format!("{head}: {}\r\n\r\n{form}", form.len()).as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).await.unwrap();
+            let cookie = answer.lines().find(|line| line.starts_with("set-cookie: ")).unwrap();
+            assert!(cookie.starts_with("set-cookie: __Host-sessid=") && cookie.contains("; Secure"), "{cookie}");
+        }
+    }
+}
