@@ -23,13 +23,18 @@ pub fn exactly(duration: Duration) -> String {
 }
 
 /// A duration in its largest unit, rounded down: `2 hours` for 2 h 59 min.
-pub fn roughly(duration: Duration) -> String {
+fn roughly(duration: Duration) -> String {
     match duration.as_secs() {
         seconds if seconds >= DAY => counted(seconds / DAY, "day"),
         seconds if seconds >= HOUR => counted(seconds / HOUR, "hour"),
         seconds if seconds >= MINUTE => counted(seconds / MINUTE, "minute"),
         _ => "less than a minute".to_owned(),
     }
+}
+
+/// How long something still lasts, to the nearest minute: `30 days` also a moment after they began.
+pub fn left(duration: Duration) -> String {
+    roughly(duration.saturating_add(Duration::from_secs(MINUTE / 2)))
 }
 
 /// How long ago something was. A use is stored at most every 60 s, so anything below a minute is `just now`.
@@ -69,7 +74,9 @@ mod tests {
         ] {
             assert_eq!(ago(Duration::from_secs(seconds)), words);
         }
-        assert_eq!(roughly(Duration::from_secs(59)), "less than a minute");
+        assert_eq!(left(Duration::from_secs(30 * DAY - 5)), "30 days");
+        assert_eq!(left(Duration::from_secs(89)), "1 minute");
+        assert_eq!(left(Duration::from_secs(29)), "less than a minute");
         assert_eq!(exactly(Duration::from_millis(3_661_999)), "1h 1m 1s");
     }
 }

@@ -193,4 +193,8 @@ async fn the_page_fits_a_phone() {
     assert_says(&browser.text().await, "Since login you visited 1 time!");
     assert_eq!(browser.evaluate(fits).await, true, "the longest name fits");
     browser.take_screenshot("phone-signed-in").await;
+    browser.open(&format!("{}/devices", demo.url())).await;
+    assert_says(&browser.text().await, "This device");
+    assert_eq!(browser.evaluate(fits).await, true, "it fits into the head of a page, too");
+    browser.take_screenshot("phone-long-name").await;
 }

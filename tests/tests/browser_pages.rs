@@ -10,6 +10,9 @@ const TOKEN: &str = "sesame";
 /// Widths of a phone, a tablet and a laptop, in CSS pixels.
 const WIDTHS: [u64; 3] = [360, 768, 1280];
 
+/// What lies between them has the elements of one of them.
+const NARROWEST_AND_WIDEST: [u64; 2] = [WIDTHS[0], WIDTHS[2]];
+
 #[track_caller]
 fn assert_says(text: &str, expected: &str) {
     assert!(text.contains(expected), "the page should say {expected:?}, but says {text:?}");
@@ -217,17 +220,18 @@ impl Tour<'_> {
                 self.browser.fit_to_width(width).await;
                 let place = format!("{name}-{scheme}-{width}");
                 self.browser.take_screenshot(&format!("page-{place}")).await;
-                self.check(&place).await;
+                self.check(&place, width).await;
             }
         }
     }
 
-    async fn check(&mut self, place: &str) {
+    async fn check(&mut self, place: &str, width: u64) {
         let fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         if self.browser.evaluate(fits).await != true {
             self.problems.push(format!("{place}: it is wider than the window"));
         }
-        if let Some(axe) = &self.axe {
+        let axe = self.axe.as_ref().filter(|_| NARROWEST_AND_WIDEST.contains(&width));
+        if let Some(axe) = axe {
             let violations = axe.violations(self.browser).await;
             self.problems.extend(violations.into_iter().map(|violation| format!("{place}: {violation}")));
         }
@@ -251,8 +255,8 @@ async fn no_page_is_hard_to_use_or_too_wide_for_a_phone() {
 #[tokio::test]
 async fn the_pictures_of_the_readme() {
     let Some(driver) = ChromeDriver::start() else { return };
-    let (demo, browser) = (Demo::start(&[]), driver.open_browser_of_size(960, 580).await);
-    browser.prefer_colours("light").await;
+    let demo = Demo::start(&[]);
+    let browser = driver.open_browser_of_size(960, 580).await;
     browser.open(&demo.url()).await;
     browser.log_in("ann", "a").await;
     for _ in 0..11 {
@@ -266,7 +270,12 @@ async fn the_pictures_of_the_readme() {
     open(&phone, &demo, "/sign-in").await;
     phone.tick("Remember").await;
     phone.log_in("ann", "a").await;
-    open(&browser, &demo, "/devices").await;
-    assert_says(&browser.text().await, "Safari on iPhone");
-    browser.take_screenshot("demo-devices").await;
+    let desk = driver.open_browser_of_size(960, 710).await;
+    open(&desk, &demo, "/devices").await;
+    desk.log_in("ann", "a").await;
+    desk.click("header a.brand").await;
+    browser.press("Logout").await;
+    open(&desk, &demo, "/devices").await;
+    assert_says(&desk.text().await, "Safari on iPhone");
+    desk.take_screenshot("demo-devices").await;
 }

@@ -13,7 +13,7 @@ use crate::frame::Frame;
 use crate::login::USER_AGENT;
 use crate::page::Page;
 use crate::site::App;
-use crate::words::{ago, counted, roughly};
+use crate::words::{ago, counted, left};
 
 /// Where the page is.
 pub const PAGE: &str = "/demo/devices";
@@ -36,7 +36,7 @@ struct Device {
     used: String,
     used_at: Time,
     started: String,
-    left: String,
+    ends: String,
 }
 
 /// The session that a button stands for.
@@ -112,9 +112,16 @@ impl Device {
             used: ago(now.since(record.accessed)),
             used_at: record.accessed,
             started: ago(now.since(record.created)),
-            left: roughly(record.expires_at().since(now)),
+            ends: ends(&record, now),
         })
     }
+}
+
+fn ends(record: &Record, now: Time) -> String {
+    let left = left(record.expires_at().since(now));
+    // Use puts off the idle deadline alone.
+    let is_final = record.absolute_deadline == Some(record.expires_at());
+    if is_final { format!("ends in {left}") } else { format!("ends in {left} if unused") }
 }
 
 #[cfg(test)]
