@@ -5,7 +5,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use session_axum::{CsrfToken, Flash, FlashLevel, FlashMessage, SessionError, SignedIn};
 
-use crate::pages::{devices, session_json, settings, shop, sign_in};
+use crate::paths::{DEVICES, SESSION_JSON, SETTINGS, SHOP, SIGN_IN};
 use crate::site::Site;
 
 /// What stands around the content of every page: navigation, who is signed in, and messages that are shown once.
@@ -47,18 +47,13 @@ impl Frame {
 
     /// The links of the navigation.
     pub fn links(&self) -> impl Iterator<Item = Link> {
-        let links = [
-            (shop::PAGE, "Shop"),
-            (devices::PAGE, "Devices"),
-            (settings::PAGE, "Settings"),
-            (session_json::PAGE, "JSON"),
-        ];
+        let links = [(SHOP, "Shop"), (DEVICES, "Devices"), (SETTINGS, "Settings"), (SESSION_JSON, "JSON")];
         links.into_iter().map(|(path, name)| Link { path, name, is_here: self.path == path })
     }
 
     /// Whether the frame has a link to the sign-in page.
     pub fn offers_sign_in(&self) -> bool {
-        self.account.is_none() && !self.path.is_empty() && self.path != sign_in::PAGE
+        self.account.is_none() && !self.path.is_empty() && self.path != SIGN_IN
     }
 
     /// The hidden field of a form. Empty if nobody is signed in.

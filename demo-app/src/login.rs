@@ -1,5 +1,7 @@
 //! What each login has in common, whichever form it comes from.
 
+use std::time::Duration;
+
 use axum::http::HeaderMap;
 use session_axum::{AttrKey, Authentication, MaybeSession, NewSession};
 
@@ -13,6 +15,9 @@ pub const COUNT: AttrKey<u64> = AttrKey::new("Count");
 
 /// The browser that the user signed in with, as it named itself.
 pub const USER_AGENT: AttrKey<String> = AttrKey::new("UserAgent");
+
+/// For how long a browser is remembered.
+pub const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
 /// Accepts any name with the password `a`. A real application asks its database.
 pub fn is_right(user: &str, password: &str) -> bool {

@@ -14,6 +14,7 @@ mod login;
 mod options;
 mod page;
 mod pages;
+mod paths;
 mod problem;
 mod routes;
 mod secrets;

@@ -1,6 +1,6 @@
 use askama::Template;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 
 /// A page as a response. Browsers don't show it again from their cache, because it shows the state of one moment.
 pub struct Page<T>(pub T);
@@ -15,6 +15,11 @@ impl<T: Template> IntoResponse for Page<T> {
             }
         }
     }
+}
+
+/// Leads to the form that was sent, by the address that it was sent to, where the way back is.
+pub fn once_more(form: &Uri) -> Redirect {
+    Redirect::to(form.path_and_query().map_or("/", |here| here.as_str()))
 }
 
 /// Tells browsers to load nothing but the style sheet, and to run no scripts at all. Other sites get no address of ours;

@@ -10,7 +10,7 @@ use session_axum::{Refusal, Refused};
 
 use crate::frame::Frame;
 use crate::page::Page;
-use crate::pages::demo;
+use crate::paths::DEMO;
 use crate::site::Site;
 
 /// Something that a page says instead of what was asked for.
@@ -96,7 +96,7 @@ impl Problem {
     }
 
     fn page(&'static self, site: Arc<Site>) -> Response {
-        let page = ProblemPage { frame: Frame::without_session(site), problem: self, leads_to: demo::PAGE };
+        let page = ProblemPage { frame: Frame::without_session(site), problem: self, leads_to: DEMO };
         let mut response = (self.status, Page(page)).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));

@@ -10,6 +10,7 @@ use session_axum::{ConfigError, CrossOriginProtection, NoUse, PurgeService, Sess
 use crate::access::{AdminToken, require_token};
 use crate::page::{protect, style};
 use crate::pages::{admin, confirm, demo, devices, session_json, settings, shop, sign_in, sign_out};
+use crate::paths;
 use crate::problem::{method_not_allowed, not_found};
 use crate::site::{App, Site};
 
@@ -25,7 +26,7 @@ pub fn all(sessions: SessionLayer, site: Arc<Site>, token: Option<AdminToken>) -
 
     let visitors = for_everybody().route_layer(protection.clone());
     let users = for_users().route_layer(protection.clone().require_token());
-    let mut routes = visitors.merge(users).layer(sessions).route("/demo/style.css", get(style));
+    let mut routes = visitors.merge(users).layer(sessions).route(paths::STYLE, get(style));
     if let Some(token) = token {
         routes = routes.merge(for_administrators(protection, &manager, token)?);
     }
@@ -40,26 +41,26 @@ pub fn all(sessions: SessionLayer, site: Arc<Site>, token: Option<AdminToken>) -
 /// What needs no session: a program may send these forms, with their fields alone.
 fn for_everybody() -> Router<App> {
     Router::new()
-        .route("/", get(|| async { Redirect::to(demo::PAGE) }))
-        .route(demo::PAGE, get(demo::show).post(demo::submit))
-        .route(shop::PAGE, get(shop::show))
-        .route("/demo/shop/add", post(shop::add))
-        .route("/demo/shop/remove", post(shop::remove))
-        .route("/demo/shop/order", post(shop::order))
+        .route("/", get(|| async { Redirect::to(paths::DEMO) }))
+        .route(paths::DEMO, get(demo::show).post(demo::submit))
+        .route(paths::SHOP, get(shop::show))
+        .route(paths::ADD, post(shop::add))
+        .route(paths::REMOVE, post(shop::remove))
+        .route(paths::ORDER, post(shop::order))
 }
 
 /// What is about a login. Each form has a token of its visitor's session, for browsers from before 2020.
 fn for_users() -> Router<App> {
     Router::new()
-        .route(sign_in::PAGE, get(sign_in::show).post(sign_in::submit))
-        .route(sign_out::PAGE, post(sign_out::submit))
-        .route(devices::PAGE, get(devices::list))
-        .route("/demo/devices/end", post(devices::end))
-        .route("/demo/devices/end-others", post(devices::end_others))
-        .route(settings::PAGE, get(settings::show).post(settings::submit))
-        .route(confirm::PAGE, get(confirm::show).post(confirm::submit))
+        .route(paths::SIGN_IN, get(sign_in::show).post(sign_in::submit))
+        .route(paths::SIGN_OUT, post(sign_out::submit))
+        .route(paths::DEVICES, get(devices::list))
+        .route(paths::END_DEVICE, post(devices::end))
+        .route(paths::END_OTHER_DEVICES, post(devices::end_others))
+        .route(paths::SETTINGS, get(settings::show).post(settings::submit))
+        .route(paths::CONFIRM, get(confirm::show).post(confirm::submit))
         // A script may ask again and again, and keeps nobody signed in.
-        .route(session_json::PAGE, get(session_json::show).layer(NoUse))
+        .route(paths::SESSION_JSON, get(session_json::show).layer(NoUse))
 }
 
 /// What needs the token of an administrator, and no session.
@@ -70,12 +71,12 @@ fn for_administrators(
 ) -> Result<Router<App>, ConfigError> {
     let purge = PurgeService::new(sessions.clone(), token.as_str())?;
     Ok(Router::new()
-        .route(admin::PAGE, get(admin::list))
-        .route("/demo/admin/end", post(admin::end))
+        .route(paths::ADMIN, get(admin::list))
+        .route(paths::ADMIN_END, post(admin::end))
         // Not `layer`, which would guard paths that are not there, too.
         .route_layer(protection)
         .route_layer(from_fn_with_state(token, require_token))
-        .route_service("/demo/purge", purge))
+        .route_service(paths::PURGE, purge))
 }
 
 #[cfg(test)]

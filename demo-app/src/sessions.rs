@@ -3,7 +3,7 @@ use std::sync::Arc;
 use session_axum::{AnyStore, ConfigError, SessionLayer, SessionLayerBuilder, Store};
 
 use crate::options::{AbsoluteTimeout, Options};
-use crate::pages::{confirm, sign_in, sign_out};
+use crate::paths::{CONFIRM, SIGN_IN, SIGN_OUT};
 use crate::problem;
 use crate::site::Site;
 
@@ -21,9 +21,9 @@ pub fn with_settings<S: Store>(
     let site = Arc::clone(site);
     let layer = layer
         .idle_timeout(options.idle_timeout)
-        .sign_in_page(sign_in::PAGE)
-        .confirm_page(confirm::PAGE)
-        .never_return_to([sign_out::PAGE])
+        .sign_in_page(SIGN_IN)
+        .confirm_page(CONFIRM)
+        .never_return_to([SIGN_OUT])
         .fresh_within(options.fresh_within)
         .answer_with(move |refused| problem::answer(Arc::clone(&site), refused));
     let layer = match options.absolute_timeout {

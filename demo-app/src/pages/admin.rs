@@ -11,11 +11,9 @@ use session_axum::{Counters, Record, RecordKey, SessionError, SessionManager, Ti
 
 use crate::frame::Frame;
 use crate::page::Page;
+use crate::paths::ADMIN;
 use crate::site::{App, Site};
 use crate::words::exactly;
-
-/// Where the page is.
-pub const PAGE: &str = "/demo/admin";
 
 /// How many sessions are on one page at most.
 const LIMIT: usize = 200;
@@ -72,7 +70,7 @@ pub async fn end(State(sessions): State<SessionManager>, Form(form): Form<EndFor
     if let Ok(handle) = form.handle.parse::<RecordKey>() {
         sessions.end(&handle).await?;
     }
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(ADMIN))
 }
 
 impl SessionRow {

@@ -8,13 +8,9 @@ use session_axum::{Flash, FlashLevel, ReturnTo, SessionError, SignedIn};
 
 use crate::frame::Frame;
 use crate::login;
-use crate::page::Page;
-use crate::pages::settings;
-use crate::pages::sign_in::once_more;
+use crate::page::{Page, once_more};
+use crate::paths::SETTINGS;
 use crate::site::App;
-
-/// Where the page is.
-pub const PAGE: &str = "/demo/confirm";
 
 /// Asks for the password of whoever is signed in.
 #[derive(Template)]
@@ -50,5 +46,5 @@ pub async fn submit(
         return Ok(once_more(&uri).into_response());
     }
     user.reauthenticate(login::proof())?;
-    Ok(next.or(settings::PAGE))
+    Ok(next.or(SETTINGS))
 }

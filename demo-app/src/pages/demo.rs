@@ -13,10 +13,8 @@ use session_axum::{EndSession, MaybeSession, SessionError, SignedIn};
 use crate::frame::Frame;
 use crate::login::{self, COUNT, USER};
 use crate::page::Page;
+use crate::paths::DEMO;
 use crate::site::{App, Site};
-
-/// Where the page is.
-pub const PAGE: &str = "/demo";
 
 /// What the page's address has after a login that was refused. The name that was typed is not in it: addresses are
 /// logged, and people type passwords into the wrong field.
@@ -80,7 +78,7 @@ pub async fn submit(
         _ if !form.logout.is_empty() => ending.end(),
         _ => {}
     }
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(DEMO))
 }
 
 /// One visit more. `None` if the visitor logged out in another window while this request ran.
@@ -95,11 +93,11 @@ async fn count(user: &SignedIn) -> Result<Option<Visitor>, SessionError> {
 
 fn log_in(visitor: &MaybeSession, form: DemoForm, headers: &HeaderMap) -> Result<Redirect, SessionError> {
     if !login::is_right(&form.user_name, &form.password) {
-        return Ok(Redirect::to(&format!("{PAGE}?{REFUSED}")));
+        return Ok(Redirect::to(&format!("{DEMO}?{REFUSED}")));
     }
     // The page that follows is the first visit.
     visitor.start(login::new_session(visitor, &form.user_name, headers))?;
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(DEMO))
 }
 
 impl DemoForm {

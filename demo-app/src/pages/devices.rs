@@ -12,11 +12,9 @@ use crate::browser;
 use crate::frame::Frame;
 use crate::login::USER_AGENT;
 use crate::page::Page;
+use crate::paths::DEVICES;
 use crate::site::App;
 use crate::words::{ago, counted, left};
-
-/// Where the page is.
-pub const PAGE: &str = "/demo/devices";
 
 /// Where a user is signed in.
 #[derive(Template)]
@@ -72,7 +70,7 @@ pub async fn end(
         true => flash.push(FlashLevel::Success, "That device is signed out.")?,
         false => flash.push(FlashLevel::Info, "That device was signed out already.")?,
     }
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(DEVICES))
 }
 
 /// Ends all sessions of the user but this one.
@@ -84,7 +82,7 @@ pub async fn end_others(
 ) -> Result<Redirect, SessionError> {
     let count = sessions.end_others(&user).await?;
     flash.push(FlashLevel::Success, format!("{} signed out.", counted(count as u64, "other device")))?;
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(DEVICES))
 }
 
 /// This device first, then the newest.

@@ -6,9 +6,6 @@ use crate::cart::CART;
 use crate::login::COUNT;
 use crate::site::App;
 
-/// Where it is.
-pub const PAGE: &str = "/demo/session.json";
-
 /// The session of the user, for scripts. Times are in the form of RFC 3339.
 #[derive(Serialize)]
 pub struct SessionJson {

@@ -3,18 +3,14 @@ use axum::Form;
 use axum::debug_handler;
 use axum::response::Redirect;
 use serde::Deserialize;
-use session_axum::{AttrKey, Flash, FlashLevel, Fresh, SessionError};
+use session_axum::{Flash, FlashLevel, Fresh, SessionError};
 
 use crate::frame::Frame;
+use crate::login::MONTH;
 use crate::page::Page;
-use crate::pages::sign_in::MONTH;
+use crate::pages::shop::ADDRESS;
+use crate::paths::SETTINGS;
 use crate::site::App;
-
-/// Where the page is.
-pub const PAGE: &str = "/demo/settings";
-
-/// Where orders are sent. It is in the session, because the demo has no database.
-pub const ADDRESS: AttrKey<String> = AttrKey::new("Address");
 
 /// How many characters an address has at most.
 const MAX_ADDRESS: usize = 200;
@@ -54,7 +50,7 @@ pub async fn submit(user: Fresh, flash: Flash, Form(form): Form<SettingsForm>) -
         _ => {}
     }
     flash.push(FlashLevel::Success, "Your settings are saved.")?;
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(SETTINGS))
 }
 
 impl SettingsForm {

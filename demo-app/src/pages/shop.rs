@@ -3,17 +3,17 @@ use axum::Form;
 use axum::debug_handler;
 use axum::response::Redirect;
 use serde::Deserialize;
-use session_axum::{Flash, FlashLevel, MaybeSession, Session, SessionError, SignedIn};
+use session_axum::{AttrKey, Flash, FlashLevel, MaybeSession, Session, SessionError, SignedIn};
 
 use crate::cart::{ARTICLES, Article, CART, Cart};
 use crate::frame::Frame;
 use crate::page::Page;
-use crate::pages::settings::ADDRESS;
+use crate::paths::SHOP;
 use crate::site::App;
 use crate::words::counted;
 
-/// Where the page is.
-pub const PAGE: &str = "/demo/shop";
+/// Where orders are sent. It is in the session, because the demo has no database.
+pub const ADDRESS: AttrKey<String> = AttrKey::new("Address");
 
 /// A shop whose cart is in the session, also that of a stranger.
 #[derive(Template)]
@@ -43,13 +43,13 @@ pub async fn show(frame: Frame, visitor: Option<Session>) -> Result<Page<ShopPag
 /// Puts one more of an article into the cart. A stranger's first one starts an anonymous session.
 #[debug_handler(state = App)]
 pub async fn add(visitor: MaybeSession, flash: Flash, Form(form): Form<Choice>) -> Result<Redirect, SessionError> {
-    let Some(article) = Article::named(&form.article) else { return Ok(Redirect::to(PAGE)) };
+    let Some(article) = Article::named(&form.article) else { return Ok(Redirect::to(SHOP)) };
     let session = visitor.session_or_start()?;
     match session.try_update_attr(CART, |cart| cart.unwrap_or_default().with(article)).await? {
         Ok(_) => flash.push(FlashLevel::Success, format!("{} is in your cart.", article.title))?,
         Err(_full) => flash.push(FlashLevel::Warning, format!("{} of each is the most.", Cart::MOST))?,
     }
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(SHOP))
 }
 
 /// Takes an article out of the cart.
@@ -58,7 +58,7 @@ pub async fn remove(visitor: Option<Session>, Form(form): Form<Choice>) -> Resul
     if let (Some(session), Some(article)) = (visitor, Article::named(&form.article)) {
         session.update_attr(CART, |cart| cart.unwrap_or_default().without(article)).await?;
     }
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(SHOP))
 }
 
 /// Orders what is in the cart. A stranger is led to the sign-in page and back, and keeps the cart.
@@ -73,7 +73,7 @@ pub async fn order(user: SignedIn, flash: Flash) -> Result<Redirect, SessionErro
     user.update_attr(CART, take).await?;
     let address = user.attr(ADDRESS)?.unwrap_or_default();
     flash.push(FlashLevel::Success, confirmation(&ordered, &address))?;
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(SHOP))
 }
 
 fn confirmation(ordered: &Cart, address: &str) -> String {

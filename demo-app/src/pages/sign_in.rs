@@ -1,24 +1,16 @@
-use std::time::Duration;
-
 use askama::Template;
 use axum::Form;
 use axum::debug_handler;
 use axum::http::{HeaderMap, Uri};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use session_axum::{CsrfToken, Flash, FlashLevel, MaybeSession, NewSession, ReturnTo, SessionError};
 
 use crate::frame::Frame;
-use crate::login;
-use crate::page::Page;
-use crate::pages::shop;
+use crate::login::{self, MONTH};
+use crate::page::{Page, once_more};
+use crate::paths::SHOP;
 use crate::site::App;
-
-/// Where the page is.
-pub const PAGE: &str = "/demo/sign-in";
-
-/// For how long a browser is remembered.
-pub const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
 /// A form with the name, the password, and "stay signed in".
 #[derive(Template)]
@@ -58,12 +50,7 @@ pub async fn submit(
         return Ok(once_more(&uri).into_response());
     }
     visitor.start(form.remembered(login::new_session(&visitor, &form.user_name, &headers)))?;
-    Ok(next.or(shop::PAGE))
-}
-
-/// Leads to the form that was sent, with the way back that it had.
-pub fn once_more(form: &Uri) -> Redirect {
-    Redirect::to(form.path_and_query().map_or(PAGE, |here| here.as_str()))
+    Ok(next.or(SHOP))
 }
 
 impl SignInForm {

@@ -15,6 +15,7 @@ async fn a_stranger_sees_the_form_and_gets_no_cookie() {
     assert!(demo.store.inner().is_empty());
 }
 
+/// P50, P65.
 #[tokio::test]
 async fn the_page_after_the_login_counts_one_and_each_further_visit_counts() {
     let mut ann = Demo::new().visitor();
@@ -51,6 +52,7 @@ async fn every_form_is_answered_by_the_way_to_the_page() {
     }
 }
 
+/// P50.
 #[tokio::test]
 async fn a_login_form_sent_while_signed_in_only_counts() {
     let mut ann = Demo::new().signed_in().await;
