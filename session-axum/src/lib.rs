@@ -70,7 +70,7 @@
 //! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`], [`NoUse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
-//! | tests | [`ManualClock`], [`Clock`], [`Time`] |
+//! | tests | the module `testing` (a feature), [`ManualClock`], [`Clock`], [`Time`] |
 //! | authors of stores and transports | [`Store`] and the module [`store`], the module [`transport`] |
 //!
 //! Items that come from the crate `session-core` say `session_core::` in the examples on their own
@@ -95,6 +95,7 @@
 //! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
+//! | `testing` | `testing`: a kit for the tests of your application, which signs visitors in, moves the clock and lets the store fail |
 //!
 //! # Where else to look
 //!
@@ -164,10 +165,14 @@ mod purge_service;
 mod return_to;
 mod save_on;
 mod service;
+#[cfg(feature = "testing")]
+mod session_effect;
 mod settings;
 mod signed_in;
 mod slot;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 mod turned_away;
 
