@@ -1,6 +1,6 @@
 //! Sessions without HTTP: a TCP server that counts visits. Each line is a command.
 //!
-//! Start it with `cargo run -p session-core --example tcp`, and talk to it with `nc 127.0.0.1 7000`:
+//! Start it with `cargo run -p example-without-http`, and talk to it with `nc 127.0.0.1 7000`:
 //!
 //! | command | answer |
 //! |---|---|
