@@ -76,6 +76,7 @@
 //! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
+//! | `testing` | `testing`: a kit for the tests of your application, which signs visitors in, moves the clock and lets the store fail |
 //!
 //! # Where else to look
 //!
@@ -145,10 +146,14 @@ mod purge_service;
 mod return_to;
 mod save_on;
 mod service;
+#[cfg(feature = "testing")]
+mod session_effect;
 mod settings;
 mod signed_in;
 mod slot;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 mod turned_away;
 
