@@ -16,8 +16,8 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use session_axum::{
-    ConfigError, CrossOriginProtection, CsrfToken, EndSession, FlashLevel, IntoSessionManager, MaybeSession, MemoryStore,
-    NewSession, ReturnTo, SessionError, SessionLayer, SessionLayerBuilder,
+    ConfigError, CrossOriginProtection, CsrfToken, EndSession, FlashLevel, MaybeSession, MemoryStore, NewSession,
+    ReturnTo, SessionError, SessionLayer, SessionLayerBuilder, Store,
 };
 use tokio::net::TcpListener;
 
@@ -86,10 +86,13 @@ async fn sign_out(ending: EndSession) -> Redirect {
     Redirect::to("/sign-in")
 }
 
-fn app(sessions: SessionLayerBuilder<impl IntoSessionManager>) -> Result<Router, ConfigError> {
+fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLayer, ConfigError> {
     // Where the session is gone, browsers are led to this page, and htmx by the header `HX-Redirect`.
-    let sessions = sessions.sign_in_page("/sign-in").never_return_to(["/sign-out"]).build()?;
-    Ok(Router::new()
+    builder.sign_in_page("/sign-in").never_return_to(["/sign-out"]).build()
+}
+
+fn app(sessions: SessionLayer) -> Router {
+    Router::new()
         .route("/", get(show))
         .route("/add", post(add))
         .route("/remove", post(remove))
@@ -98,7 +101,7 @@ fn app(sessions: SessionLayerBuilder<impl IntoSessionManager>) -> Result<Router,
         .layer(CrossOriginProtection::new().require_token()) // The token is for browsers from before 2020.
         .layer(sessions)
         .route("/htmx.js", get(htmx))
-        .layer(map_response(only_own_scripts)))
+        .layer(map_response(only_own_scripts))
 }
 
 /// The library, version 2.0.11, as its makers publish it.
@@ -109,23 +112,28 @@ async fn htmx() -> impl IntoResponse {
 
 /// Text of users that gets into a page by mistake does nothing there.
 async fn only_own_scripts(mut response: Response) -> Response {
-    let policy = HeaderValue::from_static("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    let policy = "default-src 'none'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                  frame-ancestors 'none'";
+    let policy = HeaderValue::from_static(policy);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     response
 }
 
 fn shown(page: &impl Template) -> Response {
-    page.render().map(Html).map_err(|error| {
-        tracing::error!(%error, "rendering a page failed");
-        StatusCode::INTERNAL_SERVER_ERROR
-    }).into_response()
+    page.render()
+        .map(Html)
+        .map_err(|error| {
+            tracing::error!(%error, "rendering a page failed");
+            StatusCode::INTERNAL_SERVER_ERROR
+        })
+        .into_response()
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt::init();
-    let sessions = SessionLayer::builder(MemoryStore::new()).allow_http(); // HTTP is for development only.
-    let app = app(sessions)?;
+    let builder = SessionLayer::builder(MemoryStore::new()).allow_http(); // HTTP is for development only.
+    let app = app(session_layer(builder)?);
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     tracing::info!("open http://{}", listener.local_addr()?);
     axum::serve(listener, app).await?;

@@ -6,9 +6,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{Html, Redirect};
 use serde::Deserialize;
-use session_axum::{
-    Authentication, EndSession, Flash, FlashLevel, FlashMessage, Refusal, SessionError, SignedIn,
-};
+use session_axum::{Authentication, EndSession, Flash, FlashLevel, FlashMessage, Refusal, SessionError, SignedIn};
 
 use crate::App;
 use crate::problem::Problem;

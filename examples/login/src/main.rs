@@ -15,7 +15,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use session_axum::{
-    ConfigError, CrossOriginProtection, IntoSessionManager, SessionLayer, SessionLayerBuilder, SessionManager, SqliteStore,
+    ConfigError, CrossOriginProtection, SessionLayer, SessionLayerBuilder, SessionManager, SqliteStore, Store,
 };
 use tokio::net::TcpListener;
 
@@ -33,10 +33,13 @@ struct App {
     sessions: SessionManager,
 }
 
-fn app(sessions: SessionLayerBuilder<impl IntoSessionManager>, users: Users) -> Result<Router, ConfigError> {
-    let sessions = sessions.sign_in_page("/sign-in").never_return_to(["/sign-up", "/sign-out"]).build()?;
+fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLayer, ConfigError> {
+    builder.sign_in_page("/sign-in").never_return_to(["/sign-up", "/sign-out"]).build()
+}
+
+fn app(sessions: SessionLayer, users: Users) -> Router {
     let state = App { users, attempts: Attempts::default(), sessions: sessions.manager().clone() };
-    Ok(Router::new()
+    Router::new()
         .route("/", get(account::home))
         .route("/password", post(account::change_password))
         .route("/sign-out", post(account::sign_out))
@@ -46,7 +49,7 @@ fn app(sessions: SessionLayerBuilder<impl IntoSessionManager>, users: Users) -> 
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CrossOriginProtection::new()) // Also of the forms for whoever is not signed in yet.
         .layer(sessions)
-        .with_state(state))
+        .with_state(state)
 }
 
 #[tokio::main]
@@ -54,8 +57,8 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt::init();
     let file = std::env::args().nth(1).unwrap_or_else(|| "login.db".to_owned());
     let store = SqliteStore::open(&file).await?; // Makes a file that only its owner can read.
-    let sessions = SessionLayer::builder(store).allow_http(); // HTTP is for development only.
-    let app = app(sessions, Users::open(&file).await?)?;
+    let sessions = session_layer(SessionLayer::builder(store).allow_http())?; // HTTP is for development only.
+    let app = app(sessions, Users::open(&file).await?);
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     tracing::info!("open http://{}; users and sessions are in {file}", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await }).await?;

@@ -64,7 +64,9 @@ pub async fn sign_up(
     Form(form): Form<Credentials>,
 ) -> Result<Response, Problem> {
     if form.name.is_empty() || form.password.chars().count() < SHORTEST_PASSWORD {
-        return Ok(page.refuse(StatusCode::UNPROCESSABLE_ENTITY, "Give a name, and a password of 8 characters or more."));
+        return Ok(
+            page.refuse(StatusCode::UNPROCESSABLE_ENTITY, "Give a name, and a password of 8 characters or more.")
+        );
     }
     let Some(user) = app.users.add(&form.name, form.password).await? else {
         return Ok(page.refuse(StatusCode::CONFLICT, "This name is taken."));

@@ -100,7 +100,8 @@ mod tests {
     const NOW: Time = Time::from_unix_millis(1_000_000);
 
     fn read(change: Value) -> anyhow::Result<User> {
-        let mut claims = json!({ "iss": "https://login.example", "sub": "7", "aud": "shop", "exp": 1001, "nonce": "n" });
+        let mut claims =
+            json!({ "iss": "https://login.example", "sub": "7", "aud": "shop", "exp": 1001, "nonce": "n" });
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         user_of(&format!("head.{}.signature", URL_SAFE_NO_PAD.encode(claims.to_string())), &EXPECTED, NOW)
     }

@@ -19,8 +19,8 @@ use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use session_axum::{
-    AttrKey, Authentication, ConfigError, CrossOriginProtection, EndSession, IntoSessionManager, MaybeSession,
-    MemoryStore, NewSession, ReturnTo, SessionError, SessionLayer, SessionLayerBuilder, SessionManager, SignedIn,
+    AttrKey, Authentication, ConfigError, CoreError, CrossOriginProtection, EndSession, MaybeSession, MemoryStore,
+    NewSession, ReturnTo, Session, SessionError, SessionLayer, SessionLayerBuilder, SessionManager, SignedIn, Store,
 };
 use tokio::net::TcpListener;
 
@@ -51,14 +51,23 @@ async fn finish(
     visitor: MaybeSession,
     Query(answer): Query<Answer>,
 ) -> Result<Response, Problem> {
-    let begun = visitor.session().map(|before| before.take_attr(SIGN_IN)).transpose()?.flatten();
-    let Some(begun) = begun.filter(|begun| begun.is_of(&answer)) else { return Err(Problem::NotBegun) };
+    let begun = visitor.session().map(|before| begun(&before, &answer)).transpose()?.flatten();
+    let Some(begun) = begun else { return Err(Problem::NotBegun) };
     let next = begun.next().to_owned();
     let user = app.openid.finish(answer, begun, app.sessions.now()).await?;
     // A fresh id. The session of the stranger ends, whoever knows its id.
     let proof = Authentication::by(["openid"]).at(user.authenticated_at());
     visitor.start(NewSession::new().principal(user.id()).constant(NAME, user.name()).authenticated(proof))?;
     Ok(Redirect::to(&next).into_response())
+}
+
+/// The sign-in that the provider answers. It can be finished once. An answer to another one changes nothing.
+fn begun(before: &Session, answer: &Answer) -> Result<Option<SignIn>, CoreError> {
+    let begun = before.attr(SIGN_IN)?.filter(|begun| begun.is_of(answer));
+    if begun.is_some() {
+        before.remove_attr(SIGN_IN)?;
+    }
+    Ok(begun)
 }
 
 #[derive(Template)]
@@ -78,19 +87,22 @@ async fn sign_out(ending: EndSession) -> Html<&'static str> {
     Html(include_str!("../templates/signed_out.html"))
 }
 
-fn app(sessions: SessionLayerBuilder<impl IntoSessionManager>, openid: OpenId) -> Result<Router, ConfigError> {
+fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLayer, ConfigError> {
     // The provider leads back by a link, with which browsers send a cookie that is `SameSite=Lax`, the default. With
     // `Strict` the sign-in would not be found.
-    let sessions = sessions.sign_in_page("/sign-in").never_return_to(["/sign-out", openid::BACK]).build()?;
+    builder.sign_in_page("/sign-in").never_return_to(["/sign-out", openid::BACK]).build()
+}
+
+fn app(sessions: SessionLayer, openid: OpenId) -> Router {
     let state = App { openid, sessions: sessions.manager().clone() };
-    Ok(Router::new()
+    Router::new()
         .route("/", get(home))
         .route("/sign-in", get(begin))
         .route(openid::BACK, get(finish))
         .route("/sign-out", post(sign_out))
         .layer(CrossOriginProtection::new())
         .layer(sessions)
-        .with_state(state))
+        .with_state(state)
 }
 
 /// Takes a provider's address from the environment, or else starts a small one.
@@ -112,8 +124,8 @@ async fn registration() -> anyhow::Result<Registration> {
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt::init();
     let openid = OpenId::discover(registration().await?).await?;
-    let sessions = SessionLayer::builder(MemoryStore::new()).allow_http(); // HTTP is for development only.
-    let app = app(sessions, openid)?;
+    let builder = SessionLayer::builder(MemoryStore::new()).allow_http(); // HTTP is for development only.
+    let app = app(session_layer(builder)?, openid);
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     tracing::info!("open http://{}", listener.local_addr()?);
     axum::serve(listener, app).await?;

@@ -101,7 +101,8 @@ impl OpenId {
         ensure!(is_private(&address), "{address} can be read by others; give an issuer with https");
         let asked = oauth2::http::Request::get(&address).body(Vec::new())?;
         let answer = http.send(asked).await.with_context(|| format!("can't reach {address}"))?;
-        let found: Discovered = serde_json::from_slice(answer.body()).with_context(|| format!("{address} is no provider"))?;
+        let found: Discovered =
+            serde_json::from_slice(answer.body()).with_context(|| format!("{address} is no provider"))?;
         ensure!(found.issuer == registration.issuer, "{address} is of {}", found.issuer);
         ensure!(is_private(&found.token_endpoint), "{} can be read by others", found.token_endpoint);
         let client = Client::new(ClientId::new(registration.client_id.clone()))
@@ -133,7 +134,8 @@ impl OpenId {
             .request_async(http)
             .await
             .context("the provider gives no token")?;
-        let expected = Expected { issuer: &registration.issuer, client_id: &registration.client_id, nonce: &begun.nonce };
+        let expected =
+            Expected { issuer: &registration.issuer, client_id: &registration.client_id, nonce: &begun.nonce };
         user_of(&token.extra_fields().id_token, &expected, now)
     }
 }
@@ -171,7 +173,9 @@ mod tests {
         for address in ["https://login.example", "http://127.0.0.1:4000/x", "http://[::1]"] {
             assert!(is_private(address), "{address}");
         }
-        for address in ["http://login.example", "http://10.0.0.1", "ftp://127.0.0.1", "http://127.0.0.1.evil.example", "x"] {
+        for address in
+            ["http://login.example", "http://10.0.0.1", "ftp://127.0.0.1", "http://127.0.0.1.evil.example", "x"]
+        {
             assert!(!is_private(address), "{address}");
         }
     }

@@ -13,8 +13,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use session_axum::{
-    AttrKey, CrossOriginProtection, EndSession, IntoSessionManager, MaybeSession, MemoryStore, NewSession, SessionError,
-    SessionLayer, SessionLayerBuilder, SignedIn,
+    AttrKey, ConfigError, CrossOriginProtection, EndSession, MaybeSession, MemoryStore, NewSession, SessionError,
+    SessionLayer, SessionLayerBuilder, SignedIn, Store,
 };
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
@@ -36,8 +36,7 @@ struct Draft {
 async fn sign_in(visitor: MaybeSession, Json(form): Json<Credentials>) -> Result<Response, SessionError> {
     if form.password != "a" {
         // The example `login` shows what belongs here: a database, a password hash, a limit.
-        let wrong = serde_json::json!({ "reason": "wrong_password" });
-        return Ok((StatusCode::UNAUTHORIZED, Json(wrong)).into_response());
+        return Ok(refusal(StatusCode::UNAUTHORIZED, "wrong_password"));
     }
     visitor.start(NewSession::new().principal(&form.user))?;
     Ok(Json(serde_json::json!({ "user": form.user })).into_response())
@@ -61,10 +60,21 @@ async fn keep_draft(user: SignedIn, Json(draft): Json<Draft>) -> Result<StatusCo
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLayer, ConfigError> {
+    // No `sign_in_page`: the page shows its own form when the API says 401. All that is turned away is answered alike.
+    builder
+        .cookie_or_bearer()
+        .answer_with(|refused| Some(refusal(refused.refusal().status(), refused.refusal().code())))
+        .build()
+}
+
+/// What a script gets in place of what it asked for.
+fn refusal(status: StatusCode, reason: &str) -> Response {
+    (status, Json(serde_json::json!({ "reason": reason }))).into_response()
+}
+
 /// The API, and the page that calls it. `second` is another origin whose page may call the API.
-fn app(sessions: SessionLayerBuilder<impl IntoSessionManager>, second: &str) -> anyhow::Result<Router> {
-    // No `sign_in_page`: a script is told 401 as JSON, and the page shows its own form.
-    let sessions = sessions.cookie_or_bearer().build()?;
+fn app(sessions: SessionLayer, second: &str) -> anyhow::Result<Router> {
     // Two things that look alike. The protection decides what the page of another origin may make a browser do, and
     // CORS what that page may read.
     let protection = CrossOriginProtection::new().trust(second)?;
@@ -87,8 +97,8 @@ fn app(sessions: SessionLayerBuilder<impl IntoSessionManager>, second: &str) -> 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt::init();
-    let sessions = SessionLayer::builder(MemoryStore::new()).allow_http(); // HTTP is for development only.
-    let app = app(sessions, "http://127.0.0.1:3001")?;
+    let builder = SessionLayer::builder(MemoryStore::new()).allow_http(); // HTTP is for development only.
+    let app = app(session_layer(builder)?, "http://127.0.0.1:3001")?;
     let (first, second) = (TcpListener::bind("127.0.0.1:3000").await?, TcpListener::bind("127.0.0.1:3001").await?);
     tracing::info!("open http://127.0.0.1:3000, and http://127.0.0.1:3001 for the second origin");
     let second = axum::serve(second, pages::second());

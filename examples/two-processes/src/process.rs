@@ -1,6 +1,5 @@
 //! One of the two processes, as the first one sees it.
 
-use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -28,7 +27,8 @@ impl Process {
             .kill_on_drop(true)
             .spawn()?;
         let output = child.stdout.take().context("the output is piped")?;
-        let line = BufReader::new(output).lines().next_line().await?.context("a process ended at once; see above why")?;
+        let line =
+            BufReader::new(output).lines().next_line().await?.context("a process ended at once; see above why")?;
         let address = line.trim_start_matches("http://").parse()?;
         Ok(Process { address, _child: child })
     }
@@ -44,9 +44,7 @@ pub fn announce(address: SocketAddr) -> io::Result<()> {
 }
 
 /// Waits until the program that has started this one is gone.
-pub fn parent_is_gone() -> impl Future<Output = ()> + Send + 'static {
-    async {
-        let mut byte = [0];
-        while stdin().read(&mut byte).await.is_ok_and(|read| read > 0) {}
-    }
+pub async fn parent_is_gone() {
+    let mut byte = [0];
+    while stdin().read(&mut byte).await.is_ok_and(|read| read > 0) {}
 }
