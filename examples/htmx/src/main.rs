@@ -51,7 +51,7 @@ async fn add(list: List, Form(new): Form<NewItem>) -> Result<Response, SessionEr
 
 async fn remove(list: List, Form(removed): Form<Removed>) -> Result<Response, SessionError> {
     list.user.update_attr(LIST, |items| without(items, removed.number)).await?;
-    list.flash.push(FlashLevel::Success, "Done.")?;
+    list.flash.push(FlashLevel::Success, "It is off the list.")?;
     list.changed()
 }
 

@@ -58,9 +58,11 @@ async fn main() -> anyhow::Result<()> {
     let file = std::env::args().nth(1).unwrap_or_else(|| "login.db".to_owned());
     let store = SqliteStore::open(&file).await?; // Makes a file that only its owner can read.
     let sessions = session_layer(SessionLayer::builder(store).allow_http())?; // HTTP is for development only.
+    let manager = sessions.manager().clone();
     let app = app(sessions, Users::open(&file).await?);
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     tracing::info!("open http://{}; users and sessions are in {file}", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await }).await?;
+    manager.close().await?; // Waits for what is still being written.
     Ok(())
 }

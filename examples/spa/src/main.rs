@@ -90,7 +90,7 @@ fn app(sessions: SessionLayer, second: &str) -> anyhow::Result<Router> {
         .route("/draft", get(draft).put(keep_draft))
         .layer(protection)
         .layer(sessions)
-        .layer(cors); // The outermost, so that also a 401 can be read, and no session is looked up for a preflight.
+        .layer(cors); // The outermost, so that every answer can be read, and no session is looked up for a preflight.
     Ok(pages::first().nest("/api", api))
 }
 

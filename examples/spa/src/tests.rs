@@ -1,6 +1,6 @@
 use axum::http::{HeaderMap, Request, Response};
 use session_axum::HeaderTransport;
-use session_axum::testing::{Jar, SessionEffect, TestClient, TestSessions};
+use session_axum::testing::{Jar, Operation, SessionEffect, TestClient, TestSessions};
 
 use super::*;
 
@@ -125,13 +125,19 @@ async fn the_second_origin_calls_the_api_with_the_visitors_cookie() {
 
 /// P72.
 #[tokio::test]
-async fn the_second_origin_can_read_a_401_too() {
+async fn the_second_origin_can_read_what_it_is_refused_with() {
     let api = Api::open();
     let mut request = get_of("/api/me");
     request.headers_mut().insert("origin", HeaderValue::from_static(SECOND));
     let refused = answer(&api, request).await;
     assert_eq!(refused.status(), 401);
     may_be_read_by(refused.headers(), Some(SECOND));
+
+    let second = api.page_of(SECOND, "same-site").await;
+    api.sessions.fail(Operation::WRITES);
+    let failed = answer(&api, second(json("PUT", "/api/draft", r#"{"text":"Dear"}"#))).await;
+    assert_eq!((failed.status().as_u16(), failed.body().as_str()), (503, r#"{"reason":"unavailable"}"#));
+    may_be_read_by(failed.headers(), Some(SECOND));
 }
 
 /// P72.
@@ -157,7 +163,7 @@ async fn a_preflight_asks_no_store_and_names_the_allowed_origin_alone() {
         may_be_read_by(answer.headers(), allowed);
         assert!(!answer.headers().contains_key("set-cookie"));
     }
-    api.sessions.fail(session_axum::testing::Operation::ALL);
+    api.sessions.fail(Operation::ALL);
     let preflight = Request::options("/api/draft").header("origin", SECOND).body(String::new()).unwrap();
     assert_eq!(answer(&api, preflight).await.status(), 200);
 }
@@ -166,7 +172,7 @@ async fn a_preflight_asks_no_store_and_names_the_allowed_origin_alone() {
 async fn a_store_that_fails_is_503_as_json_and_the_cookie_stays() {
     let api = Api::open();
     let mut ann = api.ann().await;
-    api.sessions.fail(session_axum::testing::Operation::READS);
+    api.sessions.fail(Operation::READS);
     let failed = ann.send(get_of("/api/me")).await;
     assert_eq!((failed.status().as_u16(), failed.body().as_str()), (503, r#"{"reason":"unavailable"}"#));
     api.sessions.recover();

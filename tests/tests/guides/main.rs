@@ -7,10 +7,10 @@ mod code {
 }
 
 mod attributes;
+mod examples;
 mod forms;
 mod from_icza_session;
 mod logins;
-mod own_store;
 mod sessions_of_a_user;
 mod settings;
 mod stores;
