@@ -1,7 +1,26 @@
 //! Sessions for axum: declare `sess: Session` in a handler, and the visitor's session is there.
 //!
-//! An application depends on this crate alone. Everything works with its defaults; what is kept where,
-//! for how long, and in which cookie are settings of [`SessionLayer::builder`].
+//! ```
+//! # use session_axum::{MemoryStore, Session, SessionError, SessionLayer};
+//! async fn visit(sess: Session) -> Result<String, SessionError> {
+//!     Ok(format!("visit {}", sess.update_attr("Count", |n: Option<u32>| n.unwrap_or(0) + 1).await?))
+//! }
+//! # let app: axum::Router = axum::Router::new();
+//! # let app =
+//! app.route("/", axum::routing::get(visit)).layer(SessionLayer::new(MemoryStore::new()))
+//! # ;
+//! ```
+//!
+//! # What to read first
+//!
+//! - [`MaybeSession`] starts a session, at a login or for a stranger. [`NewSession`] is what it starts with.
+//! - [`Session`] is what the other handlers declare. Its [methods](session_core::Session) read and change attributes.
+//! - [`SignedIn`] and [`RequireSignedIn`] demand that somebody is signed in, [`EndSession`] signs out.
+//! - [`SessionLayer::builder`] has the settings: what is kept where, for how long, in which cookie, and what a visitor
+//!   without a session is answered. Everything works with its defaults.
+//! - [`SessionManager`] lists and ends sessions without a request.
+//!
+//! An application depends on this crate alone. All of it together:
 //!
 //! ```
 //! use axum::{Router, Form, response::Redirect, routing::{get, post}};

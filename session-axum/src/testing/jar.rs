@@ -12,7 +12,6 @@ use crate::layer::SessionLayer;
 use crate::transport::header::HeaderTransport;
 
 use super::kept_cookie::KeptCookie;
-use super::test_client::TestClient;
 use super::test_request::TestRequest;
 
 /// What one visitor's client keeps: the cookies of a browser, or the id of a client that carries it in a header. It has no
@@ -204,11 +203,6 @@ impl Jar {
     /// Cookies that a browser would refuse are ignored.
     pub fn keep(&mut self, path: &str, response: &HeaderMap) {
         let _refused = self.take(path, response);
-    }
-
-    /// A client with this jar that sends requests to an application: any `tower` service, such as an `axum::Router`.
-    pub fn client<S>(self, app: S) -> TestClient<S> {
-        TestClient::new(app, self)
     }
 
     /// The names of the cookies that are kept and have not ended.

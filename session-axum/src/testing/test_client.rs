@@ -48,11 +48,14 @@ pub struct TestClient<S> {
 const PAGE: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-impl<S> TestClient<S> {
-    pub(super) fn new(app: S, jar: Jar) -> Self {
-        TestClient { app, jar }
+impl Jar {
+    /// A client with this jar that sends requests to an application: any `tower` service, such as an `axum::Router`.
+    pub fn client<S>(self, app: S) -> TestClient<S> {
+        TestClient { app, jar: self }
     }
+}
 
+impl<S> TestClient<S> {
     /// The visitor's jar: to sign in, to look, to take a copy.
     pub fn jar(&mut self) -> &mut Jar {
         &mut self.jar

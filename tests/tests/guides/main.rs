@@ -1,4 +1,6 @@
 //! What the guides in `docs/guides` show compiles, block by block, and does what they say.
+//!
+//! P19. The guide "Test your application" consists of tests, which run as they are shown.
 
 /// A module for each guide, and in it one for each block: see `build.rs`.
 #[allow(dead_code, reason = "not all that a guide shows is called here")]

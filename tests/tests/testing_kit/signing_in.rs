@@ -1,5 +1,8 @@
 //! Signing in by one line, at layers of every kind.
 
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, request::Parts};
 use session_axum::testing::{Jar, SessionEffect, TestRequest, TestSessions};
 use session_axum::transport::{IssuedId, Outgoing, PresentedIds, Transport};
@@ -54,6 +57,26 @@ async fn a_cookie_with_a_path_goes_below_it_only() {
     let mut ann = sessions.sign_in(&layer, ann()).await.client(shop(layer.clone()));
     assert_eq!(ann.get("/").await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(ann.get("/cart").await.status(), StatusCode::OK);
+}
+
+/// P2. What a proxy adds to a request, a request in the handler's place can have.
+#[tokio::test]
+async fn a_cookie_by_the_scheme_is_had_over_http_too() {
+    let sessions = TestSessions::new();
+    let proxies = TrustedProxies::new(["10.0.0.0/8"]).unwrap();
+    let layer = sessions.layer().cookie(SessionCookie::new().secure_by_scheme(proxies)).build().unwrap();
+    let mut jar = sessions.jar().at("http://app.test");
+
+    let proxy = ConnectInfo("10.0.0.1:4711".parse::<SocketAddr>().unwrap());
+    let request = Request::get("/").header("x-forwarded-proto", "http").extension(proxy);
+    let mut login = TestRequest::at(&layer, jar.attach(request.body(()).unwrap()));
+    login.extract::<MaybeSession>().await.unwrap().start(ann()).unwrap();
+    jar.keep("/", login.finish().await.headers());
+    assert_eq!(jar.cookie_names(), ["sessid"]);
+
+    let mut seen = jar.client(shop(layer).layer(axum::Extension(proxy)));
+    let page = Request::get("/").header("x-forwarded-proto", "http").body("").unwrap();
+    assert_eq!(seen.send(page).await.body(), "ann");
 }
 
 /// P3.
