@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::{Deserialize, Serialize};
 use session_axum::{AttrKey, CsrfToken, Flash, FlashMessage, SessionError, SignedIn};
 
-use crate::shown;
+use crate::shown::shown;
 
 /// What is on the list.
 pub const LIST: AttrKey<Vec<Item>> = AttrKey::new("List");

@@ -4,6 +4,7 @@
 //! Begin to read in [`app`].
 
 mod list;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use askama::Template;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
@@ -22,6 +23,7 @@ use session_axum::{
 use tokio::net::TcpListener;
 
 use list::{LIST, List, with, without};
+use shown::shown;
 
 #[derive(Deserialize)]
 struct NewItem {
@@ -117,16 +119,6 @@ async fn only_own_scripts(mut response: Response) -> Response {
     let policy = HeaderValue::from_static(policy);
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     response
-}
-
-fn shown(page: &impl Template) -> Response {
-    page.render()
-        .map(Html)
-        .map_err(|error| {
-            tracing::error!(%error, "rendering a page failed");
-            StatusCode::INTERNAL_SERVER_ERROR
-        })
-        .into_response()
 }
 
 #[tokio::main]

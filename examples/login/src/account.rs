@@ -8,9 +8,9 @@ use axum::response::{Html, Redirect};
 use serde::Deserialize;
 use session_axum::{Authentication, EndSession, Flash, FlashLevel, FlashMessage, Refusal, SessionError, SignedIn};
 
-use crate::App;
 use crate::problem::Problem;
 use crate::sign_in::SHORTEST_PASSWORD;
+use crate::state::App;
 use crate::users::User;
 
 /// The user who is signed in, as an argument of handlers: with what the database has.

@@ -7,6 +7,7 @@ mod attempts;
 mod passwords;
 mod problem;
 mod sign_in;
+mod state;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -14,24 +15,15 @@ mod users;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use session_axum::{
-    ConfigError, CrossOriginProtection, SessionLayer, SessionLayerBuilder, SessionManager, SqliteStore, Store,
-};
+use session_axum::{ConfigError, CrossOriginProtection, SessionLayer, SessionLayerBuilder, SqliteStore, Store};
 use tokio::net::TcpListener;
 
 use attempts::Attempts;
+use state::App;
 use users::Users;
 
 /// How large a form may be. So no name and no password is larger either.
 const MAX_FORM_BYTES: usize = 2048;
-
-/// What handlers share.
-#[derive(Clone)]
-struct App {
-    users: Users,
-    attempts: Attempts,
-    sessions: SessionManager,
-}
 
 fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLayer, ConfigError> {
     builder.sign_in_page("/sign-in").never_return_to(["/sign-up", "/sign-out"]).build()

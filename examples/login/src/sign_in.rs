@@ -12,8 +12,8 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use session_axum::{Authentication, MaybeSession, NewSession, ReturnTo, SessionError};
 
-use crate::App;
 use crate::problem::Problem;
+use crate::state::App;
 use crate::users::User;
 
 /// How long "remember me" lasts.

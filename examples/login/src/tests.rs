@@ -106,6 +106,7 @@ async fn a_wrong_name_is_answered_as_a_wrong_password_and_takes_as_long() {
     assert!(quickest[1] * 4 > quickest[0], "{quickest:?}");
 }
 
+/// P70.
 #[tokio::test]
 async fn after_five_wrong_passwords_a_name_has_to_wait() {
     let shop = Shop::open().await;

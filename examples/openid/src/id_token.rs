@@ -113,6 +113,7 @@ mod tests {
         assert_eq!((user.name(), user.authenticated_at()), ("Ann", Time::from_unix_millis(900_000)));
     }
 
+    /// P75.
     #[test]
     fn a_token_of_another_provider_application_sign_in_or_time_is_refused() {
         for wrong in [

@@ -134,6 +134,7 @@ mod tests {
         address
     }
 
+    /// P77.
     #[tokio::test]
     async fn visits_are_counted_from_login_to_logout_on_any_connection() {
         let server = server().await;
