@@ -3,7 +3,7 @@
 //!
 //! Begin to read in [`app`].
 
-mod pages;
+pub(crate) mod pages;
 #[cfg(test)]
 mod tests;
 
@@ -60,7 +60,7 @@ async fn keep_draft(user: SignedIn, Json(draft): Json<Draft>) -> Result<StatusCo
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLayer, ConfigError> {
+pub(crate) fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLayer, ConfigError> {
     // No `sign_in_page`: the page shows its own form when the API says 401. All that is turned away is answered alike.
     builder
         .cookie_or_bearer()
@@ -74,7 +74,7 @@ fn refusal(status: StatusCode, reason: &str) -> Response {
 }
 
 /// The API, and the page that calls it. `second` is another origin whose page may call the API.
-fn app(sessions: SessionLayer, second: &str) -> anyhow::Result<Router> {
+pub(crate) fn app(sessions: SessionLayer, second: &str) -> anyhow::Result<Router> {
     // Two things that look alike. The protection decides what the page of another origin may make a browser do, and
     // CORS what that page may read.
     let protection = CrossOriginProtection::new().trust(second)?;
@@ -101,7 +101,7 @@ async fn main() -> anyhow::Result<()> {
     let app = app(session_layer(builder)?, "http://127.0.0.1:3001")?;
     let (first, second) = (TcpListener::bind("127.0.0.1:3000").await?, TcpListener::bind("127.0.0.1:3001").await?);
     tracing::info!("open http://127.0.0.1:3000, and http://127.0.0.1:3001 for the second origin");
-    let second = axum::serve(second, pages::second());
+    let second = axum::serve(second, pages::second("http://127.0.0.1:3000"));
     tokio::try_join!(axum::serve(first, app), second)?;
     Ok(())
 }

@@ -11,8 +11,9 @@ pub fn first() -> Router {
 }
 
 /// The page of a second origin, which calls the API of the first.
-pub fn second() -> Router {
-    with_script().route("/", get(async || Html(include_str!("../static/second.html"))))
+pub fn second(first: &str) -> Router {
+    let page = include_str!("../static/second.html").replace("{first}", first);
+    with_script().route("/", get(async move || Html(page)))
 }
 
 fn with_script() -> Router {
