@@ -11,6 +11,7 @@ mod code {
 mod attributes;
 mod behind_a_proxy;
 mod deployment;
+mod examples;
 mod forms;
 mod from_axum_login;
 mod from_icza_session;
