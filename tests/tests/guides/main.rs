@@ -17,7 +17,6 @@ mod from_axum_login;
 mod from_icza_session;
 mod logins;
 mod own_codec;
-mod own_store;
 mod own_transport;
 #[cfg(all(unix, any(feature = "postgres", feature = "redis")))]
 mod proxied_site;
