@@ -1,6 +1,6 @@
 //! Sessions without HTTP: a TCP server that counts visits. Each line is a command.
 //!
-//! Start it with `cargo run -p session-core --example tcp`, and talk to it with `nc 127.0.0.1 7000`:
+//! Start it with `cargo run -p example-without-http`, and talk to it with `nc 127.0.0.1 7000`:
 //!
 //! | command | answer |
 //! |---|---|
@@ -134,6 +134,7 @@ mod tests {
         address
     }
 
+    /// P77.
     #[tokio::test]
     async fn visits_are_counted_from_login_to_logout_on_any_connection() {
         let server = server().await;
