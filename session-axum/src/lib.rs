@@ -70,7 +70,7 @@
 //! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`], [`NoUse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
-//! | tests | [`ManualClock`], [`Clock`], [`Time`] |
+//! | tests | the module `testing` (a feature), [`ManualClock`], [`Clock`], [`Time`] |
 //! | authors of stores and transports | [`Store`] and the module [`store`], the module [`transport`] |
 //!
 //! Items that come from the crate `session-core` say `session_core::` in the examples on their own

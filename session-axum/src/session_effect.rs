@@ -42,9 +42,9 @@ struct Effects(Vec<(Box<str>, SessionEffect)>);
 impl SessionEffect {
     /// What a response did. Where several layers are stacked, the innermost that did something counts.
     ///
-    /// The layer notes it in the extensions of the response, so a response that came over a network has none, and this is
-    /// [`Nothing`](SessionEffect::Nothing). Compare [`counters`](session_core::SessionManager::counters) before and after
-    /// there.
+    /// The layer notes it in the extensions of the response. A response that came over a network has none, nor has one that
+    /// a layer outside has replaced: this is [`Nothing`](SessionEffect::Nothing) then. Compare
+    /// [`counters`](session_core::SessionManager::counters) before and after there.
     pub fn of<B>(response: &Response<B>) -> SessionEffect {
         effects(response).first().map_or(SessionEffect::Nothing, |(_, effect)| *effect)
     }

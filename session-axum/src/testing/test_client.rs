@@ -14,6 +14,7 @@ use super::jar::Jar;
 /// A visitor's client that calls an application in this process, and keeps its cookies in a [`Jar`].
 ///
 /// The application is any `tower` service, such as an `axum::Router`. No server is started, and redirects are not followed.
+/// A response has its whole body as text, in which bytes that are not UTF-8 are replaced.
 /// [`TestSessions::client`](super::TestSessions::client) and [`Jar::client`] make one. `Clone` is another window with a copy
 /// of the cookies.
 ///

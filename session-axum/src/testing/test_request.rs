@@ -78,7 +78,12 @@ impl TestRequest {
     /// Extracts what a handler can declare, such as [`MaybeSession`](crate::MaybeSession) or
     /// [`SignedIn`](crate::SignedIn). The error is the rejection that the visitor would be answered with.
     pub async fn extract<E: FromRequestParts<()>>(&mut self) -> Result<E, E::Rejection> {
-        E::from_request_parts(&mut self.parts, &()).await
+        self.extract_with(&()).await
+    }
+
+    /// Extracts what needs the application's state.
+    pub async fn extract_with<E: FromRequestParts<S>, S>(&mut self, state: &S) -> Result<E, E::Rejection> {
+        E::from_request_parts(&mut self.parts, state).await
     }
 
     /// The visitor's session.

@@ -152,7 +152,7 @@ impl TestSessions {
     }
 
     /// What the store has of a session now, without anybody's unsaved changes. `None` if it has none: the session has ended,
-    /// was never stored, or the request that renews it has not finished.
+    /// or was not stored yet.
     ///
     /// This never fails on purpose, and is no use of the session. [`Record::attr`] reads an attribute.
     ///

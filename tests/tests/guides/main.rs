@@ -9,10 +9,20 @@ mod code {
 }
 
 mod attributes;
+mod behind_a_proxy;
+mod deployment;
 mod examples;
 mod forms;
+mod from_axum_login;
 mod from_icza_session;
 mod logins;
+mod own_codec;
+mod own_transport;
+#[cfg(all(unix, any(feature = "postgres", feature = "redis")))]
+mod proxied_site;
+#[cfg(all(unix, any(feature = "postgres", feature = "redis")))]
+mod real_proxies;
+mod security_checklist;
 mod sessions_of_a_user;
 mod settings;
 mod stores;

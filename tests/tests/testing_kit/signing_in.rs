@@ -43,7 +43,10 @@ async fn one_line_signs_in_whatever_the_cookies_settings() {
             let new = if persistent { ann().remember(std::time::Duration::from_secs(86_400 * 30)) } else { ann() };
             let jar = sessions.sign_in(&layer, new).await;
             assert_eq!(jar.cookie_names(), [name]);
-            assert_signed_in(jar, "/", &layer).await;
+            assert_signed_in(jar.clone(), "/", &layer).await;
+            let mut client = jar.client(shop(layer));
+            client.post("/logout").await;
+            assert!(client.jar().cookie_names().is_empty(), "what removes the cookie is for the same place");
             sessions.advance(std::time::Duration::from_millis(1));
         }
     }

@@ -1,7 +1,10 @@
 //! Unit tests of functions that take what a handler gets.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{Request, Response, StatusCode};
 use session_axum::testing::{Operation, SessionEffect, TestRequest, TestSessions};
 use session_axum::{Authentication, CoreError, CsrfToken, Flash, Fresh, Refusal, SaveOn};
@@ -94,6 +97,29 @@ async fn any_extractor_can_be_had() {
     let response = request.finish().await;
     assert_eq!(SessionEffect::of(&response), SessionEffect::Started);
     assert_eq!(sessions.stored(&sess).unwrap().principal.as_deref(), Some("ann"));
+}
+
+/// The user as this application has it.
+struct CurrentUser(String);
+
+impl FromRequestParts<HashMap<String, String>> for CurrentUser {
+    type Rejection = SessionError;
+
+    async fn from_request_parts(parts: &mut Parts, names: &HashMap<String, String>) -> Result<Self, SessionError> {
+        let user = SignedIn::from_request_parts(parts, names).await?;
+        Ok(CurrentUser(names[user.principal()].clone()))
+    }
+}
+
+/// P7.
+#[tokio::test]
+async fn an_extractor_of_the_applications_own_gets_its_state() {
+    let names = HashMap::from([("ann".to_owned(), "Ann Example".to_owned())]);
+    let sessions = TestSessions::new();
+    let user: CurrentUser = sessions.request(ann()).await.extract_with(&names).await.unwrap();
+    assert_eq!(user.0, "Ann Example");
+    let refused = sessions.strangers_request().extract_with::<CurrentUser, _>(&names).await.err().unwrap();
+    assert_eq!(refused.refusal(), Some(Refusal::NoSession));
 }
 
 /// P7.
