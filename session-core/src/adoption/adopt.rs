@@ -138,8 +138,8 @@ impl Adopting<'_> {
             return Ok(Again::Refused);
         }
         // The old session still opens the session, but which id leads there nobody knows who does not hold it.
-        let secret_at = self.notes.old.secret_after(Some(&record.key));
-        let id = self.new_id(&self.notes.secret(secret_at).await?);
+        let (secret_at, secret) = self.notes.new_secret().await?;
+        let id = self.new_id(&secret);
         let (environment, now) = (self.environment(), self.environment().now());
         let mut renewed = Record { key: id.key(), version: record.version.next(environment.next_mark()), ..record };
         renewed.accessed = renewed.accessed.max(now);
@@ -162,9 +162,9 @@ impl Adopting<'_> {
     async fn take(&self, new: NewSession, attempt: u32) -> Result<Taken, Error> {
         let (environment, old) = (self.environment(), self.notes.old);
         let mut record = new.started(environment)?.record;
-        let secret_at = old.secret_after(None);
-        let id = self.new_id(&self.notes.secret(secret_at).await?);
         let Some(reserved) = self.notes.reserve(attempt).await? else { return Ok(Taken::ByOthers) };
+        let (secret_at, secret) = self.notes.new_secret().await?;
+        let id = self.new_id(&secret);
         record.key = id.key();
         record.version = Version::first(environment.next_mark());
         Adopted { place: old.place(), secret_at, at: record.created.unix_millis() }.write(&mut record);

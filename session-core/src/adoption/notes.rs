@@ -49,26 +49,20 @@ impl Notes<'_> {
         Ok(text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()))
     }
 
-    /// The secret at this place. If there is none, one is made; of several requests at once all get the same.
-    pub(super) async fn secret(&self, at: RecordKey) -> Result<Vec<u8>, Error> {
-        for _ in 0..ATTEMPTS {
-            if let Some(secret) = self.find_secret(&at).await? {
-                return Ok(secret);
-            }
-            let mut secret = vec![0; SECRET_BYTES];
-            self.environment.random.fill(&mut secret)?;
-            let mut record = note(self.environment, at, SERVES_FOR)?;
-            let text = Attribute::new(SECRET, &URL_SAFE_NO_PAD.encode(&secret))?;
-            record.attributes = Attributes::of([text].into_iter());
-            if create(self.environment, record).await? == Created::Done {
-                return Ok(secret);
-            }
-            if self.find_secret(&at).await?.is_none() {
-                // It has expired and was not purged yet.
-                self.environment.store.delete(&at).await?;
-            }
+    /// Makes a secret, and puts it where nobody else puts one. So requests that take the same old session over make
+    /// different ids, as whoever renews a session does, and the one that succeeds says where its secret is.
+    pub(super) async fn new_secret(&self) -> Result<(RecordKey, Vec<u8>), Error> {
+        let (mut at, mut secret) = ([0; 32], vec![0; SECRET_BYTES]);
+        self.environment.random.fill(&mut at)?;
+        self.environment.random.fill(&mut secret)?;
+        let at = RecordKey::from_bytes(at);
+        let mut record = note(self.environment, at, SERVES_FOR)?;
+        let text = Attribute::new(SECRET, &URL_SAFE_NO_PAD.encode(&secret))?;
+        record.attributes = Attributes::of([text].into_iter());
+        match create(self.environment, record).await? {
+            Created::Done => Ok((at, secret)),
+            Created::Exists => Err(RandomError::new("a key of 32 random bytes is taken").into()),
         }
-        Err(busy())
     }
 
     /// Reserves the place. Returns the version of the record that may be renewed there, perhaps by several requests, one of

@@ -39,12 +39,6 @@ impl OldSession {
         self.place
     }
 
-    /// Where the secret is of the session that comes after the one under the key `before`.
-    pub(super) fn secret_after(&self, before: Option<&RecordKey>) -> RecordKey {
-        let before = before.map(RecordKey::to_string).unwrap_or_default();
-        hash("adopt secret:", &[&self.place.to_string(), &before])
-    }
-
     /// The id that is made of this secret. Nobody makes it who lacks the old id or the secret.
     pub(super) fn new_id(&self, secret: &[u8], bytes: usize) -> SessionId {
         let hash = Sha256::new().chain_update("adopt id:").chain_update(secret).chain_update(self.id.as_bytes());

@@ -111,7 +111,8 @@ pub struct World {
 
 impl World {
     pub fn new(store: impl session_axum::Store) -> Self {
-        let (old, clock) = (OldStore::new(), Arc::new(ManualClock::default()));
+        // The real time, as a server may delete what was over long ago.
+        let (old, clock) = (OldStore::new(), Arc::new(ManualClock::at(session_axum::Clock::now(&session_axum::SystemClock))));
         let world = World { old, clock, store: AnyStore::new(store) };
         world.old.put("old-ann", "ann", world.after(DAY));
         world

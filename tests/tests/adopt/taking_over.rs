@@ -195,7 +195,7 @@ async fn old_cookies_may_be_encoded_signed_or_encrypted() {
         let (app, _) = world.app_with(setting(world.old.adoption(), key.clone()));
         if at > 0 {
             is(&mut visitor(&app, "old+ann"), "nobody").await;
-            is(&mut visitor(&app, &value.replace('A', "B")), "nobody").await;
+            is(&mut visitor(&app, &format!("x{value}")), "nobody").await;
             assert_eq!(world.old.loads(), 0, "no value that does not open");
         }
         is(&mut visitor(&app, &value), "ann").await;
