@@ -3,7 +3,7 @@ use crate::event::Event;
 use crate::record::RecordKey;
 use crate::store::Renewed;
 use crate::time::Time;
-use crate::visit::Visit;
+use crate::visit::{Environment, Visit};
 
 use super::adopt::end_of;
 use super::notes::{Attempts, Notes, SERVES_FOR, note};
@@ -28,14 +28,11 @@ impl Visit {
             let record = new.started(environment)?.record;
             notes.close(end_of(&record, environment.now())).await?;
         }
-        let ended = environment.store.end(&old.place()).await?;
-        if let Some(handle) = &ended {
-            environment.events.emit(Event::Ended { handle, principal: None });
-        }
+        let has_ended = notes.end_what_it_became().await?;
         if was_loaded {
             self.end_in_old_store(end).await?;
         }
-        Ok(was_loaded || ended.is_some())
+        Ok(was_loaded || has_ended)
     }
 
     /// Ends an old session in the old store alone, with the time limit and the retries of our own.
@@ -45,6 +42,21 @@ impl Visit {
 }
 
 impl Notes<'_> {
+    /// Ends the session to which the note at the place leads. Not by ending the place itself: a request that comes too late
+    /// may have reserved it for a moment, and that reservation would end instead.
+    async fn end_what_it_became(&self) -> Result<bool, Error> {
+        let (Environment { store, events, .. }, mut attempts) = (self.environment, Attempts::new());
+        let mut has_ended = false;
+        while let Some(record) = store.follow(&self.old.place(), self.environment.now()).await? {
+            attempts.next().await?;
+            if let Some(handle) = store.end(&record.key).await? {
+                events.emit(Event::Ended { handle: &handle, principal: record.principal.as_deref() });
+                has_ended = true;
+            }
+        }
+        Ok(has_ended)
+    }
+
     /// Leaves a moved note at the place that leads nowhere, unless there is one.
     async fn close(&self, until: Time) -> Result<(), Error> {
         let (store, mut attempts) = (&self.environment.store, Attempts::new());

@@ -43,7 +43,7 @@ async fn everything(store: AnyStore) {
     world.old.put("old-ann", "ann", world.after(DAY));
     is(&mut visitor(&app, "old-ann"), "nobody").await;
 
-    for round in 0..5 {
+    for round in 0..20 {
         let old = format!("old-{round}");
         world.old.put(&old, "eve", world.after(DAY));
         let mut logout = visitor(&app, &old);
