@@ -53,7 +53,8 @@ type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 /// # }
 /// ```
 ///
-/// The guides [Coming from tower-sessions](https://github.com/icza/session) and from axum_session have the code for these.
+/// The repository has the code for tower-sessions and axum_session: `docs/guides/from-tower-sessions.md` and
+/// `docs/guides/from-axum-session.md`.
 #[must_use]
 pub struct Adoption {
     cookies: OldCookies,

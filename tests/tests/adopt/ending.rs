@@ -117,7 +117,8 @@ async fn head_ends_no_old_session() {
     let world = in_memory();
     let (app, _) = world.app();
     let mut ann = visitor(&app, "old-ann");
-    let routes = axum::Router::new().route("/bye", axum::routing::get(async |ending: session_axum::EndSession| ending.end()));
+    let routes =
+        axum::Router::new().route("/bye", axum::routing::get(async |ending: session_axum::EndSession| ending.end()));
     let (bye, _) = (routes.layer(world.builder().adopt(world.old.adoption()).build().unwrap()), ());
     let answer = visitor(&bye, "old-ann").send(Method::HEAD, "/bye", &[]).await;
     assert!(answer.set_cookies().is_empty() && world.old.has("old-ann"));

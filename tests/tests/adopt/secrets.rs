@@ -29,7 +29,9 @@ async fn old_ids_are_stored_and_printed_nowhere() {
         printed += &format!("{records:?}");
         let dump: String = records
             .iter()
-            .flat_map(|record| record.attributes.iter().chain(record.extensions.iter()).map(|(_, value)| value.to_string()))
+            .flat_map(|record| {
+                record.attributes.iter().chain(record.extensions.iter()).map(|(_, value)| value.to_string())
+            })
             .collect();
         for secret in [OLD_ID, &*ann.jar[OURS]] {
             assert!(!printed.contains(secret) && !dump.contains(secret));

@@ -112,7 +112,8 @@ pub struct World {
 impl World {
     pub fn new(store: impl session_axum::Store) -> Self {
         // The real time, as a server may delete what was over long ago.
-        let (old, clock) = (OldStore::new(), Arc::new(ManualClock::at(session_axum::Clock::now(&session_axum::SystemClock))));
+        let (old, clock) =
+            (OldStore::new(), Arc::new(ManualClock::at(session_axum::Clock::now(&session_axum::SystemClock))));
         let world = World { old, clock, store: AnyStore::new(store) };
         world.old.put("old-ann", "ann", world.after(DAY));
         world
@@ -176,7 +177,10 @@ pub fn routes() -> Router {
         .route("/", get(who))
         .route("/public", get(async || "public"))
         .route("/account", get(async |user: SignedIn| user.principal().to_owned()))
-        .route("/cart", get(async |sess: Session| Ok::<_, SessionError>(format!("{:?}", sess.attr::<Vec<String>>("Cart")?))))
+        .route(
+            "/cart",
+            get(async |sess: Session| Ok::<_, SessionError>(format!("{:?}", sess.attr::<Vec<String>>("Cart")?))),
+        )
         .route("/count", get(count))
         .route("/login", post(login_as_bob))
         .route("/logout", post(logout))

@@ -1,4 +1,4 @@
-//! P43 to P47: the sessions of real applications on other libraries are taken over, from their real stores.
+//! The sessions of real applications on other libraries are taken over, from their real stores.
 
 /// The code of the guides: see `../build.rs`.
 #[allow(dead_code, reason = "the guides show each part by itself")]

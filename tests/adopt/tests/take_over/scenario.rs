@@ -3,7 +3,9 @@ use std::collections::BTreeSet;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use session_axum::{Adoption, EndSession, MaybeSession, Session, SessionError, SessionLayer, SessionManager, Store, Time};
+use session_axum::{
+    Adoption, EndSession, MaybeSession, Session, SessionError, SessionLayer, SessionManager, Store, Time,
+};
 use workspace_tests::client::Client;
 
 pub const OURS: &str = "__Host-sessid";
