@@ -139,7 +139,11 @@ impl Slot {
     /// Writes into the response's headers what became of the session.
     pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed) {
         #[cfg(feature = "testing")]
-        crate::session_effect::note(response, self.settings().transport.name(), self.visit(), committed);
+        {
+            let has_adopted = self.adopting.as_ref().is_some_and(|adopting| adopting.has_adopted());
+            let name = self.settings().transport.name();
+            crate::session_effect::note(response, name, self.visit(), committed, has_adopted);
+        }
         let is_signed_in = self.visit.is_signed_in();
         let Settings { transport, vary, signed_in, clear_site_data, adoption, .. } = self.settings();
         let removal = self.adopting.as_ref().zip(adoption.as_ref()).and_then(|(it, adoption)| it.removal(adoption));

@@ -86,17 +86,17 @@ impl Adopting {
 
     /// Commits the visit, and then ends the old sessions that are to end.
     pub(crate) async fn commit(&self, visit: &Visit, adoption: &Adoption) -> Result<Committed, Error> {
-        let (is_ending, is_starting) = (visit.is_ending(), visit.is_starting());
+        let is_ending = visit.is_ending();
         let committed = visit.commit().await?;
         let is_told = matches!(committed, Committed::Issue(_));
         if is_ending {
             return self.end_all(visit, adoption, committed).await;
         }
-        if is_told && is_starting {
+        if is_told && visit.has_started() {
             // A login has replaced the session that an old one had become.
             let ended = self.end_each(visit, adoption).await;
             self.note_ended(adoption, ended);
-        } else if is_told && self.has_adopted.load(Ordering::Relaxed) && !adoption.is_rolling() {
+        } else if is_told && self.has_adopted() && !adoption.is_rolling() {
             self.removes_cookie.store(true, Ordering::Relaxed);
             for old in self.old() {
                 let ended = visit.end_in_old_store(&|| adoption.end(old)).await;
@@ -146,6 +146,11 @@ impl Adopting {
                 );
             }
         }
+    }
+
+    /// Whether this request has made a session of an old one, or found the one that another has made.
+    pub(crate) fn has_adopted(&self) -> bool {
+        self.has_adopted.load(Ordering::Relaxed)
     }
 
     /// The cookie that removes the old one, if that is over.
