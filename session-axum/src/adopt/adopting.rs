@@ -3,11 +3,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::request::Parts;
 use session_core::internals::{OldSession, causes};
-use session_core::{Committed, Error, Session, Visit};
+use session_core::{Committed, Error, Session, SessionManager, Visit};
 use tokio::sync::OnceCell;
 use tower_cookies::Cookie;
-
-use crate::settings::Settings;
 
 use super::adoption::Adoption;
 
@@ -25,11 +23,8 @@ pub(crate) struct Adopting {
 
 impl Adopting {
     /// Reads the old cookies of the request.
-    pub(crate) fn read(&self, parts: &Parts, settings: &Settings) {
-        if let Some(adoption) = &settings.adoption {
-            let sessions = &settings.manager;
-            self.presented.get_or_init(|| adoption.presented(&parts.headers, sessions.audience(), sessions.now()));
-        }
+    pub(crate) fn read(&self, parts: &Parts, adoption: &Adoption, sessions: &SessionManager) {
+        self.presented.get_or_init(|| adoption.presented(&parts.headers, sessions.audience(), sessions.now()));
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -58,10 +53,9 @@ impl Adopting {
     pub(crate) async fn opened(
         &self,
         visit: &Visit,
-        settings: &Settings,
+        adoption: &Adoption,
         opened: Option<Session>,
     ) -> Result<Option<Session>, Error> {
-        let Some(adoption) = &settings.adoption else { return Ok(opened) };
         let done = self.is_done.get_or_try_init(|| async {
             match &opened {
                 Some(_) => note_new_id_is_known(visit).await,
