@@ -102,10 +102,10 @@ pub use visit::{Committed, IssuedId, Visit};
 #[doc(hidden)]
 pub mod internals {
     pub use crate::error::{causes, causes_without_values};
-    pub use crate::record::LONGEST_COOKIE;
+    pub use crate::record::{DeviceBinding, DeviceCheck, LONGEST_COOKIE};
     pub use crate::store::{Backoff, end, end_all, follow};
     pub use crate::time::LogThrottle;
-    pub use crate::visit::{Environment, Host};
+    pub use crate::visit::{DeviceSession, Environment, Host};
 }
 
 /// Compiles and runs the example of the README.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::{ConfigError, Error, StoreError};
 use crate::event::{Counters, Event, Events};
 use crate::id::PresentedIds;
-use crate::record::{PrincipalKey, Record, RecordKey};
+use crate::record::{PrincipalKey, Record, RecordKey, hide_device, is_replaced_note};
 use crate::session::{NewSession, Session};
 use crate::store::{Capabilities, PatientStore, Purged, Store};
 use crate::time::Time;
@@ -71,7 +71,8 @@ impl SessionManager {
 
     /// Looks up the session of this id. `None` if the id is malformed or unknown, or the session has ended.
     ///
-    /// The id opens the session however the client came by it, as a cookie or as a bearer token. This counts as a use of
+    /// The id opens the session however the client came by it, as a cookie or as a bearer token, but for a session that
+    /// is [bound to a device](Session::is_device_bound): an id alone opens none. This counts as a use of
     /// the session: its idle timeout starts again. [`Error::Store`] if the store
     /// failed; it is then unknown whether there is a session. The future may be dropped at any time.
     pub async fn get(&self, id: &str) -> Result<Option<Session>, Error> {
@@ -155,6 +156,7 @@ impl SessionManager {
         records.retain(|record| record.principal.as_deref() == Some(principal));
         records.sort_by_key(|record| std::cmp::Reverse(record.created));
         self.environment().upgrade_listed(&mut records);
+        records.iter_mut().for_each(hide_device);
         Ok(records)
     }
 
@@ -209,7 +211,9 @@ impl SessionManager {
     pub async fn list(&self, limit: usize) -> Result<Vec<Record>, Error> {
         let store = self.store();
         let mut records = self.checked(store.within_limit(store.store().list(self.now(), limit)).await)?;
+        records.retain(|record| !is_replaced_note(record));
         self.environment().upgrade_listed(&mut records);
+        records.iter_mut().for_each(hide_device);
         Ok(records)
     }
 

@@ -81,11 +81,15 @@ impl Visit {
     /// sent, because the client would not learn the id. Nothing is changed then.
     pub fn start(&self, new: NewSession) -> Result<Session, Error> {
         let started = new.started(self.environment())?;
+        let secret = self.device_secret()?;
         let mut state = self.0.state.lock();
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("started"));
         }
         state.start(started);
+        if let Some(secret) = secret {
+            state.let_bind(secret, self.environment().now());
+        }
         Ok(self.handle_of(state.generation()))
     }
 }
