@@ -130,6 +130,8 @@
 
 mod answer_settings;
 mod cross_origin;
+#[cfg(feature = "device-bound")]
+mod device_bound;
 mod end_session;
 mod error;
 mod extract;
@@ -205,6 +207,13 @@ pub use session_stores::PostgresStore;
 pub use session_stores::SqliteStore;
 #[cfg(feature = "redis")]
 pub use session_stores::{RedisStore, TrackedRedisStore};
+
+/// What tests and fuzzing use. It is not part of the public interface, and changes without notice.
+#[cfg(feature = "device-bound")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::device_bound::{BadProof, PublicKey, Registration, refresh, registration};
+}
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

@@ -18,6 +18,8 @@ mod authority;
 pub mod browser;
 #[cfg(any(feature = "browser", feature = "redis"))]
 mod demo;
+#[cfg(feature = "device-bound")]
+mod device;
 #[cfg(feature = "firestore")]
 mod firestore_emulator;
 mod http2_frames;
@@ -35,7 +37,14 @@ mod processes;
 mod proxy;
 #[cfg(feature = "redis")]
 mod redis_server;
-#[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
+#[cfg(any(
+    feature = "browser",
+    feature = "device-bound",
+    feature = "firestore",
+    feature = "memcached",
+    feature = "postgres",
+    feature = "redis"
+))]
 mod server_process;
 #[cfg(all(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod troubled;
@@ -44,6 +53,8 @@ pub mod troubled;
 pub use authority::{Authority, Certificate};
 #[cfg(any(feature = "browser", feature = "redis"))]
 pub use demo::{Demo, DemoVisitor};
+#[cfg(feature = "device-bound")]
+pub use device::Device;
 #[cfg(feature = "firestore")]
 pub use firestore_emulator::FirestoreEmulator;
 pub use kinds_of_stores::{KindOfStore, kinds_of_stores};
@@ -65,6 +76,7 @@ pub use proxy::{Fault, Proxy};
 pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
 #[cfg(any(
     feature = "browser",
+    feature = "device-bound",
     feature = "firestore",
     feature = "memcached",
     feature = "postgres",

@@ -1,0 +1,6 @@
+//! Proofs of device bound sessions: what is accepted, and what never is.
+#![cfg(feature = "device-bound")]
+
+mod forged;
+mod forger;
+mod verified;
