@@ -82,7 +82,7 @@ pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
     feature = "postgres",
     feature = "redis"
 ))]
-pub use server_process::{ServerProcess, free_port, is_installed, skip_on_this_machine};
+pub use server_process::{ServerProcess, free_port, is_installed, skip, skip_on_this_machine};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

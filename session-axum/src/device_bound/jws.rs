@@ -41,7 +41,8 @@ impl<'a> Jws<'a> {
             return Err(BadProof::TooLong);
         }
         let (signed, signature) = text(value)?.rsplit_once('.').ok_or(BadProof::Parts)?;
-        let (header, payload) = signed.split_once('.').ok_or(BadProof::Parts)?;
+        let (header, payload) =
+            signed.split_once('.').filter(|(_, rest)| !rest.contains('.')).ok_or(BadProof::Parts)?;
         let (header, signature) = (decode(header)?, decode(signature)?);
         let algorithm = algorithm(&header)?;
         Ok(Jws { signed, header, algorithm, payload, signature })

@@ -50,6 +50,11 @@ impl Forger {
         Forger { owners, thieves: devices(), keys, random: Random(0), kinds }
     }
 
+    /// The honest owners' devices.
+    pub fn owners(&self) -> &[Device] {
+        &self.owners
+    }
+
     /// What the owners have registered.
     pub fn keys_of_owners(&self) -> &[PublicKey] {
         &self.keys
