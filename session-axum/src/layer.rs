@@ -6,6 +6,8 @@ use http::{Extensions, HeaderValue, StatusCode};
 use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
+#[cfg(feature = "device-bound")]
+use crate::device_bound::DeviceBound;
 use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE, Vary};
 use crate::of_layer::Marked;
 use crate::save_on::SaveOn;
@@ -85,6 +87,8 @@ impl SessionLayer {
             lost_changes: None,
             save_on: SaveOn::Always,
             signed_in: PRIVATE_NO_CACHE,
+            #[cfg(feature = "device-bound")]
+            device_bound: None,
         }
     }
 
@@ -137,6 +141,8 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     lost_changes: Option<StatusCode>,
     save_on: SaveOn,
     signed_in: HeaderValue,
+    #[cfg(feature = "device-bound")]
+    device_bound: Option<DeviceBound>,
 }
 
 impl<S: Store> SessionLayerBuilder<S> {
@@ -252,6 +258,14 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
+    /// Binds sessions to the devices of their browsers, so that a copied cookie is worth nothing after minutes. Default:
+    /// they are not bound. See [`DeviceBound`].
+    #[cfg(feature = "device-bound")]
+    pub fn device_bound(mut self, device_bound: DeviceBound) -> Self {
+        self.device_bound = Some(device_bound);
+        self
+    }
+
     /// Tells the browser at a logout to delete what it keeps of this site (`Clear-Site-Data`): `cache`, `storage`,
     /// `cookies`, `executionContexts` or `*`. Default: nothing but the session's cookie.
     ///
@@ -280,6 +294,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         let answers = self.answers.checked()?;
         let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
         let clear_site_data = self.clear_site_data.map(|kinds| clear_site_data(&kinds)).transpose()?;
+        #[cfg(feature = "device-bound")]
+        let binder = self.device_bound.map(|asked| asked.checked(&*transport)).transpose()?;
         let settings = Settings {
             manager: S::build(self.sessions, without_prefix(transport.name()))?,
             vary: Vary::on(transport.request_headers()),
@@ -291,6 +307,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             lost_changes,
             save_on: self.save_on,
             signed_in: self.signed_in,
+            #[cfg(feature = "device-bound")]
+            binder,
             is_warned: AtomicBool::new(false),
         };
         Ok(SessionLayer { settings: Arc::new(settings) })
@@ -331,7 +349,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
 
 /// The name that the manager's audience has by default. Switching to HTTPS or to a domain changes the prefix, and must
 /// sign nobody out.
-fn without_prefix(name: &str) -> &str {
+pub(crate) fn without_prefix(name: &str) -> &str {
     let prefixes = ["__Host-", "__Secure-", "__Http-"];
     let prefix = prefixes.iter().find(|prefix| {
         let start = name.get(..prefix.len());

@@ -74,6 +74,7 @@
 //! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |
 //! | `signed`, `private` | [`SessionCookie`] methods of these names: cookies that are signed or encrypted, with keys that rotate |
 //! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
+//! | `device-bound` | [`SessionLayerBuilder::device_bound`] and `DeviceBound`: a copied cookie is worth nothing after minutes |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
 //!
@@ -156,6 +157,8 @@ mod turned_away;
 
 // What this crate adds: extractors, the layer and its settings.
 pub use cross_origin::{CrossOriginProtection, CrossOriginService, CsrfToken};
+#[cfg(feature = "device-bound")]
+pub use device_bound::DeviceBound;
 pub use end_session::EndSession;
 pub use error::{RefusedRequest, SessionError};
 pub use extract::{MaybeSession, Session};
@@ -191,7 +194,7 @@ pub use session_core::{
     Audience, IntoSessionManager, Record, RecordFormat, RecordKey, SessionManager, SessionManagerBuilder,
 };
 pub use session_core::{Clock, ManualClock, SystemClock, Time};
-pub use session_core::{Counters, Event, Observer};
+pub use session_core::{Counters, DeviceRefusal, Event, Observer};
 
 // Where sessions are kept.
 #[cfg(feature = "encryption")]

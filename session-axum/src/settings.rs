@@ -4,6 +4,8 @@ use http::{Extensions, HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+#[cfg(feature = "device-bound")]
+use crate::device_bound::Binder;
 use crate::http_headers::Vary;
 use crate::save_on::SaveOn;
 use crate::transport::Transport;
@@ -24,6 +26,9 @@ pub(crate) struct Settings {
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,
     pub(crate) save_on: SaveOn,
+    /// Binds sessions to devices.
+    #[cfg(feature = "device-bound")]
+    pub(crate) binder: Option<Binder>,
     /// The `Cache-Control` of whoever is signed in, where the handler says nothing.
     pub(crate) signed_in: HeaderValue,
     /// A layer outside this one shares its cookie, and that was told.
@@ -33,6 +38,11 @@ pub(crate) struct Settings {
 impl Host for Settings {
     fn environment(&self) -> &Environment {
         self.manager.environment()
+    }
+
+    #[cfg(feature = "device-bound")]
+    fn binds_devices(&self) -> bool {
+        self.binder.is_some()
     }
 }
 

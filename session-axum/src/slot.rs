@@ -7,11 +7,15 @@ use http::{HeaderName, Method, Request, StatusCode};
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
+#[cfg(feature = "device-bound")]
+use crate::device_bound::{Place, comes_from_elsewhere};
 use crate::error::SessionError;
 use crate::http_headers::{ask_for_bearer, forbid_sharing};
 use crate::no_use::NoUse;
 use crate::public_response::PublicResponse;
 use crate::settings::Settings;
+#[cfg(feature = "device-bound")]
+use crate::transport::CookieTransport;
 use crate::transport::Outgoing;
 use crate::turned_away::Asked;
 
@@ -23,6 +27,9 @@ pub(crate) struct Slot {
     visit: Visit,
     /// The jar of tower-cookies, if its layer is outside ours and so sends what we add.
     cookies: Option<Cookies>,
+    /// Where the request found a layer that binds sessions to devices. Only the layer's own slot has it.
+    #[cfg(feature = "device-bound")]
+    place: Option<Box<Place>>,
 }
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
@@ -41,12 +48,27 @@ impl Slot {
     /// Makes a slot and puts a clone of it into the request.
     pub(crate) fn put_into<B>(request: &mut Request<B>, settings: &Arc<Settings>) -> Self {
         let host = Arc::clone(settings);
-        let slot = Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned() };
+        let slot = Slot {
+            visit: Visit::of_host(host),
+            cookies: request.extensions().get().cloned(),
+            #[cfg(feature = "device-bound")]
+            place: None,
+        };
         request.extensions_mut().insert(slot.clone());
         if let Some(mark) = settings.mark {
             mark(request.extensions_mut());
         }
+        #[cfg(feature = "device-bound")]
+        if settings.binder.is_some() {
+            return Slot { place: Some(Box::new(Place::of(request))), ..slot };
+        }
         slot
+    }
+
+    /// Whether the visitor's session needs a proof, which the browser sends if a page of ours makes this request again.
+    #[cfg(feature = "device-bound")]
+    pub(crate) fn has_to_come_again(&self, parts: &Parts) -> bool {
+        self.settings().binder.is_some() && comes_from_elsewhere(parts) && self.visit.is_unproven()
     }
 
     /// The innermost layer's slot.
@@ -75,7 +97,12 @@ impl Slot {
         if parts.extensions.get::<NoUse>().is_some() {
             self.visit.without_use();
         }
-        self.settings().transport.read(parts, presented);
+        let settings = self.settings();
+        settings.transport.read(parts, presented);
+        #[cfg(feature = "device-bound")]
+        if let Some(binder) = &settings.binder {
+            binder.show(parts, settings.transport.session_cookie(presented.way()), &self.visit);
+        }
     }
 
     /// Loads the session, unless that was done.
@@ -107,10 +134,20 @@ impl Slot {
             Committed::Issue(issued) => {
                 transport.issue(issued, &mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
+                #[cfg(feature = "device-bound")]
+                if let (Some(binder), Some(place)) = (&self.settings().binder, &self.place) {
+                    binder.offer(&self.visit, transport.session_cookie(self.visit.way()), place, outgoing.headers());
+                }
             }
             Committed::Forget => {
                 transport.forget(&mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
+                #[cfg(feature = "device-bound")]
+                if self.settings().binder.is_some()
+                    && let Some(bound) = transport.session_cookie(self.visit.way()).and_then(CookieTransport::bound)
+                {
+                    outgoing.set_cookie(bound.removal());
+                }
                 if let Some(kinds) = clear_site_data {
                     outgoing.headers().insert(CLEAR_SITE_DATA, kinds.clone());
                 }

@@ -77,7 +77,7 @@ pub enum Event<'a> {
         /// The user who is signed in.
         principal: Option<&'a str>,
     },
-    /// A request presented a session that is bound to a device, without a proof of that device. It had no session.
+    /// Somebody presented a session that is bound to a device, and did not prove to come from there.
     ///
     /// A stolen cookie looks so, and so does a browser that could not refresh its proof.
     #[non_exhaustive]
@@ -86,6 +86,8 @@ pub enum Event<'a> {
         handle: &'a RecordKey,
         /// The user who is signed in.
         principal: Option<&'a str>,
+        /// What was refused.
+        reason: DeviceRefusal,
         /// The layer only reports, so the request had its session.
         only_reported: bool,
     },
@@ -100,6 +102,20 @@ pub enum Event<'a> {
     },
     /// No id that a client presented has a session: each is malformed, unknown, expired, ended or of another audience.
     RejectedId,
+}
+
+/// What was refused to whoever did not prove to come from the device of a session: see [`Event::DeviceRefused`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceRefusal {
+    /// The session: a request came without a proof. It had no session.
+    NoProof,
+    /// A refresh: its signature is not one of the registered key, or it has not the form.
+    BadProof,
+    /// The registration of a key: its signature or its challenge is not right.
+    BadRegistration,
+    /// The registration of a key: the session has another one.
+    OtherKey,
 }
 
 /// Is called with every [`Event`], for audit logs and alarms. Any function of an [`Event`] is an observer.
@@ -317,9 +333,9 @@ fn log(event: Event<'_>) {
         Event::DeviceRegistered { handle, .. } => {
             tracing::debug!(session = %handle.fingerprint(), "session bound to a device");
         }
-        Event::DeviceRefused { handle, only_reported, .. } => {
+        Event::DeviceRefused { handle, reason, only_reported, .. } => {
             let session = handle.fingerprint();
-            tracing::debug!(%session, only_reported, "a session that is bound to a device was presented without a proof of it");
+            tracing::debug!(%session, ?reason, only_reported, "no proof of the device to which a session is bound");
         }
         Event::DeviceSkipped { handle, .. } => {
             let session = handle.fingerprint();

@@ -79,7 +79,7 @@ mod time;
 mod visit;
 
 pub use error::{AttributeError, ConfigError, Error, RandomError, StoreError};
-pub use event::{Counters, Event, Observer};
+pub use event::{Counters, DeviceRefusal, Event, Observer};
 pub use id::{PresentedIds, SessionId};
 pub use manager::{IntoSessionManager, SessionManager, SessionManagerBuilder};
 pub use memory::{MemoryStore, MemoryStoreBuilder};

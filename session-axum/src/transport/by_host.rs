@@ -70,6 +70,11 @@ impl Transport for CookiesByHost {
         hasher.finish()
     }
 
+    fn session_cookie(&self, way: u16) -> Option<&CookieTransport> {
+        let (cookie, way) = self.of_way(way);
+        cookie.session_cookie(way)
+    }
+
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {
         let place = self.place_of(request);
         self.at(place).read(request, presented);

@@ -3,7 +3,7 @@ use http::request::Parts;
 use session_core::{IssuedId, PresentedIds};
 
 use super::header::{HeaderTransport, asks_for_bearer};
-use super::{Outgoing, Transport};
+use super::{CookieTransport, Outgoing, Transport};
 
 /// The way of clients that send `Authorization: Bearer`. All others are those of the cookies.
 const BEARER: u16 = u16::MAX;
@@ -32,6 +32,10 @@ impl Transport for CookieOrBearer {
 
     fn proof(&self) -> u64 {
         self.cookies.proof()
+    }
+
+    fn session_cookie(&self, way: u16) -> Option<&CookieTransport> {
+        if way == BEARER { None } else { self.cookies.session_cookie(way) }
     }
 
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {

@@ -65,7 +65,7 @@ mod tests {
         let mut record = sample();
         let now = record.created;
         DeviceChange::register("first", now).apply_to(&mut record);
-        assert!(record == sample(), "nothing was offered");
+        assert!(record.extensions.is_empty(), "nothing was offered");
         DeviceSecret::generate(&SystemRandom).unwrap().offer_in(&mut record, now);
         DeviceChange::register("first", now).apply_to(&mut record);
         let registered = record.clone();

@@ -1,6 +1,7 @@
 //! What a device asks about its session: to register its key, and to be given a new proof. It is no use of the session.
 
 use crate::error::Error;
+use crate::event::DeviceRefusal;
 use crate::id::PresentedIds;
 use crate::record::{DeviceBinding, DeviceChange, DeviceCheck, Record};
 use crate::time::Time;
@@ -85,5 +86,15 @@ impl Visit {
     pub fn report_registered(&self, record: &Record) {
         debug_assert!(DeviceBinding::of(record).is_some_and(|binding| binding.key().is_some()));
         self.environment().report_registered(record);
+    }
+
+    /// Tells that a request of the device was refused.
+    pub fn report_device_refused(&self, record: &Record, reason: DeviceRefusal) {
+        self.environment().report_device_refused(record, reason);
+    }
+
+    /// The present time by the manager's clock.
+    pub fn now(&self) -> Time {
+        self.environment().now()
     }
 }

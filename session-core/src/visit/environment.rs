@@ -4,7 +4,7 @@ use std::time::Duration;
 use triomphe::Arc;
 
 use crate::error::{RandomError, StoreError, causes};
-use crate::event::{Event, Events};
+use crate::event::{DeviceRefusal, Event, Events};
 use crate::id::SessionId;
 use crate::random::RandomSource;
 use crate::record::{Audience, Record, RecordKey, note_of_replaced};
@@ -105,6 +105,12 @@ impl Environment {
         self.events.emit(Event::DeviceRegistered { handle, principal });
     }
 
+    /// Tells that the device's request was refused.
+    pub(super) fn report_device_refused(&self, record: &Record, reason: DeviceRefusal) {
+        let (handle, principal) = (&record.key, record.principal.as_deref());
+        self.events.emit(Event::DeviceRefused { handle, principal, reason, only_reported: false });
+    }
+
     /// Tells observers, counters and the log. Call it without the state's lock, because observers are the application's
     /// code.
     pub(super) fn report(&self, notices: Vec<Notice>) {
@@ -128,6 +134,7 @@ impl Environment {
             Notice::DeviceRefused { key, principal, is_reported } => self.events.emit(Event::DeviceRefused {
                 handle: key,
                 principal: principal.as_deref(),
+                reason: DeviceRefusal::NoProof,
                 only_reported: *is_reported,
             }),
             Notice::DeviceSkipped { key, principal } => {

@@ -88,6 +88,11 @@ impl State {
         self.others().is_some_and(|others| others.is_replaced)
     }
 
+    /// Whether the client may come again with a proof of the session that it has presented without one.
+    pub(crate) fn waits_for_proof(&self) -> bool {
+        self.is_unproven() && self.device.as_ref().is_some_and(|device| device.may_come_again())
+    }
+
     /// A session that begins by itself ends none that is bound: its owner may come again with a proof.
     pub(super) fn leave_unproven_alone(&mut self) {
         if self.is_unproven() {
