@@ -38,13 +38,16 @@ fn no_forged_proof_is_accepted_nor_costs_much() {
         let forged = forger.forge(number);
         check(&forger, &forged, number, &mut costs);
     }
-    println!("{rounds} forgeries from SEED={seed}; longest: {:?}; most memory: {:?}", costs.longest, costs.most);
-    println!("{:#?}", costs.refused);
+    let (longest, most) = (costs.longest, costs.most);
+    println!("{rounds} forgeries from SEED={seed}, each judged {} times", forger.keys_of_owners().len() + 1);
+    println!("at most {:?} of processor time ({})", longest.0, longest.1);
+    println!("the most memory beyond four times its own size: {} bytes ({})", most.0, most.1);
+    println!("refused because of: {:#?}", costs.refused);
     if rounds >= 1000 {
         assert_eq!(costs.kinds.len(), forger.kinds().len(), "each kind was made");
     }
-    assert!(cfg!(debug_assertions) || costs.longest.0 <= LONGEST, "{:?}", costs.longest);
-    assert!(costs.most.0 <= MOST_BYTES, "{:?}", costs.most);
+    assert!(cfg!(debug_assertions) || longest.0 <= LONGEST, "{longest:?}");
+    assert!(most.0 <= MOST_BYTES, "{most:?}");
 }
 
 fn check(forger: &Forger, forged: &Forged, number: u64, costs: &mut Costs) {
