@@ -26,8 +26,10 @@ struct Line {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "kty")]
 enum Jwk {
-    EC { crv: String, x: String, y: String },
-    RSA { n: String, e: String },
+    #[serde(rename = "EC")]
+    P256 { crv: String, x: String, y: String },
+    #[serde(rename = "RSA")]
+    Rsa { n: String, e: String },
 }
 
 fn yes() -> bool {
@@ -41,8 +43,8 @@ impl Jwk {
 
     fn as_registered(&self) -> PublicKey {
         let stored = match self {
-            Jwk::EC { x, y, .. } => format!("ES256.{x}.{y}"),
-            Jwk::RSA { n, e } => format!("RS256.{n}.{e}"),
+            Jwk::P256 { x, y, .. } => format!("ES256.{x}.{y}"),
+            Jwk::Rsa { n, e } => format!("RS256.{n}.{e}"),
         };
         PublicKey::from_stored(&stored).expect("it can be registered")
     }
@@ -117,7 +119,7 @@ fn what_chromium_made_is_good_for_both() {
     let count = |is_wanted: fn(&Line) -> bool| lines.iter().filter(|line| is_wanted(line)).count();
     assert!(count(|_| true) >= 200);
     assert!(count(|line| line.key.is_none()) >= 20, "registrations");
-    assert!(count(|line| matches!(line.key, Some(Jwk::RSA { .. }))) >= 50, "refreshes by RSA");
+    assert!(count(|line| matches!(line.key, Some(Jwk::Rsa { .. }))) >= 50, "refreshes by RSA");
     both_say_the_same(&lines);
 }
 

@@ -39,10 +39,10 @@ fn no_forged_proof_is_accepted_nor_costs_much() {
         check(&forger, &forged, number, &mut costs);
     }
     let (longest, most) = (costs.longest, costs.most);
-    println!("{rounds} forgeries from SEED={seed}, each judged {} times", forger.keys_of_owners().len() + 1);
-    println!("at most {:?} of processor time ({})", longest.0, longest.1);
-    println!("the most memory beyond four times its own size: {} bytes ({})", most.0, most.1);
-    println!("refused because of: {:#?}", costs.refused);
+    eprintln!("{rounds} forgeries from SEED={seed}, each judged {} times", forger.keys_of_owners().len() + 1);
+    eprintln!("at most {:?} of processor time ({})", longest.0, longest.1);
+    eprintln!("the most memory beyond four times its own size: {} bytes ({})", most.0, most.1);
+    eprintln!("refused because of: {:#?}", costs.refused);
     if rounds >= 1000 {
         assert_eq!(costs.kinds.len(), forger.kinds().len(), "each kind was made");
     }

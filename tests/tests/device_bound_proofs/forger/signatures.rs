@@ -133,14 +133,13 @@ fn of_something_else(forger: &mut Forger) -> String {
     let owner = &forger.owners[owner];
     let proof = owner.refresh(&challenge);
     let (signed, good) = cut(&proof);
-    let value = match what {
+    match what {
         0 => with_signature(&unsigned(&owner.refresh_header(), &payload), &good),
         1 => with_signature(&unsigned(&owner.registration_header(), &payload), &good),
         2 => with_signature(signed, &owner.sign(payload.as_bytes())),
         3 => with_signature(signed, &owner.sign(b"")),
         _ => with_signature(signed, &owner.sign(format!("{signed}.").as_bytes())),
-    };
-    value
+    }
 }
 
 fn of_the_thief(forger: &mut Forger) -> String {

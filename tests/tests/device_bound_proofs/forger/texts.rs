@@ -192,14 +192,13 @@ fn too_long(forger: &mut Forger) -> String {
     let (owner, size, what) = (forger.below(2), 8193 + forger.below(60_000), forger.below(5));
     let owner = &forger.owners[owner];
     let padding = "x".repeat(size);
-    let value = match what {
+    match what {
         0 => owner.refresh(&padding),
         1 => owner.token(&owner.refresh_header().replacen('{', &format!(r#"{{"{padding}":1,"#), 1), r#"{"jti":"c"}"#),
         2 => format!("{};a={padding}", owner.refresh("c")),
         3 => format!("{}{}", owner.refresh("c"), " ".repeat(size)),
         _ => format!("{}{}", "A".repeat(size), owner.refresh("c")),
-    };
-    value
+    }
 }
 
 fn changed_letter(forger: &mut Forger) -> String {
@@ -232,10 +231,9 @@ fn changed_pieces(forger: &mut Forger) -> String {
 fn noise(forger: &mut Forger) -> String {
     let size = forger.below(400);
     let bytes = forger.bytes(size);
-    let value = match forger.below(3) {
+    match forger.below(3) {
         0 => String::from_utf8_lossy(&bytes).into_owned(),
         1 => encoded(&bytes),
         _ => bytes.chunks(40).map(encoded).collect::<Vec<_>>().join("."),
-    };
-    value
+    }
 }
