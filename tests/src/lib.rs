@@ -19,6 +19,8 @@ pub mod browser;
 #[cfg(any(feature = "browser", feature = "redis"))]
 mod demo;
 #[cfg(feature = "device-bound")]
+mod chromium;
+#[cfg(feature = "device-bound")]
 mod device;
 #[cfg(feature = "firestore")]
 mod firestore_emulator;
@@ -53,6 +55,8 @@ pub mod troubled;
 pub use authority::{Authority, Certificate};
 #[cfg(any(feature = "browser", feature = "redis"))]
 pub use demo::{Demo, DemoVisitor};
+#[cfg(feature = "device-bound")]
+pub use chromium::Chromium;
 #[cfg(feature = "device-bound")]
 pub use device::Device;
 #[cfg(feature = "firestore")]

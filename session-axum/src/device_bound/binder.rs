@@ -18,8 +18,9 @@ const REGISTRATION: HeaderName = HeaderName::from_static("secure-session-registr
 /// The browser says that it has left out a refresh. Anybody can say so.
 const SKIPPED: HeaderName = HeaderName::from_static("secure-session-skipped");
 
-/// How many bound cookies of a request are looked at. A browser sends one.
-const MAX_COOKIES: usize = 2;
+/// How many bound cookies of a request are looked at. A browser sends one, but another host of the domain can plant more
+/// where the cookie has no `__Host-`.
+const MAX_COOKIES: usize = 8;
 
 /// What a layer with device bound sessions does beside the session itself.
 pub(crate) struct Binder {

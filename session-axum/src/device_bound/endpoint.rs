@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum_core::response::Response;
 use http::request::Parts;
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 use session_core::internals::{DeviceBinding, DeviceSession};
 use session_core::{DeviceRefusal, Error, PresentedIds, Record, Visit};
@@ -55,7 +55,9 @@ pub(crate) fn serve(
         Endpoint::Register => identifier(cookie, &place),
         Endpoint::Refresh => named(&parts.headers, cookie, &place),
     };
-    let proof = parts.headers.get(PROOF).map(|value| value.as_bytes().to_vec());
+    // Several lines are one value (RFC 9110, 5.3), and no proof.
+    let lines: Vec<&[u8]> = parts.headers.get_all(PROOF).iter().map(HeaderValue::as_bytes).collect();
+    let proof = (!lines.is_empty()).then(|| lines.join(&b", "[..]));
     let asked = Asked { settings: Arc::clone(settings), presented, place, identifier, proof };
     Some(async move {
         let answer = match endpoint {
@@ -104,7 +106,9 @@ impl Asked {
         };
         let Some(binding) = DeviceBinding::of(&record) else { return Ok(Answer::Ended) };
         let Some(key) = self.registered_key(&binding, &visit) else {
-            visit.report_device_refused(&record, DeviceRefusal::BadRegistration);
+            if self.proof.is_some() {
+                visit.report_device_refused(&record, DeviceRefusal::BadRegistration);
+            }
             // What answers an older offer must not end what answers this one.
             let is_under_way = visit.now() < binding.offered_at().saturating_add(UNDER_WAY);
             return Ok(if is_under_way { Answer::Later } else { Answer::Ended });

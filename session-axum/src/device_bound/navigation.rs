@@ -10,8 +10,11 @@ use crate::http_headers::NO_STORE;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ComeAgain;
 
-const PAGE: &str = "<!doctype html><meta charset=utf-8><title>\u{2026}</title><meta http-equiv=refresh content=0>\
-                    <script>location.replace(location.href)</script>";
+/// With a fragment, going to the address that one is at only jumps within the page. So the script changes the address
+/// before, and hides what follows it, which is for browsers that run no script or were told not to.
+const PAGE: &str = "<!doctype html><meta charset=utf-8><title>\u{2026}</title><script>const to=location.href;\
+                    history.replaceState(null,'','?'+Math.random());document.write('<plaintext hidden>');\
+                    location.replace(to)</script><meta http-equiv=refresh content=0>";
 
 impl IntoResponse for ComeAgain {
     fn into_response(self) -> Response {

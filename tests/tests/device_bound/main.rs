@@ -3,6 +3,8 @@
 #![cfg(feature = "device-bound")]
 
 mod application;
+mod chromium;
+mod cost;
 mod endings;
 mod messages;
 mod places;

@@ -198,7 +198,7 @@ async fn a_link_from_elsewhere_leads_to_itself_once() {
         for path in ["/?q=evil%3Cscript%3E", "/user?q=evil"] {
             let page = browser.send(Method::GET, path, &from(site)).await;
             assert_eq!(page.status, StatusCode::OK);
-            assert!(page.body.contains("location.replace(location.href)") && page.body.contains("http-equiv=refresh"));
+            assert!(page.body.contains("location.replace(to)") && page.body.contains("http-equiv=refresh"));
             assert!(!page.body.contains("evil") && page.set_cookies().is_empty());
             assert!(page.headers["cache-control"].to_str().unwrap().contains("no-store"));
         }

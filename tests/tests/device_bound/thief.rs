@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use session_axum::DeviceBound;
 use workspace_tests::Device;
 
-use super::application::{Application, BOUND, LIFETIME, MINUTE, SECOND};
+use super::application::{Application, BOUND, LIFETIME, MINUTE, SECOND, SESSION};
 use super::software_browser::{Offer, SoftwareBrowser};
 
 async fn is_in(thief: &mut SoftwareBrowser) -> bool {
@@ -118,6 +118,30 @@ async fn a_proof_of_another_key_is_refused_and_ends_nothing() {
     }
     app.clock.advance(LIFETIME);
     assert_eq!(owner.get("/bound").await.body, "true");
+}
+
+/// D29: several lines are no proof, whatever the first one is.
+#[tokio::test]
+async fn two_proofs_at_once_are_none() {
+    let app = Application::new();
+    let mut owner = app.bound().await;
+    let binding = owner.binding.as_ref().unwrap();
+    let proof = format!("\"{}\"", binding.device.refresh(binding.challenge.as_ref().unwrap()));
+    let both = [("secure-session-response", proof.as_str()), ("secure-session-response", proof.as_str())];
+    let answer = owner.send(Method::POST, "/dbsc/sessid/refresh", &both).await;
+    assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::FORBIDDEN, 0));
+}
+
+/// D4: cookies that another host of the domain has planted before the owner's.
+#[tokio::test]
+async fn planted_cookies_do_not_hide_the_good_one() {
+    let app = Application::new();
+    let owner = app.bound().await;
+    let [session, bound] = [SESSION, BOUND].map(|name| owner.cookie(name).unwrap().to_owned());
+    let planted = format!("{BOUND}=1767225600000.{}; ", "A".repeat(43)).repeat(7);
+    let cookies = format!("{planted}{BOUND}={bound}; {SESSION}={session}");
+    let mut other = app.browser();
+    assert_eq!(other.send(Method::GET, "/user", &[("cookie", &cookies)]).await.body, "ann");
 }
 
 /// D21: what was made for one thing passes for no other.

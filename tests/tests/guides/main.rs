@@ -7,6 +7,8 @@ mod code {
 }
 
 mod attributes;
+#[cfg(feature = "device-bound")]
+mod device_bound;
 mod forms;
 mod from_icza_session;
 mod logins;
