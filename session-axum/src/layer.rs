@@ -15,7 +15,7 @@ use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
 use crate::transport::by_host::CookiesByHost;
-use crate::transport::cookie::SessionCookie;
+use crate::transport::cookie::{SessionCookie, without_prefix};
 use crate::transport::cookie_or_bearer::CookieOrBearer;
 use crate::turned_away::AskedAnswers;
 
@@ -345,17 +345,6 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             if hosts.is_empty() { Box::new(cookie) } else { Box::new(CookiesByHost::new(cookie, hosts)?) };
         Ok(if self.takes_bearer { Box::new(CookieOrBearer::beside(cookies)) } else { cookies })
     }
-}
-
-/// The name that the manager's audience has by default. Switching to HTTPS or to a domain changes the prefix, and must
-/// sign nobody out.
-pub(crate) fn without_prefix(name: &str) -> &str {
-    let prefixes = ["__Host-", "__Secure-", "__Http-"];
-    let prefix = prefixes.iter().find(|prefix| {
-        let start = name.get(..prefix.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    });
-    prefix.map_or(name, |prefix| &name[prefix.len()..])
 }
 
 fn clear_site_data(kinds: &[String]) -> Result<HeaderValue, ConfigError> {

@@ -76,6 +76,7 @@
 //! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
 //! | `device-bound` | [`SessionLayerBuilder::device_bound`] and `DeviceBound`: a copied cookie is worth nothing after minutes |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
+//! | `testing` | `DeviceBound::lifetime` may be as short as 1 s: for tests of your application with a real browser |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
 //!
 //! # Where else to look

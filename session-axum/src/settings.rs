@@ -5,7 +5,7 @@ use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
 #[cfg(feature = "device-bound")]
-use crate::device_bound::Binder;
+use crate::device_bound::{Binder, BindingLayer};
 use crate::http_headers::Vary;
 use crate::save_on::SaveOn;
 use crate::transport::Transport;
@@ -43,6 +43,17 @@ impl Host for Settings {
     #[cfg(feature = "device-bound")]
     fn binds_devices(&self) -> bool {
         self.binder.is_some()
+    }
+}
+
+#[cfg(feature = "device-bound")]
+impl BindingLayer for Settings {
+    fn binder(&self) -> Option<&Binder> {
+        self.binder.as_ref()
+    }
+
+    fn transport(&self) -> &dyn Transport {
+        &*self.transport
     }
 }
 

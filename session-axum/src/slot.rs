@@ -14,8 +14,6 @@ use crate::http_headers::{ask_for_bearer, forbid_sharing};
 use crate::no_use::NoUse;
 use crate::public_response::PublicResponse;
 use crate::settings::Settings;
-#[cfg(feature = "device-bound")]
-use crate::transport::CookieTransport;
 use crate::transport::Outgoing;
 use crate::turned_away::Asked;
 
@@ -101,7 +99,7 @@ impl Slot {
         settings.transport.read(parts, presented);
         #[cfg(feature = "device-bound")]
         if let Some(binder) = &settings.binder {
-            binder.show(parts, settings.transport.session_cookie(presented.way()), &self.visit);
+            binder.show(parts, settings.transport.bound_cookie(presented.way()), &self.visit);
         }
     }
 
@@ -136,7 +134,7 @@ impl Slot {
                 outgoing.mark_secret();
                 #[cfg(feature = "device-bound")]
                 if let (Some(binder), Some(place)) = (&self.settings().binder, &self.place) {
-                    binder.offer(&self.visit, transport.session_cookie(self.visit.way()), place, outgoing.headers());
+                    binder.offer(&self.visit, transport.bound_cookie(self.visit.way()), place, outgoing.headers());
                 }
             }
             Committed::Forget => {
@@ -144,7 +142,7 @@ impl Slot {
                 outgoing.mark_secret();
                 #[cfg(feature = "device-bound")]
                 if self.settings().binder.is_some()
-                    && let Some(bound) = transport.session_cookie(self.visit.way()).and_then(CookieTransport::bound)
+                    && let Some(bound) = transport.bound_cookie(self.visit.way())
                 {
                     outgoing.set_cookie(bound.removal());
                 }

@@ -62,7 +62,8 @@ impl Chromium {
         let trusted = format!("--ignore-certificate-errors-spki-list={key}");
         let features = format!("--enable-features={FEATURES}");
         let hosts = "--host-resolver-rules=MAP * 127.0.0.1";
-        let command = [&["sh", "-c", WITH_PIPES, path][..], &OPTIONS, &[&profile, &trusted, &features, hosts, "about:blank"]];
+        let command =
+            [&["sh", "-c", WITH_PIPES, path][..], &OPTIONS, &[&profile, &trusted, &features, hosts, "about:blank"]];
         let process = ServerProcess::start(&command.concat(), || true);
         let mut chromium = Chromium {
             to,
@@ -99,7 +100,16 @@ impl Chromium {
     }
 
     /// Sends a command, and waits for its answer.
+    ///
+    /// # Panics
+    ///
+    /// If the browser refuses it, or does not answer within a minute.
+    #[track_caller]
     pub fn call(&mut self, method: &str, params: Value) -> Value {
+        self.try_call(method, params).unwrap_or_else(|refused| panic!("{method}: {refused}"))
+    }
+
+    fn try_call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.last_id += 1;
         let mut command = json!({"id": self.last_id, "method": method, "params": params});
         if let Some(tab) = &self.tab {
@@ -109,8 +119,10 @@ impl Chromium {
         loop {
             let message = self.from.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{method}: {error}"));
             if message["id"] == self.last_id {
-                assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].clone();
+                return match message.get("error") {
+                    Some(refused) => Err(refused.clone()),
+                    None => Ok(message["result"].clone()),
+                };
             }
             self.events.push(message);
         }
@@ -135,8 +147,9 @@ impl Chromium {
 
     /// What the page says. Empty while another is loaded.
     pub fn text(&mut self) -> String {
-        let text = self.run("document.body ? document.body.innerText : ''");
-        text.as_str().unwrap_or_default().to_owned()
+        let params = json!({"expression": "document.body ? document.body.innerText : ''", "returnByValue": true});
+        let text = self.try_call("Runtime.evaluate", params).unwrap_or_default();
+        text["result"]["value"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Forgets a cookie, as if it had lapsed.
@@ -153,8 +166,8 @@ impl Chromium {
 
     /// What has become of registrations, refreshes and endings so far: the details of each, in order.
     pub fn bindings(&mut self) -> Vec<Value> {
-        // Events come before the answer of a later command.
-        self.call("Runtime.evaluate", json!({"expression": "0"}));
+        // Events come before the answer of a later command, whatever that is.
+        let _answer = self.try_call("Runtime.evaluate", json!({"expression": "0"}));
         let method = "Network.deviceBoundSessionEventOccurred";
         let events = self.events.iter().filter(|event| event["method"] == method);
         events.map(|event| event["params"].clone()).collect()
@@ -172,7 +185,8 @@ impl Chromium {
             if Instant::now() > deadline {
                 panic!("waited for: {what}; {:#?}", self.bindings());
             }
-            self.call("Runtime.evaluate", json!({"expression": "new Promise(done => setTimeout(done, 20))", "awaitPromise": true}));
+            std::thread::sleep(Duration::from_millis(20));
+            self.events.extend(self.from.try_iter());
         }
     }
 }

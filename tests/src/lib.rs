@@ -16,10 +16,10 @@ pub mod wrong_clocks;
 mod authority;
 #[cfg(feature = "browser")]
 pub mod browser;
-#[cfg(any(feature = "browser", feature = "redis"))]
-mod demo;
 #[cfg(feature = "device-bound")]
 mod chromium;
+#[cfg(any(feature = "browser", feature = "redis"))]
+mod demo;
 #[cfg(feature = "device-bound")]
 mod device;
 #[cfg(feature = "firestore")]
@@ -53,10 +53,10 @@ pub mod troubled;
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use authority::{Authority, Certificate};
-#[cfg(any(feature = "browser", feature = "redis"))]
-pub use demo::{Demo, DemoVisitor};
 #[cfg(feature = "device-bound")]
 pub use chromium::Chromium;
+#[cfg(any(feature = "browser", feature = "redis"))]
+pub use demo::{Demo, DemoVisitor};
 #[cfg(feature = "device-bound")]
 pub use device::Device;
 #[cfg(feature = "firestore")]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use session_core::internals::{DeviceBinding, DeviceCheck};
+use session_core::internals::{DeviceBinding, DeviceCheck, Host};
 use session_core::{Session, Time, Visit};
 
-use crate::transport::CookieTransport;
+use crate::transport::{BoundCookie, Transport};
 
 use super::navigation::is_started_elsewhere;
 use super::place::Place;
@@ -21,6 +21,14 @@ const SKIPPED: HeaderName = HeaderName::from_static("secure-session-skipped");
 /// How many bound cookies of a request are looked at. A browser sends one, but another host of the domain can plant more
 /// where the cookie has no `__Host-`.
 const MAX_COOKIES: usize = 8;
+
+/// A layer that may bind sessions to devices, as far as this room has to know it.
+pub(crate) trait BindingLayer: Host {
+    /// What it does for that. `None` if it binds none.
+    fn binder(&self) -> Option<&Binder>;
+
+    fn transport(&self) -> &dyn Transport;
+}
 
 /// What a layer with device bound sessions does beside the session itself.
 pub(crate) struct Binder {
@@ -96,8 +104,8 @@ impl Binder {
     }
 
     /// Passes on to the visit what its request shows of the device, before the session is opened.
-    pub(crate) fn show(&self, parts: &Parts, cookie: Option<&CookieTransport>, visit: &Visit) {
-        let Some(bound) = cookie.and_then(CookieTransport::bound) else { return };
+    pub(crate) fn show(&self, parts: &Parts, cookie: Option<&BoundCookie>, visit: &Visit) {
+        let Some(bound) = cookie else { return };
         let (mut cookies, mut count) = ([None; MAX_COOKIES], 0);
         bound.values(&parts.headers, |value| {
             if let Some(stamp) = Stamp::parse(value) {
@@ -111,20 +119,14 @@ impl Binder {
         if count > 0 || may_come_again || self.only_reports {
             let Binder { lifetime, only_reports, skip_grace, .. } = *self;
             let skip_grace = skip_grace.filter(|_| says_skipped);
-            let layer = bound.layer();
+            let layer = Arc::clone(bound.layer());
             visit.show_device(Box::new(Shown { cookies, layer, lifetime, skip_grace, may_come_again, only_reports }));
         }
     }
 
     /// Asks the browser to register a key, if the session that the response begins may be bound.
-    pub(crate) fn offer(
-        &self,
-        visit: &Visit,
-        cookie: Option<&CookieTransport>,
-        place: &Place,
-        headers: &mut HeaderMap,
-    ) {
-        let Some((cookie, bound)) = cookie.and_then(|cookie| Some((cookie, cookie.bound()?))) else { return };
+    pub(crate) fn offer(&self, visit: &Visit, cookie: Option<&BoundCookie>, place: &Place, headers: &mut HeaderMap) {
+        let Some(cookie) = cookie else { return };
         let Some(record) = visit.offered_binding() else { return };
         let Some(binding) = DeviceBinding::of(&record) else { return };
         if let Asks(Some(asks)) = &self.asks
@@ -133,7 +135,7 @@ impl Binder {
             return;
         }
         let Some(path) = self.address_of_registration(cookie, place) else { return };
-        let challenge = stamp(Purpose::Register, &bound.layer(), &binding, visit.now());
+        let challenge = stamp(Purpose::Register, cookie.layer(), &binding, visit.now());
         let offer = format!("(ES256 RS256);path=\"{path}\";challenge=\"{challenge}\"");
         if let Ok(mut offer) = HeaderValue::try_from(offer) {
             offer.set_sensitive(true);
@@ -141,7 +143,7 @@ impl Binder {
         }
     }
 
-    fn address_of_registration(&self, cookie: &CookieTransport, place: &Place) -> Option<String> {
+    fn address_of_registration(&self, cookie: &BoundCookie, place: &Place) -> Option<String> {
         let address = place.address(cookie, &self.register);
         if address.is_none() {
             self.warn(place, "the cookie's `path` is not below the path where the router with this layer is nested");

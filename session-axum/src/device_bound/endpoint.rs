@@ -10,12 +10,11 @@ use session_core::internals::{DeviceBinding, DeviceSession};
 use session_core::{DeviceRefusal, Error, PresentedIds, Record, Visit};
 
 use crate::error::SessionError;
-use crate::settings::Settings;
-use crate::transport::{BoundCookie, CookieTransport};
+use crate::transport::BoundCookie;
 
 use super::answer::Answer;
 use super::bad_proof::BadProof;
-use super::binder::{Binder, Endpoint};
+use super::binder::{Binder, BindingLayer, Endpoint};
 use super::identifier::{identifier, named};
 use super::place::Place;
 use super::proof;
@@ -38,16 +37,16 @@ pub(super) async fn not_served() -> (StatusCode, &'static str) {
 }
 
 /// Answers what a browser asks of the layer itself. `None` if the request is not to one of its addresses after all.
-pub(crate) fn serve(
-    settings: &Arc<Settings>,
+pub(crate) fn serve<L: BindingLayer>(
+    layer: &Arc<L>,
     endpoint: Endpoint,
     parts: &Parts,
     place: Place,
 ) -> Option<impl Future<Output = Response> + Send + 'static> {
-    let binder = settings.binder.as_ref()?;
+    let binder = layer.binder()?;
     let mut presented = PresentedIds::default();
-    settings.transport.read(parts, &mut presented);
-    let cookie = settings.transport.session_cookie(presented.way()).filter(|cookie| cookie.bound().is_some())?;
+    layer.transport().read(parts, &mut presented);
+    let cookie = layer.transport().bound_cookie(presented.way())?;
     if place.address(cookie, binder.path_of(endpoint)).as_deref() != Some(place.path()) {
         return None;
     }
@@ -58,7 +57,7 @@ pub(crate) fn serve(
     // Several lines are one value (RFC 9110, 5.3), and no proof.
     let lines: Vec<&[u8]> = parts.headers.get_all(PROOF).iter().map(HeaderValue::as_bytes).collect();
     let proof = (!lines.is_empty()).then(|| lines.join(&b", "[..]));
-    let asked = Asked { settings: Arc::clone(settings), presented, place, identifier, proof };
+    let asked = Asked { layer: Arc::clone(layer), presented, place, identifier, proof };
     Some(async move {
         let answer = match endpoint {
             Endpoint::Register => asked.register().await,
@@ -73,26 +72,25 @@ pub(crate) fn serve(
 }
 
 /// What a browser has asked.
-struct Asked {
-    settings: Arc<Settings>,
+struct Asked<L> {
+    layer: Arc<L>,
     presented: PresentedIds,
     place: Place,
     identifier: String,
     proof: Option<Vec<u8>>,
 }
 
-impl Asked {
+impl<L: BindingLayer> Asked<L> {
     fn binder(&self) -> &Binder {
-        self.settings.binder.as_ref().expect("only a layer with device bound sessions is asked")
+        self.layer.binder().expect("only a layer with device bound sessions is asked")
     }
 
-    fn cookie(&self) -> (&CookieTransport, &BoundCookie) {
-        let cookie = self.settings.transport.session_cookie(self.presented.way());
-        cookie.and_then(|cookie| Some((cookie, cookie.bound()?))).expect("it was there before")
+    fn cookie(&self) -> &BoundCookie {
+        self.layer.transport().bound_cookie(self.presented.way()).expect("it was there before")
     }
 
     async fn find(&self) -> Result<(Visit, DeviceSession), Error> {
-        let visit = Visit::of_host(Arc::clone(&self.settings) as _);
+        let visit = Visit::of_host(Arc::clone(&self.layer) as _);
         let found = visit.find_for_device(&self.presented).await?;
         Ok((visit, found))
     }
@@ -184,27 +182,27 @@ impl Asked {
     }
 
     fn stamp(&self, purpose: Purpose, binding: &DeviceBinding<'_>, visit: &Visit) -> String {
-        stamp(purpose, &self.cookie().1.layer(), binding, visit.now())
+        stamp(purpose, self.cookie().layer(), binding, visit.now())
     }
 
     fn is_good(&self, purpose: Purpose, answered: &str, binding: &DeviceBinding<'_>, visit: &Visit) -> bool {
         let times = Times { now: visit.now(), lifetime: self.binder().lifetime };
-        let layer = self.cookie().1.layer();
-        Stamp::parse(answered.as_bytes()).is_some_and(|stamp| stamp.is_good(purpose, &layer, binding, times))
+        let layer = self.cookie().layer();
+        Stamp::parse(answered.as_bytes()).is_some_and(|stamp| stamp.is_good(purpose, layer, binding, times))
     }
 
     /// The bound cookie, what the browser is to know of it, and the challenge for the next time.
     fn good(&self, binding: &DeviceBinding<'_>, visit: &Visit) -> Answer {
-        let (cookie, bound) = self.cookie();
+        let cookie = self.cookie();
         let value = self.stamp(Purpose::Cookie, binding, visit);
         Answer::Good {
-            instructions: self.instructions(cookie, bound),
-            cookie: bound.carrying(value, self.binder().lifetime).to_string(),
+            instructions: self.instructions(cookie),
+            cookie: cookie.carrying(value, self.binder().lifetime).to_string(),
             challenge: self.stamp(Purpose::Refresh, binding, visit),
         }
     }
 
-    fn instructions(&self, cookie: &CookieTransport, bound: &BoundCookie) -> String {
+    fn instructions(&self, cookie: &BoundCookie) -> String {
         let base = self.place.address(cookie, "").unwrap_or_default();
         let excluded = self.binder().out_of_scope.iter();
         let excluded: Vec<_> =
@@ -213,7 +211,7 @@ impl Asked {
             "session_identifier": self.identifier,
             "refresh_url": format!("{base}{}", self.binder().refresh),
             "scope": {"include_site": cookie.domain().is_some(), "scope_specification": excluded},
-            "credentials": [{"type": "cookie", "name": bound.name(), "attributes": bound.attributes()}],
+            "credentials": [{"type": "cookie", "name": cookie.name(), "attributes": cookie.attributes()}],
         });
         instructions.to_string()
     }

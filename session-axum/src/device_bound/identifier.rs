@@ -1,6 +1,6 @@
 use http::HeaderMap;
 
-use crate::transport::{CookieTransport, Transport};
+use crate::transport::BoundCookie;
 
 use super::place::Place;
 
@@ -11,22 +11,22 @@ const NAMED: &str = "sec-secure-session-id";
 ///
 /// Browsers keep one session of a name for a whole site, with all hosts of its domain. So it has the host, unless the
 /// cookie is for all of them, and the path.
-pub(super) fn identifier(cookie: &CookieTransport, place: &Place) -> String {
+pub(super) fn identifier(cookie: &BoundCookie, place: &Place) -> String {
     let host = place.host();
     let whose = cookie.domain().or(host.as_deref()).unwrap_or_default();
     let path = if cookie.path() == "/" { "" } else { cookie.path() };
-    let identifier = [cookie.name(), "@", whose, path].concat();
+    let identifier = [&**cookie.layer(), "@", whose, path].concat();
     // These would end a quoted text.
     identifier.chars().filter(|char| char.is_ascii_graphic() && !matches!(char, '"' | '\\')).collect()
 }
 
 /// The identifier of which a browser's request is: the one that it names, or else the layer's. They differ where a proxy
 /// changes the name of the host from request to request.
-pub(super) fn named(headers: &HeaderMap, cookie: &CookieTransport, place: &Place) -> String {
+pub(super) fn named(headers: &HeaderMap, cookie: &BoundCookie, place: &Place) -> String {
     let named = headers.get(NAMED).and_then(|value| value.to_str().ok());
     let unquoted = named.map(|named| named.trim_matches('"'));
     let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
-    let is_ours = |name: &&str| name.len() <= 1024 && name.starts_with(cookie.name()) && is_plain(name);
+    let is_ours = |name: &&str| name.len() <= 1024 && name.starts_with(&**cookie.layer()) && is_plain(name);
     unquoted.filter(is_ours).map_or_else(|| identifier(cookie, place), str::to_owned)
 }
 
@@ -35,6 +35,7 @@ mod tests {
     use http::Request;
 
     use super::*;
+    use crate::transport::Transport;
     use crate::transport::cookie::SessionCookie;
 
     fn place() -> Place {
@@ -49,17 +50,19 @@ mod tests {
             (SessionCookie::new().path("/a"), "__Secure-sessid@shop.example.com/a"),
             (SessionCookie::new().domain("example.com"), "__Secure-sessid@example.com"),
         ] {
-            assert_eq!(identifier(&cookie.build().unwrap(), &place()), expected);
+            let transport = cookie.build().unwrap();
+            assert_eq!(identifier(transport.bound_cookie(0).unwrap(), &place()), expected);
         }
     }
 
     #[test]
     fn a_request_is_answered_by_the_identifier_that_it_names_if_that_is_one_of_the_layer() {
-        let cookie = SessionCookie::new().build().unwrap();
+        let transport = SessionCookie::new().build().unwrap();
+        let cookie = transport.bound_cookie(0).unwrap();
         let named = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(NAMED, value.parse().unwrap());
-            named(&headers, &cookie, &place())
+            named(&headers, cookie, &place())
         };
         assert_eq!(named("\"__Host-sessid@other.example\""), "__Host-sessid@other.example");
         for foreign in ["\"other\"", "", "\"__Host-sessid\\\"x\"", &format!("\"__Host-sessid{}\"", "x".repeat(2000))] {

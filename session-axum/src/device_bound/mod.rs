@@ -24,7 +24,7 @@ mod settings;
 mod stamp;
 
 pub use bad_proof::BadProof;
-pub(crate) use binder::Binder;
+pub(crate) use binder::{Binder, BindingLayer};
 pub(crate) use endpoint::serve;
 pub(crate) use navigation::{ComeAgain, comes_from_elsewhere};
 pub(crate) use place::Place;

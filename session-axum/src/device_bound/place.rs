@@ -4,7 +4,7 @@ use axum::extract::OriginalUri;
 use http::uri::Authority;
 use http::{HeaderValue, Request, Uri, header};
 
-use crate::transport::CookieTransport;
+use crate::transport::BoundCookie;
 
 /// Where a request found the layer: what the layer's own addresses are made of.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ impl Place {
 
     /// The path of an address of the layer as clients have to send it: below where the layer is, and where the browser
     /// sends the cookie. `None` if that is nowhere.
-    pub(super) fn address(&self, cookie: &CookieTransport, path: &str) -> Option<String> {
+    pub(super) fn address(&self, cookie: &BoundCookie, path: &str) -> Option<String> {
         let (layer, cookie) = (self.nested_at(), cookie.path().trim_end_matches('/'));
         let base = if is_below(layer, cookie) {
             layer
@@ -66,6 +66,7 @@ fn is_below(path: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Transport;
     use crate::transport::cookie::SessionCookie;
 
     fn place(sent: &str, seen: &str) -> Place {
@@ -87,8 +88,9 @@ mod tests {
             ("/shop/login", "/login", "/staff", None),
             ("/shop/login", "/login", "/sho", None),
         ] {
-            let cookie = SessionCookie::new().path(cookie).build().unwrap();
-            assert_eq!(place(sent, seen).address(&cookie, "/register").as_deref(), address, "{sent} {seen}");
+            let transport = SessionCookie::new().path(cookie).build().unwrap();
+            let cookie = transport.bound_cookie(0).unwrap();
+            assert_eq!(place(sent, seen).address(cookie, "/register").as_deref(), address, "{sent} {seen}");
         }
     }
 

@@ -8,6 +8,7 @@ use axum::routing::post;
 use session_core::{ConfigError, Session};
 
 use crate::transport::Transport;
+use crate::transport::cookie::without_prefix;
 
 use super::binder::{Asks, Binder};
 use super::endpoint::not_served;
@@ -163,13 +164,10 @@ impl DeviceBound {
 
     /// Checks the settings, for a layer whose ids are carried so.
     pub(crate) fn checked(self, transport: &dyn Transport) -> Result<Binder, ConfigError> {
-        let cookie = transport.session_cookie(0).ok_or_else(|| {
-            ConfigError::new("`device_bound` is for sessions whose ids are in a cookie; leave it out, or `transport`")
-        })?;
-        if cookie.bound().is_none() {
+        if transport.bound_cookie(0).is_none() {
             return Err(ConfigError::new(
-                "`device_bound` needs HTTPS, as browsers bind `Secure` cookies alone; leave out `allow_http`, or \
-                 `device_bound` in development",
+                "`device_bound` needs ids in a cookie, and HTTPS, as browsers bind `Secure` cookies alone; leave out \
+                 `transport` or `allow_http`, or `device_bound` in development",
             ));
         }
         if !(SHORTEST..=DAY).contains(&self.lifetime) {
@@ -208,7 +206,7 @@ impl DeviceBound {
 }
 
 fn default_paths(cookie: &str) -> [String; 2] {
-    let name = crate::layer::without_prefix(cookie);
+    let name = without_prefix(cookie);
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_.~".contains(char);
     let name: String = name.chars().map(|char| if is_plain(char) { char } else { '_' }).collect();
     ["register", "refresh"].map(|what| format!("/dbsc/{name}/{what}"))
@@ -270,9 +268,9 @@ mod tests {
             assert_refused(builder(new().out_of_scope([path])), "`DeviceBound` can't have the path");
         }
         assert_refused(builder(new().paths("/a", "/a")), "different paths");
-        assert_refused(builder(new()).allow_http(), "needs HTTPS");
-        assert_refused(builder(new()).cookie(SessionCookie::new().allow_http()), "needs HTTPS");
-        assert_refused(builder(new()).transport(HeaderTransport::bearer()), "in a cookie");
+        assert_refused(builder(new()).allow_http(), "and HTTPS");
+        assert_refused(builder(new()).cookie(SessionCookie::new().allow_http()), "and HTTPS");
+        assert_refused(builder(new()).transport(HeaderTransport::bearer()), "in a cookie, and HTTPS");
         let cookie = SessionCookie::new().name("shop").build().unwrap();
         assert!(builder(new()).transport(cookie).build().is_ok());
         assert!(builder(new()).cookie_or_bearer().build().is_ok());

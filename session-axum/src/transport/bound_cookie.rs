@@ -12,10 +12,11 @@ use super::cookie_header::CookieReader;
 ///
 /// What is sent and what the browser is told to watch come from one template, or the browser would ask for it again and
 /// again.
-pub(crate) struct BoundCookie {
+pub struct BoundCookie {
     template: Cookie<'static>,
     reader: CookieReader,
     attributes: String,
+    /// The name of the session's cookie.
     layer: Arc<str>,
 }
 
@@ -35,8 +36,18 @@ impl BoundCookie {
 
     /// What tells the layer from others of one application: the name of the session's cookie. No bound cookie of one is
     /// good for another.
-    pub(crate) fn layer(&self) -> Arc<str> {
-        Arc::clone(&self.layer)
+    pub(crate) fn layer(&self) -> &Arc<str> {
+        &self.layer
+    }
+
+    /// Its `Path`, which is that of the session's cookie.
+    pub(crate) fn path(&self) -> &str {
+        self.template.path().unwrap_or("/")
+    }
+
+    /// Its `Domain`.
+    pub(crate) fn domain(&self) -> Option<&str> {
+        self.template.domain()
     }
 
     /// All but its value and lifetime, as a browser is told to expect it.
@@ -70,6 +81,7 @@ mod tests {
     use tower_cookies::cookie::SameSite;
 
     use super::*;
+    use crate::transport::Transport;
     use crate::transport::cookie::SessionCookie;
 
     /// D20: a browser asks for a cookie again and again that is not what it was told to expect.
@@ -85,7 +97,7 @@ mod tests {
             ),
         ] {
             let transport = cookie.build().unwrap();
-            let bound = transport.bound().unwrap();
+            let bound = transport.bound_cookie(0).unwrap();
             assert_eq!((bound.name(), bound.attributes()), (name, attributes));
             let sent = bound.carrying("x.y".to_owned(), Duration::from_millis(90_500)).to_string();
             let (told, lifetime) = sent.split_once("; Max-Age=").unwrap();
@@ -99,6 +111,6 @@ mod tests {
             };
             assert_eq!(parts(&told), parts(attributes));
         }
-        assert!(new().allow_http().build().unwrap().bound().is_none(), "browsers bind Secure cookies alone");
+        assert!(new().allow_http().build().unwrap().bound_cookie(0).is_none(), "browsers bind Secure cookies alone");
     }
 }

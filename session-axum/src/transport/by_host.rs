@@ -6,6 +6,8 @@ use http::uri::Authority;
 use http::{HeaderName, header};
 use session_core::{ConfigError, IssuedId, PresentedIds};
 
+#[cfg(feature = "device-bound")]
+use super::bound_cookie::BoundCookie;
 use super::cookie::SessionCookie;
 use super::cookie_transport::CookieTransport;
 use super::{Outgoing, Transport};
@@ -70,9 +72,10 @@ impl Transport for CookiesByHost {
         hasher.finish()
     }
 
-    fn session_cookie(&self, way: u16) -> Option<&CookieTransport> {
+    #[cfg(feature = "device-bound")]
+    fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
         let (cookie, way) = self.of_way(way);
-        cookie.session_cookie(way)
+        cookie.bound_cookie(way)
     }
 
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {

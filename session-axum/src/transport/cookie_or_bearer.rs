@@ -2,8 +2,10 @@ use http::HeaderName;
 use http::request::Parts;
 use session_core::{IssuedId, PresentedIds};
 
+#[cfg(feature = "device-bound")]
+use super::bound_cookie::BoundCookie;
 use super::header::{HeaderTransport, asks_for_bearer};
-use super::{CookieTransport, Outgoing, Transport};
+use super::{Outgoing, Transport};
 
 /// The way of clients that send `Authorization: Bearer`. All others are those of the cookies.
 const BEARER: u16 = u16::MAX;
@@ -34,8 +36,9 @@ impl Transport for CookieOrBearer {
         self.cookies.proof()
     }
 
-    fn session_cookie(&self, way: u16) -> Option<&CookieTransport> {
-        if way == BEARER { None } else { self.cookies.session_cookie(way) }
+    #[cfg(feature = "device-bound")]
+    fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
+        if way == BEARER { None } else { self.cookies.bound_cookie(way) }
     }
 
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {

@@ -72,25 +72,6 @@ impl CookieTransport {
         self
     }
 
-    /// The cookie beside it of a session that is bound to a device. `None` if browsers would not bind it: it has to be
-    /// `Secure`.
-    #[cfg(feature = "device-bound")]
-    pub(crate) fn bound(&self) -> Option<&BoundCookie> {
-        (self.template.secure() == Some(true)).then_some(&self.bound)
-    }
-
-    /// The `Path` of the cookie.
-    #[cfg(feature = "device-bound")]
-    pub(crate) fn path(&self) -> &str {
-        self.template.path().unwrap_or("/")
-    }
-
-    /// The `Domain` of the cookie.
-    #[cfg(feature = "device-bound")]
-    pub(crate) fn domain(&self) -> Option<&str> {
-        self.template.domain()
-    }
-
     /// What tells this cookie from others.
     pub(super) fn appearance(&self) -> (&str, &str) {
         (self.template.name(), &self.flags)
@@ -175,8 +156,10 @@ impl Transport for CookieTransport {
         self.seal_number()
     }
 
-    fn session_cookie(&self, way: u16) -> Option<&CookieTransport> {
-        Some(self.of_way(way))
+    #[cfg(feature = "device-bound")]
+    fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
+        let cookie = self.of_way(way);
+        (cookie.template.secure() == Some(true)).then_some(&cookie.bound)
     }
 
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {

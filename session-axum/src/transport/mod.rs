@@ -20,7 +20,8 @@ mod sealed;
 pub(crate) mod trusted_proxies;
 
 #[cfg(feature = "device-bound")]
-pub(crate) use bound_cookie::BoundCookie;
+#[doc(hidden)]
+pub use bound_cookie::BoundCookie;
 pub use cookie_transport::CookieTransport;
 pub use session_core::{IssuedId, PresentedIds, RandomError, RandomSource, SessionId, SystemRandom};
 
@@ -74,10 +75,11 @@ pub trait Transport: Send + Sync + 'static {
         0
     }
 
-    /// The cookie that carries the ids of clients that are answered in this way. `None` if none does, or if it is not one
-    /// of this crate's. A session whose id is in a cookie can be bound to the device of its browser.
+    /// The second cookie of a session that is bound to a device, for clients that are answered in this way. `None` if their
+    /// ids are in no cookie of this crate, or in one that browsers don't bind.
+    #[cfg(feature = "device-bound")]
     #[doc(hidden)]
-    fn session_cookie(&self, way: u16) -> Option<&CookieTransport> {
+    fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
         let _ = way;
         None
     }

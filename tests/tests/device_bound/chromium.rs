@@ -106,7 +106,9 @@ impl Place {
 
     fn endings(&mut self) -> usize {
         let bindings = self.chromium.bindings();
-        bindings.iter().filter(|event| event.get("terminationEventDetails").is_some()).count()
+        // Signing in again replaces a binding by the next one.
+        let why = |event: &Value| event["terminationEventDetails"]["deletionReason"].as_str().map(str::to_owned);
+        bindings.iter().filter_map(why).filter(|why| why != "Replaced").count()
     }
 
     #[track_caller]
@@ -183,7 +185,7 @@ fn a_logout_ends_chromiums_side_and_the_next_login_binds_anew() {
         assert_eq!(place.get("/user"), "nobody");
         assert_eq!(place.endings(), round, "{:#?}", place.chromium.bindings());
         place.post("/login");
-        place.wait_for_registrations(1 + usize::from(round > 0) * round);
+        place.wait_for_registrations(1 + round);
     }
 }
 
@@ -195,10 +197,16 @@ fn a_link_from_elsewhere_opens_a_signed_in_page_with_a_lapsed_cookie() {
     assert_eq!(place.get("/bound"), "true");
     // Requests from before the registration count for a minute, which real clocks would have to wait for.
     std::thread::sleep(Duration::from_secs(61));
-    for (from, path) in [("other.example", "/user"), ("other.example", "/user?a=b%26c"), ("b.app.test", "/user"), ("other.example", "/user#part")] {
+    for (from, path) in [
+        ("other.example", "/user"),
+        ("other.example", "/user?a=b%26c"),
+        ("b.app.test", "/user"),
+        ("other.example", "/user#part"),
+    ] {
         place.lapse();
         let target = place.url("app.test", path);
-        let link = place.url(from, &format!("/link?{}", target.replace('%', "%25").replace('#', "%23").replace('&', "%26")));
+        let link =
+            place.url(from, &format!("/link?{}", target.replace('%', "%25").replace('#', "%23").replace('&', "%26")));
         place.chromium.open(&link);
         place.chromium.wait_for(&format!("{from} leads to {path}"), |chromium| chromium.text() == "ann");
         let at = place.chromium.run("location.href");
@@ -225,6 +233,7 @@ fn applications_at_hosts_of_one_site_are_bound_beside_each_other() {
         let before = place.refreshes();
         place.chromium.drop_cookie(BOUND, &url);
         assert_eq!(place.get("/bound"), "true");
-        assert_eq!(place.refreshes(), before + 1);
+        assert!(place.refreshes() > before);
     }
+    assert_eq!(place.endings(), 0, "{:#?}", place.chromium.bindings());
 }
