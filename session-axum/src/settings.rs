@@ -61,8 +61,20 @@ impl Settings {
     /// Whether layers with these two settings count as one layer.
     pub(crate) fn is_same(&self, other: &Settings) -> bool {
         self.has_place_of(other)
+            && self.binds_as(other)
             && self.manager.is_same(&other.manager)
             && self.transport.proof() == other.transport.proof()
+    }
+
+    /// Whether both do the same about devices: nothing, or they are clones of one layer.
+    #[cfg(feature = "device-bound")]
+    fn binds_as(&self, other: &Settings) -> bool {
+        self.binder.is_none() && other.binder.is_none() || std::ptr::eq(self, other)
+    }
+
+    #[cfg(not(feature = "device-bound"))]
+    fn binds_as(&self, _: &Settings) -> bool {
+        true
     }
 
     /// Whether both carry their ids in the same place of a request.
@@ -80,9 +92,9 @@ impl Settings {
         if self.manager.is_same(&outer.manager) {
             tracing::warn!(
                 name,
-                "a session layer is inside another of the same manager and name, but they sign or encrypt their ids \
-                 differently, so neither accepts the other's; build the layer once and clone it, or give one of them \
-                 another `SessionCookie::name`"
+                "a session layer is inside another of the same manager and name, but they sign or encrypt their ids, or bind \
+                 sessions to devices, differently, so neither accepts the other's; build the layer once and clone it, or \
+                 give one of them another `SessionCookie::name`"
             );
         } else {
             tracing::warn!(

@@ -15,10 +15,12 @@ pub mod wrong_clocks;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod authority;
 #[cfg(feature = "browser")]
+mod axe;
+#[cfg(feature = "browser")]
 pub mod browser;
 #[cfg(feature = "device-bound")]
 mod chromium;
-#[cfg(any(feature = "browser", feature = "redis"))]
+#[cfg(any(feature = "browser", feature = "device-bound", feature = "redis"))]
 mod demo;
 #[cfg(feature = "device-bound")]
 mod device;
@@ -53,9 +55,11 @@ pub mod troubled;
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use authority::{Authority, Certificate};
+#[cfg(feature = "browser")]
+pub use axe::Axe;
 #[cfg(feature = "device-bound")]
 pub use chromium::Chromium;
-#[cfg(any(feature = "browser", feature = "redis"))]
+#[cfg(any(feature = "browser", feature = "device-bound", feature = "redis"))]
 pub use demo::{Demo, DemoVisitor};
 #[cfg(feature = "device-bound")]
 pub use device::Device;

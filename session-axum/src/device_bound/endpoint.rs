@@ -122,12 +122,15 @@ impl<L: BindingLayer> Asked<L> {
             }
         };
         let Some(registered) = registered else { return Ok(Answer::Ended) };
-        match DeviceBinding::of(&registered).filter(|binding| binding.key() == Some(&key)) {
-            Some(binding) => Ok(self.good(&binding, &visit)),
-            None => {
+        let Some(binding) = DeviceBinding::of(&registered) else { return Ok(Answer::Ended) };
+        match binding.key() {
+            Some(stored) if stored == key => Ok(self.good(&binding, &visit)),
+            Some(_) => {
                 visit.report_device_refused(&registered, DeviceRefusal::OtherKey);
                 Ok(Answer::Ended)
             }
+            // It was offered anew meanwhile.
+            None => Ok(Answer::Later),
         }
     }
 

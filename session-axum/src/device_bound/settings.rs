@@ -33,8 +33,8 @@ use super::endpoint::not_served;
 /// ```
 ///
 /// The layer serves the requests of the browser itself, where it sees all paths of its host: as the outermost layer of an
-/// application. In a router that is nested or merged into another, the other router answers them with 404; add
-/// [`routes`](DeviceBound::routes) there.
+/// application. In a router that is nested or merged into another, or that gets its fallback after the layer, they are
+/// answered 404; add [`routes`](DeviceBound::routes) there. They never hurt.
 #[derive(Clone)]
 #[must_use]
 pub struct DeviceBound {

@@ -121,7 +121,7 @@ impl<'a> DeviceBinding<'a> {
         &self.secret.0
     }
 
-    /// The registered key, as [`DeviceChange::register`](super::DeviceChange::register) was given it. `None` before.
+    /// The registered key, as [`Visit::register_device`](crate::visit::Visit::register_device) was given it. `None` before.
     pub fn key(&self) -> Option<&'a str> {
         self.key
     }
@@ -149,6 +149,10 @@ impl<'a> DeviceBinding<'a> {
     /// When a request was first let in whose browser had to skip the proof, since the last reset.
     pub fn skipped_at(&self) -> Option<Time> {
         self.skipped.map(Time::from_unix_millis)
+    }
+
+    pub(super) fn own_secret(&self) -> DeviceSecret {
+        self.secret
     }
 
     pub(super) fn registered(self, key: &'a str, now: Time) -> Self {
@@ -227,6 +231,12 @@ impl Record {
     pub fn is_device_bound(&self) -> bool {
         is_device_bound(self)
     }
+}
+
+/// Whether a device may still ask about the session: it has registered a key, or was just asked to.
+pub(crate) fn is_known_to_device(record: &Record, now: Time) -> bool {
+    let Some(binding) = DeviceBinding::of(record) else { return false };
+    binding.key.is_some() || now < binding.offered_at().saturating_add(UNDER_WAY)
 }
 
 /// Whether a request without proof has no such session. What can't be read counts as bound.
@@ -355,7 +365,9 @@ pub(super) mod tests {
     }
 
     fn registered() -> Record {
-        changed(offered(), DeviceChange::register("key", NOW))
+        let record = offered();
+        let change = DeviceChange::register("key", &record, NOW).unwrap();
+        changed(record, change)
     }
 
     fn enforced() -> Record {

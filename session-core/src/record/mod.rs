@@ -39,7 +39,7 @@ pub(crate) use authenticated::Authenticated;
 pub use body::Body;
 pub(crate) use by_bearer::{is_by_bearer, note_by_bearer};
 pub use codec::{Codec, JsonCodec};
-pub(crate) use device_binding::{Admission, DeviceSecret, admission, hide_device, is_device_bound};
+pub(crate) use device_binding::{Admission, DeviceSecret, admission, hide_device, is_device_bound, is_known_to_device};
 pub use device_binding::{DeviceBinding, DeviceCheck};
 pub(crate) use device_change::DeviceChange;
 #[cfg(feature = "encryption")]

@@ -62,21 +62,25 @@ impl Visit {
     }
 
     /// Registers the key of the device in the session that was [found](Visit::find_for_device), and saves it. Returns the
-    /// record as it then is: it may have a key that was registered before. `None` if the session has ended.
+    /// record as it then is: it may have a key that was registered before, or none if it was offered anew meanwhile. `None`
+    /// if the session has ended.
     ///
     /// [`Error::Store`] if the store failed: the key may be registered or not, and the same call may be repeated.
     pub async fn register_device(&self, key: &str, now: Time) -> Result<Option<Record>, Error> {
-        self.save_of_device(DeviceChange::register(key, now)).await
+        let change = self.0.state.lock().stored().and_then(|stored| DeviceChange::register(key, &stored.record, now));
+        self.save_of_device(change).await
     }
 
     /// Ends the grace for requests without proof, so that the next one begins another. As
     /// [`register_device`](Visit::register_device).
     pub async fn end_skips(&self) -> Result<Option<Record>, Error> {
-        self.save_of_device(DeviceChange::EndSkips).await
+        self.save_of_device(Some(DeviceChange::EndSkips)).await
     }
 
-    async fn save_of_device(&self, change: DeviceChange) -> Result<Option<Record>, Error> {
-        self.0.state.lock().change_device(change);
+    async fn save_of_device(&self, change: Option<DeviceChange>) -> Result<Option<Record>, Error> {
+        if let Some(change) = change {
+            self.0.state.lock().change_device(change);
+        }
         self.commit().await?;
         let state = self.0.state.lock();
         Ok(state.stored().filter(|_| state.is_present()).map(|stored| stored.record.clone()))

@@ -240,6 +240,26 @@ async fn what_a_login_replaces_is_known_as_replaced() {
     }
 }
 
+/// D8: also before the first proof, as the device has a key by then, or was just asked to make one.
+#[tokio::test]
+async fn what_a_login_replaces_before_the_first_proof_is_known_too() {
+    for devices in devices() {
+        for (is_registered, after, is_known) in
+            [(true, HOUR / 4, true), (false, 59 * SECOND, true), (false, MINUTE, false)]
+        {
+            let old = devices.login().await;
+            if is_registered {
+                devices.register(&old, KEY).await.unwrap();
+            }
+            devices.clock.advance(after);
+            let visit = devices.open(&old, NOTHING).await;
+            visit.start(NewSession::new().principal("ann")).unwrap();
+            issued(answer(&visit).await);
+            assert_eq!(devices.is_replaced(&old).await, is_known, "{is_registered} {after:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_login_succeeds_where_the_note_of_what_it_replaced_can_not_be_stored() {
     let [devices, _] = devices();

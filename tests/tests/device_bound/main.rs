@@ -5,6 +5,7 @@
 mod application;
 mod chromium;
 mod cost;
+mod demo;
 mod endings;
 mod messages;
 mod places;

@@ -535,10 +535,10 @@ impl State {
     /// A started or renewed session is in the store.
     fn stored_anew(&mut self, operation: &mut Operation<'_>) {
         let from = self.stored.as_ref().map(|stored| stored.record.key);
-        let (bound, authenticates) = (self.bound_key(), self.authenticates());
+        let (known, authenticates) = (self.key_known_to_device(operation.now), self.authenticates());
         let was_started = self.issued();
         if was_started {
-            operation.replaced = bound;
+            operation.replaced = known;
         }
         self.offers_binding |= was_started || authenticates;
         operation.was_there = true;
@@ -597,9 +597,9 @@ impl State {
             excess.ended()
         } else if self.also_presented().is_empty() {
             whose = principal();
-            let (key, bound) = (self.stored_key().copied(), self.bound_key());
+            let (key, known) = (self.stored_key().copied(), self.key_known_to_device(operation.now));
             if self.is_new() {
-                operation.replaced = bound;
+                operation.replaced = known;
             }
             self.ended();
             key

@@ -3,7 +3,7 @@
 use crate::error::StoreError;
 use crate::id::SessionId;
 use crate::record::{
-    Admission, DeviceBinding, DeviceChange, DeviceCheck, DeviceSecret, Record, RecordKey, admission, is_device_bound,
+    Admission, DeviceBinding, DeviceChange, DeviceCheck, DeviceSecret, Record, RecordKey, admission, is_known_to_device,
 };
 use crate::store::Created;
 use crate::time::Time;
@@ -101,9 +101,9 @@ impl State {
         }
     }
 
-    /// The key of the id that the request has presented, if its session is bound.
-    pub(super) fn bound_key(&self) -> Option<RecordKey> {
-        let stored = self.stored.as_ref().filter(|stored| is_device_bound(&stored.record))?;
+    /// The key of the id that the request has presented, if a device may still ask about its session.
+    pub(super) fn key_known_to_device(&self, now: Time) -> Option<RecordKey> {
+        let stored = self.stored.as_ref().filter(|stored| is_known_to_device(&stored.record, now))?;
         Some(stored.id.key())
     }
 
