@@ -4,6 +4,7 @@ use http::{Extensions, HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+use crate::adopt::adoption::Adoption;
 #[cfg(feature = "device-bound")]
 use crate::device_bound::{Binder, BindingLayer};
 use crate::http_headers::Vary;
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,
     pub(crate) save_on: SaveOn,
+    /// Sessions of another library that are taken over.
+    pub(crate) adoption: Option<Adoption>,
     /// Binds sessions to devices.
     #[cfg(feature = "device-bound")]
     pub(crate) binder: Option<Binder>,

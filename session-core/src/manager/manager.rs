@@ -2,10 +2,11 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::adoption::refuse_old_sessions_of;
 use crate::error::{ConfigError, Error, StoreError};
 use crate::event::{Counters, Event, Events};
 use crate::id::PresentedIds;
-use crate::record::{PrincipalKey, Record, RecordKey, hide_device, is_replaced_note};
+use crate::record::{Audience, PrincipalKey, Record, RecordKey, hide_device};
 use crate::session::{NewSession, Session};
 use crate::store::{Capabilities, PatientStore, Purged, Store};
 use crate::time::Time;
@@ -196,6 +197,11 @@ impl SessionManager {
     }
 
     async fn end_of(&self, principal: &str, except: Option<&RecordKey>) -> Result<usize, Error> {
+        refuse_old_sessions_of(self.environment(), principal).await.inspect_err(|error| {
+            if error.is_store_failure() {
+                self.events().count_store_error();
+            }
+        })?;
         let key = PrincipalKey::of(principal);
         let store = self.store();
         let ending = store.store().delete_of_principal(&key, except, self.now());
@@ -211,7 +217,8 @@ impl SessionManager {
     pub async fn list(&self, limit: usize) -> Result<Vec<Record>, Error> {
         let store = self.store();
         let mut records = self.checked(store.within_limit(store.store().list(self.now(), limit)).await)?;
-        records.retain(|record| !is_replaced_note(record));
+        // Notes of the library's own are no sessions.
+        records.retain(|record| record.audience != Audience::of_notes());
         self.environment().upgrade_listed(&mut records);
         records.iter_mut().for_each(hide_device);
         Ok(records)
@@ -268,6 +275,12 @@ impl SessionManager {
     /// [`SessionManagerBuilder::audience`](crate::manager::SessionManagerBuilder::audience).
     pub fn audience(&self) -> &str {
         self.environment().rules.audience.as_str()
+    }
+
+    /// Notes that a layer takes sessions of another library over until then; [`Time::MAX`] without an end. For integrations.
+    #[doc(hidden)]
+    pub fn expect_old_sessions(&self, until: Time) {
+        self.environment().old_sessions.expect_until(until);
     }
 
     /// Whether a layer whose cookie has this name may open the manager's sessions.

@@ -24,11 +24,11 @@ pub(crate) fn replaced_key(of: &RecordKey) -> RecordKey {
     of.of_note("replaced")
 }
 
-/// The note about a session that a login of this audience has just replaced.
-pub(crate) fn note_of_replaced(session: &RecordKey, audience: &Audience, now: Time, mark: u32) -> Record {
+/// The note about a session that a login has just replaced.
+pub(crate) fn note_of_replaced(session: &RecordKey, now: Time, mark: u32) -> Record {
     let mut note = Record::new(replaced_key(session), Version::first(mark), now, KEPT_FOR);
     note.absolute_deadline = Some(now.saturating_add(KEPT_FOR));
-    note.audience = audience.clone();
+    note.audience = Audience::of_notes();
     let extension = Attribute::new(NAME, &true).expect("a truth value has a JSON form");
     note.extensions = note.extensions.with(extension);
     note
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_note_is_no_session_and_names_none() {
         let session = sample();
-        let note = note_of_replaced(&session.key, &session.audience, session.created, 3);
+        let note = note_of_replaced(&session.key, session.created, 3);
         assert!(note.is_beyond_us() && is_replaced_note(&note) && !is_replaced_note(&session));
         assert_ne!(note.key, session.key);
         assert_eq!(note.principal, None);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use session_axum::{
-    DeviceBound, HeaderTransport, ManualClock, MemoryStore, SameSite, SessionCookie, SessionLayer, SessionManager,
+    Adoption, DeviceBound, HeaderTransport, ManualClock, MemoryStore, NewSession, SameSite, SessionCookie,
+    SessionLayer, SessionManager,
 };
 use workspace_tests::client::Client;
 use workspace_tests::log::Log;
@@ -211,4 +212,23 @@ async fn a_link_from_elsewhere_leads_to_itself_once() {
     let mut stranger = app.browser();
     assert_eq!(stranger.send(Method::GET, "/", &from("cross-site")).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(stranger.send(Method::GET, "/user", &from("cross-site")).await.body, "nobody");
+}
+
+/// D4, D10: a session of another library takes the place of no bound one, and is not asked to register a key.
+#[tokio::test]
+async fn an_old_cookie_opens_and_replaces_no_bound_session() {
+    let load = async |_id: String| Ok::<_, std::io::Error>(Some(NewSession::new().principal("ann")));
+    let end = async |_id: String| Ok::<_, std::io::Error>(());
+    let app = Application::with(DeviceBound::new(), |builder| builder.adopt(Adoption::of_cookie("old", load, end)));
+    let mut visitor = app.browser();
+    visitor.set_cookie("old", "an-old-id");
+    let adopted = visitor.get("/user").await;
+    assert_eq!(adopted.body, "ann");
+    assert!(visitor.cookie(SESSION).is_some() && Offer::of(&adopted).is_none());
+
+    let mut thief = app.bound().await.stolen();
+    thief.set_cookie("old", "another-old-id");
+    thief.set_cookie(super::application::BOUND, "");
+    let refused = thief.get("/user").await;
+    assert_eq!((&*refused.body, refused.set_cookies().len()), ("nobody", 0));
 }

@@ -39,8 +39,11 @@ impl State {
                 self.notices.push(Notice::DeviceRefused { key, principal: principal(), is_reported: true });
             }
             Admission::Refused => {
-                self.others_mut().unproven.push(presented);
-                self.notices.push(Notice::DeviceRefused { key, principal: principal(), is_reported: false });
+                // A driver that has to wait begins anew.
+                if !self.unproven().contains(&presented) {
+                    self.others_mut().unproven.push(presented);
+                    self.notices.push(Notice::DeviceRefused { key, principal: principal(), is_reported: false });
+                }
                 return false;
             }
         }

@@ -1,5 +1,5 @@
 use crate::id::SessionId;
-use crate::record::{Authenticated, DeviceSecret, FormSecret, Record, RecordKey, Renewal};
+use crate::record::{Adopted, Authenticated, DeviceSecret, FormSecret, Record, RecordKey, Renewal};
 use crate::time::Time;
 
 use super::super::renewals::Renewals;
@@ -42,8 +42,9 @@ impl Gains {
     pub(crate) fn apply_to(&self, record: &mut Record) {
         if let Some(authenticated) = &self.authenticated {
             authenticated.write(record);
-            // Whoever knew the old id knows the secret, too.
+            // Whoever knew the old id knows the secret, too, and perhaps that of another library.
             FormSecret::forget_in(record);
+            Adopted::forget_in(record);
         }
         record.absolute_deadline = self.absolute_deadline.unwrap_or(record.absolute_deadline);
         if let Some((secret, now)) = self.binding {
