@@ -42,6 +42,11 @@ pub struct Options {
     #[arg(long)]
     pub https: bool,
 
+    /// Bind sessions to the devices of browsers that can do so: a copied cookie is then worth nothing after minutes.
+    /// The command line of a Chromium with keys in software is printed.
+    #[arg(long, requires = "https")]
+    pub device_bound: bool,
+
     /// Send the cookie over plain HTTP too: for trying things out, never for a real site. With --https it never is.
     #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub allow_http: bool,
@@ -172,6 +177,7 @@ mod tests {
             (&["--store", "mongodb://localhost"], "mongodb"),
             (&["--fast", "sqlite:demo.db"], "--fast"),
             (&["--write-behind"], "--fast"),
+            (&["--device-bound"], "--https"),
             (&["--admin-token", ""], "--admin-token"),
             (&["--nonsense"], "--nonsense"),
         ] {

@@ -5,7 +5,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use session_axum::{ConfigError, CrossOriginProtection, NoUse, PurgeService, SessionLayer, SessionManager};
+use session_axum::{
+    ConfigError, CrossOriginProtection, DeviceBound, NoUse, PurgeService, SessionLayer, SessionManager,
+};
 
 use crate::access::{AdminToken, require_token};
 use crate::page::{protect, style};
@@ -26,7 +28,9 @@ pub fn all(sessions: SessionLayer, site: Arc<Site>, token: Option<AdminToken>) -
 
     let visitors = for_everybody().route_layer(protection.clone());
     let users = for_users().route_layer(protection.clone().require_token());
-    let mut routes = visitors.merge(users).layer(sessions).route(paths::STYLE, get(style));
+    // The fallback comes after the session layer, which so sees these requests of browsers by routes alone.
+    let bindings = site.device_bound.as_ref().map(DeviceBound::routes).unwrap_or_default();
+    let mut routes = visitors.merge(users).merge(bindings).layer(sessions).route(paths::STYLE, get(style));
     if let Some(token) = token {
         routes = routes.merge(for_administrators(protection, &manager, token)?);
     }

@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub struct Server {
     listener: TcpListener,
     /// `None` over plain HTTP.
     certificate: Option<OwnCertificate>,
+    /// Sessions are bound to devices.
+    is_device_bound: bool,
     routes: Router,
     sessions: SessionManager,
 }
@@ -37,15 +40,16 @@ impl Server {
         let listener =
             TcpListener::bind(&options.listen).await.with_context(|| format!("can't listen on {}", options.listen))?;
         let certificate = options.https.then(|| OwnCertificate::new(names(&listener)?)).transpose()?;
+        let is_device_bound = options.device_bound;
         let routes = routes::all(layer, site, options.admin_token)?;
-        Ok(Server { listener, certificate, routes, sessions })
+        Ok(Server { listener, certificate, is_device_bound, routes, sessions })
     }
 
     /// Serves until the process is asked to stop. Then it waits for requests under way, and closes the store.
     pub async fn run(self) -> anyhow::Result<()> {
         // Whoever reads where it listens may ask it to stop at once.
         let signals = StopSignals::catch().context("can't catch the signals to stop")?;
-        announce(&self.listener, self.certificate.as_ref())?;
+        announce(&self.listener, self.certificate.as_ref(), self.is_device_bound)?;
         match &self.certificate {
             None => serve(self.listener, self.routes, signals).await?,
             Some(certificate) => {
@@ -78,9 +82,12 @@ where
     }
 }
 
+/// A name for this machine, for browsers that bind sessions only at a host with a name.
+const NAME: &str = "demo.test";
+
 /// What a browser may call this machine.
 fn names(listener: &TcpListener) -> io::Result<Vec<String>> {
-    let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let mut names = ["localhost", "127.0.0.1", "::1", NAME].map(str::to_owned).to_vec();
     let address = listener.local_addr()?.ip().to_string();
     if !names.contains(&address) {
         names.push(address);
@@ -88,7 +95,7 @@ fn names(listener: &TcpListener) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn announce(listener: &TcpListener, certificate: Option<&OwnCertificate>) -> io::Result<()> {
+fn announce(listener: &TcpListener, certificate: Option<&OwnCertificate>, is_device_bound: bool) -> io::Result<()> {
     let (scheme, address) = (if certificate.is_some() { "https" } else { "http" }, listener.local_addr()?);
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "Listening on {scheme}://{address}/demo")?;
@@ -99,8 +106,24 @@ fn announce(listener: &TcpListener, certificate: Option<&OwnCertificate>) -> io:
             "Chromium takes it with --ignore-certificate-errors-spki-list={}",
             certificate.key_fingerprint()
         )?;
+        if is_device_bound {
+            writeln!(stdout, "Sessions are bound to their devices. A Chromium with keys in software:")?;
+            writeln!(stdout, "{}", chromium(certificate, address))?;
+        }
     }
     stdout.flush()
+}
+
+/// The command line of a Chromium that makes keys without hardware, and has a profile of its own.
+fn chromium(certificate: &OwnCertificate, address: SocketAddr) -> String {
+    let features = "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting";
+    format!(
+        "chromium --user-data-dir=$(mktemp -d) --enable-features={features} \
+         --ignore-certificate-errors-spki-list={} --host-resolver-rules='MAP {NAME} {}' https://{NAME}:{}/demo",
+        certificate.key_fingerprint(),
+        address.ip(),
+        address.port()
+    )
 }
 
 #[cfg(test)]

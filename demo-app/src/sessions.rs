@@ -18,6 +18,10 @@ pub fn with_settings<S: Store>(
     options: &Options,
     site: &Arc<Site>,
 ) -> SessionLayerBuilder<S> {
+    let layer = match &site.device_bound {
+        Some(device_bound) => layer.device_bound(device_bound.clone()),
+        None => layer,
+    };
     let site = Arc::clone(site);
     let layer = layer
         .idle_timeout(options.idle_timeout)

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use session_axum::SessionManager;
+use session_axum::{DeviceBound, SessionManager};
 
 use crate::options::{AbsoluteTimeout, Options};
 use crate::words::timeout_in_words;
@@ -23,6 +23,8 @@ pub struct Site {
     pub absolute_timeout: Option<String>,
     /// Whether cookies travel over plain HTTP.
     pub allows_http: bool,
+    /// Binds sessions to devices. `None` if they are not to be bound.
+    pub device_bound: Option<DeviceBound>,
     /// Whether there is a page for an administrator.
     pub has_administration: bool,
 }
@@ -37,6 +39,7 @@ impl Site {
                 AbsoluteTimeout::Off => None,
             },
             allows_http: options.allows_http(),
+            device_bound: options.device_bound.then(DeviceBound::new),
             has_administration: options.admin_token.is_some(),
         }
     }

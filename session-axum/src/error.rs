@@ -58,6 +58,11 @@ pub enum SessionError {
          meant, and that layer to the router, after its routes"
     )]
     NoMarkedLayer(&'static str),
+    /// A link from another origin was followed, for which a browser proves nothing of its device. The response is a page
+    /// that leads to itself, and so to a request with the proof.
+    #[cfg(feature = "device-bound")]
+    #[error("a link from another origin was followed, without a proof of the device to which the session is bound")]
+    ComeAgain,
     /// Loading, using or saving the session failed.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -102,9 +107,12 @@ impl SessionError {
         match self {
             SessionError::Refused(refused) => Some(refused.refusal),
             SessionError::Failed(Error::Gone) => Some(Refusal::Ended),
+            SessionError::Failed(Error::NoProof) => Some(Refusal::NoSession),
             SessionError::Failed(Error::Store(_) | Error::Conflict { .. } | Error::Random(_)) => {
                 Some(Refusal::Unavailable)
             }
+            #[cfg(feature = "device-bound")]
+            SessionError::ComeAgain => None,
             SessionError::NoLayer | SessionError::NoMarkedLayer(_) | SessionError::Failed(_) => None,
         }
     }
@@ -121,6 +129,10 @@ impl SessionError {
 
     /// The status of the response, unless it leads to another page.
     pub fn status(&self) -> StatusCode {
+        #[cfg(feature = "device-bound")]
+        if let SessionError::ComeAgain = self {
+            return StatusCode::OK;
+        }
         self.refusal().map_or(StatusCode::INTERNAL_SERVER_ERROR, Refusal::status)
     }
 
@@ -137,6 +149,10 @@ impl SessionError {
 
 impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
+        #[cfg(feature = "device-bound")]
+        if let SessionError::ComeAgain = self {
+            return crate::device_bound::ComeAgain.into_response();
+        }
         let status = self.status();
         if status.is_server_error() {
             self.log();

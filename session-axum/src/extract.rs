@@ -142,7 +142,8 @@ impl MaybeSession {
     ///
     /// # Errors
     ///
-    /// [`SessionError`] if no id could be made, or if the response head has left.
+    /// [`SessionError`] if no id could be made, or if the response head has left; also if the visitor has a session that is
+    /// bound to a device, and may come again with a proof of it.
     ///
     /// ```
     /// use session_axum::{AttrKey, MaybeSession, SessionError};
@@ -178,10 +179,23 @@ pub(crate) async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), Se
     let slot = Slot::of(parts)?;
     let opening = match slot.open(parts) {
         // Returned from here, what was opened takes no room in the handler's future.
-        Opening::Done(opened) => return Ok((slot, opened?.map(Session))),
+        Opening::Done(opened) => return of_slot(slot, parts, opened?),
         Opening::Waits(opening) => opening,
     };
-    Ok((slot, opening.await?.map(Session)))
+    of_slot(slot, parts, opening.await?)
+}
+
+#[inline]
+fn of_slot<'a>(
+    slot: &'a Slot,
+    _parts: &Parts,
+    opened: Option<session_core::Session>,
+) -> Result<(&'a Slot, Option<Session>), SessionError> {
+    #[cfg(feature = "device-bound")]
+    if opened.is_none() && slot.has_to_come_again(_parts) {
+        return Err(SessionError::ComeAgain);
+    }
+    Ok((slot, opened.map(Session)))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {

@@ -8,6 +8,8 @@ use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManag
 use tower_layer::Layer;
 
 use crate::adopt::adoption::Adoption;
+#[cfg(feature = "device-bound")]
+use crate::device_bound::DeviceBound;
 use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE, Vary};
 use crate::of_layer::Marked;
 use crate::save_on::SaveOn;
@@ -15,7 +17,7 @@ use crate::service::SessionService;
 use crate::settings::Settings;
 use crate::transport::Transport;
 use crate::transport::by_host::CookiesByHost;
-use crate::transport::cookie::SessionCookie;
+use crate::transport::cookie::{SessionCookie, without_prefix};
 use crate::transport::cookie_or_bearer::CookieOrBearer;
 use crate::turned_away::AskedAnswers;
 
@@ -88,6 +90,8 @@ impl SessionLayer {
             save_on: SaveOn::Always,
             signed_in: PRIVATE_NO_CACHE,
             adoption: None,
+            #[cfg(feature = "device-bound")]
+            device_bound: None,
         }
     }
 
@@ -146,6 +150,8 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     save_on: SaveOn,
     signed_in: HeaderValue,
     adoption: Option<Adoption>,
+    #[cfg(feature = "device-bound")]
+    device_bound: Option<DeviceBound>,
 }
 
 impl<S: Store> SessionLayerBuilder<S> {
@@ -261,6 +267,14 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
+    /// Binds sessions to the devices of their browsers, so that a copied cookie is worth nothing after minutes. Default:
+    /// they are not bound. See [`DeviceBound`].
+    #[cfg(feature = "device-bound")]
+    pub fn device_bound(mut self, device_bound: DeviceBound) -> Self {
+        self.device_bound = Some(device_bound);
+        self
+    }
+
     /// Tells the browser at a logout to delete what it keeps of this site (`Clear-Site-Data`): `cache`, `storage`,
     /// `cookies`, `executionContexts` or `*`. Default: nothing but the session's cookie.
     ///
@@ -305,6 +319,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             manager.expect_old_sessions(adoption.ends());
             depends_on.push(COOKIE);
         }
+        #[cfg(feature = "device-bound")]
+        let binder = self.device_bound.map(|asked| asked.checked(&*transport)).transpose()?;
         let settings = Settings {
             manager,
             vary: Vary::on(depends_on),
@@ -317,6 +333,8 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             save_on: self.save_on,
             adoption,
             signed_in: self.signed_in,
+            #[cfg(feature = "device-bound")]
+            binder,
             is_warned: AtomicBool::new(false),
         };
         Ok(SessionLayer { settings: Arc::new(settings) })
@@ -353,17 +371,6 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             if hosts.is_empty() { Box::new(cookie) } else { Box::new(CookiesByHost::new(cookie, hosts)?) };
         Ok(if self.takes_bearer { Box::new(CookieOrBearer::beside(cookies)) } else { cookies })
     }
-}
-
-/// The name that the manager's audience has by default. Switching to HTTPS or to a domain changes the prefix, and must
-/// sign nobody out.
-fn without_prefix(name: &str) -> &str {
-    let prefixes = ["__Host-", "__Secure-", "__Http-"];
-    let prefix = prefixes.iter().find(|prefix| {
-        let start = name.get(..prefix.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    });
-    prefix.map_or(name, |prefix| &name[prefix.len()..])
 }
 
 fn clear_site_data(kinds: &[String]) -> Result<HeaderValue, ConfigError> {

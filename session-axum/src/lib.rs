@@ -93,9 +93,10 @@
 //! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |
 //! | `signed`, `private` | [`SessionCookie`] methods of these names: cookies that are signed or encrypted, with keys that rotate |
 //! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
+//! | `device-bound` | [`SessionLayerBuilder::device_bound`] and `DeviceBound`: a copied cookie is worth nothing after minutes |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
-//! | `testing` | `testing`: a kit for the tests of your application, which signs visitors in, moves the clock and lets the store fail |
+//! | `testing` | `testing`: a kit for the tests of your application, which signs visitors in, moves the clock and lets the store fail. `DeviceBound::lifetime` may then be as short as 1 s |
 //!
 //! # Where else to look
 //!
@@ -151,6 +152,8 @@
 mod adopt;
 mod answer_settings;
 mod cross_origin;
+#[cfg(feature = "device-bound")]
+mod device_bound;
 mod end_session;
 mod error;
 mod extract;
@@ -180,6 +183,8 @@ mod turned_away;
 // What this crate adds: extractors, the layer and its settings.
 pub use adopt::adoption::Adoption;
 pub use cross_origin::{CrossOriginProtection, CrossOriginService, CsrfToken};
+#[cfg(feature = "device-bound")]
+pub use device_bound::DeviceBound;
 pub use end_session::EndSession;
 pub use error::{RefusedRequest, SessionError};
 pub use extract::{MaybeSession, Session};
@@ -215,7 +220,7 @@ pub use session_core::{
     Audience, IntoSessionManager, Record, RecordFormat, RecordKey, SessionManager, SessionManagerBuilder,
 };
 pub use session_core::{Clock, ManualClock, SystemClock, Time};
-pub use session_core::{Counters, Event, Observer};
+pub use session_core::{Counters, DeviceRefusal, Event, Observer};
 
 // Where sessions are kept.
 #[cfg(feature = "encryption")]
@@ -231,6 +236,13 @@ pub use session_stores::PostgresStore;
 pub use session_stores::SqliteStore;
 #[cfg(feature = "redis")]
 pub use session_stores::{RedisStore, TrackedRedisStore};
+
+/// What tests and fuzzing use. It is not part of the public interface, and changes without notice.
+#[cfg(feature = "device-bound")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::device_bound::{BadProof, PublicKey, Registration, refresh, registration};
+}
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

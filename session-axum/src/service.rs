@@ -6,6 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use axum_core::BoxError;
 use axum_core::body::Body;
+#[cfg(feature = "device-bound")]
+use axum_core::response::IntoResponse;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
@@ -13,7 +15,11 @@ use session_core::{Committed, Error, StoreError};
 use tokio::task::JoinHandle;
 use tower_service::Service;
 
+#[cfg(feature = "device-bound")]
+use crate::device_bound::{Place, serve};
 use crate::error::HandlerFailed;
+#[cfg(feature = "device-bound")]
+use crate::error::SessionError;
 use crate::save_on::SaveOn;
 use crate::settings::Settings;
 use crate::slot::Slot;
@@ -62,10 +68,46 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        #[cfg(feature = "device-bound")]
+        {
+            request = match self.of_browser(request) {
+                Ok(answer) => return ResponseFuture::answered_by_layer(answer),
+                Err(request) => request,
+            };
+        }
         let slot = self.slot(&mut request);
         let is_kept = slot.is_some() && self.settings.answers.need_requests();
         let asked = is_kept.then(|| Box::new(asked(&request)));
-        ResponseFuture { handler: self.inner.call(request), slot, asked, waiting: None }
+        ResponseFuture { handler: Some(self.inner.call(request)), slot, asked, waiting: None }
+    }
+}
+
+#[cfg(feature = "device-bound")]
+impl<S> SessionService<S> {
+    /// The answer to what a browser asks of the layer itself, or else the request.
+    fn of_browser<B>(&self, request: Request<B>) -> Result<Answering, Request<B>> {
+        let binder = self.settings.binder.as_ref();
+        let Some(endpoint) = binder.and_then(|binder| binder.endpoint(request.method(), request.uri().path())) else {
+            return Err(request);
+        };
+        let place = Place::of(&request);
+        let (parts, body) = request.into_parts();
+        match serve(&self.settings, endpoint, &parts, place) {
+            Some(answering) => Ok(Box::pin(answering)),
+            None => Err(Request::from_parts(parts, body)),
+        }
+    }
+}
+
+#[cfg(feature = "device-bound")]
+type Answering = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+#[cfg(feature = "device-bound")]
+impl<F> ResponseFuture<F> {
+    /// A response that the layer gives itself. What it does goes on if the client hangs up.
+    fn answered_by_layer(answering: Answering) -> Self {
+        let waiting = Some(Box::new(Waiting::Layer(tokio::spawn(answering))));
+        ResponseFuture { handler: None, slot: None, asked: None, waiting }
     }
 }
 
@@ -107,6 +149,9 @@ enum Waiting {
     /// needed any more.
     Handler(Option<Pin<Box<dyn Future<Output = ()> + Send>>>),
     Commit(Commit),
+    /// The layer's own answer to a browser.
+    #[cfg(feature = "device-bound")]
+    Layer(JoinHandle<Response<Body>>),
 }
 
 /// A commit that waits for the store, and the response that waits for the commit.
@@ -135,8 +180,9 @@ fn keep_in_use(waiting: &mut Option<Box<Waiting>>, slot: Option<&Slot>, context:
 pin_project! {
     /// The future of a [`SessionService`]'s response.
     pub struct ResponseFuture<F> {
+        // `None` where the layer itself answers.
         #[pin]
-        handler: F,
+        handler: Option<F>,
         // Until the handler has returned.
         slot: Option<Slot>,
         // What was asked for, where an answer of the settings may depend on it.
@@ -165,10 +211,11 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let Some(handler) = this.handler.as_pin_mut() else { return poll_layer(this.waiting, context).map(Ok) };
         if !matches!(this.waiting.as_deref(), Some(Waiting::Commit(_))) {
             let polled = {
                 let _polling = Polling::begin();
-                this.handler.poll(context)
+                handler.poll(context)
             };
             let Poll::Ready(response) = polled else {
                 keep_in_use(this.waiting, this.slot.as_ref(), context);
@@ -196,6 +243,21 @@ where
         settle(slot, outcome, response, this.asked.as_deref());
         Poll::Ready(Ok(std::mem::take(response)))
     }
+}
+
+/// The layer's own answer.
+#[cold]
+fn poll_layer(waiting: &mut Option<Box<Waiting>>, context: &mut Context<'_>) -> Poll<Response<Body>> {
+    #[cfg(feature = "device-bound")]
+    if let Some(Waiting::Layer(answering)) = waiting.as_deref_mut() {
+        let answer = ready!(Pin::new(answering).poll(context));
+        return Poll::Ready(
+            answer
+                .unwrap_or_else(|panic| SessionError::from(StoreError::refused("device_bound", panic)).into_response()),
+        );
+    }
+    let (_, _) = (waiting, context);
+    unreachable!("without a handler, the layer answers")
 }
 
 /// Drops what a handler collected that did not do what it meant, and what no response can tell its client.

@@ -5,6 +5,8 @@ use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
 use crate::adopt::adoption::Adoption;
+#[cfg(feature = "device-bound")]
+use crate::device_bound::{Binder, BindingLayer};
 use crate::http_headers::Vary;
 use crate::save_on::SaveOn;
 use crate::transport::Transport;
@@ -27,6 +29,9 @@ pub(crate) struct Settings {
     pub(crate) save_on: SaveOn,
     /// Sessions of another library that are taken over.
     pub(crate) adoption: Option<Adoption>,
+    /// Binds sessions to devices.
+    #[cfg(feature = "device-bound")]
+    pub(crate) binder: Option<Binder>,
     /// The `Cache-Control` of whoever is signed in, where the handler says nothing.
     pub(crate) signed_in: HeaderValue,
     /// A layer outside this one shares its cookie, and that was told.
@@ -37,14 +42,42 @@ impl Host for Settings {
     fn environment(&self) -> &Environment {
         self.manager.environment()
     }
+
+    #[cfg(feature = "device-bound")]
+    fn binds_devices(&self) -> bool {
+        self.binder.is_some()
+    }
+}
+
+#[cfg(feature = "device-bound")]
+impl BindingLayer for Settings {
+    fn binder(&self) -> Option<&Binder> {
+        self.binder.as_ref()
+    }
+
+    fn transport(&self) -> &dyn Transport {
+        &*self.transport
+    }
 }
 
 impl Settings {
     /// Whether layers with these two settings count as one layer.
     pub(crate) fn is_same(&self, other: &Settings) -> bool {
         self.has_place_of(other)
+            && self.binds_as(other)
             && self.manager.is_same(&other.manager)
             && self.transport.proof() == other.transport.proof()
+    }
+
+    /// Whether both do the same about devices: nothing, or they are clones of one layer.
+    #[cfg(feature = "device-bound")]
+    fn binds_as(&self, other: &Settings) -> bool {
+        self.binder.is_none() && other.binder.is_none() || std::ptr::eq(self, other)
+    }
+
+    #[cfg(not(feature = "device-bound"))]
+    fn binds_as(&self, _: &Settings) -> bool {
+        true
     }
 
     /// Whether both carry their ids in the same place of a request.
@@ -62,9 +95,9 @@ impl Settings {
         if self.manager.is_same(&outer.manager) {
             tracing::warn!(
                 name,
-                "a session layer is inside another of the same manager and name, but they sign or encrypt their ids \
-                 differently, so neither accepts the other's; build the layer once and clone it, or give one of them \
-                 another `SessionCookie::name`"
+                "a session layer is inside another of the same manager and name, but they sign or encrypt their ids, or bind \
+                 sessions to devices, differently, so neither accepts the other's; build the layer once and clone it, or \
+                 give one of them another `SessionCookie::name`"
             );
         } else {
             tracing::warn!(

@@ -9,6 +9,8 @@ use tower_cookies::Cookies;
 
 use crate::adopt::adopting::Adopting;
 use crate::adopt::adoption::Adoption;
+#[cfg(feature = "device-bound")]
+use crate::device_bound::{Place, comes_from_elsewhere};
 use crate::error::SessionError;
 use crate::http_headers::{ask_for_bearer, forbid_sharing};
 use crate::no_use::NoUse;
@@ -27,6 +29,9 @@ pub(crate) struct Slot {
     cookies: Option<Cookies>,
     /// Where sessions of another library are taken over.
     adopting: Option<Arc<Adopting>>,
+    /// Where the request found a layer that binds sessions to devices. Only the layer's own slot has it.
+    #[cfg(feature = "device-bound")]
+    place: Option<Box<Place>>,
 }
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
@@ -45,13 +50,28 @@ impl Slot {
     /// Makes a slot and puts a clone of it into the request.
     pub(crate) fn put_into<B>(request: &mut Request<B>, settings: &Arc<Settings>) -> Self {
         let host = Arc::clone(settings);
-        let adopting = settings.adoption.is_some().then(Arc::default);
-        let slot = Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned(), adopting };
+        let slot = Slot {
+            visit: Visit::of_host(host),
+            cookies: request.extensions().get().cloned(),
+            adopting: settings.adoption.is_some().then(Arc::default),
+            #[cfg(feature = "device-bound")]
+            place: None,
+        };
         request.extensions_mut().insert(slot.clone());
         if let Some(mark) = settings.mark {
             mark(request.extensions_mut());
         }
+        #[cfg(feature = "device-bound")]
+        if settings.binder.is_some() {
+            return Slot { place: Some(Box::new(Place::of(request))), ..slot };
+        }
         slot
+    }
+
+    /// Whether the visitor's session needs a proof, which the browser sends if a page of ours makes this request again.
+    #[cfg(feature = "device-bound")]
+    pub(crate) fn has_to_come_again(&self, parts: &Parts) -> bool {
+        self.settings().binder.is_some() && comes_from_elsewhere(parts) && self.visit.is_unproven()
     }
 
     /// The innermost layer's slot.
@@ -85,9 +105,14 @@ impl Slot {
         if parts.extensions.get::<NoUse>().is_some() {
             self.visit.without_use();
         }
-        self.settings().transport.read(parts, presented);
+        let settings = self.settings();
+        settings.transport.read(parts, presented);
+        #[cfg(feature = "device-bound")]
+        if let Some(binder) = &settings.binder {
+            binder.show(parts, settings.transport.bound_cookie(presented.way()), &self.visit);
+        }
         if let Some((adopting, adoption)) = self.adopting() {
-            adopting.read(parts, adoption, &self.settings().manager);
+            adopting.read(parts, adoption, &settings.manager);
         }
     }
 
@@ -166,10 +191,20 @@ impl Slot {
             Committed::Issue(issued) => {
                 transport.issue(issued, &mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
+                #[cfg(feature = "device-bound")]
+                if let (Some(binder), Some(place)) = (&self.settings().binder, &self.place) {
+                    binder.offer(&self.visit, transport.bound_cookie(self.visit.way()), place, outgoing.headers());
+                }
             }
             Committed::Forget => {
                 transport.forget(&mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
+                #[cfg(feature = "device-bound")]
+                if self.settings().binder.is_some()
+                    && let Some(bound) = transport.bound_cookie(self.visit.way())
+                {
+                    outgoing.set_cookie(bound.removal());
+                }
                 if let Some(kinds) = clear_site_data {
                     outgoing.headers().insert(CLEAR_SITE_DATA, kinds.clone());
                 }

@@ -16,6 +16,10 @@ pub enum Error {
     /// The session has ended since it was loaded: it was removed, renewed or replaced, or it expired.
     #[error("the session is gone: it was removed, renewed or replaced, or it expired")]
     Gone,
+    /// The client's session is bound to a device, and this request came without a proof of it. The next one may have it,
+    /// so no other session takes the place of that one.
+    #[error("the client has a session that is bound to a device, and the request came without a proof of it")]
+    NoProof,
     /// The client came with an id that was replaced, and goes on for a short while only: see
     /// [`renewal_grace`](crate::manager::SessionManagerBuilder::renewal_grace). Such a session can't be renewed, and
     /// can't end others. The client's next request comes with the new id.

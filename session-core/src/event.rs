@@ -77,8 +77,53 @@ pub enum Event<'a> {
         /// The handle of the session, which no longer works.
         handle: &'a RecordKey,
     },
+    /// A session was bound to a device: its key is registered. A proof is demanded from the first one on.
+    #[non_exhaustive]
+    DeviceRegistered {
+        /// The session's handle.
+        handle: &'a RecordKey,
+        /// The user who is signed in.
+        principal: Option<&'a str>,
+    },
+    /// Somebody presented a session that is bound to a device, and did not prove to come from there.
+    ///
+    /// A stolen cookie looks so, and so does a browser that could not refresh its proof.
+    #[non_exhaustive]
+    DeviceRefused {
+        /// The handle of the session, which goes on.
+        handle: &'a RecordKey,
+        /// The user who is signed in.
+        principal: Option<&'a str>,
+        /// What was refused.
+        reason: DeviceRefusal,
+        /// The layer only reports, so the request had its session.
+        only_reported: bool,
+    },
+    /// A request opened a session that is bound to a device, without a proof: its browser said that it had to skip
+    /// that, and the layer allows it for a while.
+    #[non_exhaustive]
+    DeviceSkipped {
+        /// The session's handle.
+        handle: &'a RecordKey,
+        /// The user who is signed in.
+        principal: Option<&'a str>,
+    },
     /// No id that a client presented has a session: each is malformed, unknown, expired, ended or of another audience.
     RejectedId,
+}
+
+/// What was refused to whoever did not prove to come from the device of a session: see [`Event::DeviceRefused`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceRefusal {
+    /// The session: a request came without a proof. It had no session.
+    NoProof,
+    /// A refresh: its signature is not one of the registered key, or it has not the form.
+    BadProof,
+    /// The registration of a key: its signature or its challenge is not right.
+    BadRegistration,
+    /// The registration of a key: the session has another one.
+    OtherKey,
 }
 
 /// Is called with every [`Event`], for audit logs and alarms. Any function of an [`Event`] is an observer.
@@ -155,6 +200,12 @@ pub struct Counters {
     pub rejected_ids: u64,
     /// Requests whose changes were dropped because their session had ended.
     pub lost_changes: u64,
+    /// Sessions that were bound to a device.
+    pub device_registered: u64,
+    /// Requests that presented a session bound to a device without a proof of it, refused or only reported.
+    pub device_refused: u64,
+    /// Requests that opened a session bound to a device without a proof, because their browsers had to skip it.
+    pub device_skipped: u64,
     /// Ids that were presented and belong to another audience: see
     /// [`audience`](crate::manager::SessionManagerBuilder::audience).
     pub other_audiences: u64,
@@ -174,6 +225,9 @@ struct Tally {
     evicted: AtomicU64,
     rejected_ids: AtomicU64,
     lost_changes: AtomicU64,
+    device_registered: AtomicU64,
+    device_refused: AtomicU64,
+    device_skipped: AtomicU64,
     other_audiences: AtomicU64,
     conflicts: AtomicU64,
     store_errors: AtomicU64,
@@ -210,6 +264,9 @@ impl Events {
             Event::Expired { count } => (&tally.expired, count),
             Event::Evicted { count } => (&tally.evicted, count),
             Event::LostChanges { .. } => (&tally.lost_changes, 1),
+            Event::DeviceRegistered { .. } => (&tally.device_registered, 1),
+            Event::DeviceRefused { .. } => (&tally.device_refused, 1),
+            Event::DeviceSkipped { .. } => (&tally.device_skipped, 1),
             Event::RejectedId => (&tally.rejected_ids, 1),
         };
         counter.fetch_add(count, Ordering::Relaxed);
@@ -263,6 +320,9 @@ impl Events {
             evicted: read(&tally.evicted),
             rejected_ids: read(&tally.rejected_ids),
             lost_changes: read(&tally.lost_changes),
+            device_registered: read(&tally.device_registered),
+            device_refused: read(&tally.device_refused),
+            device_skipped: read(&tally.device_skipped),
             other_audiences: read(&tally.other_audiences),
             conflicts: read(&tally.conflicts),
             store_errors: read(&tally.store_errors),
@@ -283,6 +343,17 @@ fn log(event: Event<'_>) {
         Event::Evicted { count } => tracing::info!(count, "sessions evicted from a full store"),
         Event::LostChanges { handle } => {
             tracing::warn!(session = %handle.fingerprint(), "changes were dropped because the session has ended");
+        }
+        Event::DeviceRegistered { handle, .. } => {
+            tracing::debug!(session = %handle.fingerprint(), "session bound to a device");
+        }
+        Event::DeviceRefused { handle, reason, only_reported, .. } => {
+            let session = handle.fingerprint();
+            tracing::debug!(%session, ?reason, only_reported, "no proof of the device to which a session is bound");
+        }
+        Event::DeviceSkipped { handle, .. } => {
+            let session = handle.fingerprint();
+            tracing::debug!(%session, "a session was opened without a proof of its device, which the browser had to skip");
         }
         Event::RejectedId => tracing::debug!("rejected a session id that is malformed or unknown"),
     }

@@ -80,7 +80,7 @@ mod time;
 mod visit;
 
 pub use error::{AttributeError, ConfigError, Error, RandomError, StoreError};
-pub use event::{Counters, Event, Observer};
+pub use event::{Counters, DeviceRefusal, Event, Observer};
 pub use id::{PresentedIds, SessionId};
 pub use manager::{IntoSessionManager, SessionManager, SessionManagerBuilder};
 pub use memory::{MemoryStore, MemoryStoreBuilder};
@@ -104,10 +104,10 @@ pub use visit::{Committed, IssuedId, Visit};
 pub mod internals {
     pub use crate::adoption::{EndOld, LoadOld, OldSession};
     pub use crate::error::{causes, causes_without_values};
-    pub use crate::record::LONGEST_COOKIE;
+    pub use crate::record::{DeviceBinding, DeviceCheck, LONGEST_COOKIE};
     pub use crate::store::{Backoff, end, end_all, follow};
     pub use crate::time::LogThrottle;
-    pub use crate::visit::{Environment, Host};
+    pub use crate::visit::{DeviceSession, Environment, Host};
 }
 
 /// Compiles and runs the example of the README.

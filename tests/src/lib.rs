@@ -18,8 +18,12 @@ mod authority;
 mod axe;
 #[cfg(feature = "browser")]
 pub mod browser;
-#[cfg(any(feature = "browser", feature = "redis"))]
+#[cfg(feature = "device-bound")]
+mod chromium;
+#[cfg(any(feature = "browser", feature = "device-bound", feature = "redis"))]
 mod demo;
+#[cfg(feature = "device-bound")]
+mod device;
 #[cfg(feature = "firestore")]
 mod firestore_emulator;
 mod http2_frames;
@@ -37,7 +41,14 @@ mod processes;
 mod proxy;
 #[cfg(feature = "redis")]
 mod redis_server;
-#[cfg(any(feature = "browser", feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis"))]
+#[cfg(any(
+    feature = "browser",
+    feature = "device-bound",
+    feature = "firestore",
+    feature = "memcached",
+    feature = "postgres",
+    feature = "redis"
+))]
 mod server_process;
 #[cfg(all(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod troubled;
@@ -46,8 +57,12 @@ pub mod troubled;
 pub use authority::{Authority, Certificate};
 #[cfg(feature = "browser")]
 pub use axe::Axe;
-#[cfg(any(feature = "browser", feature = "redis"))]
+#[cfg(feature = "device-bound")]
+pub use chromium::Chromium;
+#[cfg(any(feature = "browser", feature = "device-bound", feature = "redis"))]
 pub use demo::{Demo, DemoVisitor};
+#[cfg(feature = "device-bound")]
+pub use device::Device;
 #[cfg(feature = "firestore")]
 pub use firestore_emulator::FirestoreEmulator;
 pub use kinds_of_stores::{KindOfStore, kinds_of_stores};
@@ -69,12 +84,13 @@ pub use proxy::{Fault, Proxy};
 pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
 #[cfg(any(
     feature = "browser",
+    feature = "device-bound",
     feature = "firestore",
     feature = "memcached",
     feature = "postgres",
     feature = "redis"
 ))]
-pub use server_process::{ServerProcess, free_port, is_installed, skip_on_this_machine};
+pub use server_process::{ServerProcess, free_port, is_installed, skip, skip_on_this_machine};
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

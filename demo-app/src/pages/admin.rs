@@ -35,6 +35,7 @@ pub struct AdminPage {
 struct SessionRow {
     handle: RecordKey,
     user: Arc<str>,
+    is_bound: bool,
     age: String,
     unused: String,
     left: String,
@@ -78,6 +79,7 @@ impl SessionRow {
         SessionRow {
             handle: record.key,
             user: record.principal.clone().unwrap_or_else(|| "anonymous".into()),
+            is_bound: record.is_device_bound(),
             age: exactly(now.since(record.created)),
             unused: exactly(now.since(record.accessed)),
             left: exactly(record.expires_at().since(now)),

@@ -101,7 +101,8 @@ impl Device {
             // The store is told of this request's use later, if at all.
             record.accessed = now;
         }
-        let badges = [(is_this, "This device"), (record.persistent, "Remembered")];
+        let is_bound = record.is_device_bound();
+        let badges = [(is_this, "This device"), (record.persistent, "Remembered"), (is_bound, "Bound to its device")];
         Ok(Device {
             handle: record.key,
             browser: browser::name(&record.constant(USER_AGENT)?.unwrap_or_default()),

@@ -6,6 +6,8 @@ use http::uri::Authority;
 use http::{HeaderName, header};
 use session_core::{ConfigError, IssuedId, PresentedIds};
 
+#[cfg(feature = "device-bound")]
+use super::bound_cookie::BoundCookie;
 use super::cookie::SessionCookie;
 use super::cookie_transport::CookieTransport;
 use super::{Outgoing, Transport};
@@ -68,6 +70,12 @@ impl Transport for CookiesByHost {
         self.listed.iter().for_each(|(host, _)| host.hash(&mut hasher));
         self.all().for_each(|cookie| (cookie.appearance(), cookie.proof()).hash(&mut hasher));
         hasher.finish()
+    }
+
+    #[cfg(feature = "device-bound")]
+    fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
+        let (cookie, way) = self.of_way(way);
+        cookie.bound_cookie(way)
     }
 
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {

@@ -292,6 +292,16 @@ impl SessionCookie {
     }
 }
 
+/// The name that the manager's audience has by default. Switching to HTTPS or to a domain changes the prefix, and must
+/// sign nobody out.
+pub(crate) fn without_prefix(name: &str) -> &str {
+    let prefix = [HOST, SECURE, HTTP].into_iter().find(|prefix| {
+        let start = name.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    });
+    prefix.map_or(name, |prefix| &name[prefix.len()..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,8 @@ use http::HeaderName;
 use http::request::Parts;
 use session_core::{IssuedId, PresentedIds};
 
+#[cfg(feature = "device-bound")]
+use super::bound_cookie::BoundCookie;
 use super::header::{HeaderTransport, asks_for_bearer};
 use super::{Outgoing, Transport};
 
@@ -32,6 +34,11 @@ impl Transport for CookieOrBearer {
 
     fn proof(&self) -> u64 {
         self.cookies.proof()
+    }
+
+    #[cfg(feature = "device-bound")]
+    fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
+        if way == BEARER { None } else { self.cookies.bound_cookie(way) }
     }
 
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {

@@ -7,6 +7,8 @@ use session_core::{IssuedId, PresentedIds};
 use tower_cookies::Cookie;
 use tower_cookies::cookie::time;
 
+#[cfg(feature = "device-bound")]
+use super::bound_cookie::BoundCookie;
 use super::cookie_header::CookieReader;
 #[cfg(any(feature = "signed", feature = "private"))]
 use super::sealed::Seal;
@@ -23,6 +25,9 @@ pub struct CookieTransport {
     reader: CookieReader,
     /// The text that follows the value: `; HttpOnly; …`.
     flags: Box<str>,
+    /// The cookie beside it of a session that is bound to a device.
+    #[cfg(feature = "device-bound")]
+    bound: BoundCookie,
     #[cfg(any(feature = "signed", feature = "private"))]
     seal: Option<Seal>,
     #[cfg(feature = "trusted-proxies")]
@@ -50,6 +55,8 @@ impl CookieTransport {
         CookieTransport {
             reader: CookieReader::new(template.name()),
             flags: text[template.name().len() + "=".len()..].into(),
+            #[cfg(feature = "device-bound")]
+            bound: BoundCookie::beside(&template),
             template,
             #[cfg(any(feature = "signed", feature = "private"))]
             seal: None,
@@ -147,6 +154,12 @@ impl Transport for CookieTransport {
             return self.seal_number() ^ cookie.seal_number().rotate_left(1) ^ proxies.number();
         }
         self.seal_number()
+    }
+
+    #[cfg(feature = "device-bound")]
+    fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
+        let cookie = self.of_way(way);
+        (cookie.template.secure() == Some(true)).then_some(&cookie.bound)
     }
 
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {

@@ -5,6 +5,8 @@
 
 // The contract is here; each file implements it in one way, or helps one that does. They know the ids
 // that come and go and the headers around them, and nothing of layers, extractors or what a session holds.
+#[cfg(feature = "device-bound")]
+mod bound_cookie;
 pub(crate) mod by_host;
 pub(crate) mod cookie;
 mod cookie_check;
@@ -17,6 +19,9 @@ mod sealed;
 #[cfg(feature = "trusted-proxies")]
 pub(crate) mod trusted_proxies;
 
+#[cfg(feature = "device-bound")]
+#[doc(hidden)]
+pub use bound_cookie::BoundCookie;
 pub use cookie_transport::CookieTransport;
 pub use session_core::{IssuedId, PresentedIds, RandomError, RandomSource, SessionId, SystemRandom};
 
@@ -68,6 +73,15 @@ pub trait Transport: Send + Sync + 'static {
     /// layers with the same manager and name are one only if they need the same proof. Default: 0, for none.
     fn proof(&self) -> u64 {
         0
+    }
+
+    /// The second cookie of a session that is bound to a device, for clients that are answered in this way. `None` if their
+    /// ids are in no cookie of this crate, or in one that browsers don't bind.
+    #[cfg(feature = "device-bound")]
+    #[doc(hidden)]
+    fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
+        let _ = way;
+        None
     }
 
     /// Collects the ids that a request presents: [`push`](PresentedIds::push) what may be an id,

@@ -36,6 +36,10 @@ impl Visit {
     /// [`Error::Store`] if the old store or the store failed, [`Error::Conflict`] if others were faster at each of 30
     /// attempts, and those of [`start`](Visit::start).
     pub async fn adopt(&self, old: &OldSession, load: &LoadOld<'_>) -> Result<Option<Session>, Error> {
+        if self.is_unproven() {
+            // The client may come again with a proof of the device to which its session is bound.
+            return Ok(None);
+        }
         let adopting = Adopting { notes: Notes { environment: self.environment(), old }, load };
         let Some(Found { id, record, is_new }) = adopting.find().await? else { return Ok(None) };
         if is_new {
@@ -117,7 +121,9 @@ impl Adopting<'_> {
 
     /// Whether this is the session that the old one has become, and not one that somebody has signed in to since.
     fn is_of_this(&self, record: &Record) -> bool {
-        let is_ours = !record.is_beyond_us() && record.audience == self.environment().rules.audience;
+        // What is bound to a device needs a proof of it, which no old id is.
+        let is_ours = !record.is_beyond_us() && !record.is_device_bound();
+        let is_ours = is_ours && record.audience == self.environment().rules.audience;
         is_ours && Adopted::of(record).is_some_and(|adopted| adopted.place == self.notes.old.place())
     }
 

@@ -48,6 +48,7 @@
 
 mod audiences;
 mod deadlines;
+mod devices;
 mod ending;
 mod fast;
 pub mod faulty;
@@ -63,6 +64,7 @@ mod writing;
 
 pub use audiences::*;
 pub use deadlines::*;
+pub use devices::*;
 pub use ending::*;
 pub use fast::*;
 pub use immediate::*;
@@ -153,6 +155,9 @@ macro_rules! conformance_tests {
             // Audiences.
             session_of_another_audience_opens_nothing_and_is_left_alone
             audience_survives_saves_and_renewals
+            // Devices.
+            bound_session_needs_its_device_in_every_process
+            bound_session_that_a_login_replaces_is_known_as_replaced
             // Principals and lists.
             principal_has_its_live_records_only
             principal_index_follows_creation_renewal_and_removal

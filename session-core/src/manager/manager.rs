@@ -6,7 +6,7 @@ use crate::adoption::refuse_old_sessions_of;
 use crate::error::{ConfigError, Error, StoreError};
 use crate::event::{Counters, Event, Events};
 use crate::id::PresentedIds;
-use crate::record::{Audience, PrincipalKey, Record, RecordKey};
+use crate::record::{Audience, PrincipalKey, Record, RecordKey, hide_device};
 use crate::session::{NewSession, Session};
 use crate::store::{Capabilities, PatientStore, Purged, Store};
 use crate::time::Time;
@@ -72,7 +72,8 @@ impl SessionManager {
 
     /// Looks up the session of this id. `None` if the id is malformed or unknown, or the session has ended.
     ///
-    /// The id opens the session however the client came by it, as a cookie or as a bearer token. This counts as a use of
+    /// The id opens the session however the client came by it, as a cookie or as a bearer token, but for a session that
+    /// is [bound to a device](Session::is_device_bound): an id alone opens none. This counts as a use of
     /// the session: its idle timeout starts again. [`Error::Store`] if the store
     /// failed; it is then unknown whether there is a session. The future may be dropped at any time.
     pub async fn get(&self, id: &str) -> Result<Option<Session>, Error> {
@@ -156,6 +157,7 @@ impl SessionManager {
         records.retain(|record| record.principal.as_deref() == Some(principal));
         records.sort_by_key(|record| std::cmp::Reverse(record.created));
         self.environment().upgrade_listed(&mut records);
+        records.iter_mut().for_each(hide_device);
         Ok(records)
     }
 
@@ -218,6 +220,7 @@ impl SessionManager {
         // Notes of the library's own are no sessions.
         records.retain(|record| record.audience != Audience::of_notes());
         self.environment().upgrade_listed(&mut records);
+        records.iter_mut().for_each(hide_device);
         Ok(records)
     }
 

@@ -45,8 +45,12 @@ impl RecordFormat {
 /// by a cookie.
 pub(super) const BY_BEARER: &str = "!bearer";
 
+/// Has the key of the device to which the session is bound. It is critical: a release that does not know it would open
+/// the session without asking the device.
+pub(super) const BOUND: &str = "!device";
+
 /// The critical extensions that this release knows.
-const KNOWN: [&str; 1] = [BY_BEARER];
+const KNOWN: [&str; 2] = [BY_BEARER, BOUND];
 
 /// Begins the name of a critical extension: one that every process must check before it uses the session, such
 /// as a binding to a device.

@@ -40,6 +40,11 @@ impl RecordKey {
         RecordKey(Sha256::digest(session_id.as_bytes()).into())
     }
 
+    /// The key of a note about the session with this key. It is no hash of an id: ids have no colon.
+    pub(crate) fn of_note(&self, prefix: &str) -> Self {
+        RecordKey(Sha256::new().chain_update(prefix).chain_update(":").chain_update(self.0).finalize().into())
+    }
+
     /// Makes a key of the 32 bytes that a store has read.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         RecordKey(bytes)

@@ -12,6 +12,8 @@ mod authenticated;
 mod body;
 mod by_bearer;
 mod codec;
+mod device_binding;
+mod device_change;
 #[cfg(feature = "encryption")]
 mod encryption;
 mod envelope;
@@ -23,6 +25,7 @@ mod principal_key;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod record;
 mod renewal;
+mod replaced_note;
 mod salvage;
 mod sealing;
 mod size;
@@ -38,6 +41,9 @@ pub(crate) use authenticated::Authenticated;
 pub use body::Body;
 pub(crate) use by_bearer::{is_by_bearer, note_by_bearer};
 pub use codec::{Codec, JsonCodec};
+pub(crate) use device_binding::{Admission, DeviceSecret, admission, hide_device, is_device_bound, is_known_to_device};
+pub use device_binding::{DeviceBinding, DeviceCheck};
+pub(crate) use device_change::DeviceChange;
 #[cfg(feature = "encryption")]
 pub use encryption::EncryptedCodec;
 pub use envelope::Envelope;
@@ -51,6 +57,7 @@ pub(crate) use record::sample;
 pub use record::{LONGEST_COOKIE, Record};
 pub(crate) use record::{cookie_trigger, touch_interval_ms};
 pub(crate) use renewal::{Renewal, Standing};
+pub(crate) use replaced_note::{is_replaced_note, note_of_replaced, replaced_key};
 pub(crate) use size::{Size, exceeds_limit, json_bytes_above};
 pub use value::MAX_SESSION_BYTES;
 pub(crate) use value::read;

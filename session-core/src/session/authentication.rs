@@ -101,6 +101,7 @@ impl Session {
         let mut authenticated = authentication.checked()?;
         let (id, now) = (self.visit().environment().draw_id()?, self.visit().environment().now());
         authenticated.at = Some(authenticated.at.unwrap_or(i64::MAX).min(now.unix_millis()));
+        let binding = self.visit().device_secret()?.map(|secret| (secret, now));
         let mut state = self.renewable()?;
         let Some(record) = state.view().filter(|record| record.principal.is_some()) else {
             return Err(ConfigError::new(
@@ -111,7 +112,7 @@ impl Session {
         if authenticated.credentials.is_none() {
             authenticated.credentials = Authenticated::of(&record).and_then(|before| before.credentials);
         }
-        state.renew_with(id, Gains { authenticated: Some(authenticated), ..Gains::default() });
+        state.renew_with(id, Gains { authenticated: Some(authenticated), binding, ..Gains::default() });
         Ok(())
     }
 

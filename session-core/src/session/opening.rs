@@ -53,7 +53,8 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// [`Error::Random`] if no id could be generated, [`Error::HeadSent`] if the response head was already sent.
+    /// [`Error::Random`] if no id could be generated, [`Error::HeadSent`] if the response head was already sent,
+    /// [`Error::NoProof`] if the visitor has a session that is bound to a device, and may come again with a proof.
     pub fn session_or_start(&self) -> Result<Session, Error> {
         if let Some(session) = self.session() {
             return Ok(session);
@@ -62,6 +63,9 @@ impl Visit {
         let mut state = self.0.state.lock();
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("started"));
+        }
+        if state.waits_for_proof() {
+            return Err(Error::NoProof);
         }
         state.start_if_absent(started);
         Ok(self.handle_of(state.generation()))
@@ -81,11 +85,15 @@ impl Visit {
     /// sent, because the client would not learn the id. Nothing is changed then.
     pub fn start(&self, new: NewSession) -> Result<Session, Error> {
         let started = new.started(self.environment())?;
+        let secret = self.device_secret()?;
         let mut state = self.0.state.lock();
         if state.phase == Phase::Answered {
             return Err(Error::HeadSent("started"));
         }
         state.start(started);
+        if let Some(secret) = secret {
+            state.let_bind(secret, self.environment().now());
+        }
         Ok(self.handle_of(state.generation()))
     }
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::id::SessionId;
-use crate::record::{Attribute, Attributes, FormSecret, Record, RecordKey, read};
+use crate::record::{Attribute, Attributes, FormSecret, Record, RecordKey, is_device_bound, read};
 use crate::time::Time;
 use crate::visit::{Phase, State, Travelling, Update, Visit};
 
@@ -106,6 +106,15 @@ impl Session {
     /// `false` without a request.
     pub fn is_by_bearer(&self) -> bool {
         self.visit.is_by_bearer()
+    }
+
+    /// Whether the session is bound to the device of its browser: a request that does not prove to come from there has
+    /// no such session. An application may ask for more where it is not bound.
+    ///
+    /// `false` until the browser has proven for the first time that it has the key, which takes one or two requests after
+    /// the login. Bound sessions come from layers that have a setting for it, such as `session-axum`'s `device_bound`.
+    pub fn is_device_bound(&self) -> bool {
+        is_device_bound(&self.view())
     }
 
     /// Reads a constant attribute. `None` if the session does not have it.

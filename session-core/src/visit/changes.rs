@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 
-use crate::record::{Attribute, Attributes, Record, RecordKey, Renewal};
+use crate::record::{Attribute, Attributes, DeviceChange, Record, RecordKey, Renewal};
 use crate::time::Time;
 
 use super::effects::{Effect, Effects};
@@ -17,6 +17,8 @@ pub(crate) struct Changes {
     pub(crate) persistent: Option<bool>,
     /// The client has presented an id that it was offered.
     pub(crate) taken_offer: Option<Box<TakenOffer>>,
+    /// What the request says of the device to which the session is bound.
+    pub(crate) device: Option<Box<DeviceChange>>,
 }
 
 #[derive(Clone)]
@@ -29,7 +31,7 @@ pub(crate) struct TakenOffer {
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        !self.has_edits() && self.taken_offer.is_none()
+        !self.has_edits() && self.taken_offer.is_none() && self.device.is_none()
     }
 
     /// Whether the application has changed anything.
@@ -45,6 +47,17 @@ impl Changes {
         self.idle_timeout = None;
         self.persistent = None;
         self.taken_offer = None;
+        self.device = None;
+    }
+
+    /// Drops what the application has changed. What the client itself has shown stays.
+    pub(crate) fn without_edits(&mut self) -> Self {
+        Changes { taken_offer: self.taken_offer.take(), device: self.device.take(), ..Changes::default() }
+    }
+
+    /// Drops what is so in the record already.
+    pub(crate) fn drop_made(&mut self, record: &Record) {
+        self.device.take_if(|change| change.is_made_in(record));
     }
 
     /// Whether no attribute is changed.
@@ -88,6 +101,7 @@ impl Changes {
         self.idle_timeout = later.idle_timeout.or(self.idle_timeout);
         self.persistent = later.persistent.or(self.persistent);
         self.taken_offer = later.taken_offer.or(self.taken_offer);
+        self.device = later.device.or(self.device);
         self
     }
 
@@ -132,6 +146,9 @@ impl Changes {
         record.persistent = self.persistent.unwrap_or(record.persistent);
         if let Some(TakenOffer { presented, at, grace }) = self.taken_offer.as_deref() {
             Renewal::take_offer(record, *presented, *at, *grace);
+        }
+        if let Some(change) = &self.device {
+            change.apply_to(record);
         }
     }
 

@@ -92,6 +92,7 @@ fn do_rare(
         Step::Touch(key) => Answer::Touched(ready(store.touch(&key, now))?),
         Step::Delete(key) => Answer::Deleted(ready(store.delete(&key))?),
         Step::ListOf(principal) => Answer::Listed(ready(store.of_principal(&principal, now))?),
+        Step::NoteReplaced => Answer::NotedReplaced(ready(store.create(&environment.note_of_replaced(operation)))?),
         Step::Done | Step::Compute | Step::TakeTurn(_) | Step::Load(_) | Step::Save { .. } => return None,
     };
     Some(state.answered(operation, answer))
@@ -142,6 +143,9 @@ pub(super) async fn drive<'a>(
             Step::Touch(key) => Answer::Touched(store.touch(&key, now).await),
             Step::Delete(key) => Answer::Ended(store.end(&key).await),
             Step::ListOf(principal) => Answer::Listed(store.of_principal(&principal, now).await),
+            Step::NoteReplaced => {
+                Answer::NotedReplaced(store.create(environment.note_of_replaced(operation), || None).await)
+            }
         };
         let mut state = visit.0.state.lock();
         let answered = state.answered(operation, answer);

@@ -4,10 +4,10 @@ use std::time::Duration;
 use triomphe::Arc;
 
 use crate::error::{RandomError, StoreError, causes};
-use crate::event::{Event, Events};
+use crate::event::{DeviceRefusal, Event, Events};
 use crate::id::SessionId;
 use crate::random::RandomSource;
-use crate::record::{Audience, RecordKey};
+use crate::record::{Audience, Record, RecordKey, note_of_replaced};
 use crate::store::{PatientStore, Store};
 use crate::time::background::LateStart;
 use crate::time::{Clock, LogThrottle, Time};
@@ -15,7 +15,7 @@ use crate::time::{Clock, LogThrottle, Time};
 use super::conflict_queue::ConflictQueues;
 use super::old_sessions::OldSessions;
 use super::rules::Rules;
-use super::state::{Moment, Notice, State};
+use super::state::{Moment, Notice, Operation, State};
 use super::upgrades::Upgrades;
 
 /// What all visits of one manager share: the store, the clock, the source of ids, the observers of events, and the
@@ -96,6 +96,24 @@ impl Environment {
         }
     }
 
+    /// The note about a session that a login has just replaced.
+    pub(super) fn note_of_replaced(&self, operation: &Operation<'_>) -> Record {
+        let replaced = operation.replaced().expect("the step is about a session");
+        note_of_replaced(replaced, operation.now(), self.next_mark())
+    }
+
+    /// Tells that the key of a device was registered.
+    pub(super) fn report_registered(&self, record: &Record) {
+        let (handle, principal) = (&record.key, record.principal.as_deref());
+        self.events.emit(Event::DeviceRegistered { handle, principal });
+    }
+
+    /// Tells that the device's request was refused.
+    pub(super) fn report_device_refused(&self, record: &Record, reason: DeviceRefusal) {
+        let (handle, principal) = (&record.key, record.principal.as_deref());
+        self.events.emit(Event::DeviceRefused { handle, principal, reason, only_reported: false });
+    }
+
     /// Tells observers, counters and the log. Call it without the state's lock, because observers are the application's
     /// code.
     pub(super) fn report(&self, notices: Vec<Notice>) {
@@ -116,6 +134,15 @@ impl Environment {
                 self.events.emit(Event::Ended { handle: key, principal: principal.as_deref() });
             }
             Notice::RejectedId => self.events.emit(Event::RejectedId),
+            Notice::DeviceRefused { key, principal, is_reported } => self.events.emit(Event::DeviceRefused {
+                handle: key,
+                principal: principal.as_deref(),
+                reason: DeviceRefusal::NoProof,
+                only_reported: *is_reported,
+            }),
+            Notice::DeviceSkipped { key, principal } => {
+                self.events.emit(Event::DeviceSkipped { handle: key, principal: principal.as_deref() });
+            }
             Notice::BeyondUs { key } => self.warn_beyond_us(key),
             Notice::OtherAudience(other) => self.warn_other_audience(other),
             Notice::Conflict => self.events.count_conflict(),

@@ -10,6 +10,7 @@
 mod changes;
 mod commit;
 mod conflict_queue;
+mod device;
 mod drive;
 mod effects;
 mod environment;
@@ -30,6 +31,7 @@ mod visit;
 pub(crate) use changes::Changes;
 pub use commit::{Committed, IssuedId};
 pub(crate) use conflict_queue::ConflictQueues;
+pub use device::DeviceSession;
 pub use environment::Environment;
 pub(crate) use environment::{Lifetime, Warnings};
 pub(crate) use old_sessions::OldSessions;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use triomphe::Arc as StrongArc;
 
-use crate::error::Error;
+use crate::error::{Error, RandomError};
+use crate::record::DeviceSecret;
 
 use super::environment::Environment;
 use super::state::{Phase, State};
@@ -50,6 +51,11 @@ pub struct Visit(pub(crate) StrongArc<Shared>);
 pub trait Host: Any + Send + Sync {
     /// The environment of a manager's visits.
     fn environment(&self) -> &Environment;
+
+    /// Whether the sessions that its visits start may be bound to the devices of their clients. Default: no.
+    fn binds_devices(&self) -> bool {
+        false
+    }
 }
 
 pub(crate) struct Shared {
@@ -99,6 +105,12 @@ impl Visit {
 
     pub(crate) fn environment(&self) -> &Environment {
         self.0.host.environment()
+    }
+
+    /// The secret of a session that may be bound to a device. `None` if the host binds none.
+    pub(crate) fn device_secret(&self) -> Result<Option<DeviceSecret>, RandomError> {
+        let random = || DeviceSecret::generate(&*self.environment().random);
+        self.0.host.binds_devices().then(random).transpose()
     }
 
     /// The state, if this is the only one that shares it.

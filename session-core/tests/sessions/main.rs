@@ -9,6 +9,7 @@ mod bearer;
 mod concurrency;
 mod csrf;
 mod detached;
+mod device;
 mod events;
 mod faults;
 mod immediate;

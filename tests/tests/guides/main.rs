@@ -11,6 +11,8 @@ mod code {
 mod attributes;
 mod behind_a_proxy;
 mod deployment;
+#[cfg(feature = "device-bound")]
+mod device_bound;
 mod examples;
 mod forms;
 mod from_axum_login;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::error::{Error, RandomError, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Adopted, Authenticated, PrincipalKey, Record, RecordKey, Renewal, Standing};
+use crate::record::{
+    Adopted, Authenticated, PrincipalKey, Record, RecordKey, Renewal, Standing, is_replaced_note, replaced_key,
+};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 
@@ -55,8 +57,10 @@ impl State {
         if operation.is_done {
             return Step::Done;
         }
-        if let Loading::Note(key) = operation.loading {
-            return Step::Follow(key);
+        match operation.loading {
+            Loading::Note(key) => return Step::Follow(key),
+            Loading::Replaced(key) => return Step::Load(replaced_key(&key)),
+            _ => {}
         }
         if let Some(id) = presented.nth(operation.looked_up) {
             operation.looked_up += 1;
@@ -66,7 +70,9 @@ impl State {
         operation.is_done = true;
         if !presented.is_empty() {
             self.present_also(presented);
-            self.notices.push(Notice::RejectedId);
+            if !self.is_unproven() {
+                self.notices.push(Notice::RejectedId);
+            }
         }
         Step::Done
     }
@@ -76,6 +82,9 @@ impl State {
     fn next_anyway(&self, operation: &mut Operation<'_>) -> Option<Step> {
         if let Loading::Note(key) | Loading::ToEndByNote(key) = operation.loading {
             return Some(Step::Follow(key));
+        }
+        if operation.replaced.is_some() {
+            return Some(Step::NoteReplaced);
         }
         match operation.ending {
             Some(key) => Some(Step::Delete(key)),
@@ -260,6 +269,10 @@ impl State {
                 self.listed(operation, listed);
                 Ok(())
             }
+            Answer::NotedReplaced(noted) => {
+                self.replaced_was_noted(operation, noted);
+                Ok(())
+            }
         }
     }
 
@@ -315,7 +328,7 @@ impl State {
                     let presented = *key;
                     self.opened(operation, id, presented, found);
                 }
-                None if self.rules.renewals.keep_old_ids() => {
+                None if self.rules.renewals.keep_old_ids() || operation.is_for_device => {
                     let key = id.key();
                     operation.opening = Some((id, key));
                     operation.loading = Loading::Note(key);
@@ -340,6 +353,8 @@ impl State {
                 operation.loading = Loading::ToEndByNote(key);
             }
             Loading::ToEnd(_) => {}
+            // What was found there was no session, and is noted.
+            Loading::Replaced(_) => {}
             Loading::Nothing | Loading::Note(_) | Loading::ToEndByNote(_) => unreachable!("nothing was loaded"),
         }
         Ok(())
@@ -399,8 +414,11 @@ impl State {
     ) {
         operation.opening = None;
         let Some(record) = found else { return };
+        if operation.is_for_device {
+            return self.opened_for_device(operation, id, found);
+        }
         let standing = Renewal::standing(record, &presented, operation.now);
-        if standing != Standing::Refused {
+        if standing != Standing::Refused && self.admits(record, presented, operation.now) {
             self.found_by(id, presented, standing, found, operation.now);
             if operation.found_outdated() {
                 self.tell_again();
@@ -419,6 +437,10 @@ impl State {
     /// Leaves a session alone that is not for us. If a note led from the presented id to it, that id must not end it either.
     #[cold]
     fn refuse(&mut self, operation: &Operation<'_>, record: Record) {
+        if let Loading::Replaced(_) = operation.loading {
+            self.others_mut().is_replaced |= is_replaced_note(&record);
+            return;
+        }
         let left_alone = &mut self.others_mut().left_alone;
         left_alone.push(record.key);
         left_alone.extend(operation.opening.map(|(_, presented)| presented));
@@ -476,6 +498,9 @@ impl State {
             (Err(error), _) => Err(self.failed(error)),
             // If nothing was found, the next id is tried.
             (Ok(mut found), Some((id, presented))) => {
+                if found.is_none() && operation.is_for_device {
+                    operation.loading = Loading::Replaced(presented);
+                }
                 self.opened(operation, id, presented, &mut found);
                 Ok(())
             }
@@ -512,7 +537,12 @@ impl State {
     /// A started or renewed session is in the store.
     fn stored_anew(&mut self, operation: &mut Operation<'_>) {
         let from = self.stored.as_ref().map(|stored| stored.record.key);
+        let (known, authenticates) = (self.key_known_to_device(operation.now), self.authenticates());
         let was_started = self.issued();
+        if was_started {
+            operation.replaced = known;
+        }
+        self.offers_binding |= was_started || authenticates;
         operation.was_there = true;
         let Some(Stored { record, .. }) = &self.stored else { return };
         let (to, principal) = (record.key, record.principal.clone());
@@ -569,14 +599,21 @@ impl State {
             excess.ended()
         } else if self.also_presented().is_empty() {
             whose = principal();
-            let key = self.stored_key().copied();
+            let (key, known) = (self.stored_key().copied(), self.key_known_to_device(operation.now));
+            if self.is_new() {
+                operation.replaced = known;
+            }
             self.ended();
             key
         } else {
             if was_there && matches!(self.intent, Intent::Remove) {
                 self.tell = Tell::Forget;
             }
-            Some(self.others_mut().also_presented.remove(0))
+            let key = self.others_mut().also_presented.remove(0);
+            if self.is_new() && self.unproven().contains(&key) {
+                operation.replaced = Some(key);
+            }
+            Some(key)
         };
         if operation.excess.is_some() && asked_for.as_ref() == self.stored_key() {
             // Newer logins of the same moment leave no room for this one.

@@ -6,6 +6,7 @@
 //! errors. It may not know the drivers.
 
 mod decide;
+mod device;
 mod limit;
 mod notice;
 mod operation;

@@ -21,6 +21,17 @@ pub(crate) enum Notice {
         principal: Option<Arc<str>>,
     },
     RejectedId,
+    /// A session was presented that is bound to a device, without a proof of it. With whether it was only reported.
+    DeviceRefused {
+        key: RecordKey,
+        principal: Option<Arc<str>>,
+        is_reported: bool,
+    },
+    /// Such a session was opened without a proof, because its browser had to skip that.
+    DeviceSkipped {
+        key: RecordKey,
+        principal: Option<Arc<str>>,
+    },
     /// A later release says that the session must not be used without something that this one does not know.
     BeyondUs {
         key: RecordKey,

@@ -41,6 +41,10 @@ pub(in crate::visit) struct Operation<'a> {
     pub(super) limit: Option<usize>,
     /// On the heap, as few logins are one too many.
     pub(super) excess: Option<Box<Excess>>,
+    /// A session that was bound to a device, by the id that was presented, and has been replaced by a login.
+    pub(super) replaced: Option<RecordKey>,
+    /// The device asks, not a visitor: any id that leads to the session counts, and a proof is not needed yet.
+    pub(super) is_for_device: bool,
     pub(super) now: Time,
 }
 
@@ -72,6 +76,8 @@ pub(super) enum Loading<'a> {
     ToEnd(RecordKey),
     /// The session to which moved notes lead from such an id.
     ToEndByNote(RecordKey),
+    /// Whether a login has replaced the session of this key.
+    Replaced(RecordKey),
 }
 
 /// The sessions of a principal beyond the limit, which end after a login.
@@ -113,6 +119,8 @@ impl<'a> Operation<'a> {
             is_done: false,
             limit: None,
             excess: None,
+            replaced: None,
+            is_for_device: false,
             now: Time::MAX,
         }
     }
@@ -146,6 +154,16 @@ impl<'a> Operation<'a> {
 
     pub(in crate::visit) fn open(presented: &'a PresentedIds) -> Self {
         Operation::new(Goal::Open(presented))
+    }
+
+    /// Looks up the session for a request of the device itself.
+    pub(in crate::visit) fn open_for_device(presented: &'a PresentedIds) -> Self {
+        Operation { is_for_device: true, ..Operation::open(presented) }
+    }
+
+    /// The note that is to be stored.
+    pub(in crate::visit) fn replaced(&self) -> Option<&RecordKey> {
+        self.replaced.as_ref()
     }
 
     pub(in crate::visit) fn update() -> Self {
@@ -209,6 +227,8 @@ pub(in crate::visit) enum Step {
     Touch(RecordKey),
     Delete(RecordKey),
     ListOf(PrincipalKey),
+    /// Store a note that a login has replaced [this session](Operation::replaced).
+    NoteReplaced,
 }
 
 /// What came of a step.
@@ -231,4 +251,5 @@ pub(in crate::visit) enum Answer {
     /// The store has followed the moved notes itself. With the key that the session was under.
     Ended(Result<Option<RecordKey>, StoreError>),
     Listed(Result<Vec<Record>, StoreError>),
+    NotedReplaced(Result<Created, StoreError>),
 }

@@ -1,5 +1,5 @@
 use crate::id::SessionId;
-use crate::record::{Adopted, Authenticated, FormSecret, Record, RecordKey, Renewal};
+use crate::record::{Adopted, Authenticated, DeviceSecret, FormSecret, Record, RecordKey, Renewal};
 use crate::time::Time;
 
 use super::super::renewals::Renewals;
@@ -16,11 +16,13 @@ pub(crate) struct Renewing {
 }
 
 /// What a session gets with a new id.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Gains {
     pub(crate) authenticated: Option<Authenticated>,
     /// The inner `None` means no absolute deadline.
     pub(crate) absolute_deadline: Option<Option<Time>>,
+    /// The session may be bound to a device, if it is not.
+    pub(crate) binding: Option<(DeviceSecret, Time)>,
 }
 
 impl Gains {
@@ -33,6 +35,7 @@ impl Gains {
         Gains {
             authenticated: later.authenticated.or(self.authenticated),
             absolute_deadline: later.absolute_deadline.or(self.absolute_deadline),
+            binding: later.binding.or(self.binding),
         }
     }
 
@@ -44,6 +47,9 @@ impl Gains {
             Adopted::forget_in(record);
         }
         record.absolute_deadline = self.absolute_deadline.unwrap_or(record.absolute_deadline);
+        if let Some((secret, now)) = self.binding {
+            secret.offer_in(record, now);
+        }
     }
 }
 

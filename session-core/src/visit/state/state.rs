@@ -7,8 +7,8 @@ use triomphe::Arc;
 use crate::error::{AttributeError, Error, StoreError};
 use crate::id::{Carried, PresentedIds, SessionId};
 use crate::record::{
-    Attribute, FormSecret, Record, RecordKey, Renewal, Size, Standing, exceeds_limit, is_by_bearer, note_by_bearer,
-    read,
+    Attribute, DeviceCheck, FormSecret, Record, RecordKey, Renewal, Size, Standing, exceeds_limit, is_by_bearer,
+    note_by_bearer, read,
 };
 use crate::time::Time;
 
@@ -70,6 +70,10 @@ pub(super) struct Others {
     pub(super) also_presented: Vec<RecordKey>,
     /// Sessions that were presented and are not for this application, or not for this release.
     pub(super) left_alone: Vec<RecordKey>,
+    /// Sessions that were presented and are bound to a device, without a proof of it.
+    pub(super) unproven: Vec<RecordKey>,
+    /// A presented id was that of a session that a login has replaced.
+    pub(super) is_replaced: bool,
     /// Keys under which this visit's login may have been stored, or will be, and that nobody knows.
     pub(super) in_doubt: Vec<RecordKey>,
     /// The session that a started one has replaced, and its generation.
@@ -81,6 +85,10 @@ pub(crate) struct State {
     pub(super) rules: Arc<Rules>,
     /// How the request's ids came.
     pub(crate) carried: Carried,
+    /// What the request shows of its device.
+    pub(super) device: Option<Box<dyn DeviceCheck>>,
+    /// The session may be bound to the device that gets the response: it was started, or its user authenticated.
+    pub(super) offers_binding: bool,
     /// What the presented id is to the session.
     pub(super) standing: Standing,
     pub(super) stored: Option<Stored>,
@@ -95,7 +103,7 @@ pub(crate) struct State {
     last_generation: u32,
     pub(super) tell: Tell,
     /// Loading the session is no use of it, and the commit stores nothing.
-    only_looks: bool,
+    pub(super) only_looks: bool,
     /// Neither loading the session nor saving it is a use of it.
     is_no_use: bool,
     /// The session needed no touch when it was loaded, or that is noted by now, or being noted.
@@ -127,6 +135,8 @@ impl State {
             phase,
             rules,
             carried: Carried::default(),
+            device: None,
+            offers_binding: false,
             standing: Standing::Current,
             stored: None,
             started: None,
@@ -533,6 +543,7 @@ impl State {
     pub(crate) fn start_if_absent(&mut self, mut started: Started) {
         started.only_if_used = true;
         if !self.is_present() {
+            self.leave_unproven_alone();
             self.start(started);
         }
     }
@@ -647,8 +658,8 @@ impl State {
 
     /// Drops all that was collected. A session that was started is none.
     pub(crate) fn discard(&mut self) {
-        // The client holds the new id, whatever the handler wants. Whoever only looks takes none.
-        let taken_offer = self.changes.taken_offer.take().filter(|_| !self.only_looks);
+        // The client holds the new id or the key, whatever the handler wants. Whoever only looks changes nothing.
+        let shown = if self.only_looks { Changes::default() } else { self.changes.without_edits() };
         self.drop_changes();
         match self.intent {
             Intent::Nothing => {}
@@ -656,7 +667,7 @@ impl State {
                 self.intent = Intent::Keep;
                 self.started = None;
                 self.generation = self.stored_generation;
-                self.changes.taken_offer = taken_offer;
+                self.changes = shown;
             }
             // Handles still tell the started session, because there is no other.
             _ if self.started.is_some() => {
@@ -669,10 +680,10 @@ impl State {
 
     /// Drops changes of attributes and settings, and nothing else.
     pub(in crate::visit) fn discard_changes(&mut self) {
-        // The client holds the new id, whatever the handler wants.
-        let taken_offer = self.changes.taken_offer.take();
+        // The client holds the new id or the key, whatever the handler wants.
+        let shown = self.changes.without_edits();
         self.drop_changes();
-        self.changes.taken_offer = taken_offer;
+        self.changes = shown;
     }
 
     /// Makes this the state of a session that another visit has, without what that one has collected.
@@ -833,6 +844,7 @@ impl State {
     /// The store has another version than we knew. Fails if the changes make that one too large.
     pub(super) fn reloaded(&mut self, record: Record) -> Result<(), AttributeError> {
         self.edits += 1;
+        self.changes.drop_made(&record);
         if let Some(started) = &mut self.started {
             started.keep_again(&record);
         }

@@ -1,0 +1,239 @@
+//! Chromium, with keys in software: what is said of the protocol is what a browser does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Html;
+use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use serde_json::Value;
+use session_axum::{DeviceBound, MemoryStore, SessionLayer};
+use tls_listener::TlsListener;
+use tls_listener::rustls::TlsAcceptor;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use workspace_tests::Chromium;
+
+use super::application::{BOUND, routes};
+
+/// An application over HTTPS, and a browser that trusts it.
+struct Place {
+    port: u16,
+    chromium: Chromium,
+    _runtime: Runtime,
+}
+
+/// A page that its script replaces by another one, as a link does.
+const LINK: &str = "<script>location.href = decodeURIComponent(location.search.slice(1))</script>";
+
+fn app() -> Router {
+    let device_bound = DeviceBound::new().lifetime(Duration::from_secs(2));
+    let layer = SessionLayer::builder(MemoryStore::new())
+        .renewal_grace(Duration::from_secs(30))
+        .device_bound(device_bound)
+        .build()
+        .unwrap();
+    let page = async || Html("<title>page</title>");
+    routes().route("/page", get(page)).route("/link", get(async || Html(LINK))).layer(layer)
+}
+
+impl Place {
+    /// `None` where Chromium is not installed.
+    fn new() -> Option<Self> {
+        let runtime = Runtime::new().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let names = ["app.test", "other.example", "a.app.test", "b.app.test"].map(str::to_owned);
+        let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+            .unwrap();
+        let spki = ring::digest::digest(&ring::digest::SHA256, &key.subject_public_key_info());
+        let chromium = Chromium::start(&STANDARD.encode(spki))?;
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let listener = TlsListener::new(TlsAcceptor::from(Arc::new(config)), listener);
+        runtime.spawn(async move { axum::serve(listener, app()).await });
+        Some(Place { port, chromium, _runtime: runtime })
+    }
+
+    fn url(&self, host: &str, path: &str) -> String {
+        format!("https://{host}:{}{path}", self.port)
+    }
+
+    fn log_in(&mut self) {
+        let url = self.url("app.test", "/page");
+        self.chromium.open(&url);
+        self.post("/login");
+        self.wait_for_registrations(1);
+    }
+
+    /// The body of the answer.
+    fn post(&mut self, path: &str) -> String {
+        let answer = self.chromium.run(&format!("fetch('{path}', {{method: 'POST'}}).then(a => a.text())"));
+        answer.as_str().unwrap().to_owned()
+    }
+
+    fn get(&mut self, path: &str) -> String {
+        self.chromium.run(&format!("fetch('{path}').then(a => a.text())")).as_str().unwrap().to_owned()
+    }
+
+    fn lapse(&mut self) {
+        let url = self.url("app.test", "/");
+        self.chromium.drop_cookie(BOUND, &url);
+    }
+
+    /// How many bindings have come to this: the member of an event's details, and its value.
+    fn count(&mut self, details: &str, member: &str, value: &str) -> usize {
+        let bindings = self.chromium.bindings();
+        bindings.iter().filter(|event| event[details][member] == value).count()
+    }
+
+    fn registrations(&mut self) -> usize {
+        self.count("creationEventDetails", "fetchResult", "Success")
+    }
+
+    fn refreshes(&mut self) -> usize {
+        self.count("refreshEventDetails", "refreshResult", "Refreshed")
+    }
+
+    fn endings(&mut self) -> usize {
+        let bindings = self.chromium.bindings();
+        // Signing in again replaces a binding by the next one.
+        let why = |event: &Value| event["terminationEventDetails"]["deletionReason"].as_str().map(str::to_owned);
+        bindings.iter().filter_map(why).filter(|why| why != "Replaced").count()
+    }
+
+    #[track_caller]
+    fn wait_for_registrations(&mut self, count: usize) {
+        let succeeded = move |event: &Value| event["creationEventDetails"]["fetchResult"] == "Success";
+        self.chromium.wait_for("the registration", |chromium| {
+            chromium.bindings().iter().filter(|event| succeeded(event)).count() >= count
+        });
+    }
+
+    /// The different answers to as many requests at once.
+    fn at_once(&mut self, requests: usize, path: &str, first: &str) -> Value {
+        self.chromium.run(&format!(
+            "(async () => {{ {first}; const all = Array.from({{length: {requests}}}, () => fetch('{path}', {{method: 'POST'}})
+                 .then(a => a.status)); return [...new Set(await Promise.all(all))] }})()"
+        ))
+    }
+}
+
+/// Bar 1, D14: also with many requests at the moment of each refresh.
+#[test]
+fn chromium_registers_and_refreshes_fifty_times() {
+    let Some(mut place) = Place::new() else { return };
+    place.log_in();
+    assert_eq!(place.get("/bound"), "true");
+    for round in 0..50 {
+        place.lapse();
+        let requests = if round % 10 == 0 { 100 } else { 1 };
+        assert_eq!(place.at_once(requests, "/count", ""), serde_json::json!([200]), "round {round}");
+    }
+    let (registered, refreshed) = (place.registrations(), place.refreshes());
+    assert!(registered == 1 && refreshed >= 50, "{registered} {refreshed}");
+    assert_eq!(place.endings(), 0, "{:#?}", place.chromium.bindings());
+    assert_eq!(place.post("/count"), (5 * 100 + 45 + 1).to_string());
+    // And when the time of the cookie is over.
+    std::thread::sleep(Duration::from_millis(2100));
+    assert_eq!(place.get("/bound"), "true");
+}
+
+/// Bar 1, D6: around a registration, a renewal, and signing in again.
+#[test]
+fn no_request_of_chromium_is_lost_while_its_binding_changes() {
+    let Some(mut place) = Place::new() else { return };
+    let url = place.url("app.test", "/page");
+    place.chromium.open(&url);
+    let ok = serde_json::json!([200]);
+    assert_eq!(place.at_once(100, "/count", "await fetch('/login', {method: 'POST'})"), ok);
+    place.wait_for_registrations(1);
+    for round in 0..3 {
+        place.lapse();
+        assert_eq!(place.at_once(100, "/count", "fetch('/renew', {method: 'POST'})"), ok, "renewal {round}");
+        assert_eq!(place.at_once(100, "/count", "await fetch('/renew', {method: 'POST'})"), ok, "renewal {round}");
+    }
+    for round in 0..3 {
+        place.lapse();
+        assert_eq!(place.at_once(100, "/count", "await fetch('/login', {method: 'POST'})"), ok, "login {round}");
+        place.wait_for_registrations(2 + round);
+        place.lapse();
+        assert_eq!(place.get("/bound"), "true");
+    }
+    assert_eq!(place.endings(), 0, "{:#?}", place.chromium.bindings());
+}
+
+/// Bar 1, D7, D30
+#[test]
+fn a_logout_ends_chromiums_side_and_the_next_login_binds_anew() {
+    let Some(mut place) = Place::new() else { return };
+    place.log_in();
+    for round in 1..4 {
+        assert_eq!(place.get("/bound"), "true");
+        place.post("/logout");
+        let url = place.url("app.test", "/");
+        assert!(place.chromium.cookies(&url).is_empty());
+        assert_eq!(place.get("/user"), "nobody");
+        assert_eq!(place.endings(), round, "{:#?}", place.chromium.bindings());
+        place.post("/login");
+        place.wait_for_registrations(1 + round);
+    }
+}
+
+/// Bar 1, D26: a link in a mail, also with a fragment.
+#[test]
+fn a_link_from_elsewhere_opens_a_signed_in_page_with_a_lapsed_cookie() {
+    let Some(mut place) = Place::new() else { return };
+    place.log_in();
+    assert_eq!(place.get("/bound"), "true");
+    // Requests from before the registration count for a minute, which real clocks would have to wait for.
+    std::thread::sleep(Duration::from_secs(61));
+    for (from, path) in [
+        ("other.example", "/user"),
+        ("other.example", "/user?a=b%26c"),
+        ("b.app.test", "/user"),
+        ("other.example", "/user#part"),
+    ] {
+        place.lapse();
+        let target = place.url("app.test", path);
+        let link =
+            place.url(from, &format!("/link?{}", target.replace('%', "%25").replace('#', "%23").replace('&', "%26")));
+        place.chromium.open(&link);
+        place.chromium.wait_for(&format!("{from} leads to {path}"), |chromium| chromium.text() == "ann");
+        let at = place.chromium.run("location.href");
+        assert_eq!(at, target.as_str());
+    }
+    assert_eq!(place.endings(), 0);
+}
+
+/// D25: Chromium keeps sessions by site and identifier.
+#[test]
+fn applications_at_hosts_of_one_site_are_bound_beside_each_other() {
+    let Some(mut place) = Place::new() else { return };
+    for (count, host) in ["a.app.test", "b.app.test"].into_iter().enumerate() {
+        let url = place.url(host, "/page");
+        place.chromium.open(&url);
+        place.post("/login");
+        place.wait_for_registrations(count + 1);
+        assert_eq!(place.get("/bound"), "true");
+    }
+    for host in ["a.app.test", "b.app.test", "a.app.test"] {
+        let url = place.url(host, "/page");
+        place.chromium.drop_cookie(BOUND, &url);
+        place.chromium.open(&url);
+        let before = place.refreshes();
+        place.chromium.drop_cookie(BOUND, &url);
+        assert_eq!(place.get("/bound"), "true");
+        assert!(place.refreshes() > before);
+    }
+    assert_eq!(place.endings(), 0, "{:#?}", place.chromium.bindings());
+}
