@@ -2,12 +2,15 @@
 //!
 //! A block begins with ```` ```rust,login ````: `login` names its module. ```` ```rust,open,feature=sqlite ````
 //! needs that feature of this crate. A guide without such names shows the parts of an example.
+//!
+//! `crate=adopt-tests` in a block says that the code of this guide is for another crate, which has this file too.
 
 use std::path::Path;
 use std::{env, fs};
 
 fn main() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guides");
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("docs/guides"));
+    let folder = above.find(|folder| folder.is_dir()).expect("there are guides");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut guides: Vec<_> =
         fs::read_dir(&folder).expect("there are guides").map(|entry| entry.unwrap().path()).collect();
@@ -21,7 +24,8 @@ fn module_of(guide: &Path) -> String {
     let text = fs::read_to_string(guide).expect("a guide is text");
     let name = guide.file_stem().unwrap().to_str().unwrap().replace('-', "_");
     let (named, nameless): (Vec<Block>, Vec<Block>) = blocks(&text).into_iter().partition(|block| block.name.is_some());
-    if named.is_empty() {
+    let owner = named.iter().find_map(|block| block.owner).unwrap_or("workspace-tests");
+    if named.is_empty() || owner != env!("CARGO_PKG_NAME") {
         return String::new();
     }
     assert!(nameless.is_empty(), "{}: each block needs a name, as in ```rust,login", guide.display());
@@ -32,6 +36,8 @@ fn module_of(guide: &Path) -> String {
 struct Block<'a> {
     name: Option<&'a str>,
     feature: Option<&'a str>,
+    /// The crate that it is for.
+    owner: Option<&'a str>,
     code: String,
 }
 
@@ -49,9 +55,10 @@ fn blocks(guide: &str) -> Vec<Block<'_>> {
         let Some(words) = line.strip_prefix("```rust") else { continue };
         let words = || words.split(',').filter(|word| !word.is_empty());
         let feature = words().find_map(|word| word.strip_prefix("feature="));
-        let name = words().find(|word| *word != "ignore" && !word.starts_with("feature="));
+        let owner = words().find_map(|word| word.strip_prefix("crate="));
+        let name = words().find(|word| *word != "ignore" && !word.contains('='));
         let code = lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
-        blocks.push(Block { name, feature, code });
+        blocks.push(Block { name, feature, owner, code });
     }
     blocks
 }

@@ -2,10 +2,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use http::header::COOKIE;
 use http::{Extensions, HeaderValue, StatusCode};
 use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
+use crate::adopt::adoption::Adoption;
 use crate::http_headers::{NO_STORE, PRIVATE_NO_CACHE, Vary};
 use crate::of_layer::Marked;
 use crate::save_on::SaveOn;
@@ -85,6 +87,7 @@ impl SessionLayer {
             lost_changes: None,
             save_on: SaveOn::Always,
             signed_in: PRIVATE_NO_CACHE,
+            adoption: None,
         }
     }
 
@@ -142,6 +145,7 @@ pub struct SessionLayerBuilder<S: IntoSessionManager> {
     lost_changes: Option<StatusCode>,
     save_on: SaveOn,
     signed_in: HeaderValue,
+    adoption: Option<Adoption>,
 }
 
 impl<S: Store> SessionLayerBuilder<S> {
@@ -267,6 +271,15 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         self
     }
 
+    /// Takes over the sessions of another library, so that nobody is signed out by the change to this one. Default: none.
+    ///
+    /// Where a handler declares a session and the visitor has none of ours, one is made of the old one that the visitor's
+    /// other cookie leads to: see [`Adoption`]. A later call replaces an earlier one.
+    pub fn adopt(mut self, adoption: Adoption) -> Self {
+        self.adoption = Some(adoption);
+        self
+    }
+
     /// Builds the layer.
     ///
     /// # Errors
@@ -285,9 +298,16 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         let answers = self.answers.checked()?;
         let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
         let clear_site_data = self.clear_site_data.map(|kinds| clear_site_data(&kinds)).transpose()?;
+        let adoption = self.adoption.map(|adoption| adoption.checked(transport.name())).transpose()?;
+        let manager = S::build(self.sessions, without_prefix(transport.name()))?;
+        let mut depends_on = transport.request_headers();
+        if let Some(adoption) = &adoption {
+            manager.expect_old_sessions(adoption.ends());
+            depends_on.push(COOKIE);
+        }
         let settings = Settings {
-            manager: S::build(self.sessions, without_prefix(transport.name()))?,
-            vary: Vary::on(transport.request_headers()),
+            manager,
+            vary: Vary::on(depends_on),
             transport,
             mark: self.mark,
             answers,
@@ -295,6 +315,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             clear_site_data,
             lost_changes,
             save_on: self.save_on,
+            adoption,
             signed_in: self.signed_in,
             is_warned: AtomicBool::new(false),
         };

@@ -67,7 +67,7 @@
 //! | handlers | [`SignedIn`], [`Fresh`], [`Session`], [`MaybeSession`], [`NewSession`], [`AttrKey`], [`Attributes`], [`SessionError`] |
 //! | handlers of several layers | [`OfLayer`] |
 //! | pages and forms | [`Flash`], [`CsrfToken`], [`ReturnTo`], [`Authentication`] |
-//! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`], [`NoUse`] |
+//! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`], [`NoUse`], [`Adoption`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
 //! | tests | the module `testing` (a feature), [`ManualClock`], [`Clock`], [`Time`] |
@@ -148,6 +148,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod adopt;
 mod answer_settings;
 mod cross_origin;
 mod end_session;
@@ -177,6 +178,7 @@ pub mod transport;
 mod turned_away;
 
 // What this crate adds: extractors, the layer and its settings.
+pub use adopt::adoption::Adoption;
 pub use cross_origin::{CrossOriginProtection, CrossOriginService, CsrfToken};
 pub use end_session::EndSession;
 pub use error::{RefusedRequest, SessionError};

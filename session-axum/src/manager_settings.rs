@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use session_core::{AttributeUpgrade, Clock, Observer, RandomSource, RecordFormat, SessionManagerBuilder, Store};
+use session_core::{AttributeUpgrade, Clock, Observer, RandomSource, RecordFormat, SessionManagerBuilder, Store, Time};
 
 use crate::layer::SessionLayerBuilder;
 
@@ -68,6 +68,9 @@ pass_on! {
     clock(clock: impl Clock);
     /// Where the random bytes of ids come from. Default: the operating system.
     random_source(random: impl RandomSource);
+    /// Until when other processes that share the store take sessions of another library over. Default: they do not. A
+    /// layer with [`adopt`](SessionLayerBuilder::adopt) says it by itself.
+    old_sessions_until(end: Time);
     /// Adds an observer, which is told of every [`Event`](crate::Event). Default: none.
     observer(observer: impl Observer);
 }

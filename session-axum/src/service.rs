@@ -235,12 +235,17 @@ fn commit(
     asked: Option<&Asked>,
     context: &mut Context<'_>,
 ) -> Option<JoinHandle<Outcome>> {
-    if let Some(outcome) = slot.visit_mut().commit_now() {
-        settle(slot, outcome, response, asked);
-        return None;
-    }
-    let visit = slot.visit().clone();
-    let mut commit = Box::pin(async move { visit.commit().await });
+    let mut commit: Pin<Box<dyn Future<Output = Outcome> + Send>> = match slot.commit_with_old() {
+        Some(commit) => Box::pin(commit),
+        None => {
+            if let Some(outcome) = slot.visit_mut().commit_now() {
+                settle(slot, outcome, response, asked);
+                return None;
+            }
+            let visit = slot.visit().clone();
+            Box::pin(async move { visit.commit().await })
+        }
+    };
     match commit.as_mut().poll(context) {
         Poll::Ready(outcome) => settle(slot, outcome, response, asked),
         Poll::Pending => return Some(tokio::spawn(commit)),

@@ -4,6 +4,7 @@ use http::{Extensions, HeaderValue, StatusCode};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
+use crate::adopt::adoption::Adoption;
 use crate::http_headers::Vary;
 use crate::save_on::SaveOn;
 use crate::transport::Transport;
@@ -24,6 +25,8 @@ pub(crate) struct Settings {
     /// The status of a response whose changes were dropped.
     pub(crate) lost_changes: Option<StatusCode>,
     pub(crate) save_on: SaveOn,
+    /// Sessions of another library that are taken over.
+    pub(crate) adoption: Option<Adoption>,
     /// The `Cache-Control` of whoever is signed in, where the handler says nothing.
     pub(crate) signed_in: HeaderValue,
     /// A layer outside this one shares its cookie, and that was told.

@@ -7,6 +7,7 @@ use http::{HeaderName, Method, Request, StatusCode};
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
+use crate::adopt::adopting::Adopting;
 use crate::error::SessionError;
 use crate::http_headers::{ask_for_bearer, forbid_sharing};
 use crate::no_use::NoUse;
@@ -23,6 +24,8 @@ pub(crate) struct Slot {
     visit: Visit,
     /// The jar of tower-cookies, if its layer is outside ours and so sends what we add.
     cookies: Option<Cookies>,
+    /// Where sessions of another library are taken over.
+    adopting: Option<Arc<Adopting>>,
 }
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
@@ -41,7 +44,8 @@ impl Slot {
     /// Makes a slot and puts a clone of it into the request.
     pub(crate) fn put_into<B>(request: &mut Request<B>, settings: &Arc<Settings>) -> Self {
         let host = Arc::clone(settings);
-        let slot = Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned() };
+        let adopting = settings.adoption.is_some().then(Arc::default);
+        let slot = Slot { visit: Visit::of_host(host), cookies: request.extensions().get().cloned(), adopting };
         request.extensions_mut().insert(slot.clone());
         if let Some(mark) = settings.mark {
             mark(request.extensions_mut());
@@ -76,22 +80,60 @@ impl Slot {
             self.visit.without_use();
         }
         self.settings().transport.read(parts, presented);
+        if let Some(adopting) = &self.adopting {
+            adopting.read(parts, self.settings());
+        }
     }
 
     /// Loads the session, unless that was done.
     pub(crate) fn open(&self, parts: &Parts) -> Opening {
-        if self.visit.is_opened() {
+        if self.visit.is_opened() && self.adopting.as_ref().is_none_or(|adopting| adopting.is_done()) {
             return Opening::Done(Ok(self.visit.session()));
         }
         let mut presented = PresentedIds::default();
         self.read(parts, &mut presented);
-        match self.visit.open_now(&presented) {
-            Some(opened) => Opening::Done(opened),
-            None => {
+        match (self.visit.open_now(&presented), &self.adopting) {
+            (Some(opened), None) => Opening::Done(opened),
+            (None, None) => {
                 let visit = self.visit.clone();
                 Opening::Waits(Box::pin(async move { visit.open(&presented).await }))
             }
+            (opened, Some(_)) => self.open_or_adopt(opened, presented),
         }
+    }
+
+    /// Takes an old session over where no session of ours was found.
+    fn open_or_adopt(&self, opened: Option<Opened>, presented: PresentedIds) -> Opening {
+        let is_due = |found: Option<&Session>| self.adopting.as_ref().is_some_and(|it| it.is_due(&self.visit, found));
+        match opened {
+            Some(Ok(found)) if !is_due(found.as_ref()) => Opening::Done(Ok(found)),
+            Some(Err(error)) => Opening::Done(Err(error)),
+            opened => {
+                let slot = self.clone();
+                Opening::Waits(Box::pin(async move {
+                    let found = match opened {
+                        Some(opened) => opened?,
+                        None => slot.visit.open(&presented).await?,
+                    };
+                    match &slot.adopting {
+                        Some(adopting) => adopting.opened(&slot.visit, slot.settings(), found).await,
+                        None => Ok(found),
+                    }
+                }))
+            }
+        }
+    }
+
+    /// A commit that also ends sessions of another library. `None` if the request presents none.
+    pub(crate) fn commit_with_old(&self) -> Option<impl Future<Output = Result<Committed, Error>> + Send + use<>> {
+        self.adopting.as_ref().filter(|adopting| adopting.has_old(&self.visit))?;
+        let slot = self.clone();
+        Some(async move {
+            match (&slot.adopting, &slot.settings().adoption) {
+                (Some(adopting), Some(adoption)) => adopting.commit(&slot.visit, adoption).await,
+                _ => slot.visit.commit().await,
+            }
+        })
     }
 
     /// Writes into the response's headers what became of the session.
@@ -99,10 +141,15 @@ impl Slot {
         #[cfg(feature = "testing")]
         crate::session_effect::note(response, self.settings().transport.name(), self.visit(), committed);
         let is_signed_in = self.visit.is_signed_in();
-        let Settings { transport, vary, signed_in, clear_site_data, .. } = self.settings();
+        let Settings { transport, vary, signed_in, clear_site_data, adoption, .. } = self.settings();
+        let removal = self.adopting.as_ref().zip(adoption.as_ref()).and_then(|(it, adoption)| it.removal(adoption));
         let is_public = response.extensions().get::<PublicResponse>().is_some();
         let status = response.status();
         let mut outgoing = Outgoing::new(response.headers_mut(), self.cookies.as_ref());
+        // Before our own, which may have its name.
+        if let Some(removal) = removal {
+            outgoing.set_cookie(removal);
+        }
         match committed {
             Committed::Unchanged if is_public => {}
             Committed::Unchanged => forbid_sharing(outgoing.headers(), is_signed_in.then_some(signed_in)),

@@ -20,6 +20,14 @@ pub enum Event<'a> {
         /// The user who is signed in. `None` for an anonymous session.
         principal: Option<&'a str>,
     },
+    /// A session of another library was taken over, and is stored. Instead of [`Created`](Event::Created).
+    #[non_exhaustive]
+    Adopted {
+        /// The session's handle.
+        handle: &'a RecordKey,
+        /// The user who is signed in. `None` for an anonymous session.
+        principal: Option<&'a str>,
+    },
     /// A session got a new id, or a login replaced it by a new session.
     #[non_exhaustive]
     Renewed {
@@ -133,6 +141,8 @@ impl<F: Fn(Event<'_>) + Send + Sync + 'static> Observer for F {
 pub struct Counters {
     /// Sessions that were started.
     pub created: u64,
+    /// Sessions of another library that were taken over.
+    pub adopted: u64,
     /// Sessions that got a new id, or were replaced by a login.
     pub renewed: u64,
     /// Sessions that were ended: by a logout, by an administrator, or by the limit of sessions per principal.
@@ -157,6 +167,7 @@ pub struct Counters {
 #[derive(Default)]
 struct Tally {
     created: AtomicU64,
+    adopted: AtomicU64,
     renewed: AtomicU64,
     ended: AtomicU64,
     expired: AtomicU64,
@@ -192,6 +203,7 @@ impl Events {
         let tally = &self.tally;
         let (counter, count) = match event {
             Event::Created { .. } => (&tally.created, 1),
+            Event::Adopted { .. } => (&tally.adopted, 1),
             Event::Renewed { .. } => (&tally.renewed, 1),
             Event::Ended { .. } => (&tally.ended, 1),
             Event::EndedAll { count, .. } => (&tally.ended, count),
@@ -244,6 +256,7 @@ impl Events {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counters {
             created: read(&tally.created),
+            adopted: read(&tally.adopted),
             renewed: read(&tally.renewed),
             ended: read(&tally.ended),
             expired: read(&tally.expired),
@@ -260,6 +273,7 @@ impl Events {
 fn log(event: Event<'_>) {
     match event {
         Event::Created { handle, .. } => tracing::debug!(session = %handle.fingerprint(), "session created"),
+        Event::Adopted { handle, .. } => tracing::debug!(session = %handle.fingerprint(), "session taken over"),
         Event::Renewed { from, to, .. } => {
             tracing::debug!(from = %from.fingerprint(), to = %to.fingerprint(), "session renewed");
         }

@@ -40,9 +40,14 @@ impl SessionId {
         let mut buffer = [0; SessionId::MAX_BYTES];
         let raw = &mut buffer[..bytes.clamp(SessionId::MIN_BYTES, SessionId::MAX_BYTES)];
         random.fill(raw)?;
+        Ok(SessionId::of_bytes(raw))
+    }
+
+    /// The id of these secret bytes: at most 32.
+    pub(crate) fn of_bytes(raw: &[u8]) -> Self {
         let mut text = [PADDING; SessionId::ROOM];
         let chars = URL_SAFE_NO_PAD.encode_slice(raw, &mut text).expect("the buffer holds the text of the longest id");
-        Ok(SessionId { text, chars: chars as u8 })
+        SessionId { text, chars: chars as u8 }
     }
 
     /// Reads an id from text. `None` if the text is not 22 to 43 base64url characters.

@@ -63,6 +63,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod adoption;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -101,6 +102,7 @@ pub use visit::{Committed, IssuedId, Visit};
 /// What the sibling crates share. It is not part of the public interface, and changes without notice.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::adoption::{EndOld, LoadOld, OldSession};
     pub use crate::error::{causes, causes_without_values};
     pub use crate::record::LONGEST_COOKIE;
     pub use crate::store::{Backoff, end, end_all, follow};

@@ -93,7 +93,7 @@ fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLaye
     builder.sign_in_page("/sign-in").never_return_to(["/sign-out"]).build()
 }
 
-fn app(sessions: SessionLayer) -> Router {
+fn app(layer: SessionLayer) -> Router {
     Router::new()
         .route("/", get(show))
         .route("/add", post(add))
@@ -101,7 +101,7 @@ fn app(sessions: SessionLayer) -> Router {
         .route("/sign-in", get(sign_in_page).post(sign_in))
         .route("/sign-out", post(sign_out))
         .layer(CrossOriginProtection::new().require_token()) // The token is for browsers from before 2020.
-        .layer(sessions)
+        .layer(layer)
         .route("/htmx.js", get(htmx))
         .layer(map_response(only_own_scripts))
 }

@@ -29,8 +29,8 @@ fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLaye
     builder.sign_in_page("/sign-in").never_return_to(["/sign-up", "/sign-out"]).build()
 }
 
-fn app(sessions: SessionLayer, users: Users) -> Router {
-    let state = App { users, attempts: Attempts::default(), sessions: sessions.manager().clone() };
+fn app(layer: SessionLayer, users: Users) -> Router {
+    let state = App { users, attempts: Attempts::default(), sessions: layer.manager().clone() };
     Router::new()
         .route("/", get(account::home))
         .route("/password", post(account::change_password))
@@ -40,7 +40,7 @@ fn app(sessions: SessionLayer, users: Users) -> Router {
         .route("/sign-up", get(sign_in::page).post(sign_in::sign_up))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CrossOriginProtection::new()) // Also of the forms for whoever is not signed in yet.
-        .layer(sessions)
+        .layer(layer)
         .with_state(state)
 }
 
@@ -49,12 +49,12 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt::init();
     let file = std::env::args().nth(1).unwrap_or_else(|| "login.db".to_owned());
     let store = SqliteStore::open(&file).await?; // Makes a file that only its owner can read.
-    let sessions = session_layer(SessionLayer::builder(store).allow_http())?; // HTTP is for development only.
-    let manager = sessions.manager().clone();
-    let app = app(sessions, Users::open(&file).await?);
+    let layer = session_layer(SessionLayer::builder(store).allow_http())?; // HTTP is for development only.
+    let sessions = layer.manager().clone();
+    let app = app(layer, Users::open(&file).await?);
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     tracing::info!("open http://{}; users and sessions are in {file}", listener.local_addr()?);
     axum::serve(listener, app).with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await }).await?;
-    manager.close().await?; // Waits for what is still being written.
+    sessions.close().await?; // Waits for what is still being written.
     Ok(())
 }

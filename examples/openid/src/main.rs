@@ -93,15 +93,15 @@ fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLaye
     builder.sign_in_page("/sign-in").never_return_to(["/sign-out", openid::BACK]).build()
 }
 
-fn app(sessions: SessionLayer, openid: OpenId) -> Router {
-    let state = App { openid, sessions: sessions.manager().clone() };
+fn app(layer: SessionLayer, openid: OpenId) -> Router {
+    let state = App { openid, sessions: layer.manager().clone() };
     Router::new()
         .route("/", get(home))
         .route("/sign-in", get(begin))
         .route(openid::BACK, get(finish))
         .route("/sign-out", post(sign_out))
         .layer(CrossOriginProtection::new())
-        .layer(sessions)
+        .layer(layer)
         .with_state(state)
 }
 

@@ -129,6 +129,11 @@ async fn a_code_that_was_given_for_another_verifier_or_nonce_signs_nobody_in() {
     let another_nonce = location(&visitor.get("/sign-in").await).replace("&nonce=", "&nonce=x");
     let back = shop.at_provider(&another_nonce, "ann").await;
     assert_eq!(arrives(&mut visitor, &back).await.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(
+        arrives(&mut visitor, &back).await.status(),
+        StatusCode::BAD_REQUEST,
+        "it was the last try of this sign-in"
+    );
     assert_eq!(location(&visitor.get("/").await), "/sign-in?next=%2F");
 }
 

@@ -74,7 +74,7 @@ fn refusal(status: StatusCode, reason: &str) -> Response {
 }
 
 /// The API, and the page that calls it. `second` is another origin whose page may call the API.
-pub(crate) fn app(sessions: SessionLayer, second: &str) -> anyhow::Result<Router> {
+pub(crate) fn app(layer: SessionLayer, second: &str) -> anyhow::Result<Router> {
     // Two things that look alike. The protection decides what the page of another origin may make a browser do, and
     // CORS what that page may read.
     let protection = CrossOriginProtection::new().trust(second)?;
@@ -89,7 +89,7 @@ pub(crate) fn app(sessions: SessionLayer, second: &str) -> anyhow::Result<Router
         .route("/me", get(me))
         .route("/draft", get(draft).put(keep_draft))
         .layer(protection)
-        .layer(sessions)
+        .layer(layer)
         .layer(cors); // The outermost, so that every answer can be read, and no session is looked up for a preflight.
     Ok(pages::first().nest("/api", api))
 }

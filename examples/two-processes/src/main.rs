@@ -68,21 +68,21 @@ async fn sign_out(ending: EndSession) -> Redirect {
     Redirect::to("/")
 }
 
-fn app(sessions: SessionLayer, process: u32) -> Router {
+fn app(layer: SessionLayer, process: u32) -> Router {
     Router::new()
         .route("/", get(show))
         .route("/sign-in", post(sign_in))
         .route("/sign-out", post(sign_out))
         .layer(CrossOriginProtection::new())
-        .layer(sessions)
+        .layer(layer)
         .with_state(process)
 }
 
 /// What each of the two processes does: it serves the application, and says where.
 async fn one_process(redis: &str) -> anyhow::Result<()> {
     // Both have the same settings. HTTP is for development only.
-    let sessions = SessionLayer::builder(RedisStore::connect(redis).await?).allow_http().build()?;
-    let app = app(sessions, std::process::id());
+    let layer = SessionLayer::builder(RedisStore::connect(redis).await?).allow_http().build()?;
+    let app = app(layer, std::process::id());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     process::announce(listener.local_addr()?)?;
     axum::serve(listener, app).with_graceful_shutdown(process::parent_is_gone()).await?;

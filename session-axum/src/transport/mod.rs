@@ -8,7 +8,7 @@
 pub(crate) mod by_host;
 pub(crate) mod cookie;
 mod cookie_check;
-mod cookie_header;
+pub(crate) mod cookie_header;
 pub(crate) mod cookie_or_bearer;
 mod cookie_transport;
 pub(crate) mod header;

@@ -12,8 +12,8 @@ use crate::record::{Audience, Record, RecordFormat};
 use crate::session::{AskedLifetime, AttributeUpgrade};
 use crate::store::{AnyStore, PatientStore, Store};
 use crate::time::background::LateStart;
-use crate::time::{Clock, SystemClock};
-use crate::visit::{ConflictQueues, Environment, Lifetime, Renewals, Rules, Upgrades, Warnings};
+use crate::time::{Clock, SystemClock, Time};
+use crate::visit::{ConflictQueues, Environment, Lifetime, OldSessions, Renewals, Rules, Upgrades, Warnings};
 
 use super::manager::SessionManager;
 
@@ -51,6 +51,7 @@ pub struct SessionManagerBuilder {
     attempts: u32,
     purge_interval: Option<Duration>,
     observers: Vec<Box<dyn Observer>>,
+    old_sessions: OldSessions,
 }
 
 const DEFAULT_LIFETIME: Lifetime = Lifetime {
@@ -93,6 +94,7 @@ impl SessionManagerBuilder {
             attempts: 3,
             purge_interval: Some(Duration::from_secs(10)),
             observers: Vec::new(),
+            old_sessions: OldSessions::default(),
         }
     }
 
@@ -330,6 +332,16 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// Until when sessions of another library are taken over by other processes that share the store: for a manager that ends
+    /// sessions without a request, such as that of an admin tool.
+    ///
+    /// Default: they are not. A web layer that takes sessions over says it to its own manager. What ends all sessions of a
+    /// principal then also refuses those of the other library until this time: they would be taken over later.
+    pub fn old_sessions_until(self, end: Time) -> Self {
+        self.old_sessions.expect_until(end);
+        self
+    }
+
     /// Checks the settings and makes the manager.
     ///
     /// # Errors
@@ -341,7 +353,7 @@ impl SessionManagerBuilder {
 
     /// Does what [`build`](SessionManagerBuilder::build) does. The audience is `audience` unless one was set.
     pub(super) fn build_for(self, audience: &str) -> Result<SessionManager, ConfigError> {
-        let lifetime = self.lifetime.or(DEFAULT_LIFETIME)?;
+        let lifetime = self.lifetime.or(DEFAULT_LIFETIME, Time::from_unix_millis(0))?;
         self.check()?;
         let audience = Audience::new(self.audience.as_deref().unwrap_or(audience))?;
         Ok(self.make(lifetime, audience))
@@ -367,6 +379,7 @@ impl SessionManagerBuilder {
             }),
             upgrades: self.upgrades,
             audience_is_set: self.audience.is_some(),
+            old_sessions: self.old_sessions,
             lifetime,
             max_sessions_per_principal: self.max_sessions_per_principal,
             events: Events::new(self.observers),

@@ -2,10 +2,11 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::adoption::refuse_old_sessions_of;
 use crate::error::{ConfigError, Error, StoreError};
 use crate::event::{Counters, Event, Events};
 use crate::id::PresentedIds;
-use crate::record::{PrincipalKey, Record, RecordKey};
+use crate::record::{Audience, PrincipalKey, Record, RecordKey};
 use crate::session::{NewSession, Session};
 use crate::store::{Capabilities, PatientStore, Purged, Store};
 use crate::time::Time;
@@ -194,6 +195,11 @@ impl SessionManager {
     }
 
     async fn end_of(&self, principal: &str, except: Option<&RecordKey>) -> Result<usize, Error> {
+        refuse_old_sessions_of(self.environment(), principal).await.inspect_err(|error| {
+            if error.is_store_failure() {
+                self.events().count_store_error();
+            }
+        })?;
         let key = PrincipalKey::of(principal);
         let store = self.store();
         let ending = store.store().delete_of_principal(&key, except, self.now());
@@ -209,6 +215,8 @@ impl SessionManager {
     pub async fn list(&self, limit: usize) -> Result<Vec<Record>, Error> {
         let store = self.store();
         let mut records = self.checked(store.within_limit(store.store().list(self.now(), limit)).await)?;
+        // Notes of the library's own are no sessions.
+        records.retain(|record| record.audience != Audience::of_notes());
         self.environment().upgrade_listed(&mut records);
         Ok(records)
     }
@@ -264,6 +272,12 @@ impl SessionManager {
     /// [`SessionManagerBuilder::audience`](crate::manager::SessionManagerBuilder::audience).
     pub fn audience(&self) -> &str {
         self.environment().rules.audience.as_str()
+    }
+
+    /// Notes that a layer takes sessions of another library over until then; [`Time::MAX`] without an end. For integrations.
+    #[doc(hidden)]
+    pub fn expect_old_sessions(&self, until: Time) {
+        self.environment().old_sessions.expect_until(until);
     }
 
     /// Whether a layer whose cookie has this name may open the manager's sessions.

@@ -68,6 +68,11 @@ impl Marks {
 
     /// If there are `max` notes, those give way whose time is over first.
     pub(super) fn leave_note(&mut self, key: RecordKey, to: RecordKey, until: Time, max: usize) {
+        // A key has one already only if it was used twice.
+        if let Some(before) = self.moved.find_mut(hash(&key), |before| before.key == key) {
+            (before.what, before.until) = (to, until);
+            return;
+        }
         if self.moved.len() >= max {
             make_room(&mut self.moved);
         }
@@ -154,6 +159,15 @@ mod tests {
         }
         assert_eq!(marks.note_of(&key(99)), Some(key(255)));
         assert_eq!(marks.note_of(&key(0)), None);
+    }
+
+    #[test]
+    fn a_later_note_of_a_key_replaces_the_one_before() {
+        let mut marks = Marks::default();
+        marks.leave_note(key(1), key(2), at(1), FEW);
+        marks.leave_note(key(1), key(3), at(9), FEW);
+        assert_eq!(marks.moved(&key(1), at(5)), Some(key(3)));
+        assert_eq!(marks.moved.len(), 1);
     }
 
     #[test]

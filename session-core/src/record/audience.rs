@@ -31,6 +31,11 @@ impl Audience {
     /// The longest name: 128 bytes.
     pub const MAX_BYTES: usize = 128;
 
+    /// Whose records are notes of the library's own, and no sessions. No application has a name with a blank.
+    pub(crate) fn of_notes() -> Self {
+        Audience(SmolStr::new_static("not a session"))
+    }
+
     /// Makes an audience of its name: 1 to 128 visible ASCII characters. Anything else is a [`ConfigError`].
     pub fn new(name: &str) -> Result<Self, ConfigError> {
         if name.is_empty() || name.len() > Audience::MAX_BYTES || !name.bytes().all(|byte| byte.is_ascii_graphic()) {

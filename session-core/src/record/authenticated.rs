@@ -22,6 +22,9 @@ pub(crate) struct Authenticated {
 }
 
 impl Authenticated {
+    /// The time of an authentication that nobody knows, such as that of a session that was taken over.
+    pub(crate) const UNKNOWN: i64 = i64::MIN;
+
     /// What the record says. `None` if that can't be read, which proves nothing.
     pub(crate) fn of(record: &Record) -> Option<Self> {
         match record.extensions.get(NAME) {
@@ -30,10 +33,22 @@ impl Authenticated {
         }
     }
 
-    /// When the record's principal was last authenticated. `None` without a principal.
+    /// When the record's principal was last authenticated. `None` without a principal, or if nobody knows.
     pub(crate) fn time(record: &Record) -> Option<Time> {
         record.principal.as_ref()?;
-        Some(Authenticated::of(record)?.at.map_or(record.created, Time::from_unix_millis))
+        match Authenticated::of(record)?.at {
+            None => Some(record.created),
+            Some(Authenticated::UNKNOWN) => None,
+            Some(at) => Some(Time::from_unix_millis(at)),
+        }
+    }
+
+    /// What was not told of the authentication is not known: it was not now.
+    pub(crate) fn was_elsewhere(record: &mut Record) {
+        let told = Authenticated::of(record).unwrap_or_default();
+        if record.principal.is_some() && told.at.is_none() {
+            Authenticated { at: Some(Authenticated::UNKNOWN), ..told }.write(record);
+        }
     }
 
     /// Whether both records tell of the same authentication.
@@ -73,6 +88,16 @@ mod tests {
         assert_eq!(Authenticated::time(&record), Some(Time::from_unix_millis(5)));
         Authenticated::default().write(&mut record);
         assert!(record.extensions.is_empty());
+    }
+
+    #[test]
+    fn an_authentication_elsewhere_has_no_time_unless_it_was_told() {
+        let mut record = sample();
+        Authenticated::was_elsewhere(&mut record);
+        assert_eq!(Authenticated::time(&record), None);
+        Authenticated { at: Some(5), ..Authenticated::default() }.write(&mut record);
+        Authenticated::was_elsewhere(&mut record);
+        assert_eq!(Authenticated::time(&record), Some(Time::from_unix_millis(5)));
     }
 
     #[test]

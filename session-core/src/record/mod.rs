@@ -3,6 +3,7 @@
 //! This room may know ids, times, random bytes and errors. It may not know stores, nor what a request does to a
 //! session.
 
+mod adopted;
 mod attribute;
 mod attributes;
 mod attributes_version;
@@ -28,6 +29,7 @@ mod size;
 mod value;
 mod version;
 
+pub(crate) use adopted::Adopted;
 pub(crate) use attribute::Attribute;
 pub use attributes::Attributes;
 pub(crate) use attributes_version::{attributes_version, note_attributes_version};

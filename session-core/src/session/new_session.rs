@@ -8,6 +8,7 @@ use crate::error::{ConfigError, Error};
 use crate::record::{
     Attribute, Attributes, Authenticated, Record, Size, Version, exceeds_limit, note_attributes_version,
 };
+use crate::time::Time;
 use crate::visit::{Changes, Environment, Started, Travelling};
 
 use super::attr_key::{Name, WriteName};
@@ -179,6 +180,35 @@ impl NewSession {
         self
     }
 
+    /// When this session ends, used or not: at a time that comes from elsewhere, such as the expiry date of a session that
+    /// is taken over from another library. Default: the manager's absolute timeout.
+    ///
+    /// It also is the idle timeout, unless [`idle_timeout`](NewSession::idle_timeout) gives a shorter one. Starting fails if
+    /// the time is over, or beside [`absolute_timeout`](NewSession::absolute_timeout) or
+    /// [`remember`](NewSession::remember).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use session_core::{Clock, MemoryStore, NewSession, SessionManager, SystemClock};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), session_core::Error> {
+    /// let end = SystemClock.now().saturating_add(Duration::from_secs(14 * 86_400));
+    /// let session = SessionManager::new(MemoryStore::new()).create(NewSession::new().ends_at(end)).await?;
+    /// assert_eq!(session.expires_at(), end);
+    /// # Ok(()) }
+    /// ```
+    pub fn ends_at(mut self, end: Time) -> Self {
+        self.lifetime.ends_at = Some(end);
+        self
+    }
+
+    /// Whether the time of [`ends_at`](NewSession::ends_at) is over.
+    pub(crate) fn is_over(&self, now: Time) -> bool {
+        self.lifetime.ends_at.is_some_and(|end| end <= now)
+    }
+
     /// Lets this session live for as long as it is used. A stolen id then works for as long too.
     pub fn without_absolute_timeout(mut self) -> Self {
         self.lifetime.absolute_timeout = Some(None);
@@ -227,13 +257,14 @@ impl NewSession {
             return Err(ConfigError::new(NOBODY).into());
         }
         self.log_left_behind(environment);
-        let lifetime = self.lifetime.or(environment.lifetime)?;
+        let now = environment.now();
+        let lifetime = self.lifetime.or(environment.lifetime, now)?;
         let constants = self.constants.into_attributes();
         let (attributes, kept) = match self.keep {
             None => (self.attributes.into_attributes(), None),
             Some(keep) => keep.copied_to(self.principal.as_deref(), self.attributes),
         };
-        let (id, now) = (environment.draw_id()?, environment.now());
+        let id = environment.draw_id()?;
         let mut record = Record {
             key: id.key(),
             // The mark is set by each attempt to store it.

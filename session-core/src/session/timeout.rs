@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::error::ConfigError;
+use crate::time::Time;
 use crate::visit::Lifetime;
 
 /// 1000 years. A longer timeout is cut to this, so that adding it to any time of our age can't overflow.
@@ -15,12 +16,17 @@ pub(crate) struct AskedLifetime {
     pub(crate) persistent: Option<bool>,
     /// Stands for all three.
     pub(crate) remember: Option<Duration>,
+    /// When the session ends. Stands for the absolute timeout, and for the idle timeout unless one is given.
+    pub(crate) ends_at: Option<Time>,
 }
 
 impl AskedLifetime {
     /// Takes the defaults for what was left out. Fails if two settings contradict each other, because the one
     /// that ends sessions earlier would win in silence.
-    pub(crate) fn or(self, defaults: Lifetime) -> Result<Lifetime, ConfigError> {
+    pub(crate) fn or(self, defaults: Lifetime, now: Time) -> Result<Lifetime, ConfigError> {
+        if let Some(end) = self.ends_at {
+            return self.ending_at(end, defaults, now);
+        }
         if let Some(time) = self.remember {
             return self.remembered(time);
         }
@@ -48,6 +54,27 @@ impl AskedLifetime {
             idle_timeout: idle.unwrap_or(defaults.idle_timeout),
             absolute_timeout,
             absolute_is_stated,
+            persistent: self.persistent.unwrap_or(defaults.persistent),
+        })
+    }
+
+    fn ending_at(self, end: Time, defaults: Lifetime, now: Time) -> Result<Lifetime, ConfigError> {
+        if self.remember.is_some() || self.absolute_timeout.is_some() {
+            return Err(ConfigError::new(
+                "`ends_at` says how long the session may live, and so does `remember` or `absolute_timeout`; leave one of them \
+                 out",
+            ));
+        }
+        if end <= now {
+            return Err(ConfigError::new("the time of `ends_at` is over; leave the session out, or give a later time"));
+        }
+        let left = checked_timeout(end.since(now), "ends_at")?;
+        let idle = self.idle_timeout.map(|timeout| checked_timeout(timeout, "idle_timeout")).transpose()?;
+        Ok(Lifetime {
+            // A longer one is no contradiction here: the end comes from elsewhere.
+            idle_timeout: idle.map_or(left, |idle| idle.min(left)),
+            absolute_timeout: Some(left),
+            absolute_is_stated: true,
             persistent: self.persistent.unwrap_or(defaults.persistent),
         })
     }

@@ -12,7 +12,7 @@ use super::backoff::Backoff;
 use super::contract::Store;
 use super::immediate::ImmediateStore;
 use super::limit::within;
-use super::outcome::{Created, Outcome, Renewed, Saved};
+use super::outcome::{Created, Deleted, Outcome, Renewed, Saved};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 
@@ -89,6 +89,15 @@ impl PatientStore {
         self.patiently(self.repeat(|| self.store.touch(key, accessed))).await
     }
 
+    pub(crate) async fn moved(&self, key: &RecordKey, now: Time) -> Result<Option<RecordKey>, StoreError> {
+        self.patiently(self.repeat(|| self.store.moved(key, now))).await
+    }
+
+    /// Deletes the record of this key itself: no note is followed.
+    pub(crate) async fn delete(&self, key: &RecordKey) -> Result<Deleted, StoreError> {
+        self.patiently(self.repeat(|| self.store.delete(key))).await
+    }
+
     pub(crate) async fn end(&self, key: &RecordKey) -> Result<Option<RecordKey>, StoreError> {
         self.patiently(self.repeat(|| self.store.end(key))).await
     }
@@ -112,6 +121,18 @@ impl PatientStore {
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         within(self.time_limit, self.store.name(), operation).await
+    }
+
+    /// Does something elsewhere, with the time limit and the retries of this store. It may be done several times.
+    pub(crate) async fn elsewhere<T, F>(
+        &self,
+        name: &'static str,
+        operation: impl Fn() -> F + Send + Sync,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
+        within(self.time_limit, name, self.repeat(operation)).await
     }
 
     /// Repeats an operation that has the same effect however often it is done.

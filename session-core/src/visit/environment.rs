@@ -15,6 +15,7 @@ use crate::time::{Clock, LogThrottle, Time};
 use super::conflict_queue::ConflictQueues;
 use super::rules::Rules;
 use super::state::{Moment, Notice, State};
+use super::taking_over::OldSessions;
 use super::upgrades::Upgrades;
 
 /// What all visits of one manager share: the store, the clock, the source of ids, the observers of events, and the
@@ -29,6 +30,8 @@ pub struct Environment {
     pub(crate) upgrades: Option<Upgrades>,
     /// Whether the application has set the audience. Otherwise it is named after a cookie.
     pub(crate) audience_is_set: bool,
+    /// Whether, and until when, sessions of other libraries are taken over.
+    pub(crate) old_sessions: OldSessions,
     /// How long a new session lives that asks for nothing else.
     pub(crate) lifetime: Lifetime,
     pub(crate) max_sessions_per_principal: Option<usize>,

@@ -25,7 +25,7 @@ impl Environment {
     }
 
     /// What was loaded, brought up to date. The caller does not hold the lock of the state.
-    pub(super) fn up_to_date(&self, loaded: Loaded) -> Result<Loaded, Error> {
+    pub(crate) fn up_to_date(&self, loaded: Loaded) -> Result<Loaded, Error> {
         match loaded {
             Ok(Some(record)) => match self.upgrades_of(&record) {
                 Some(upgrades) => upgrades.upgraded(record).map(|record| Ok(Some(record))),

@@ -35,6 +35,30 @@ async fn what_contradicts_remembering_is_refused_with_the_fix() {
     assert!(sessions.create(remembered().persistent(true)).await.is_ok());
 }
 
+/// P21.
+#[tokio::test]
+async fn what_contradicts_an_end_is_refused_with_the_fix() {
+    let sessions = sessions();
+    let now = sessions.now();
+    let ending = || NewSession::new().ends_at(now.saturating_add(MONTH));
+    for (new, named) in [
+        (ending().remember(HOUR), "`remember`"),
+        (ending().absolute_timeout(HOUR), "`absolute_timeout`"),
+        (ending().idle_timeout(Duration::ZERO), "`idle_timeout`"),
+        (NewSession::new().ends_at(now), "is over"),
+    ] {
+        let message = sessions.create(new).await.unwrap_err().to_string();
+        assert!(message.contains(named), "{message}");
+    }
+    assert_eq!(lifetime(&created(&sessions, ending()).await), (MONTH, MONTH, false));
+    assert_eq!(lifetime(&created(&sessions, ending().idle_timeout(HOUR)).await).0, HOUR);
+    // A longer one is cut: the end comes from elsewhere.
+    assert_eq!(
+        lifetime(&created(&sessions, ending().idle_timeout(MONTH * 2).persistent(true)).await),
+        (MONTH, MONTH, true)
+    );
+}
+
 #[tokio::test]
 async fn a_session_is_remembered_later_from_then_on_and_forgotten_again() {
     for store in [faulty(), FaultyStore::at_once(MemoryStore::new())] {

@@ -15,7 +15,7 @@ use tree::Tree;
 
 const SESSION_CORE: Rules = Rules {
     root: "session-core/src/lib.rs",
-    order: &[&["manager"], &["session"], &["visit"], &["event", "store"], &["record"]],
+    order: &[&["manager"], &["adoption"], &["session"], &["visit"], &["event", "store"], &["record"]],
     imports_name_the_owner: true,
 };
 const SESSION_AXUM: Rules = Rules { root: "session-axum/src/lib.rs", order: &[], imports_name_the_owner: true };

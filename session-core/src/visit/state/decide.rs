@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, RandomError, StoreError};
 use crate::id::{PresentedIds, SessionId};
-use crate::record::{Authenticated, PrincipalKey, Record, RecordKey, Renewal, Standing};
+use crate::record::{Adopted, Authenticated, PrincipalKey, Record, RecordKey, Renewal, Standing};
 use crate::store::{Created, Deleted, Renewed, Saved};
 use crate::time::Time;
 
@@ -25,8 +25,9 @@ const MAX_CONFLICTS: u32 = 1000;
 /// How long a renewed session is found by its old id: by a request that had loaded it before, and by a logout.
 const MOVED_FOR: Duration = Duration::from_secs(60);
 
-/// How long an offer stands in a session without an absolute deadline.
-const LONGEST_OFFER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long an offer stands in a session without an absolute deadline, and how long an old session of another library leads
+/// to the one that it has become.
+pub(crate) const LONGEST_OFFER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The largest number of ids that are generated if each is taken. With a sound random source the first is never taken.
 const MAX_DRAWS: u32 = 3;
@@ -196,7 +197,8 @@ impl State {
     /// by renewing it.
     fn moved_until(&self, now: Time) -> Option<Time> {
         let Stored { record, .. } = self.stored.as_ref().filter(|stored| stored.record.principal.is_some())?;
-        if self.offers() {
+        // An old session of another library leads to what it has become, whatever ids that had since.
+        if self.offers() || Adopted::is_noted(record) {
             // The old id counts until the client presents the new one.
             return Some(record.absolute_deadline.unwrap_or(now.saturating_add(LONGEST_OFFER)));
         }

@@ -16,6 +16,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decide::LONGEST_OFFER;
 pub(crate) use notice::Notice;
 pub(super) use operation::{Answer, Moment, Operation, Step};
 pub(crate) use renewing::Gains;

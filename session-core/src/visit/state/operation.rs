@@ -152,6 +152,12 @@ impl<'a> Operation<'a> {
         Operation::new(Goal::Update)
     }
 
+    /// Ends the sessions beyond the limit, after one of its principal was stored.
+    pub(in crate::visit) fn enforce(limit: usize) -> Self {
+        let excess = Some(Box::new(Excess::Unlisted));
+        Operation { limit: Some(limit), excess, was_there: true, ..Operation::new(Goal::SaveChanges) }
+    }
+
     pub(in crate::visit) fn save_changes() -> Self {
         Operation::new(Goal::SaveChanges)
     }

@@ -1,5 +1,5 @@
 use crate::id::SessionId;
-use crate::record::{Authenticated, FormSecret, Record, RecordKey, Renewal};
+use crate::record::{Adopted, Authenticated, FormSecret, Record, RecordKey, Renewal};
 use crate::time::Time;
 
 use super::super::renewals::Renewals;
@@ -39,8 +39,9 @@ impl Gains {
     pub(crate) fn apply_to(&self, record: &mut Record) {
         if let Some(authenticated) = &self.authenticated {
             authenticated.write(record);
-            // Whoever knew the old id knows the secret, too.
+            // Whoever knew the old id knows the secret, too, and perhaps that of another library.
             FormSecret::forget_in(record);
+            Adopted::forget_in(record);
         }
         record.absolute_deadline = self.absolute_deadline.unwrap_or(record.absolute_deadline);
     }

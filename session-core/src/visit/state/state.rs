@@ -269,6 +269,10 @@ impl State {
         bytes(changed.unwrap_or_else(|| self.record().and_then(|record| record.attributes.entry(name))))
     }
 
+    pub(crate) fn stored_record(&self) -> Option<&Record> {
+        self.stored.as_ref().map(|stored| &stored.record)
+    }
+
     pub(in crate::visit) fn stored(&self) -> Option<&Stored> {
         self.stored.as_ref()
     }
@@ -402,6 +406,18 @@ impl State {
             let grace = self.rules.renewals.grace_of_offers();
             self.changes.taken_offer = Some(Box::new(TakenOffer { presented, at: now, grace }));
         }
+    }
+
+    /// The session was made of one of another library. The client holds the id of that, and is told the new one.
+    pub(in crate::visit) fn taken_over(&mut self, id: &SessionId, record: Record, now: Time) {
+        self.found(id, &mut Some(record), now);
+        self.standing = Standing::Current;
+        self.tell = Tell::Issue;
+    }
+
+    /// Whether the commit ends the session, or those that the request presents.
+    pub(in crate::visit) fn is_ending(&self) -> bool {
+        matches!(self.intent, Intent::Remove) && !self.only_looks
     }
 
     /// The client holds the id of the session that was just found in an outdated form.
