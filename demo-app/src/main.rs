@@ -1,21 +1,30 @@
-//! A small application with sessions: log in, count visits, log out.
+//! An application to copy from: log in, count visits, a shop, devices, settings, log out.
 //!
-//! Begin to read in [`routes`]. What a visitor does is in [`demo`].
+//! Begin to read in [`routes`]. Each page has a file in [`pages`].
 
 #![forbid(unsafe_code)]
 
 mod access;
 mod address;
-mod admin;
-mod demo;
+mod browser;
+mod cart;
+mod frame;
+mod https;
+mod login;
 mod options;
+mod page;
 mod pages;
+mod paths;
+mod problem;
 mod routes;
 mod secrets;
 mod server;
+mod sessions;
+mod site;
 mod stop;
 mod store;
 mod tally;
+mod words;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,7 @@ use crate::access::AdminToken;
 use crate::address::{FastAddress, StoreAddress};
 use crate::secrets::Secrets;
 
-/// Log in, count your visits, log out: a demonstration of sessions in axum.
+/// Log in, count your visits, fill a cart, see your devices: a demonstration of sessions in axum.
 ///
 /// Any user name will do; the password is the letter a.
 #[derive(Clone, Debug, Parser)]
@@ -33,7 +33,16 @@ pub struct Options {
     #[arg(long, value_name = "NUMBER", default_value_t = MemoryStore::DEFAULT_MAX_SESSIONS, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_sessions: u64,
 
-    /// Send the cookie over plain HTTP too: for trying things out, never for a real site.
+    /// For how long the settings can be changed after the password was given. Later it is asked for again.
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub fresh_within: Duration,
+
+    /// Serve over HTTPS, with a certificate that is made at the start. Browsers warn of it, because nobody has
+    /// signed it; its fingerprint is printed. Cookies then need HTTPS, as on a real site.
+    #[arg(long)]
+    pub https: bool,
+
+    /// Send the cookie over plain HTTP too: for trying things out, never for a real site. With --https it never is.
     #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub allow_http: bool,
 
@@ -59,6 +68,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether cookies travel over plain HTTP.
+    pub fn allows_http(&self) -> bool {
+        self.allow_http && !self.https
+    }
+
     /// The options on the command line. If they are wrong, the process ends with one line and exit code 2.
     ///
     /// That line shows none of the secrets.
@@ -134,6 +148,14 @@ mod tests {
         assert!(parse(&["--allow-http"]).unwrap().allow_http);
     }
 
+    /// P59.
+    #[test]
+    fn https_needs_no_http() {
+        assert!(!parse(&["--https"]).unwrap().allows_http());
+        assert!(!parse(&["--https", "--allow-http"]).unwrap().allows_http());
+        assert!(parse(&[]).unwrap().allows_http());
+    }
+
     #[test]
     fn the_absolute_timeout_can_be_switched_off() {
         assert_eq!(parse(&["--absolute-timeout", "off"]).unwrap().absolute_timeout, AbsoluteTimeout::Off);
@@ -144,6 +166,7 @@ mod tests {
         for (arguments, culprit) in [
             (&["--idle-timeout", "soon"][..], "--idle-timeout"),
             (&["--absolute-timeout", "never"], "--absolute-timeout"),
+            (&["--fresh-within", "later"], "--fresh-within"),
             (&["--max-sessions", "0"], "--max-sessions"),
             (&["--allow-http=maybe"], "--allow-http"),
             (&["--store", "mongodb://localhost"], "mongodb"),

@@ -1,17 +1,20 @@
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use session_axum::{SessionLayer, SessionManager};
+use axum::serve::Listener;
+use session_axum::SessionManager;
+use tls_listener::TlsListener;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::options::{AbsoluteTimeout, Options};
-use crate::pages::Site;
+use crate::https::OwnCertificate;
+use crate::options::Options;
+use crate::site::Site;
 use crate::stop::StopSignals;
-use crate::{routes, store};
+use crate::{routes, sessions, store};
 
 /// How long the server waits for requests under way when it stops.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The demo, ready to serve.
 pub struct Server {
     listener: TcpListener,
+    /// `None` over plain HTTP.
+    certificate: Option<OwnCertificate>,
     routes: Router,
     sessions: SessionManager,
 }
@@ -26,50 +31,107 @@ pub struct Server {
 impl Server {
     /// Opens the store and the port.
     pub async fn start(options: Options) -> anyhow::Result<Server> {
-        let layer = session_layer(&options).await?;
+        let site = Arc::new(Site::new(&options));
+        let layer = sessions::layer(store::open(&options).await?, &options, &site)?;
         let sessions = layer.manager().clone();
         let listener =
             TcpListener::bind(&options.listen).await.with_context(|| format!("can't listen on {}", options.listen))?;
-        let site = Site::new(&options);
+        let certificate = options.https.then(|| OwnCertificate::new(names(&listener)?)).transpose()?;
         let routes = routes::all(layer, site, options.admin_token)?;
-        Ok(Server { listener, routes, sessions })
+        Ok(Server { listener, certificate, routes, sessions })
     }
 
     /// Serves until the process is asked to stop. Then it waits for requests under way, and closes the store.
     pub async fn run(self) -> anyhow::Result<()> {
         // Whoever reads where it listens may ask it to stop at once.
         let signals = StopSignals::catch().context("can't catch the signals to stop")?;
-        announce(self.listener.local_addr()?)?;
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(async move {
-            signals.first().await;
-            stop.send_replace(true);
-        });
-        let stopped = |mut stopping: watch::Receiver<bool>| async move {
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        };
-        let serving = axum::serve(self.listener, self.routes).with_graceful_shutdown(stopped(stopping.clone()));
-        tokio::select! {
-            served = serving => served?,
-            // A client that keeps its connection busy can't keep the server from stopping.
-            () = async { stopped(stopping).await; tokio::time::sleep(PATIENCE).await } => {}
+        announce(&self.listener, self.certificate.as_ref())?;
+        match &self.certificate {
+            None => serve(self.listener, self.routes, signals).await?,
+            Some(certificate) => {
+                let listener = TlsListener::new(certificate.acceptor()?, self.listener);
+                serve(listener, self.routes, signals).await?;
+            }
         }
         self.sessions.close().await.context("can't close the session store")
     }
 }
 
-async fn session_layer(options: &Options) -> anyhow::Result<SessionLayer> {
-    let layer = SessionLayer::builder(store::open(options).await?).idle_timeout(options.idle_timeout);
-    let layer = match options.absolute_timeout {
-        AbsoluteTimeout::After(timeout) => layer.absolute_timeout(timeout),
-        AbsoluteTimeout::Off => layer.without_absolute_timeout(),
+/// Serves until a signal comes, and then for as long as requests under way take, within [`PATIENCE`].
+async fn serve<L: Listener>(listener: L, routes: Router, signals: StopSignals) -> io::Result<()>
+where
+    L::Addr: std::fmt::Debug,
+{
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(async move {
+        signals.first().await;
+        stop.send_replace(true);
+    });
+    let stopped = |mut stopping: watch::Receiver<bool>| async move {
+        let _ = stopping.wait_for(|stopping| *stopping).await;
     };
-    let layer = if options.allow_http { layer.allow_http() } else { layer };
-    Ok(layer.build()?)
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(stopped(stopping.clone()));
+    tokio::select! {
+        served = serving => served,
+        // A client that keeps its connection busy can't keep the server from stopping.
+        () = async { stopped(stopping).await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+    }
 }
 
-fn announce(address: SocketAddr) -> io::Result<()> {
+/// What a browser may call this machine.
+fn names(listener: &TcpListener) -> io::Result<Vec<String>> {
+    let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let address = listener.local_addr()?.ip().to_string();
+    if !names.contains(&address) {
+        names.push(address);
+    }
+    Ok(names)
+}
+
+fn announce(listener: &TcpListener, certificate: Option<&OwnCertificate>) -> io::Result<()> {
+    let (scheme, address) = (if certificate.is_some() { "https" } else { "http" }, listener.local_addr()?);
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "Listening on http://{address}/demo")?;
+    writeln!(stdout, "Listening on {scheme}://{address}/demo")?;
+    if let Some(certificate) = certificate {
+        writeln!(stdout, "Certificate, SHA-256: {}", certificate.fingerprint())?;
+        writeln!(
+            stdout,
+            "Chromium takes it with --ignore-certificate-errors-spki-list={}",
+            certificate.key_fingerprint()
+        )?;
+    }
     stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tls_listener::rustls::rustls::pki_types::ServerName;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// P59.
+    #[tokio::test]
+    async fn over_https_the_cookie_has_the_prefix_that_needs_it() {
+        let options = Options::parse_from(["demo-app", "--listen", "127.0.0.1:0", "--https"]);
+        let server = Server::start(options).await.unwrap();
+        let address = server.listener.local_addr().unwrap();
+        let connector = server.certificate.as_ref().unwrap().connector();
+        tokio::spawn(server.run());
+        // One that never begins its handshake keeps nobody else waiting.
+        let _idle = TcpStream::connect(address).await.unwrap();
+        for host in ["localhost", "127.0.0.1", "::1"] {
+            let connection = TcpStream::connect(address).await.unwrap();
+            let mut connection = connector.connect(ServerName::try_from(host).unwrap(), connection).await.unwrap();
+            let form = "UserName=ann&Password=a&Login=Login";
+            let head = "POST /demo HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length";
+            connection.write_all(format!("{head}: {}\r\n\r\n{form}", form.len()).as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).await.unwrap();
+            let cookie = answer.lines().find(|line| line.starts_with("set-cookie: ")).unwrap();
+            assert!(cookie.starts_with("set-cookie: __Host-sessid=") && cookie.contains("; Secure"), "{cookie}");
+        }
+    }
 }

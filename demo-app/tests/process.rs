@@ -29,9 +29,9 @@ impl Running {
         let mut process = demo(&["--listen", "127.0.0.1:0"]).args(options).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("Listening on http://").unwrap_or_else(|| panic!("it printed {line:?}"));
-        let address = url.strip_suffix("/demo").unwrap().to_owned();
-        Running { process, address }
+        let url = line.trim().strip_prefix("Listening on ").unwrap_or_else(|| panic!("it printed {line:?}"));
+        let (_scheme, address) = url.strip_suffix("/demo").unwrap().split_once("://").unwrap();
+        Running { process, address: address.to_owned() }
     }
 
     /// Asks for the page with what is given for `head`, such as a cookie.
@@ -85,6 +85,7 @@ fn a_port_in_use_is_one_line_and_exit_code_2() {
 fn a_wrong_option_is_one_line_and_exit_code_2() {
     assert_refused(&run(&["--idle-timeout", "soon"]), "--idle-timeout");
     assert_refused(&run(&["--idle-timeout", "0s"]), "idle_timeout");
+    assert_refused(&run(&["--fresh-within", "0s"]), "fresh_within");
     assert_refused(&run(&["--listen", "nowhere"]), "nowhere");
     assert_refused(&run(&["--store", "nonsense"]), "--store");
     assert_refused(&run(&["--fast", "memory"]), "--fast");
@@ -175,6 +176,8 @@ fn help_goes_to_stdout() {
         "--idle-timeout",
         "--absolute-timeout",
         "--max-sessions",
+        "--fresh-within",
+        "--https",
         "--allow-http",
         "--store",
         "--fast",
@@ -194,6 +197,31 @@ fn it_stops_when_asked_to() {
         assert!(demo.ask("GET", "", "").contains("UserName"));
         assert_eq!(demo.stop(signal).code(), Some(0), "{signal}");
     }
+}
+
+/// P59.
+#[test]
+fn it_prints_the_fingerprints_of_its_certificate_and_stops_when_asked_to() {
+    let mut process = demo(&["--listen", "127.0.0.1:0", "--https"]).spawn().unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let url = lines.next().unwrap().strip_prefix("Listening on ").unwrap().to_owned();
+    let address = url.strip_prefix("https://").unwrap().strip_suffix("/demo").unwrap();
+    let certificate = lines.next().unwrap();
+    let hash = certificate.strip_prefix("Certificate, SHA-256: ").unwrap();
+    assert_eq!(hash.split(':').filter(|byte| u8::from_str_radix(byte, 16).is_ok()).count(), 32, "{hash}");
+    let key = lines.next().unwrap();
+    let key = key.split_once("--ignore-certificate-errors-spki-list=").unwrap().1;
+    assert!(key.len() == 44 && key.ends_with('='), "{key} is the base64 of 32 bytes");
+
+    // One connection that begins no handshake, and one that speaks no TLS.
+    let _idle = TcpStream::connect(address).unwrap();
+    let mut plain = TcpStream::connect(address).unwrap();
+    write!(plain, "GET /demo HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"), "it answers nothing that is not encrypted");
+    let mut demo = Running { process, address: address.to_owned() };
+    assert_eq!(demo.stop("TERM").code(), Some(0));
 }
 
 /// B82: the pipe of its output is full, so it waits in the middle of saying where it listens.

@@ -89,6 +89,11 @@ impl Deref for Session {
 }
 
 impl Session {
+    #[cfg(feature = "testing")]
+    pub(crate) fn of(session: session_core::Session) -> Self {
+        Session(session)
+    }
+
     /// Gives a session that is independent of the request, for a task that goes on when the handler has returned: see
     /// [`session_core::Session::detach`].
     ///

@@ -92,6 +92,11 @@ impl SessionLayer {
     pub fn manager(&self) -> &SessionManager {
         &self.settings.manager
     }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
 }
 
 impl fmt::Debug for SessionLayer {

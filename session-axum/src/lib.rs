@@ -1,7 +1,26 @@
 //! Sessions for axum: declare `sess: Session` in a handler, and the visitor's session is there.
 //!
-//! An application depends on this crate alone. Everything works with its defaults; what is kept where,
-//! for how long, and in which cookie are settings of [`SessionLayer::builder`].
+//! ```
+//! # use session_axum::{MemoryStore, Session, SessionError, SessionLayer};
+//! async fn visit(sess: Session) -> Result<String, SessionError> {
+//!     Ok(format!("visit {}", sess.update_attr("Count", |n: Option<u32>| n.unwrap_or(0) + 1).await?))
+//! }
+//! # let app: axum::Router = axum::Router::new();
+//! # let app =
+//! app.route("/", axum::routing::get(visit)).layer(SessionLayer::new(MemoryStore::new()))
+//! # ;
+//! ```
+//!
+//! # What to read first
+//!
+//! - [`MaybeSession`] starts a session, at a login or for a stranger. [`NewSession`] is what it starts with.
+//! - [`Session`] is what the other handlers declare. Its [methods](session_core::Session) read and change attributes.
+//! - [`SignedIn`] and [`RequireSignedIn`] demand that somebody is signed in, [`EndSession`] signs out.
+//! - [`SessionLayer::builder`] has the settings: what is kept where, for how long, in which cookie, and what a visitor
+//!   without a session is answered. Everything works with its defaults.
+//! - [`SessionManager`] lists and ends sessions without a request.
+//!
+//! An application depends on this crate alone. All of it together:
 //!
 //! ```
 //! use axum::{Router, Form, response::Redirect, routing::{get, post}};
@@ -51,7 +70,7 @@
 //! | the router | [`SessionLayer`], [`RequireSignedIn`], [`CrossOriginProtection`], [`SaveOn`], [`SessionCookie`], [`SameSite`], [`HeaderTransport`], [`PublicResponse`], [`NoUse`] |
 //! | where sessions are kept | [`MemoryStore`], [`TieredStore`], [`AnyStore`], and one per backend: see [Features](#features) |
 //! | administration | [`SessionManager`], [`Record`], [`RecordKey`], [`Event`], [`Observer`], [`Counters`], [`PurgeService`] |
-//! | tests | [`ManualClock`], [`Clock`], [`Time`] |
+//! | tests | the module `testing` (a feature), [`ManualClock`], [`Clock`], [`Time`] |
 //! | authors of stores and transports | [`Store`] and the module [`store`], the module [`transport`] |
 //!
 //! Items that come from the crate `session-core` say `session_core::` in the examples on their own
@@ -76,6 +95,7 @@
 //! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
+//! | `testing` | `testing`: a kit for the tests of your application, which signs visitors in, moves the clock and lets the store fail |
 //!
 //! # Where else to look
 //!
@@ -147,10 +167,14 @@ mod purge_service;
 mod return_to;
 mod save_on;
 mod service;
+#[cfg(feature = "testing")]
+mod session_effect;
 mod settings;
 mod signed_in;
 mod slot;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 mod turned_away;
 

@@ -96,6 +96,8 @@ impl Slot {
 
     /// Writes into the response's headers what became of the session.
     pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed) {
+        #[cfg(feature = "testing")]
+        crate::session_effect::note(response, self.settings().transport.name(), self.visit(), committed);
         let is_signed_in = self.visit.is_signed_in();
         let Settings { transport, vary, signed_in, clear_site_data, .. } = self.settings();
         let is_public = response.extensions().get::<PublicResponse>().is_some();

@@ -1,5 +1,18 @@
 //! Stores for sessions that outlive a process: one feature for each backend, none of them on by default.
 //!
+//! ```
+//! # #[cfg(feature = "sqlite")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = session_stores::SqliteStore::open("sessions.db").await?;
+//! let sessions = session_core::SessionManager::new(store);
+//! let session = sessions.create(session_core::NewSession::new().principal("ann")).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # What to read first
+//!
+//! The page of the store that you want says what it needs, what it promises, and what a crash can lose, and has an example.
+//!
 //! | feature | store | sessions are kept |
 //! |---|---|---|
 //! | `sqlite` | `SqliteStore` | in a file of one machine |

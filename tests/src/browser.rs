@@ -7,13 +7,15 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use axum::http::Method;
 use fantoccini::cookies::Cookie;
 use fantoccini::elements::Element;
-use fantoccini::wd::{Capabilities, WindowHandle};
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::Url;
 
 use crate::demo::workspace;
 use crate::server_process::{ServerProcess, free_port, is_installed};
@@ -57,19 +59,26 @@ impl ChromeDriver {
     /// A browser of this size, in CSS pixels.
     pub async fn open_browser_of_size(&self, width: u32, height: u32) -> Browser {
         let profile = TempDir::new().expect("a folder for the profile");
-        self.open_profile(profile, width, height).await
+        self.open_profile(profile, width, height, &[]).await
+    }
+
+    /// A browser that takes the certificate of this key, though nobody has signed it. The key is the base64 of the SHA-256
+    /// of its SubjectPublicKeyInfo.
+    pub async fn open_browser_that_trusts(&self, key: &str) -> Browser {
+        let profile = TempDir::new().expect("a folder for the profile");
+        self.open_profile(profile, 1280, 800, &[format!("--ignore-certificate-errors-spki-list={key}")]).await
     }
 
     /// Closes a browser and opens it again, as its person does the next morning.
     pub async fn reopen(&self, browser: Browser) -> Browser {
         let Browser { client, profile } = browser;
         client.close().await.expect("the browser closes");
-        self.open_profile(profile, 1280, 800).await
+        self.open_profile(profile, 1280, 800, &[]).await
     }
 
-    async fn open_profile(&self, profile: TempDir, width: u32, height: u32) -> Browser {
+    async fn open_profile(&self, profile: TempDir, width: u32, height: u32, options: &[String]) -> Browser {
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(profile.path(), width, height))
+            .capabilities(capabilities(profile.path(), width, height, options))
             .connect(&format!("http://127.0.0.1:{}", self.port))
             .await
             .expect("the browser starts");
@@ -88,8 +97,9 @@ impl Drop for ChromeDriver {
     }
 }
 
-fn capabilities(profile: &Path, width: u32, height: u32) -> Capabilities {
+fn capabilities(profile: &Path, width: u32, height: u32, more: &[String]) -> Capabilities {
     let mut options: Vec<String> = CHROMIUM_OPTIONS.iter().map(ToString::to_string).collect();
+    options.extend_from_slice(more);
     options.push(format!("--user-data-dir={}", profile.display()));
     // Chromium's window is never narrower than 500 pixels; an emulated device is.
     let device =
@@ -169,10 +179,21 @@ impl Browser {
     pub async fn click(&self, selector: &str) {
         let page = self.find("html").await;
         self.find(selector).await.click().await.expect("it can be clicked");
-        // The driver may return before the browser has left the page.
+        self.wait_for_page_after(&page, selector).await;
+    }
+
+    /// Presses the Enter key in whatever has the focus, and waits for the page that it leads to.
+    pub async fn press_enter(&self) {
+        let page = self.find("html").await;
+        self.type_keys("\u{e007}").await;
+        self.wait_for_page_after(&page, "Enter").await;
+    }
+
+    /// The driver may return before the browser has left the page.
+    async fn wait_for_page_after(&self, page: &Element, what: &str) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while page.tag_name().await.is_ok() {
-            assert!(Instant::now() < deadline, "{selector} leads to no other page");
+            assert!(Instant::now() < deadline, "{what} leads to no other page");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.find("body").await;
@@ -196,6 +217,50 @@ impl Browser {
     /// What a script in the page returns.
     pub async fn evaluate(&self, expression: &str) -> Value {
         self.client.execute(&format!("return {expression}"), Vec::new()).await.expect("the script runs")
+    }
+
+    /// What a script in the page hands to its last argument, a function, in its own time.
+    pub async fn evaluate_in_time(&self, script: &str) -> Value {
+        self.client.execute_async(script, Vec::new()).await.expect("the script runs")
+    }
+
+    /// Presses keys, in whatever has the focus.
+    pub async fn type_keys(&self, keys: &str) {
+        self.client
+            .active_element()
+            .await
+            .expect("something has the focus")
+            .send_keys(keys)
+            .await
+            .expect("it takes keys");
+    }
+
+    /// Says another name of the browser from now on.
+    pub async fn call_itself(&self, user_agent: &str) {
+        self.devtools("Emulation.setUserAgentOverride", json!({ "userAgent": user_agent })).await;
+    }
+
+    /// Makes pages dark or light, as the person's system is.
+    pub async fn prefer_colours(&self, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await;
+    }
+
+    /// Makes the window as wide as this, in CSS pixels, and as high as the page, so that a picture shows all of it.
+    pub async fn fit_to_width(&self, width: u64) {
+        // As high as a phone's screen at least.
+        self.resize(width, 740).await;
+        let height = self.evaluate("document.documentElement.scrollHeight").await;
+        self.resize(width, height.as_u64().expect("a number of pixels")).await;
+    }
+
+    async fn resize(&self, width: u64, height: u64) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    async fn devtools(&self, method: &'static str, parameters: Value) {
+        self.client.issue_cmd(DevTools { method, parameters }).await.expect("the browser knows the command");
     }
 
     /// The cookies of the page's site.
@@ -224,6 +289,23 @@ impl Browser {
 
     async fn find(&self, selector: &str) -> Element {
         self.client.wait().for_element(Locator::Css(selector)).await.expect("the element is on the page")
+    }
+}
+
+/// A command of the Chrome DevTools Protocol, as ChromeDriver passes it on.
+#[derive(Debug)]
+struct DevTools {
+    method: &'static str,
+    parameters: Value,
+}
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, driver: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        driver.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({ "cmd": self.method, "params": self.parameters }).to_string()))
     }
 }
 

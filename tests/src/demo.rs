@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -63,6 +64,30 @@ impl Demo {
     /// The address of its page.
     pub fn url(&self) -> String {
         format!("http://{}/demo", self.address)
+    }
+
+    /// The address of its page where it was started with `--https`.
+    pub fn https_url(&self) -> String {
+        format!("https://{}/demo", self.address)
+    }
+
+    /// What a browser needs to know of its key to take its certificate, where it was started with `--https`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not tell within a minute: it listens before it prints.
+    pub fn key_fingerprint(&self) -> String {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let printed = self.printed();
+            if let Some((_, rest)) = printed.split_once("--ignore-certificate-errors-spki-list=")
+                && let Some((key, _)) = rest.split_once('\n')
+            {
+                return key.to_owned();
+            }
+            assert!(Instant::now() < deadline, "it prints no fingerprint: {printed}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub mod wrong_clocks;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod authority;
 #[cfg(feature = "browser")]
+mod axe;
+#[cfg(feature = "browser")]
 pub mod browser;
 #[cfg(any(feature = "browser", feature = "redis"))]
 mod demo;
@@ -51,6 +53,8 @@ pub mod troubled;
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use authority::{Authority, Certificate};
+#[cfg(feature = "browser")]
+pub use axe::Axe;
 #[cfg(any(feature = "browser", feature = "redis"))]
 pub use demo::{Demo, DemoVisitor};
 #[cfg(feature = "device-bound")]

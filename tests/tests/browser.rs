@@ -25,7 +25,7 @@ async fn a_visitor_logs_in_counts_three_visits_and_logs_out() {
 
     browser.log_in("ann", "a").await;
     assert_says(&browser.text().await, "Hello ann!");
-    assert_says(&browser.text().await, "Since login you visited 1 times!");
+    assert_says(&browser.text().await, "Since login you visited 1 time!");
     for visits in 2..=4 {
         browser.click("a.button").await;
         assert_says(&browser.text().await, &format!("Since login you visited {visits} times!"));
@@ -53,7 +53,7 @@ async fn a_wrong_password_is_refused_in_red() {
     browser.take_screenshot("wrong-password").await;
 
     browser.log_in("ann", "a").await;
-    assert_says(&browser.text().await, "Since login you visited 1 times!");
+    assert_says(&browser.text().await, "Since login you visited 1 time!");
 }
 
 #[tokio::test]
@@ -190,7 +190,11 @@ async fn the_page_fits_a_phone() {
     browser.take_screenshot("phone-login-form").await;
 
     browser.log_in(&"Wolfeschlegelsteinhausenbergerdorff".repeat(3), "a").await;
-    assert_says(&browser.text().await, "Since login you visited 1 times!");
+    assert_says(&browser.text().await, "Since login you visited 1 time!");
     assert_eq!(browser.evaluate(fits).await, true, "the longest name fits");
     browser.take_screenshot("phone-signed-in").await;
+    browser.open(&format!("{}/devices", demo.url())).await;
+    assert_says(&browser.text().await, "This device");
+    assert_eq!(browser.evaluate(fits).await, true, "it fits into the head of a page, too");
+    browser.take_screenshot("phone-long-name").await;
 }

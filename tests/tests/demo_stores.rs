@@ -7,7 +7,7 @@ use workspace_tests::{Authority, Demo, DemoVisitor, MemcachedServer, PostgresSer
 
 #[track_caller]
 fn assert_count(answer: &str, visits: u32) {
-    let expected = format!("Since login you visited {visits} times!");
+    let expected = format!("Since login you visited {visits} time{}!", if visits == 1 { "" } else { "s" });
     assert!(answer.contains("Hello ann!") && answer.contains(&expected), "{answer}");
 }
 

@@ -10,5 +10,7 @@ mod protection;
 mod token;
 mod verdict;
 
+#[cfg(feature = "testing")]
+pub(crate) use origin::Origin;
 pub use protection::{CrossOriginProtection, CrossOriginService};
 pub use token::CsrfToken;

@@ -2,7 +2,7 @@ use http::Uri;
 
 /// Where a page is from: scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     is_https: bool,
     host: String,
     port: u16,
@@ -10,7 +10,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// Reads an `Origin` header. `None` if it is not `scheme://host` or `scheme://host:port`, with `http` or `https`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let is_https = match scheme {
             "https" => true,
@@ -38,8 +38,14 @@ impl Origin {
         Some(Origin { is_https, host: parsed.host().to_ascii_lowercase(), port })
     }
 
-    pub(super) fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.is_https
+    }
+
+    /// In lower case, and without the port.
+    #[cfg(feature = "testing")]
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 }
 

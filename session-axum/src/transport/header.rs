@@ -43,6 +43,26 @@ impl HeaderTransport {
     }
 }
 
+/// The client's part, for the kit that tests applications.
+#[cfg(feature = "testing")]
+impl HeaderTransport {
+    /// What a response says of the client's id. An empty value tells it to forget that.
+    pub(crate) fn told_in<'a>(&self, response: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        response.get(&self.response)
+    }
+
+    /// The header of a request that presents this id. Without one, a client that wants a bearer token asks for it.
+    pub(crate) fn presenting(&self, id: Option<&HeaderValue>) -> Option<(HeaderName, HeaderValue)> {
+        let value = match (id, self.bearer) {
+            (Some(id), true) => HeaderValue::from_bytes(&[b"Bearer ", id.as_bytes()].concat()).ok()?,
+            (Some(id), false) => id.clone(),
+            (None, true) => HeaderValue::from_static("Bearer"),
+            (None, false) => return None,
+        };
+        Some((self.request.clone(), value))
+    }
+}
+
 /// Whether a request has `Authorization: Bearer`, with a token or without.
 pub(crate) fn asks_for_bearer(headers: &HeaderMap) -> bool {
     // What is not quite the scheme counts too: no cookie may be read beside it.

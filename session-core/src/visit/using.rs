@@ -5,6 +5,7 @@ use crate::time::Time;
 use crate::time::background;
 
 use super::drive::ready;
+use super::state::NewId;
 use super::visit::Visit;
 
 impl Visit {
@@ -50,5 +51,16 @@ impl Visit {
     /// Whether changes were dropped because the session had ended when they were to be saved.
     pub fn has_lost_changes(&self) -> bool {
         self.0.state.lock().has_lost_changes()
+    }
+
+    /// Whether the client gets the id of a session that was started and stored in this visit.
+    pub fn has_started(&self) -> bool {
+        self.0.state.lock().new_id() == Some(NewId::Started)
+    }
+
+    /// Whether the session of this visit has a new id that is stored: by [`Session::renew_id`](crate::session::Session::renew_id),
+    /// by a new authentication, or because a periodic renewal was due.
+    pub fn has_renewed(&self) -> bool {
+        self.0.state.lock().new_id() == Some(NewId::Renewed)
     }
 }

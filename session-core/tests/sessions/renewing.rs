@@ -451,3 +451,34 @@ async fn a_save_with_nothing_collected_tells_that_the_session_has_ended() {
     sessions.end(&session.handle()).await.unwrap();
     assert!(matches!(stream.save().await, Err(Error::Gone)));
 }
+
+/// P10. What a visit did is known once it is stored, and a cookie that is only told again is no new id.
+#[tokio::test]
+async fn a_visit_knows_whether_it_started_or_renewed_its_session() {
+    for world in worlds() {
+        let id = world.sign_in().await;
+        let did = async |act: &dyn Fn(&Visit, &Session)| {
+            let (visit, session) = world.open(&id).await;
+            act(&visit, &session.unwrap());
+            assert_eq!((visit.has_started(), visit.has_renewed()), (false, false), "nothing is stored yet");
+            (visit.commit().await.is_ok(), visit.has_started(), visit.has_renewed())
+        };
+        assert_eq!(did(&|_, _| {}).await, (true, false, false));
+        assert_eq!(did(&|_, session| session.set_persistent(true).unwrap()).await, (true, false, false));
+        world.store.faults().fail_next(Operation::Renew, Fault::Refused);
+        assert_eq!(did(&|_, session| session.renew_id().unwrap()).await, (false, false, false));
+        assert_eq!(did(&|_, session| session.renew_id().unwrap()).await, (true, false, true));
+
+        let id = world.sign_in().await;
+        let (visit, _) = world.open(&id).await;
+        visit.start(NewSession::new().principal("bob")).unwrap();
+        visit.commit().await.unwrap();
+        assert_eq!((visit.has_started(), visit.has_renewed()), (true, false));
+
+        let id = world.sign_in().await;
+        world.clock.advance(EVERY);
+        let (visit, _) = world.open(&id).await;
+        visit.commit().await.unwrap();
+        assert_eq!((visit.has_started(), visit.has_renewed()), (false, true), "it was due");
+    }
+}

@@ -1,4 +1,6 @@
 //! What the guides in `docs/guides` show compiles, block by block, and does what they say.
+//!
+//! P19. The guide "Test your application" consists of tests, which run as they are shown.
 
 /// A module for each guide, and in it one for each block: see `build.rs`.
 #[allow(dead_code, reason = "not all that a guide shows is called here")]
@@ -7,10 +9,20 @@ mod code {
 }
 
 mod attributes;
+mod behind_a_proxy;
+mod deployment;
+mod examples;
 mod forms;
+mod from_axum_login;
 mod from_icza_session;
 mod logins;
-mod own_store;
+mod own_codec;
+mod own_transport;
+#[cfg(all(unix, any(feature = "postgres", feature = "redis")))]
+mod proxied_site;
+#[cfg(all(unix, any(feature = "postgres", feature = "redis")))]
+mod real_proxies;
+mod security_checklist;
 mod sessions_of_a_user;
 mod settings;
 mod stores;

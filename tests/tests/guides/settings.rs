@@ -51,11 +51,6 @@ async fn the_observer_counts_logins() {
 }
 
 #[tokio::test]
-async fn a_test_can_move_the_clock() {
-    settings::clock::sessions_end_when_they_are_not_used().await.unwrap();
-}
-
-#[tokio::test]
 async fn a_manager_can_be_shared() {
     let (sessions, layer) = settings::shared::layer().unwrap();
     let mut client = Client::new(&app(layer));

@@ -53,6 +53,20 @@ fn demo_app() {
 }
 
 #[test]
+fn examples() {
+    for root in [
+        "examples/htmx/src/main.rs",
+        "examples/login/src/main.rs",
+        "examples/openid/src/main.rs",
+        "examples/spa/src/main.rs",
+        "examples/two-processes/src/main.rs",
+        "examples/without-http/src/main.rs",
+    ] {
+        check(&Rules { root, order: &[], imports_name_the_owner: true });
+    }
+}
+
+#[test]
 fn tests() {
     check(&TESTS);
 }

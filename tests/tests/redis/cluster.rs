@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use session_core::{NewSession, PrincipalKey, Renewed, Saved, Store};
+use session_core::{NewSession, PrincipalKey, Renewed, Saved, Store, StoreError};
 use workspace_tests::records::*;
 use workspace_tests::store_faults;
 use workspace_tests::{Fault, RedisCluster, RedisServer};
@@ -228,19 +228,25 @@ async fn no_answer_is_wrong_while_slots_move() {
     let reader = tokio::spawn({
         let (store, mut records) = (store.clone(), records.clone());
         async move {
+            let ann = PrincipalKey::of("ann");
             let mut rounds = 0;
             // Each is saved again and again, by one writer, so that no version is unexpected.
             loop {
                 for record in &mut records {
                     let saved = next(record);
                     match store.save(&saved, record.version).await {
-                        Ok(written) => assert_eq!(written, Saved::Done),
-                        Err(error) => panic!("{error:?}"),
+                        // It may have taken effect, then another attempt is a conflict. What is loaded tells.
+                        Err(error) if error.is_unavailable() => {
+                            let _ = answered(|| store.save(&saved, record.version)).await;
+                        }
+                        answer => assert_eq!(answer.unwrap(), Saved::Done),
                     }
                     *record = saved;
-                    assert_eq!(load(&store, &record.key).await.as_ref(), Some(&*record));
+                    let loaded = answered(|| store.load(&record.key, now())).await;
+                    assert_eq!(loaded.as_ref(), Some(&*record));
                 }
-                assert_eq!(store.of_principal(&PrincipalKey::of("ann"), now()).await.unwrap().len(), records.len());
+                let named = answered(|| store.of_principal(&ann, now())).await;
+                assert_eq!(named.len(), records.len());
                 rounds += 1;
                 if rounds >= 5 && MOVED.load(std::sync::atomic::Ordering::SeqCst) {
                     return records;
@@ -264,6 +270,18 @@ async fn no_answer_is_wrong_while_slots_move() {
     for record in records {
         assert_eq!(load(&fresh, &record.key).await, Some(record));
     }
+}
+
+/// What a store answers, asked again if it was not answered in time: on a busy machine a server that hands keys over may
+/// be silent for longer than a store waits, and then nobody was told anything wrong.
+async fn answered<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() -> F) -> T {
+    for _ in 0..2 {
+        match ask().await {
+            Err(error) if error.is_unavailable() => {}
+            answer => return answer.unwrap(),
+        }
+    }
+    ask().await.unwrap()
 }
 
 static MOVED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);

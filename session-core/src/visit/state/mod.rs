@@ -19,5 +19,5 @@ mod tests;
 pub(crate) use notice::Notice;
 pub(super) use operation::{Answer, Moment, Operation, Step};
 pub(crate) use renewing::Gains;
+pub(super) use state::{NewId, Stored, Tell};
 pub(crate) use state::{Phase, State};
-pub(super) use state::{Stored, Tell};

@@ -36,6 +36,13 @@ pub(super) enum Intent {
     Nothing,
 }
 
+/// What gives a client a new id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::visit) enum NewId {
+    Started,
+    Renewed,
+}
+
 /// Where the session is used. This decides what can still be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -99,6 +106,8 @@ pub(crate) struct State {
     is_lost: bool,
     /// Changes were dropped because the session has ended meanwhile.
     lost_changes: bool,
+    /// What brought the client's new id, once that is stored.
+    new_id: Option<NewId>,
     /// The session was stored after the handler had returned, so it is no dead id that a cookie
     /// would give.
     pub(super) is_known_stored: bool,
@@ -134,6 +143,7 @@ impl State {
             touched: Time::from_unix_millis(i64::MIN),
             is_lost: false,
             lost_changes: false,
+            new_id: None,
             is_known_stored: false,
             turn_is_taken: false,
             edits: 0,
@@ -444,6 +454,11 @@ impl State {
         if let (true, Some(key)) = (self.lost_changes, self.stored_key().copied()) {
             self.notices.push(Notice::LostChanges { key });
         }
+    }
+
+    /// What brought the client's new id, once that is stored.
+    pub(in crate::visit) fn new_id(&self) -> Option<NewId> {
+        self.new_id
     }
 
     /// Whether changes were dropped because the session has ended meanwhile.
@@ -864,6 +879,7 @@ impl State {
         self.is_known_stored = true;
         self.stored_generation = self.generation;
         self.tell = Tell::Issue;
+        self.new_id = Some(if was_started { NewId::Started } else { NewId::Renewed });
         was_started
     }
 
