@@ -42,7 +42,8 @@ pub fn all(sessions: SessionLayer, site: Arc<Site>, token: Option<AdminToken>) -
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES)))
 }
 
-/// What needs no session: a program may send these forms, with their fields alone.
+/// What strangers and programs use. A form is taken with its fields alone, unless a browser says that another site sends
+/// it. None has a token, because a token starts a session, and whoever only looks is to leave nothing.
 fn for_everybody() -> Router<App> {
     Router::new()
         .route("/", get(|| async { Redirect::to(paths::DEMO) }))

@@ -36,8 +36,11 @@ impl EndSession {
     /// Ends every session that the request presents an id of, when the handler has returned.
     ///
     /// An id counts also if a renewal has replaced it within the last 60 s, in a session with a principal: the session
-    /// ends under the id that it has now. What the request has collected is dropped. Whether there was a session is not
-    /// told; the cookie is cleared if there was one. A HEAD request ends nothing.
+    /// ends under the id that it has now. What the request has collected is dropped. A HEAD request ends nothing.
+    ///
+    /// The response removes the cookie if the store still had a session that it named. A cookie of a session that has ended
+    /// before stays, and opens nothing: to remove it could remove the cookie of a login that has just come from another
+    /// window.
     ///
     /// Where the layer has [`cookie_or_bearer`](crate::SessionLayerBuilder::cookie_or_bearer), an id ends only a session that
     /// was started as this id came: by a bearer token, or by a cookie. Each id is looked up for that.

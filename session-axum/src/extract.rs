@@ -152,9 +152,14 @@ impl MaybeSession {
     ///
     /// async fn add_to_cart(visitor: MaybeSession, article: String) -> Result<(), SessionError> {
     ///     let sess = visitor.session_or_start()?;
-    ///     let mut cart = sess.attr(CART)?.unwrap_or_default();
-    ///     cart.push(article);
-    ///     Ok(sess.set_attr(CART, &cart)?)
+    ///     // Two clicks at once add two articles.
+    ///     sess.update_attr(CART, |cart| {
+    ///         let mut cart = cart.unwrap_or_default();
+    ///         cart.push(article.clone());
+    ///         cart
+    ///     })
+    ///     .await?;
+    ///     Ok(())
     /// }
     /// # let _ = add_to_cart;
     /// ```

@@ -28,6 +28,9 @@ pub enum SessionEffect {
     Nothing,
     /// A session was started and is stored: a login, or a stranger's first attribute. It may have replaced another one.
     Started,
+    /// The visitor was told the id of a session that was taken over from another library:
+    /// [`Adoption`](crate::Adoption).
+    Adopted,
     /// The session has a new id.
     Renewed,
     /// The session has ended, and the client is told to forget its id.
@@ -60,9 +63,16 @@ fn effects<B>(response: &Response<B>) -> &[(Box<str>, SessionEffect)] {
 }
 
 /// Notes in a response what a visit did.
-pub(crate) fn note<B>(response: &mut Response<B>, transport: &str, visit: &Visit, committed: &Committed) {
+pub(crate) fn note<B>(
+    response: &mut Response<B>,
+    transport: &str,
+    visit: &Visit,
+    committed: &Committed,
+    has_adopted: bool,
+) {
     let effect = match committed {
         Committed::Issue(_) if visit.has_started() => SessionEffect::Started,
+        Committed::Issue(_) if has_adopted => SessionEffect::Adopted,
         Committed::Issue(_) if visit.has_renewed() => SessionEffect::Renewed,
         Committed::Forget => SessionEffect::Ended,
         // Also an id that is only told again, such as a cookie with another lifetime.

@@ -8,6 +8,7 @@ use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
 use crate::adopt::adopting::Adopting;
+use crate::adopt::adoption::Adoption;
 #[cfg(feature = "device-bound")]
 use crate::device_bound::{Place, comes_from_elsewhere};
 use crate::error::SessionError;
@@ -82,6 +83,11 @@ impl Slot {
         self.visit.host().expect("a slot's visit is made with settings")
     }
 
+    /// What this request does about old sessions, and the setting.
+    fn adopting(&self) -> Option<(&Adopting, &Adoption)> {
+        self.adopting.as_deref().zip(self.settings().adoption.as_ref())
+    }
+
     pub(crate) fn visit(&self) -> &Visit {
         &self.visit
     }
@@ -105,8 +111,8 @@ impl Slot {
         if let Some(binder) = &settings.binder {
             binder.show(parts, settings.transport.bound_cookie(presented.way()), &self.visit);
         }
-        if let Some(adopting) = &self.adopting {
-            adopting.read(parts, self.settings());
+        if let Some((adopting, adoption)) = self.adopting() {
+            adopting.read(parts, adoption, &settings.manager);
         }
     }
 
@@ -140,8 +146,8 @@ impl Slot {
                         Some(opened) => opened?,
                         None => slot.visit.open(&presented).await?,
                     };
-                    match &slot.adopting {
-                        Some(adopting) => adopting.opened(&slot.visit, slot.settings(), found).await,
+                    match slot.adopting() {
+                        Some((adopting, adoption)) => adopting.opened(&slot.visit, adoption, found).await,
                         None => Ok(found),
                     }
                 }))
@@ -154,9 +160,9 @@ impl Slot {
         self.adopting.as_ref().filter(|adopting| adopting.has_old(&self.visit))?;
         let slot = self.clone();
         Some(async move {
-            match (&slot.adopting, &slot.settings().adoption) {
-                (Some(adopting), Some(adoption)) => adopting.commit(&slot.visit, adoption).await,
-                _ => slot.visit.commit().await,
+            match slot.adopting() {
+                Some((adopting, adoption)) => adopting.commit(&slot.visit, adoption).await,
+                None => slot.visit.commit().await,
             }
         })
     }
@@ -164,10 +170,14 @@ impl Slot {
     /// Writes into the response's headers what became of the session.
     pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed) {
         #[cfg(feature = "testing")]
-        crate::session_effect::note(response, self.settings().transport.name(), self.visit(), committed);
+        {
+            let has_adopted = self.adopting.as_ref().is_some_and(|adopting| adopting.has_adopted());
+            let name = self.settings().transport.name();
+            crate::session_effect::note(response, name, self.visit(), committed, has_adopted);
+        }
         let is_signed_in = self.visit.is_signed_in();
-        let Settings { transport, vary, signed_in, clear_site_data, adoption, .. } = self.settings();
-        let removal = self.adopting.as_ref().zip(adoption.as_ref()).and_then(|(it, adoption)| it.removal(adoption));
+        let Settings { transport, vary, signed_in, clear_site_data, .. } = self.settings();
+        let removal = self.adopting().and_then(|(adopting, adoption)| adopting.removal(adoption));
         let is_public = response.extensions().get::<PublicResponse>().is_some();
         let status = response.status();
         let mut outgoing = Outgoing::new(response.headers_mut(), self.cookies.as_ref());

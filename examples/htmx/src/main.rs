@@ -9,6 +9,7 @@ mod shown;
 mod tests;
 
 use askama::Template;
+use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::map_response;
@@ -24,6 +25,9 @@ use tokio::net::TcpListener;
 
 use list::{LIST, List, with, without};
 use shown::shown;
+
+/// How large a form may be. So a hundred items fit into a session.
+const MAX_FORM_BYTES: usize = 4096;
 
 #[derive(Deserialize)]
 struct NewItem {
@@ -74,7 +78,7 @@ async fn sign_in(
     csrf: CsrfToken,
     Form(form): Form<Credentials>,
 ) -> Result<Response, SessionError> {
-    if form.password != "a" {
+    if form.user.is_empty() || form.password != "a" {
         // The example `login` shows what belongs here: a database, a password hash, a limit.
         let page = SignInPage { is_wrong: true, csrf: csrf.field()? };
         return Ok((StatusCode::UNAUTHORIZED, shown(&page)).into_response());
@@ -100,6 +104,7 @@ fn app(layer: SessionLayer) -> Router {
         .route("/remove", post(remove))
         .route("/sign-in", get(sign_in_page).post(sign_in))
         .route("/sign-out", post(sign_out))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CrossOriginProtection::new().require_token()) // The token is for browsers from before 2020.
         .layer(layer)
         .route("/htmx.js", get(htmx))

@@ -21,6 +21,12 @@ fn by_htmx(path: &str, form: &str) -> Request<String> {
     request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned()).unwrap()
 }
 
+/// The token in the forms of a page.
+fn token_in(page: &str) -> &str {
+    let (_, rest) = page.split_once("name=\"csrf_token\" value=\"").expect("the form has a token");
+    rest.split('"').next().expect("the value ends")
+}
+
 /// P74.
 #[tokio::test]
 async fn without_scripts_a_form_leads_to_the_page_with_a_message_that_is_shown_once() {
@@ -68,9 +74,7 @@ async fn a_browser_that_does_not_say_where_a_form_comes_from_needs_the_token_of_
     assert_eq!(old.submit("/add", MILK).await.status(), StatusCode::FORBIDDEN);
 
     let page = old.get("/").await.into_body();
-    let (_, rest) = page.split_once("name=\"csrf_token\" value=\"").expect("the form has a token");
-    let token = rest.split('"').next().unwrap();
-    let added = old.submit("/add", &[("name", "milk"), ("csrf_token", token)]).await;
+    let added = old.submit("/add", &[("name", "milk"), ("csrf_token", token_in(&page))]).await;
     assert_eq!(added.status(), StatusCode::SEE_OTHER);
 }
 
@@ -89,6 +93,12 @@ async fn the_form_of_a_stranger_signs_in_with_the_token_of_its_page() {
     assert_eq!(stranger.get("/sign-in").await.status(), StatusCode::OK);
     let refused = stranger.submit("/sign-in", &[("user", "ann"), ("password", "a")]).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+
+    let page = stranger.get("/sign-in").await.into_body();
+    let fields = |user| [("user", user), ("password", "a"), ("csrf_token", token_in(&page))];
+    assert_eq!(stranger.submit("/sign-in", &fields("")).await.status(), StatusCode::UNAUTHORIZED);
+    let signed_in = stranger.submit("/sign-in", &fields("ann")).await;
+    assert_eq!(SessionEffect::of(&signed_in), SessionEffect::Started);
 }
 
 #[tokio::test]
@@ -100,6 +110,8 @@ async fn the_list_is_bounded_and_its_items_are_shown_as_text() {
     let page = ann.get("/").await.into_body();
     assert!(!page.contains("<b>") && page.contains("60;b&#62;100."), "{page}");
     assert_eq!(page.matches("Remove &#60;b").count(), 100);
+    let too_long = ann.send(by_htmx("/add", &format!("name={}", "x".repeat(5000)))).await;
+    assert_eq!(too_long.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ pub(crate) mod pages;
 #[cfg(test)]
 mod tests;
 
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -22,6 +23,9 @@ use tower_http::cors::CorsLayer;
 /// A text that the user is writing. It is gone when they sign out.
 const DRAFT: AttrKey<String> = AttrKey::new("Draft");
 
+/// How much a request may send. So every draft fits into a session.
+const MAX_BYTES: usize = 64 * 1024;
+
 #[derive(Deserialize)]
 struct Credentials {
     user: String,
@@ -34,7 +38,7 @@ struct Draft {
 }
 
 async fn sign_in(visitor: MaybeSession, Json(form): Json<Credentials>) -> Result<Response, SessionError> {
-    if form.password != "a" {
+    if form.user.is_empty() || form.password != "a" {
         // The example `login` shows what belongs here: a database, a password hash, a limit.
         return Ok(refusal(StatusCode::UNAUTHORIZED, "wrong_password"));
     }
@@ -91,7 +95,7 @@ pub(crate) fn app(layer: SessionLayer, second: &str) -> anyhow::Result<Router> {
         .layer(protection)
         .layer(layer)
         .layer(cors); // The outermost, so that every answer can be read, and no session is looked up for a preflight.
-    Ok(pages::first().nest("/api", api))
+    Ok(pages::first().nest("/api", api).layer(DefaultBodyLimit::max(MAX_BYTES)))
 }
 
 #[tokio::main]

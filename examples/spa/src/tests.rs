@@ -58,11 +58,15 @@ async fn the_page_signs_in_keeps_a_draft_and_signs_out() {
 
     let wrong = browser.send(json("POST", "/api/sign-in", r#"{"user":"ann","password":"b"}"#)).await;
     assert_eq!((wrong.status().as_u16(), wrong.body().as_str()), (401, r#"{"reason":"wrong_password"}"#));
+    let nobody = browser.send(json("POST", "/api/sign-in", r#"{"user":"","password":"a"}"#)).await;
+    assert_eq!(nobody.status(), 401);
     let signed_in = browser.send(json("POST", "/api/sign-in", SIGN_IN)).await;
     assert_eq!(SessionEffect::of(&signed_in), SessionEffect::Started);
     assert_eq!(browser.send(get_of("/api/me")).await.body(), r#"{"user":"ann"}"#);
 
     assert_eq!(browser.send(json("PUT", "/api/draft", r#"{"text":"Dear"}"#)).await.status(), 204);
+    let too_long = format!(r#"{{"text":"{}"}}"#, "x".repeat(70_000));
+    assert_eq!(browser.send(json("PUT", "/api/draft", &too_long)).await.status(), 413);
     assert_eq!(browser.send(get_of("/api/draft")).await.body(), r#"{"text":"Dear"}"#);
 
     assert_eq!(browser.send(json("POST", "/api/sign-out", "")).await.status(), 204);

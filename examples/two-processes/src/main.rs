@@ -12,7 +12,7 @@ use std::env;
 use std::net::SocketAddr;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::CONNECTION;
 use axum::response::{Html, IntoResponse, Redirect};
 use axum::routing::{get, post};
@@ -26,6 +26,9 @@ use tokio::net::TcpListener;
 
 use process::Process;
 use redis::Redis;
+
+/// How large a form may be. So no name is larger either.
+const MAX_FORM_BYTES: usize = 2048;
 
 const VISITS: AttrKey<u32> = AttrKey::new("Visits");
 
@@ -59,7 +62,9 @@ async fn show(State(process): State<u32>, user: Option<SignedIn>) -> Result<impl
 
 async fn sign_in(visitor: MaybeSession, Form(login): Form<Login>) -> Result<Redirect, SessionError> {
     // The example `login` shows what belongs here: a password.
-    visitor.start(NewSession::new().principal(login.user))?;
+    if !login.user.is_empty() {
+        visitor.start(NewSession::new().principal(login.user))?;
+    }
     Ok(Redirect::to("/"))
 }
 
@@ -73,6 +78,7 @@ fn app(layer: SessionLayer, process: u32) -> Router {
         .route("/", get(show))
         .route("/sign-in", post(sign_in))
         .route("/sign-out", post(sign_out))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CrossOriginProtection::new())
         .layer(layer)
         .with_state(process)

@@ -9,6 +9,8 @@ async fn a_visitor_of_one_process_is_known_to_the_other() {
     // Two layers on one store, as in two processes.
     let [first, second] = [1, 2].map(|process| app(sessions.layer().build().unwrap(), process));
     let mut at_first = sessions.client(first);
+    let nobody = at_first.submit("/sign-in", &[("user", "")]).await;
+    assert_eq!((nobody.status().as_u16(), SessionEffect::of(&nobody)), (303, SessionEffect::Nothing));
     let signed_in = at_first.submit("/sign-in", &[("user", "ann")]).await;
     assert_eq!(SessionEffect::of(&signed_in), SessionEffect::Started);
     assert!(at_first.get("/").await.body().contains("Hello ann, visit 1"));

@@ -3,11 +3,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::request::Parts;
 use session_core::internals::{OldSession, causes};
-use session_core::{Committed, Error, Session, Visit};
+use session_core::{Committed, Error, Session, SessionManager, Visit};
 use tokio::sync::OnceCell;
 use tower_cookies::Cookie;
-
-use crate::settings::Settings;
 
 use super::adoption::Adoption;
 
@@ -25,11 +23,8 @@ pub(crate) struct Adopting {
 
 impl Adopting {
     /// Reads the old cookies of the request.
-    pub(crate) fn read(&self, parts: &Parts, settings: &Settings) {
-        if let Some(adoption) = &settings.adoption {
-            let sessions = &settings.manager;
-            self.presented.get_or_init(|| adoption.presented(&parts.headers, sessions.audience(), sessions.now()));
-        }
+    pub(crate) fn read(&self, parts: &Parts, adoption: &Adoption, sessions: &SessionManager) {
+        self.presented.get_or_init(|| adoption.presented(&parts.headers, sessions.audience(), sessions.now()));
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -58,10 +53,9 @@ impl Adopting {
     pub(crate) async fn opened(
         &self,
         visit: &Visit,
-        settings: &Settings,
+        adoption: &Adoption,
         opened: Option<Session>,
     ) -> Result<Option<Session>, Error> {
-        let Some(adoption) = &settings.adoption else { return Ok(opened) };
         let done = self.is_done.get_or_try_init(|| async {
             match &opened {
                 Some(_) => note_new_id_is_known(visit).await,
@@ -86,17 +80,17 @@ impl Adopting {
 
     /// Commits the visit, and then ends the old sessions that are to end.
     pub(crate) async fn commit(&self, visit: &Visit, adoption: &Adoption) -> Result<Committed, Error> {
-        let (is_ending, is_starting) = (visit.is_ending(), visit.is_starting());
+        let is_ending = visit.is_ending();
         let committed = visit.commit().await?;
         let is_told = matches!(committed, Committed::Issue(_));
         if is_ending {
             return self.end_all(visit, adoption, committed).await;
         }
-        if is_told && is_starting {
+        if is_told && visit.has_started() {
             // A login has replaced the session that an old one had become.
             let ended = self.end_each(visit, adoption).await;
             self.note_ended(adoption, ended);
-        } else if is_told && self.has_adopted.load(Ordering::Relaxed) && !adoption.is_rolling() {
+        } else if is_told && self.has_adopted() && !adoption.is_rolling() {
             self.removes_cookie.store(true, Ordering::Relaxed);
             for old in self.old() {
                 let ended = visit.end_in_old_store(&|| adoption.end(old)).await;
@@ -146,6 +140,11 @@ impl Adopting {
                 );
             }
         }
+    }
+
+    /// Whether this request has made a session of an old one, or found the one that another has made.
+    pub(crate) fn has_adopted(&self) -> bool {
+        self.has_adopted.load(Ordering::Relaxed)
     }
 
     /// The cookie that removes the old one, if that is over.

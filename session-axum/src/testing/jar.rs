@@ -185,6 +185,11 @@ impl Jar {
         })
     }
 
+    /// The address of a path, for a browser that says from which page it comes.
+    pub(super) fn address(&self, path: &str) -> Option<String> {
+        self.header.is_none().then(|| format!("{}{path}", self.origin_text))
+    }
+
     /// Adds what the client sends along: its cookies or its id, `Host`, and as browsers do `Origin` and `Sec-Fetch-Site`,
     /// `-Mode` and `-Dest` of a page of the same origin. Headers that the request has stay, except that cookies are added.
     ///

@@ -5,7 +5,7 @@ use axum::body::to_bytes;
 use axum_core::BoxError;
 use axum_core::body::Body;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, REFERER};
 use http::{Method, Request, Response};
 use tower_service::Service;
 
@@ -44,6 +44,8 @@ use super::jar::Jar;
 pub struct TestClient<S> {
     app: S,
     jar: Jar,
+    /// The path of the page that the browser shows.
+    page: Option<String>,
 }
 
 const PAGE: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
@@ -52,7 +54,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 impl Jar {
     /// A client with this jar that sends requests to an application: any `tower` service, such as an `axum::Router`.
     pub fn client<S>(self, app: S) -> TestClient<S> {
-        TestClient { app, jar: self }
+        TestClient { app, jar: self, page: None }
     }
 }
 
@@ -71,9 +73,13 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    /// Opens a page.
+    /// Opens a page. Forms that are sent next come from it.
     pub async fn get(&mut self, path: &str) -> Response<String> {
-        self.navigate(Method::GET, path, "", Body::empty()).await
+        let response = self.navigate(Method::GET, path, "", Body::empty()).await;
+        if !response.status().is_redirection() {
+            self.page = Some(path.to_owned());
+        }
+        response
     }
 
     /// Sends a form without fields, as a button does.
@@ -81,7 +87,8 @@ where
         self.submit(path, &[]).await
     }
 
-    /// Sends a form with these fields.
+    /// Sends a form with these fields, from the page that was opened last: its address is in `Referer`. Without such a page
+    /// there is none.
     pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Response<String> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.navigate(Method::POST, path, FORM, form.into()).await
@@ -103,6 +110,9 @@ where
         let mut request = Request::builder().method(method).uri(path).header(ACCEPT, PAGE);
         if !content.is_empty() {
             request = request.header(CONTENT_TYPE, content);
+        }
+        if let Some(page) = self.page.as_ref().and_then(|page| self.jar.address(page)) {
+            request = request.header(REFERER, page);
         }
         let request = request.body(body).unwrap_or_else(|error| panic!("no request can be made for {path:?}: {error}"));
         self.send(request).await

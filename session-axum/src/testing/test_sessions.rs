@@ -174,7 +174,9 @@ impl TestSessions {
     /// | saving attributes and settings | [`Operation::Save`] |
     /// | a login, a stranger's first attribute | [`Operation::Create`]; [`Operation::Renew`] over another session |
     /// | a new id | [`Operation::Renew`] |
-    /// | a logout | [`Operation::Delete`] |
+    /// | a logout, `end_one_of` | [`Operation::Delete`] |
+    /// | `sessions_of` | [`Operation::OfPrincipal`] |
+    /// | `end_others`, `end_all_of` | [`Operation::DeleteOfPrincipal`] |
     /// | every change | [`Operation::WRITES`] |
     /// | everything | [`Operation::ALL`] |
     ///

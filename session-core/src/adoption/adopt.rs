@@ -91,22 +91,22 @@ impl Adopting<'_> {
                 let followed = self.environment().up_to_date(followed)??;
                 let Some(record) = followed.filter(|record| self.is_of_this(record)) else { return Ok(None) };
                 match self.again(record).await? {
-                    Again::Found(found) => return Ok(Some(found)),
-                    Again::Refused => return Ok(None),
-                    Again::Moved => continue,
+                    Attempt::Found(found) => return Ok(Some(*found)),
+                    Attempt::Refused => return Ok(None),
+                    Attempt::Overtaken => continue,
                 }
             }
             if was_loaded {
-                // Others were there first, and the note of that has given way.
+                // Nobody has taken it over, and the old store does not have it.
                 return Ok(None);
             }
             match self.loaded().await? {
                 // Another request may have taken it over, and ended it in the old store, since the look before.
                 None => was_loaded = true,
                 Some(new) => match self.take(new, attempt).await? {
-                    Taken::Made(found) => return Ok(Some(found)),
-                    Taken::Refused => return Ok(None),
-                    Taken::ByOthers => {}
+                    Attempt::Found(found) => return Ok(Some(*found)),
+                    Attempt::Refused => return Ok(None),
+                    Attempt::Overtaken => {}
                 },
             }
         }
@@ -132,16 +132,16 @@ impl Adopting<'_> {
     }
 
     /// The old id is presented again.
-    async fn again(&self, record: Record) -> Result<Again, Error> {
-        let Some(adopted) = Adopted::of(&record) else { return Ok(Again::Refused) };
+    async fn again(&self, record: Record) -> Result<Attempt, Error> {
+        let Some(adopted) = Adopted::of(&record) else { return Ok(Attempt::Refused) };
         if let Some(secret) = self.notes.find_secret(&adopted.secret_at).await? {
             let id = self.new_id(&secret);
             if id.key() == record.key {
-                return Ok(Again::Found(Found { id, record, is_new: false }));
+                return Ok(Attempt::Found(Box::new(Found { id, record, is_new: false })));
             }
         }
         if self.loaded().await?.is_none() {
-            return Ok(Again::Refused);
+            return Ok(Attempt::Refused);
         }
         // The old session still opens the session, but which id leads there nobody knows who does not hold it.
         let (secret_at, secret) = self.notes.new_secret().await?;
@@ -158,17 +158,17 @@ impl Adopting<'_> {
             Renewed::Done => {
                 let (from, to, principal) = (&record.key, &renewed.key, renewed.principal.as_deref());
                 environment.events.emit(Event::Renewed { from, to, principal });
-                Ok(Again::Found(Found { id, record: renewed, is_new: false }))
+                Ok(Attempt::Found(Box::new(Found { id, record: renewed, is_new: false })))
             }
-            Renewed::Conflict | Renewed::Missing | Renewed::Exists => Ok(Again::Moved),
+            Renewed::Conflict | Renewed::Missing | Renewed::Exists => Ok(Attempt::Overtaken),
         }
     }
 
     /// The old session becomes one of ours.
-    async fn take(&self, new: NewSession, attempt: u32) -> Result<Taken, Error> {
+    async fn take(&self, new: NewSession, attempt: u32) -> Result<Attempt, Error> {
         let (environment, old) = (self.environment(), self.notes.old);
         let mut record = new.started(environment)?.record;
-        let Some(reserved) = self.notes.reserve(attempt).await? else { return Ok(Taken::ByOthers) };
+        let Some(reserved) = self.notes.reserve(attempt).await? else { return Ok(Attempt::Overtaken) };
         let (secret_at, secret) = self.notes.new_secret().await?;
         let id = self.new_id(&secret);
         record.key = id.key();
@@ -177,30 +177,24 @@ impl Adopting<'_> {
         Authenticated::was_elsewhere(&mut record);
         let until = Some(end_of(&record, record.created));
         if environment.store.renew(&old.place(), reserved, &record, until).await? != Renewed::Done {
-            return Ok(Taken::ByOthers);
+            return Ok(Attempt::Overtaken);
         }
         // Afterwards: whoever ends all sessions of a user first leaves a mark, then ends what is there.
         if is_refused(environment, &record).await? {
             environment.store.end(&record.key).await?;
-            return Ok(Taken::Refused);
+            return Ok(Attempt::Refused);
         }
-        Ok(Taken::Made(Found { id, record, is_new: true }))
+        Ok(Attempt::Found(Box::new(Found { id, record, is_new: true })))
     }
 }
 
-enum Again {
-    Found(Found),
-    /// The old store does not have it any more.
+/// What came of one attempt.
+enum Attempt {
+    Found(Box<Found>),
+    /// The old store does not have it any more, or all sessions of its user were ended.
     Refused,
     /// Another request was faster.
-    Moved,
-}
-
-enum Taken {
-    Made(Found),
-    /// All sessions of this user were ended.
-    Refused,
-    ByOthers,
+    Overtaken,
 }
 
 /// Until when the old id leads to the session, or says that it is over.

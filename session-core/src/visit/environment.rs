@@ -13,9 +13,9 @@ use crate::time::background::LateStart;
 use crate::time::{Clock, LogThrottle, Time};
 
 use super::conflict_queue::ConflictQueues;
+use super::old_sessions::OldSessions;
 use super::rules::Rules;
 use super::state::{Moment, Notice, Operation, State};
-use super::taking_over::OldSessions;
 use super::upgrades::Upgrades;
 
 /// What all visits of one manager share: the store, the clock, the source of ids, the observers of events, and the

@@ -181,11 +181,6 @@ impl Visit {
         self.0.state.lock().is_ending()
     }
 
-    /// Whether the commit is to store a session that was started: a login.
-    pub fn is_starting(&self) -> bool {
-        self.0.state.lock().is_new()
-    }
-
     /// The way that the presented ids noted for the answer: see [`PresentedIds::set_way`](crate::id::PresentedIds::set_way). 0 before
     /// [`open`](Visit::open) and [`end`](Visit::end).
     pub fn way(&self) -> u16 {

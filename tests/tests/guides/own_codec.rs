@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
-use session_axum::store::{Body, Codec, CodecError, Envelope, JsonCodec};
+use session_axum::store::{Body, Codec, Envelope, JsonCodec};
 use session_axum::{EncryptedCodec, Record, RecordFormat, Time};
 use session_core::{Attributes, Audience, RecordKey, Version};
 
@@ -91,6 +91,7 @@ mod in_a_file {
     use axum::Router;
     use axum::http::StatusCode;
     use axum::routing::{get, post};
+    use session_axum::store::CodecError;
     use session_axum::{Session, SessionError, SessionLayer, SqliteStore};
     use tempfile::TempDir;
     use workspace_tests::client::Client;

@@ -51,6 +51,15 @@ async fn devices_are_listed_and_ended_by_their_user_alone() {
     assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
 
     log_in_with(&mut laptop, "Laptop").await;
+    assert_eq!(phone.post("/devices/end-others").await.body, "1 sessions ended");
+    assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
+
+    let (here, _) = handles(&phone.get("/devices").await.body).remove(0);
+    assert_eq!(phone.submit("/devices/end", &format!("handle={here}")).await.status, StatusCode::NO_CONTENT);
+    assert!(phone.cookies().is_empty());
+
+    log_in_with(&mut phone, "Phone").await;
+    log_in_with(&mut laptop, "Laptop").await;
     assert_eq!(phone.post("/logout-everywhere").await.body, "2 sessions ended");
     assert_eq!(laptop.get("/devices").await.status, StatusCode::UNAUTHORIZED);
 }
