@@ -1,5 +1,7 @@
 use std::cell::Cell;
 use std::future::Future;
+#[cfg(feature = "device-bound")]
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -69,10 +71,10 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         #[cfg(feature = "device-bound")]
-        {
+        if self.settings.binder.is_some() {
             request = match self.of_browser(request) {
-                Ok(answer) => return ResponseFuture::answered_by_layer(answer),
-                Err(request) => request,
+                ControlFlow::Break(answer) => return ResponseFuture::answered_by_layer(answer),
+                ControlFlow::Continue(request) => request,
             };
         }
         let slot = self.slot(&mut request);
@@ -85,16 +87,16 @@ where
 #[cfg(feature = "device-bound")]
 impl<S> SessionService<S> {
     /// The answer to what a browser asks of the layer itself, or else the request.
-    fn of_browser<B>(&self, request: Request<B>) -> Result<Answering, Request<B>> {
+    fn of_browser<B>(&self, request: Request<B>) -> ControlFlow<Answering, Request<B>> {
         let binder = self.settings.binder.as_ref();
         let Some(endpoint) = binder.and_then(|binder| binder.endpoint(request.method(), request.uri().path())) else {
-            return Err(request);
+            return ControlFlow::Continue(request);
         };
         let place = Place::of(&request);
         let (parts, body) = request.into_parts();
         match serve(&self.settings, endpoint, &parts, place) {
-            Some(answering) => Ok(Box::pin(answering)),
-            None => Err(Request::from_parts(parts, body)),
+            Some(answering) => ControlFlow::Break(Box::pin(answering)),
+            None => ControlFlow::Continue(Request::from_parts(parts, body)),
         }
     }
 }

@@ -45,7 +45,9 @@ pub(crate) struct Binder {
 
 /// Which sessions are asked to register a key. `None` for all.
 #[derive(Clone)]
-pub(crate) struct Asks(pub(super) Option<Arc<dyn Fn(&Session) -> bool + Send + Sync>>);
+pub(crate) struct Asks(pub(super) Option<Arc<Asking>>);
+
+type Asking = dyn Fn(&Session) -> bool + Send + Sync;
 
 /// What a browser asks of the layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +90,10 @@ impl DeviceCheck for Shown {
 impl Binder {
     /// What a request may ask of the layer itself. `None` for what is certainly a request to the application.
     pub(crate) fn endpoint(&self, method: &Method, path: &str) -> Option<Endpoint> {
-        let ends_with = |own: &String| path.ends_with(own.as_str());
-        match method {
-            &Method::POST if ends_with(&self.register) => Some(Endpoint::Register),
-            &Method::POST if ends_with(&self.refresh) => Some(Endpoint::Refresh),
-            _ => None,
+        if *method != Method::POST {
+            return None;
         }
+        [Endpoint::Register, Endpoint::Refresh].into_iter().find(|endpoint| path.ends_with(self.path_of(*endpoint)))
     }
 
     pub(super) fn path_of(&self, endpoint: Endpoint) -> &str {

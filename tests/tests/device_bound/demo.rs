@@ -24,6 +24,8 @@ fn the_demo_binds_a_login_and_a_logout_ends_it() {
         chromium.wait_for("the registration", |chromium| {
             chromium.bindings().iter().filter(|event| registered(event)).count() > round
         });
+        // The list shows what is stored, and the first proof is stored after its page.
+        chromium.open(&format!("{page}/devices"));
         for _ in 0..3 {
             chromium.open(&format!("{page}/devices"));
             assert!(chromium.text().contains("Bound to its device"), "{}", chromium.text());
