@@ -56,7 +56,7 @@ async fn devices_are_listed_and_ended_by_their_user_alone() {
 
     let (here, _) = handles(&phone.get("/devices").await.body).remove(0);
     assert_eq!(phone.submit("/devices/end", &format!("handle={here}")).await.status, StatusCode::NO_CONTENT);
-    assert!(phone.cookies().is_empty());
+    assert!(phone.jar.is_empty());
 
     log_in_with(&mut phone, "Phone").await;
     log_in_with(&mut laptop, "Laptop").await;
