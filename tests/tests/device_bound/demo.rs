@@ -19,7 +19,8 @@ fn the_demo_binds_a_login_and_a_logout_ends_it() {
     let registered = |event: &Value| event["creationEventDetails"]["fetchResult"] == "Success";
     let ended = |event: &Value| event["terminationEventDetails"]["deletionReason"] == "ServerRequested";
     chromium.open(&page);
-    for (round, button) in ["button[name=Logout]", "form.account button"].into_iter().enumerate() {
+    let buttons = [("", "button[name=Logout]"), ("/devices", "form.account button")];
+    for (round, (path, button)) in buttons.into_iter().enumerate() {
         chromium.run(LOG_IN);
         chromium.wait_for("the registration", |chromium| {
             chromium.bindings().iter().filter(|event| registered(event)).count() > round
@@ -31,7 +32,7 @@ fn the_demo_binds_a_login_and_a_logout_ends_it() {
             assert!(chromium.text().contains("Bound to its device"), "{}", chromium.text());
             chromium.drop_cookie(BOUND, &page);
         }
-        chromium.open(&page);
+        chromium.open(&format!("{page}{path}"));
         chromium.run(&format!("document.querySelector('{button}').click()"));
         chromium.wait_for("the logout", |chromium| chromium.cookies(&page).is_empty());
         chromium.open(&page);

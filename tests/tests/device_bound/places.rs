@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use session_axum::{
-    Adoption, DeviceBound, HeaderTransport, ManualClock, MemoryStore, NewSession, SameSite, SessionCookie,
-    SessionLayer, SessionManager,
+    Adoption, DeviceBound, HeaderTransport, ManualClock, MemoryStore, NewSession, RequireSignedIn, SameSite,
+    SessionCookie, SessionLayer, SessionManager,
 };
 use workspace_tests::client::Client;
 use workspace_tests::log::Log;
@@ -39,6 +39,9 @@ async fn the_layer_serves_its_addresses_wherever_it_is() {
     let app = Router::new().nest("/shop", routes()).merge(routes()).layer(layer(DeviceBound::new()));
     let browser = assert_bound_at(&app, &clock, "/shop").await;
     assert!(browser.sent.iter().any(|(sent, _)| sent == "POST /dbsc/sessid/register"));
+    // Outside of a guard, which would turn a refresh with a lapsed cookie away.
+    let guarded = routes().layer(RequireSignedIn::new().except(["/login"])).layer(layer(DeviceBound::new()));
+    assert_bound_at(&guarded, &clock, "").await;
     // Below a path as a service.
     let app = Router::new().nest_service("/shop", routes().layer(layer(DeviceBound::new())));
     let browser = assert_bound_at(&app, &clock, "/shop").await;
