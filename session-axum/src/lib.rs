@@ -93,7 +93,7 @@
 //! | `encryption` | `EncryptedCodec`: records that are encrypted where they are stored |
 //! | `signed`, `private` | [`SessionCookie`] methods of these names: cookies that are signed or encrypted, with keys that rotate |
 //! | `trusted-proxies` | `SessionCookie::secure_by_scheme` and `TrustedProxies`: HTTPS and HTTP behind proxies |
-//! | `device-bound` | [`SessionLayerBuilder::device_bound`] and `DeviceBound`: a copied cookie is worth nothing after minutes |
+//! | `device-bound` | `SessionLayerBuilder::device_bound` and `DeviceBound`: a copied cookie is worth nothing after minutes |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
 //! | `testing` | `testing`: a kit for the tests of your application, which signs visitors in, moves the clock and lets the store fail. `DeviceBound::lifetime` may then be as short as 1 s |

@@ -33,6 +33,11 @@ use super::verdict::{Ours, Verdict, verdict};
 /// or from an older browser: see [`require_token`](CrossOriginProtection::require_token). The rules are those of Go's
 /// `http.CrossOriginProtection`.
 ///
+/// A request passes from any origin if its session was opened by a bearer token: no page can make a browser send one that
+/// the page does not know. Without a token that opens a session, such as at a sign-in, the rules above count.
+///
+/// Put it inside of the session layer. Outside, it does not know what that layer allows, and its refusals are a sentence.
+///
 /// The login needs this as well: otherwise another site signs visitors in to an account of its own. So does everything that
 /// a session's cookie has no part in.
 ///
