@@ -101,9 +101,9 @@ impl Session {
         Ok(state.value(name)?)
     }
 
-    /// Whether the request that this session came with presented its id as a bearer token, which no browser sends by
-    /// itself. A request of another site can't have done that, so it needs no other protection against forgery.
-    /// `false` without a request.
+    /// Whether the client has the session's id as a bearer token: the request presented it so, or has asked for one and
+    /// the session was started by it. No browser sends such a token by itself. A request of another site can't have done
+    /// that, so it needs no other protection against forgery. `false` without a request.
     pub fn is_by_bearer(&self) -> bool {
         self.visit.is_by_bearer()
     }
