@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use session_core::{Error, NewSession, Record, RecordKey, Renewed, Saved, SessionManager, Store};
+use session_core::{Error, NewSession, Record, RecordKey, Renewed, Saved, SessionManager, Store, StoreError};
 use tokio::task::JoinSet;
 
 use crate::proxy::{Fault, Proxy};
@@ -279,7 +279,13 @@ pub async fn cancelled_calls_leave_nobody_anothers_reply(
                 let record = &marked[random.below(32) as usize];
                 let patience = Duration::from_micros(random.below(PATIENCE));
                 let visiting = visit(&store, record, random.below(3));
-                let is_answered = tokio::time::timeout(patience, visiting).await.is_ok();
+                let is_answered = match tokio::time::timeout(patience, visiting).await {
+                    Ok(Ok(())) => true,
+                    // A client library may close a connection on which too many gave up: HTTP/2 does.
+                    Ok(Err(error)) if error.is_unavailable() => false,
+                    Ok(Err(error)) => panic!("the store works: {error:?}"),
+                    Err(_) => false,
+                };
                 if is_answered { &answered } else { &cancelled }.fetch_add(1, Ordering::Relaxed);
             }
         });
@@ -287,22 +293,23 @@ pub async fn cancelled_calls_leave_nobody_anothers_reply(
     calling.join_all().await;
     proxy.set(Fault::None);
     for record in marked.iter() {
-        assert_eq!(load(store, &record.key).await.expect("it is alive").attributes, record.attributes);
+        assert_eq!(settled(store, record).await.attributes, record.attributes);
     }
 }
 
-async fn visit(store: &impl Store, record: &Record, kind: u64) {
-    let loaded = load(store, &record.key).await.expect("it is alive");
+async fn visit(store: &impl Store, record: &Record, kind: u64) -> Result<(), StoreError> {
+    let loaded = store.load(&record.key, now()).await?.expect("it is alive");
     assert_eq!((loaded.key, &loaded.attributes), (record.key, &record.attributes), "another's reply");
     match kind {
         0 => {}
-        1 => store.touch(&record.key, now()).await.expect("the store works"),
+        1 => store.touch(&record.key, now()).await?,
         _ => {
             let saved = with(next(&loaded), |record| record.accessed = now());
-            let written = store.save(&saved, loaded.version).await.expect("the store works");
+            let written = store.save(&saved, loaded.version).await?;
             assert!(matches!(written, Saved::Done | Saved::Conflict), "{written:?}");
         }
     }
+    Ok(())
 }
 
 fn cut(round: u64, [request, reply]: [u64; 2]) -> Fault {

@@ -50,7 +50,7 @@ async fn from_sqlx() {
     scenario::everybody_stays_signed_in(&old, &new, row).await;
     scenario::a_hundred_first_requests_get_one_session(&old, &new).await;
     scenario::a_logout_ends_both(&old, &new).await;
-    let both = new_app(ours, rolling(recipe::adoption(pool.clone())));
+    let both = new_app(ours, rolling(recipe::adoption(pool.clone()), scenario::end_date()));
     scenario::both_versions_run_side_by_side(&old, &both).await;
 
     let before = old.signed_in("ann").await;

@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use session_axum::{
-    Adoption, EndSession, MaybeSession, Session, SessionError, SessionLayer, SessionManager, Store, Time,
+    Adoption, Clock, EndSession, MaybeSession, Session, SessionError, SessionLayer, SessionManager, Store, SystemClock,
+    Time,
 };
 use workspace_tests::client::Client;
 
@@ -28,6 +30,11 @@ async fn count(sess: Session) -> Result<String, SessionError> {
 
 async fn logout(ending: EndSession) {
     ending.end();
+}
+
+/// Until when the old version goes on beside the new one.
+pub fn end_date() -> Time {
+    SystemClock.now().saturating_add(Duration::from_secs(14 * 86_400))
 }
 
 /// The same application on this library.

@@ -55,7 +55,7 @@ async fn take_over(store: impl SessionStore + Clone, ours: impl session_axum::St
     scenario::everybody_stays_signed_in(&old, &new, row).await;
     scenario::a_hundred_first_requests_get_one_session(&old, &new).await;
     scenario::a_logout_ends_both(&old, &new).await;
-    let rolling = new_app(ours.clone(), rolling::rolling(recipe::adoption(store.clone())));
+    let rolling = new_app(ours.clone(), rolling::rolling(recipe::adoption(store.clone()), scenario::end_date()));
     scenario::both_versions_run_side_by_side(&old, &rolling).await;
 
     let key = Key::generate();
