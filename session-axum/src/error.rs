@@ -4,6 +4,7 @@ use http::request::Parts;
 use session_core::internals::{causes, causes_without_values};
 use session_core::{AttributeError, ConfigError, Error, RandomError, StoreError};
 
+use crate::exempt_routes::route;
 use crate::turned_away::{Asked, Refusal, Unanswered};
 
 /// The error that a handler with a session returns. It is a response.
@@ -12,7 +13,7 @@ use crate::turned_away::{Asked, Refusal, Unanswered};
 /// [`CoreError`](crate::CoreError) of a session and of the [`SessionManager`](crate::SessionManager),
 /// [`StoreError`], [`ConfigError`], [`AttributeError`]. The extractors reject a request with it too.
 ///
-/// A handler that returns an error with a status of 500 or above did not do what it meant, so what it collected is
+/// A handler that returns an error with a status of 409, 500 or above did not do what it meant, so what it collected is
 /// dropped: changes, a start, a renewal and a removal. What it saved itself stays saved. With any other status, and
 /// in a response of the handler's own, everything collected is saved.
 ///
@@ -24,6 +25,7 @@ use crate::turned_away::{Asked, Refusal, Unanswered};
 /// | the visitor has no session, nobody is signed in, or the session ended while the handler ran | 401, or the way to [`sign_in_page`](crate::SessionLayerBuilder::sign_in_page) |
 /// | the user must prove again who they are | 403, or the way to [`confirm_page`](crate::SessionLayerBuilder::confirm_page) |
 /// | another site may have sent the request | 403 |
+/// | the session's id was replaced, and the request came with the old one, which can't renew the session or end others | 409: the next request comes with the new one |
 /// | the store failed, other writers were always faster, or no id could be made | 503 |
 /// | anything else: a mistake in the application | 500 |
 ///
@@ -98,6 +100,7 @@ impl From<Refusal> for SessionError {
 impl SessionError {
     /// Turns away the request with this head.
     pub(crate) fn refused(refusal: Refusal, parts: &Parts) -> Self {
+        tracing::debug!(%refusal, method = %parts.method, route = route(&parts.extensions), "a request is turned away");
         let asked = Asked::of(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
         SessionError::Refused(RefusedRequest { refusal, asked: Some(Box::new(asked)) })
     }
@@ -108,6 +111,7 @@ impl SessionError {
             SessionError::Refused(refused) => Some(refused.refusal),
             SessionError::Failed(Error::Gone) => Some(Refusal::Ended),
             SessionError::Failed(Error::NoProof) => Some(Refusal::NoSession),
+            SessionError::Failed(Error::OldId(_)) => Some(Refusal::OldId),
             SessionError::Failed(Error::Store(_) | Error::Conflict { .. } | Error::Random(_)) => {
                 Some(Refusal::Unavailable)
             }
@@ -167,7 +171,7 @@ impl IntoResponse for SessionError {
             let asked = if let SessionError::Refused(refused) = self { refused.asked } else { None };
             response.extensions_mut().insert(Unanswered { refusal, asked });
         }
-        if status.is_server_error() {
+        if status.is_server_error() || refusal == Some(Refusal::OldId) {
             response.extensions_mut().insert(HandlerFailed);
         }
         response
@@ -227,6 +231,7 @@ mod tests {
             (SessionError::NoLayer, StatusCode::INTERNAL_SERVER_ERROR),
             (SessionError::NoMarkedLayer("Staff"), StatusCode::INTERNAL_SERVER_ERROR),
             (Error::Gone.into(), StatusCode::UNAUTHORIZED),
+            (Error::OldId("renewed").into(), StatusCode::CONFLICT),
             (Error::Conflict { attempts: 8 }.into(), StatusCode::SERVICE_UNAVAILABLE),
             (Error::HeadSent("started").into(), StatusCode::INTERNAL_SERVER_ERROR),
             (Error::NotStored.into(), StatusCode::INTERNAL_SERVER_ERROR),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::MatchedPath;
 use axum_core::response::{IntoResponse, Response};
-use http::{Extensions, Request};
+use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::error::SessionError;
+use crate::exempt_routes::ExemptRoutes;
 use crate::extract::opened;
 use crate::signed_in::SignedIn;
 
@@ -53,7 +53,7 @@ use crate::signed_in::SignedIn;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct RequireSignedIn {
-    except: Arc<[String]>,
+    except: Arc<ExemptRoutes>,
     within: Option<Duration>,
 }
 
@@ -65,7 +65,7 @@ impl RequireSignedIn {
 
     /// Leaves these routes open to everybody. Default: none. A route that the router does not have changes nothing.
     pub fn except(mut self, routes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.except = self.except.iter().cloned().chain(routes.into_iter().map(Into::into)).collect();
+        Arc::make_mut(&mut self.except).add(routes);
         self
     }
 
@@ -75,12 +75,6 @@ impl RequireSignedIn {
         self.within = Some(time);
         self
     }
-}
-
-/// Whether a request is for one of these routes. Only the route that was found counts: a path can be written in many ways.
-pub(crate) fn is_route(routes: &[String], extensions: &Extensions) -> bool {
-    let matched = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    matched.is_some_and(|matched| routes.iter().any(|route| route == matched))
 }
 
 impl<S> Layer<S> for RequireSignedIn {
@@ -113,19 +107,22 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if is_route(&self.demand.except, request.extensions()) {
+        if self.demand.except.include(request.extensions()) {
             return Box::pin(self.inner.call(request));
         }
-        call_if(&mut self.inner, checked(request, self.demand.within))
+        call_if(&mut self.inner, checked(request, self.demand.clone()))
     }
 }
 
-async fn checked<B>(request: Request<B>, within: Option<Duration>) -> Result<Request<B>, SessionError> {
+async fn checked<B>(request: Request<B>, demand: RequireSignedIn) -> Result<Request<B>, SessionError> {
     let (parts, body) = request.into_parts();
     let (_, session) = opened(&parts).await?;
-    match SignedIn::check(session, within) {
+    match SignedIn::check(session, demand.within) {
         Ok(_) => Ok(Request::from_parts(parts, body)),
-        Err(refusal) => Err(SessionError::refused(refusal, &parts)),
+        Err(refusal) => {
+            demand.except.explain(&parts);
+            Err(SessionError::refused(refusal, &parts))
+        }
     }
 }
 

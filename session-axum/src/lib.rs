@@ -156,6 +156,7 @@ mod cross_origin;
 mod device_bound;
 mod end_session;
 mod error;
+mod exempt_routes;
 mod extract;
 mod flash;
 mod guard;

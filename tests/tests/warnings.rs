@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Method;
 use axum::routing::{get, post};
 use session_axum::store::Version;
 use session_axum::{
-    Event, MaybeSession, MemoryStore, NewSession, Record, Session, SessionCookie, SessionLayer, SessionManager, Store,
-    TieredStore, WriteBehind,
+    CrossOriginProtection, Event, MaybeSession, MemoryStore, NewSession, Record, RequireSignedIn, Session, SessionCookie,
+    SessionLayer, SessionManager, Store, TieredStore, WriteBehind,
 };
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use workspace_tests::client::Client;
@@ -219,4 +220,46 @@ async fn a_record_that_can_not_be_read() {
     }
     assert_eq!(log.lines_with("WARN"), 1, "{}", log.text());
     assert_eq!(log.lines_with("dropped a record that does not fit its key"), 1);
+}
+
+/// T63. A route of a nested router is named by its whole pattern.
+#[tokio::test(start_paused = true)]
+async fn an_exception_that_names_half_of_a_route() {
+    let api = Router::new().route("/hooks/payment", post(async || "noted"));
+    let exempt = ["/hooks/payment"];
+    let routes = || Router::new().nest("/api", api.clone());
+    let guarded = routes().layer(RequireSignedIn::new().except(exempt));
+    let protected = routes().layer(CrossOriginProtection::new().except(exempt));
+    for (app, status) in [(guarded, 401), (protected, 403)] {
+        let mut bank = Client::new(&app.layer(SessionLayer::new(MemoryStore::new())));
+        let last = assert_one_line_a_minute("`except` nearly names", async || {
+            let sent = bank.send(Method::POST, "/api/hooks/payment", &[("origin", "https://bank.example")]).await;
+            assert_eq!(sent.status.as_u16(), status);
+        });
+        let last = last.await;
+        assert!(last.contains("except=\"/hooks/payment\" route=\"/api/hooks/payment\""), "{last}");
+    }
+}
+
+/// T63. Added after the session layer, it is outside of it.
+#[tokio::test(start_paused = true)]
+async fn protection_that_is_outside_of_the_session_layer() {
+    let inner = Router::new().route("/login", post(async || ())).layer(SessionLayer::new(MemoryStore::new()));
+    let mut visitor = Client::new(&inner.layer(CrossOriginProtection::new()));
+    let told = "`CrossOriginProtection` refused a request outside of a session layer";
+    assert_one_line_a_minute(told, async || {
+        let refused = visitor.send(Method::POST, "/login", &[("origin", "https://evil.example")]).await;
+        assert_eq!(refused.status.as_u16(), 403);
+    })
+    .await;
+}
+
+/// T63. For whoever wonders why a request does not arrive.
+#[tokio::test]
+async fn each_refusal_says_why_to_whoever_debugs() {
+    let app = Router::new().route("/card/{id}", get(async |_: Session| ())).layer(SessionLayer::new(MemoryStore::new()));
+    let (log, _guard) = Log::capture();
+    Client::new(&app).get("/card/5?token=secret").await;
+    assert_eq!(log.lines_with("a request is turned away refusal=no session method=GET route=\"/card/{id}\""), 1);
+    assert!(!log.text().contains("secret"), "{}", log.text());
 }

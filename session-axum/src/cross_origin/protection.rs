@@ -6,12 +6,14 @@ use axum_core::response::Response;
 use http::Request;
 use http::request::Parts;
 use session_core::ConfigError;
+use session_core::internals::LogThrottle;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::error::SessionError;
+use crate::exempt_routes::ExemptRoutes;
 use crate::extract::opened;
-use crate::guard::{Guarded, call_if, is_route};
+use crate::guard::{Guarded, call_if};
 use crate::slot::Slot;
 use crate::transport::header::asks_for_bearer;
 use crate::turned_away::Refusal;
@@ -62,9 +64,10 @@ pub struct CrossOriginProtection {
 #[derive(Clone, Debug, Default)]
 struct Settings {
     trusted: Vec<Origin>,
-    except: Vec<String>,
+    except: ExemptRoutes,
     requires_token: bool,
     allows_http: bool,
+    outside: Arc<LogThrottle>,
 }
 
 impl CrossOriginProtection {
@@ -92,7 +95,7 @@ impl CrossOriginProtection {
     ///
     /// For calls of other servers, which prove themselves in another way.
     pub fn except(mut self, routes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Arc::make_mut(&mut self.settings).except.extend(routes.into_iter().map(Into::into));
+        Arc::make_mut(&mut self.settings).except.add(routes);
         self
     }
 
@@ -131,7 +134,7 @@ pub struct CrossOriginService<S> {
 
 impl Settings {
     fn verdict(&self, request: &Request<Body>) -> Verdict {
-        if is_route(&self.except, request.extensions()) {
+        if self.except.include(request.extensions()) {
             return Verdict::Fine;
         }
         let slot: Option<&Slot> = request.extensions().get();
@@ -140,6 +143,20 @@ impl Settings {
         match verdict(request.method(), request.uri(), request.headers(), &ours) {
             Verdict::Unknown if !self.requires_token => Verdict::Fine,
             verdict => verdict,
+        }
+    }
+
+    /// Tells the developer why a request is refused that may be none of another site.
+    fn explain(&self, parts: &Parts) {
+        self.except.explain(parts);
+        if Slot::of(parts).is_err()
+            && let Some(times) = self.outside.due()
+        {
+            tracing::warn!(
+                times,
+                "`CrossOriginProtection` refused a request outside of a session layer, which then does not answer it; add it \
+                 to the router before the `SessionLayer`, if there is one"
+            );
         }
     }
 }
@@ -162,13 +179,17 @@ where
         if verdict == Verdict::Fine {
             return Box::pin(self.inner.call(request));
         }
-        call_if(&mut self.inner, checked(request, verdict))
+        call_if(&mut self.inner, checked(request, verdict, Arc::clone(&self.settings)))
     }
 }
 
-async fn checked(request: Request<Body>, verdict: Verdict) -> Result<Request<Body>, SessionError> {
+async fn checked(
+    request: Request<Body>,
+    verdict: Verdict,
+    settings: Arc<Settings>,
+) -> Result<Request<Body>, SessionError> {
     let (parts, body) = request.into_parts();
-    let body = admitted(&parts, body, verdict).await?;
+    let body = admitted(&parts, body, verdict).await.inspect_err(|_| settings.explain(&parts))?;
     Ok(Request::from_parts(parts, body))
 }
 

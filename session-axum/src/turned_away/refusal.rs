@@ -14,6 +14,9 @@ pub enum Refusal {
     Ended,
     /// The user has not proven who they are for too long: see [`Fresh`](crate::Fresh).
     NotFresh,
+    /// The session got a new id, and the request came with the old one, which can't do this. The client's next request
+    /// comes with the new one.
+    OldId,
     /// Another site may have sent the request.
     CrossSite,
     /// Sessions can't be loaded or saved at the moment.
@@ -26,6 +29,7 @@ impl Refusal {
         match self {
             Refusal::NoSession | Refusal::NotSignedIn | Refusal::Ended => StatusCode::UNAUTHORIZED,
             Refusal::NotFresh | Refusal::CrossSite => StatusCode::FORBIDDEN,
+            Refusal::OldId => StatusCode::CONFLICT,
             Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -37,6 +41,7 @@ impl Refusal {
             Refusal::NotSignedIn => "not_signed_in",
             Refusal::Ended => "session_ended",
             Refusal::NotFresh => "not_fresh",
+            Refusal::OldId => "old_id",
             Refusal::CrossSite => "cross_site",
             Refusal::Unavailable => "unavailable",
         }
@@ -48,6 +53,7 @@ impl Refusal {
             Refusal::NoSession | Refusal::NotSignedIn => "Please sign in.",
             Refusal::Ended => "Your session has ended.",
             Refusal::NotFresh => "Please confirm that it is you.",
+            Refusal::OldId => "Your session was renewed while this was sent. Please try again.",
             Refusal::CrossSite => "This form has expired, or was sent from another site. Please load the page again.",
             Refusal::Unavailable => "Sessions are not available at the moment. Please try again.",
         }
@@ -67,6 +73,7 @@ impl fmt::Display for Refusal {
             Refusal::NotSignedIn => "nobody is signed in",
             Refusal::Ended => "the session has ended",
             Refusal::NotFresh => "the last authentication is too old",
+            Refusal::OldId => "the request came with an id that was replaced",
             Refusal::CrossSite => "another site may have sent the request",
             Refusal::Unavailable => "sessions are not available",
         })

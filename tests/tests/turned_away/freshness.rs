@@ -72,3 +72,30 @@ async fn an_id_from_before_the_password_is_worth_nothing_after_it() {
         assert_eq!(pay(&mut user, &[PAGE]).await.body, "ann paid");
     }
 }
+
+/// T62: the owner's second tab tries again a moment later. What its handler collected so far is dropped, as it is done again.
+#[tokio::test]
+async fn what_an_old_id_can_not_do_is_a_conflict_and_can_be_tried_again() {
+    let renew = async |user: SignedIn| -> Result<(), SessionError> {
+        user.set_attr("Renewals", &1)?;
+        Ok(user.renew_id()?)
+    };
+    let renewals = async |user: SignedIn| format!("{:?}", user.attr::<u32>("Renewals"));
+    for kind in kinds_of_stores().await {
+        let builder = with_pages(SessionLayer::builder(kind.store.clone())).renewal_grace(Duration::from_secs(60));
+        let others = Router::new()
+            .route("/renew", post(renew))
+            .route("/plainly-renew", post(async |user: SignedIn| Ok::<_, SessionError>(user.renew_id()?)))
+            .route("/renewals", get(renewals));
+        let mut user = Client::new(&routes().merge(others).layer(builder.build().unwrap()));
+        user.post("/login").await;
+        let mut second_tab = user.clone();
+        user.post("/plainly-renew").await;
+        let refused = second_tab.send(Method::POST, "/renew", &[SCRIPT]).await;
+        assert_problem(&refused, StatusCode::CONFLICT, "old_id");
+        assert_eq!(second_tab.post("/renew").await.status, StatusCode::CONFLICT);
+        assert_eq!(user.get("/renewals").await.body, "Ok(None)");
+        assert_eq!(user.post("/renew").await.status, StatusCode::OK);
+        assert_eq!(user.get("/renewals").await.body, "Ok(Some(1))");
+    }
+}
