@@ -3,6 +3,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::authority::{Authority, Certificate};
@@ -19,6 +20,9 @@ pub struct PostgresServer {
     _cleaner: Child,
 }
 
+/// Making the first files takes a second, and copying them little.
+static EMPTY: OnceLock<PostgresServer> = OnceLock::new();
+
 impl PostgresServer {
     /// An empty server; `None` where PostgreSQL is not installed.
     #[track_caller]
@@ -28,10 +32,24 @@ impl PostgresServer {
             return None;
         };
         let mut server = PostgresServer::without_files(programs);
-        server
-            .run("initdb", &["-D", &server.data(), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "-N"]);
+        server.copy_files_of(EMPTY.get_or_init(|| server.never_started()));
         server.restart();
         Some(server)
+    }
+
+    /// A server with the files that one has at first.
+    #[track_caller]
+    fn never_started(&self) -> Self {
+        let new = PostgresServer::without_files(self.programs.clone());
+        let data = new.data();
+        new.run("initdb", &["-D", &data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "-N"]);
+        new
+    }
+
+    #[track_caller]
+    fn copy_files_of(&self, other: &Self) {
+        let copied = Command::new("cp").args(["-a", &other.data(), &self.data()]).status();
+        assert!(copied.expect("there is cp").success(), "the files can be copied");
     }
 
     #[track_caller]

@@ -153,13 +153,13 @@ pub async fn killed_while_renewing_leaves_exactly_one(
         let session = sessions.get(id).await.expect("the store works");
         session.map(|session| session.attr::<u64>("Count").expect("it is a number"))
     };
-    // The server may still have a killed client's request to carry out: the renewal is done already, or
-    // can't be any more.
+    // The server may still have a killed client's request to carry out. After a save the renewal is done already, also if
+    // the save has followed it, or can't be any more.
     let saved = async |id: &str, round: usize| {
         let session = sessions.get(id).await.expect("the store works")?;
         session.set_attr("Round", &round).expect("it can be set");
         match session.save().await {
-            Ok(()) => Some(session.attr::<u64>("Count").expect("it is a number")),
+            Ok(()) => opened(id).await,
             Err(Error::Gone) => None,
             Err(error) => panic!("{error:?}"),
         }

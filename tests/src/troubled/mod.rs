@@ -4,7 +4,7 @@ mod filling;
 mod server;
 mod sqlite_file;
 
-pub use server::{Backend, TroubledServer, open_tiers};
+pub use server::{Backend, TierSettings, TroubledServer, open_tiers};
 
 /// What is the matter with a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -287,18 +287,35 @@ fn set_redis(server: &RedisServer, settings: &[&str]) {
     assert!(answer.starts_with("+OK"), "{answer}");
 }
 
-/// The two as tiers, as one process has them: written through, or behind with these settings.
-pub async fn open_tiers(fast: &TroubledServer, durable: &TroubledServer, behind: Option<WriteBehind>) -> AnyStore {
-    fn tiered(fast: impl FastStore, durable: AnyStore, behind: Option<WriteBehind>) -> AnyStore {
-        let tiers = TieredStore::builder(fast, durable);
-        let tiers = if let Some(settings) = behind { tiers.write_behind(settings) } else { tiers };
+/// How two tiers are set.
+#[derive(Clone, Copy, Default)]
+pub struct TierSettings {
+    /// Written behind, with these settings; otherwise through.
+    pub behind: Option<WriteBehind>,
+    /// How long an operation of the fast tier may take. `None` as by default.
+    pub fast_time_limit: Option<Duration>,
+}
+
+impl TierSettings {
+    fn tiers(self, fast: impl FastStore, durable: AnyStore) -> AnyStore {
+        let mut tiers = TieredStore::builder(fast, durable);
+        if let Some(settings) = self.behind {
+            tiers = tiers.write_behind(settings);
+        }
+        if let Some(limit) = self.fast_time_limit {
+            tiers = tiers.fast_time_limit(limit);
+        }
         AnyStore::new(tiers.build().expect("these settings work"))
     }
+}
+
+/// The two as tiers, as one process has them.
+pub async fn open_tiers(fast: &TroubledServer, durable: &TroubledServer, settings: TierSettings) -> AnyStore {
     let durable = durable.open().await;
     match &fast.kind {
-        Kind::Memory => tiered(MemoryStore::new(), durable, behind),
-        Kind::Redis(_) => tiered(fast.redis().await, durable, behind),
-        Kind::Memcached(_) => tiered(fast.memcached().await, durable, behind),
+        Kind::Memory => settings.tiers(MemoryStore::new(), durable),
+        Kind::Redis(_) => settings.tiers(fast.redis().await, durable),
+        Kind::Memcached(_) => settings.tiers(fast.memcached().await, durable),
         Kind::Sqlite(_) | Kind::Postgres(_) | Kind::Firestore(_) => panic!("it is no fast tier"),
     }
 }

@@ -7,7 +7,7 @@ use session_core::{AnyStore, SessionManager, WriteBehind};
 use tokio::task::JoinSet;
 use workspace_tests::random::Random;
 use workspace_tests::records::{campaign, manager};
-use workspace_tests::troubled::{Backend, TroubledServer, open_tiers};
+use workspace_tests::troubled::{Backend, TierSettings, TroubledServer, open_tiers};
 
 use crate::failure::Failure;
 use crate::visitor::{Last, Visitor};
@@ -61,7 +61,8 @@ impl World {
     pub async fn tiers(fast: Backend, durable: Backend, tiers: Tiers) -> Option<Self> {
         let durable = TroubledServer::start(durable).await?;
         let fast = TroubledServer::start(fast).await?;
-        let settings = (tiers == Tiers::Behind).then(|| WriteBehind::new().delay(Duration::from_millis(100)));
+        let behind = (tiers == Tiers::Behind).then(|| WriteBehind::new().delay(Duration::from_millis(100)));
+        let settings = TierSettings { behind, ..TierSettings::default() };
         let mut processes = Vec::new();
         for _ in 0..if fast.is_shared() { 2 } else { 1 } {
             processes.push(manager(&open_tiers(&fast, &durable, settings).await));

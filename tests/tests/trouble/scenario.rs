@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use session_core::{AnyStore, Error, NewSession, SessionId, SessionManager, WriteBehind};
 use workspace_tests::records::{fresh_key, manager};
-use workspace_tests::troubled::{Backend, Trouble, TroubledServer, open_tiers};
+use workspace_tests::troubled::{Backend, TierSettings, Trouble, TroubledServer, open_tiers};
 
 use crate::expected::{Expected, Place, Told};
 
@@ -82,7 +82,9 @@ impl Scene {
     }
 
     pub async fn tiers(place: Place, fast: &TroubledServer, durable: &TroubledServer) -> Self {
-        let settings = place.is_behind().then(WriteBehind::new);
+        // Where the durable tier has the trouble, a machine that has much to do is not taken for a fast tier that fails.
+        let fast_time_limit = (!place.is_fast()).then_some(Duration::from_secs(5));
+        let settings = TierSettings { behind: place.is_behind().then(WriteBehind::new), fast_time_limit };
         let here = open_tiers(fast, durable, settings).await;
         let elsewhere = if fast.is_shared() { Some(open_tiers(fast, durable, settings).await) } else { None };
         Scene::set(place, here, elsewhere, durable.open().await).await
