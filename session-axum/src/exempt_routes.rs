@@ -32,7 +32,8 @@ impl ExemptRoutes {
             tracing::warn!(
                 times,
                 except = pattern,
-                route = route.unwrap_or("none: the layer was not added by a router's `layer`, or there is no such route"),
+                route =
+                    route.unwrap_or("none: the layer was not added by a router's `layer`, or there is no such route"),
                 "a request was turned away whose route `except` nearly names; name the whole pattern of the route, with \
                  that of the nesting"
             );

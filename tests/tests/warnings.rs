@@ -9,8 +9,8 @@ use axum::http::Method;
 use axum::routing::{get, post};
 use session_axum::store::Version;
 use session_axum::{
-    CrossOriginProtection, Event, MaybeSession, MemoryStore, NewSession, Record, RequireSignedIn, Session, SessionCookie,
-    SessionLayer, SessionManager, Store, TieredStore, WriteBehind,
+    CrossOriginProtection, Event, MaybeSession, MemoryStore, NewSession, Record, RequireSignedIn, Session,
+    SessionCookie, SessionLayer, SessionManager, Store, TieredStore, WriteBehind,
 };
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use workspace_tests::client::Client;
@@ -257,7 +257,8 @@ async fn protection_that_is_outside_of_the_session_layer() {
 /// T63. For whoever wonders why a request does not arrive.
 #[tokio::test]
 async fn each_refusal_says_why_to_whoever_debugs() {
-    let app = Router::new().route("/card/{id}", get(async |_: Session| ())).layer(SessionLayer::new(MemoryStore::new()));
+    let app =
+        Router::new().route("/card/{id}", get(async |_: Session| ())).layer(SessionLayer::new(MemoryStore::new()));
     let (log, _guard) = Log::capture();
     Client::new(&app).get("/card/5?token=secret").await;
     assert_eq!(log.lines_with("a request is turned away refusal=no session method=GET route=\"/card/{id}\""), 1);
