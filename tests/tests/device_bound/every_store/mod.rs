@@ -29,6 +29,7 @@ macro_rules! on {
     };
 }
 
+on!(memory, SharedStore::memory());
 on!(sqlite, SharedStore::sqlite());
 on!(postgres, SharedStore::postgres());
 on!(redis, SharedStore::redis());

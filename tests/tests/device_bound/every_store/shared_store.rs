@@ -1,17 +1,37 @@
 use std::any::Any;
 
-use workspace_tests::{FirestoreEmulator, MemcachedServer, PostgresServer, RedisCluster, RedisServer};
+use session_axum::{AnyStore, MemoryStore};
+use workspace_tests::{FirestoreEmulator, MemcachedServer, PostgresServer, RedisCluster, RedisServer, open_store};
 
-/// A store that several processes can open by its URL, as [`open_store`](workspace_tests::open_store) has it.
+/// A store that several processes share.
 pub struct SharedStore {
-    pub url: String,
+    place: Place,
     /// The servers, for as long as it is used.
     _servers: Vec<Box<dyn Any>>,
 }
 
+enum Place {
+    /// In one process, of which each layer is one here.
+    Memory(MemoryStore),
+    /// Of which each process opens a store of its own.
+    Url(String),
+}
+
 impl SharedStore {
     fn new(url: String, server: impl Any) -> Self {
-        SharedStore { url, _servers: vec![Box::new(server)] }
+        SharedStore { place: Place::Url(url), _servers: vec![Box::new(server)] }
+    }
+
+    /// As one process opens it, with connections of its own.
+    pub async fn open(&self) -> AnyStore {
+        match &self.place {
+            Place::Memory(store) => AnyStore::new(store.clone()),
+            Place::Url(url) => open_store(url).await,
+        }
+    }
+
+    pub fn memory() -> Option<Self> {
+        Some(SharedStore { place: Place::Memory(MemoryStore::new()), _servers: Vec::new() })
     }
 
     pub fn sqlite() -> Option<Self> {
@@ -64,13 +84,17 @@ impl SharedStore {
         durable.map(|durable| self.tiers("behind", durable))
     }
 
-    fn tiers(mut self, mode: &str, durable: Self) -> Self {
-        self.url = format!("{mode}:{} {}", self.url, durable.url);
-        self._servers.extend(durable._servers);
-        self
+    fn tiers(self, mode: &str, durable: Self) -> Self {
+        let place = Place::Url(format!("{mode}:{} {}", self.url(), durable.url()));
+        SharedStore { place, _servers: self._servers.into_iter().chain(durable._servers).collect() }
     }
 
     fn as_url(self, prefix: &str) -> Self {
-        SharedStore { url: format!("{prefix}{}", self.url), ..self }
+        SharedStore { place: Place::Url(format!("{prefix}{}", self.url())), ..self }
+    }
+
+    fn url(&self) -> &str {
+        let Place::Url(url) = &self.place else { panic!("memory has no URL") };
+        url
     }
 }

@@ -3,14 +3,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Method;
 use session_axum::{DeviceBound, ManualClock};
+use workspace_tests::Device;
 use workspace_tests::records::now;
-use workspace_tests::{Device, open_store};
 
 use super::super::application::{BOUND, MINUTE, builder, routes};
 use super::super::software_browser::{Offer, SoftwareBrowser};
 use super::SharedStore;
 
-/// One application in two processes, each with clients of the store's servers of its own.
+/// One application in two processes, each with connections of its own.
 pub struct Site {
     pub clock: Arc<ManualClock>,
     pub processes: [Router; 2],
@@ -21,7 +21,7 @@ impl Site {
         // Servers that end sessions by themselves take the time for wrong that is far from theirs.
         let clock = Arc::new(ManualClock::at(now()));
         let process = async || {
-            let builder = builder(open_store(&store.url).await, &clock).device_bound(DeviceBound::new());
+            let builder = builder(store.open().await, &clock).device_bound(DeviceBound::new());
             routes().layer(builder.build().unwrap())
         };
         let processes = [process().await, process().await];
