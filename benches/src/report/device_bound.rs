@@ -45,10 +45,10 @@ pub fn write(page: &mut Page, figures: &Figures) {
     page.table(&head(["", "instructions", "of them of the MAC", "allocations", "ns"]), &rows);
 }
 
-/// Instructions of a request that the feature adds where it is compiled in and not used, as a part of all.
+/// Instructions of a request that the feature adds where it is compiled in and not used, in percent.
 pub fn unused(figures: &Figures, work: &str) -> Option<f64> {
     let of = |subject| figures.median(PART, subject, work, "per request");
-    Some(of("ours")? / of("ours-without")?)
+    Some(100.0 * (of("ours")? / of("ours-without")? - 1.0))
 }
 
 /// What a request takes of a measure more because its session is bound.
