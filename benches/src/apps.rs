@@ -6,6 +6,8 @@ mod axum_app;
 pub mod axum_session;
 pub mod bare;
 mod by_hand;
+#[cfg(feature = "device-bound")]
+mod device_bound;
 pub mod ours;
 pub mod ruts;
 pub mod tower_sessions;
@@ -92,6 +94,15 @@ pub const ALL: [Description; 12] = [
     on(ACTIX, "actix-session-signed"),
 ];
 
+/// Ours with sessions that may be bound to devices: one that is not, and one that is. Beside [`ALL`], as no other
+/// library has them.
+pub const DEVICES: [Description; 2] = [on(AXUM, "ours-unbound"), on(AXUM, "ours-bound")];
+
+/// The application of this name.
+pub fn known(name: &str) -> Option<&'static Description> {
+    ALL.iter().chain(&DEVICES).find(|known| known.name == name)
+}
+
 /// The router of this name, for those that are axum's.
 pub async fn router(name: &str) -> Option<Router> {
     Some(match name {
@@ -110,6 +121,10 @@ pub async fn router(name: &str) -> Option<Router> {
 
 pub fn app(name: &str) -> Box<dyn App> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    #[cfg(feature = "device-bound")]
+    if DEVICES.iter().any(|device| device.name == name) {
+        return Box::new(device_bound::DeviceApp::new(runtime, name == "ours-bound"));
+    }
     match runtime.block_on(router(name)) {
         Some(router) => Box::new(AxumApp::new(runtime, router)),
         None => actix::app(name),

@@ -1,11 +1,14 @@
 use crate::apps::{self, Contender, Work};
 use crate::figure;
 
-/// One request in process. In each round every application takes its turn, and starts elsewhere.
+/// One request in process. In each round every application takes its turn, and starts elsewhere. They are all that are
+/// compared with each other, if none is named.
 pub fn run(rounds: usize, batches: usize, only_app: Option<&str>, only_work: Option<&str>) {
-    let names = apps::ALL.iter().map(|app| app.name);
-    let names = names.filter(|name| only_app.is_none_or(|only| only.split(',').any(|only| only == *name)));
-    let mut contenders: Vec<Contender> = names.map(Contender::new).collect();
+    let apps: Vec<_> = match only_app {
+        Some(names) => names.split(',').map(|name| apps::known(name).expect("a known application")).collect(),
+        None => apps::ALL.iter().collect(),
+    };
+    let mut contenders: Vec<Contender> = apps.iter().map(|app| Contender::new(app.name)).collect();
     let works = Work::ALL.into_iter().filter(|work| only_work.is_none_or(|only| work.name() == only));
     let works: Vec<Work> = works.collect();
     // What is measured first is thrown away: caches and predictors are cold.
@@ -33,7 +36,7 @@ fn batches_of(work: Work, batches: usize) -> usize {
 
 /// Does work for callgrind to count: the difference of two runs is that of their requests.
 pub fn once(app: &str, work: &str, batches: usize) {
-    let app = apps::ALL.iter().find(|known| known.name == app).expect("a known application");
+    let app = apps::known(app).expect("a known application");
     let work = Work::ALL.into_iter().find(|known| known.name() == work).expect("known work");
     Contender::new(app.name).measure(work, batches);
 }

@@ -3,7 +3,8 @@ use session_core::AnyStore;
 use session_core::{FastStore, TieredStore};
 
 /// The store of this URL, for the programs that tests start: `through:FAST DURABLE` and
-/// `behind:FAST DURABLE` are two in tiers.
+/// `behind:FAST DURABLE` are two in tiers, `tracked:URL` and `strict:URL` are Redis with copies in this process, and
+/// `cluster:URL URL …` is a cluster of Redis.
 ///
 /// # Panics
 ///
@@ -17,6 +18,14 @@ pub async fn open_store(url: &str) -> AnyStore {
         "postgres" => AnyStore::new(session_stores::PostgresStore::connect(url).await.expect("the server runs")),
         #[cfg(feature = "redis")]
         "redis" => AnyStore::new(session_stores::RedisStore::connect(url).await.expect("the server runs")),
+        #[cfg(feature = "redis")]
+        "tracked" => AnyStore::new(tracked(_rest).await),
+        #[cfg(feature = "redis")]
+        "strict" => AnyStore::new(tracked(_rest).await.strict()),
+        #[cfg(feature = "redis")]
+        "cluster" => {
+            AnyStore::new(session_stores::RedisStore::cluster(_rest.split(' ')).await.expect("the cluster runs"))
+        }
         #[cfg(feature = "memcached")]
         "memcached" => AnyStore::new(session_stores::MemcachedStore::connect(url).await.expect("the server runs")),
         #[cfg(feature = "firestore")]
@@ -32,6 +41,11 @@ pub async fn open_store(url: &str) -> AnyStore {
         }
         _ => panic!("no store for {backend:?}"),
     }
+}
+
+#[cfg(feature = "redis")]
+async fn tracked(url: &str) -> session_stores::TrackedRedisStore {
+    session_stores::TrackedRedisStore::connect(url).await.expect("the server runs")
 }
 
 #[cfg(any(feature = "memcached", feature = "redis"))]

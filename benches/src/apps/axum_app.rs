@@ -23,13 +23,17 @@ impl AxumApp {
         };
         AxumApp { runtime, router }
     }
+
+    /// Makes one request, which is not measured.
+    pub fn call(&mut self, request: Request<Body>) -> Response<Body> {
+        let AxumApp { runtime, router } = self;
+        runtime.block_on(router.call(request)).expect("a router is infallible")
+    }
 }
 
 impl App for AxumApp {
     fn log_in(&mut self) -> String {
-        let AxumApp { runtime, router } = self;
-        let answer = runtime.block_on(async { router.call(request(Work::Login, OTHER_COOKIES)).await });
-        cookies_after(&answer.expect("a router is infallible"))
+        cookies_after(&self.call(request(Work::Login, OTHER_COOKIES)))
     }
 
     fn answer(&mut self, work: Work, cookies: &[String]) -> Sample {
@@ -65,7 +69,12 @@ pub fn request(work: Work, cookie: &str) -> Request<Body> {
 
 /// What a visitor sends after this answer, the session last.
 pub fn cookies_after(answer: &Response<Body>) -> String {
+    with_cookies_of(answer, OTHER_COOKIES)
+}
+
+/// These cookies, and those of an answer behind them.
+pub fn with_cookies_of(answer: &Response<Body>, before: &str) -> String {
     let set = answer.headers().get_all(header::SET_COOKIE).iter();
     let pairs = set.filter_map(|set| set.to_str().ok()?.split(';').next());
-    [OTHER_COOKIES].into_iter().chain(pairs).collect::<Vec<_>>().join("; ")
+    [before].into_iter().chain(pairs).collect::<Vec<_>>().join("; ")
 }

@@ -3,8 +3,8 @@ use axum::routing::get;
 use session_axum::{AttrKey, MaybeSession, NewSession, Session, SessionError, SessionLayer};
 use session_core::{MemoryStore, SessionManager, Store};
 
-const COUNT: AttrKey<u32> = AttrKey::new("count");
-const USER: AttrKey<String> = AttrKey::new("user");
+pub const COUNT: AttrKey<u32> = AttrKey::new("count");
+pub const USER: AttrKey<String> = AttrKey::new("user");
 
 pub fn router() -> Router {
     on(MemoryStore::new())
@@ -12,14 +12,17 @@ pub fn router() -> Router {
 
 /// On any store.
 pub fn on(store: impl Store) -> Router {
+    routes().route("/login", get(log_in)).layer(SessionLayer::new(SessionManager::new(store)))
+}
+
+/// All but the login.
+pub fn routes() -> Router {
     Router::new()
         .route("/plain", get(async || "hello"))
         .route("/read", get(read))
         .route("/set", get(set))
         .route("/count", get(count))
-        .route("/login", get(log_in))
         .route("/logout", get(log_out))
-        .layer(SessionLayer::new(SessionManager::new(store)))
 }
 
 async fn read(sess: Session) -> Result<String, SessionError> {

@@ -1,6 +1,7 @@
 //! What this library is held to, and whether this run shows it.
 
 use crate::contention;
+use crate::device_bound;
 use crate::figures::Figures;
 use crate::flood;
 use crate::in_process::beyond_bare;
@@ -37,8 +38,15 @@ impl Bar {
 
 pub fn write(page: &mut Page, figures: &Figures) {
     page.text("## What this library is held to");
-    let bars =
-        [in_process(figures), http(figures), stores(figures), servers(figures), contention(figures), rest(figures)];
+    let bars = [
+        in_process(figures),
+        devices(figures),
+        http(figures),
+        stores(figures),
+        servers(figures),
+        contention(figures),
+        rest(figures),
+    ];
     let rows: Vec<Vec<String>> = bars.iter().flatten().map(Bar::row).collect();
     page.table(&head(["", "measured", "aim", "met"]), &rows);
 }
@@ -101,6 +109,17 @@ fn in_process(figures: &Figures) -> Vec<Bar> {
         at_least("counting: the same", fewest("count"), 0.0),
         at_least("login: the same", fewest("login"), 0.0),
         at_least("logout: the same", fewest("logout"), 0.0),
+    ]
+}
+
+fn devices(figures: &Figures) -> Vec<Bar> {
+    let allocations = |work| device_bound::of_being_bound(figures, work, "allocations");
+    let unused = |work| device_bound::unused(figures, work);
+    vec![
+        at_most("a bound session, read-only: allocations more than one that is not", allocations("read"), 1.0),
+        at_most("a bound session, counting: the same", allocations("count"), 1.0),
+        at_most("device-bound compiled in, not used, read-only: instructions more, in percent", unused("read"), 1.0),
+        at_most("device-bound compiled in, not used, counting: the same", unused("count"), 1.0),
     ]
 }
 

@@ -3,6 +3,7 @@
 mod bar_chart;
 mod bars;
 mod contention;
+mod device_bound;
 mod expiry;
 mod figures;
 mod flood;
@@ -45,6 +46,7 @@ fn main() {
     page.text(about.trim());
     bars::write(&mut page, &figures);
     in_process::write(&mut page, &figures);
+    device_bound::write(&mut page, &figures);
     http::write(&mut page, &figures);
     stores::write(&mut page, &figures);
     servers::write(&mut page, &figures);

@@ -33,6 +33,11 @@ pub fn routes() -> Router {
         let count = sess.update_attr("Count", |n: Option<u32>| n.unwrap_or(0) + 1).await?;
         Ok::<_, SessionError>(count.to_string())
     };
+    let note = async |sess: Session, text: String| {
+        sess.set_attr("Note", &text)?;
+        Ok::<_, SessionError>(sess.principal().unwrap_or_default().to_string())
+    };
+    let noted = async |sess: Session| Ok::<_, SessionError>(sess.attr::<String>("Note")?.unwrap_or_default());
     let cart = async |visitor: MaybeSession| Ok::<_, SessionError>(visitor.session_or_start()?.set_attr("Cart", &1)?);
     Router::new()
         .route("/login", post(login))
@@ -42,6 +47,7 @@ pub fn routes() -> Router {
         .route("/renew", post(renew))
         .route("/again", post(again))
         .route("/count", post(count))
+        .route("/note", get(noted).post(note))
         .route("/cart", post(cart))
         .route("/logout", post(async |ending: EndSession| ending.end()))
         .route("/assets/logo", get(async || "logo"))

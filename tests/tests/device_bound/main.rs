@@ -7,6 +7,8 @@ mod chromium;
 mod cost;
 mod demo;
 mod endings;
+#[cfg(all(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod every_store;
 mod messages;
 mod places;
 mod policies;

@@ -18,6 +18,8 @@ pub struct SoftwareBrowser {
     pub binding: Option<Binding>,
     /// Each request that it has sent, and the status of the answer.
     pub sent: Vec<(String, StatusCode)>,
+    /// The same requests with all that they have shown.
+    pub shown: Vec<Request<String>>,
     /// Registers nothing, as most browsers.
     pub is_old: bool,
 }
@@ -74,6 +76,7 @@ impl SoftwareBrowser {
             jar: Vec::new(),
             binding: None,
             sent: Vec::new(),
+            shown: Vec::new(),
             is_old: false,
         }
     }
@@ -142,23 +145,39 @@ impl SoftwareBrowser {
 
     /// Sends it as it is, and keeps the cookies that come back.
     pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send_text(method, path, headers, "").await
+    }
+
+    /// As [`send`](SoftwareBrowser::send), with a text in its body.
+    pub async fn send_text(&mut self, method: Method, path: &str, headers: &[(&str, &str)], text: &str) -> Answer {
         let path = path.strip_prefix(self.origin).unwrap_or(path);
-        let mut request = Request::builder().method(&method).uri(path);
+        let mut request = Request::builder().method(method).uri(path);
         request = request.header(header::HOST, self.origin.strip_prefix("https://").unwrap());
-        let jar = self.jar.iter().filter(|cookie| !self.is_over(cookie));
-        let cookies: Vec<String> = jar.map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
-        if !cookies.is_empty() {
-            request = request.header(header::COOKIE, cookies.join("; "));
+        if let Some(cookies) = self.cookie_header() {
+            request = request.header(header::COOKIE, cookies);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = answer(&self.app, request.body(Body::empty()).unwrap()).await;
-        self.sent.push((format!("{method} {path}"), answer.status));
+        self.send_again(request.body(text.to_owned()).unwrap()).await
+    }
+
+    /// Sends a request as somebody has sent it before, and keeps the cookies that come back.
+    pub async fn send_again(&mut self, request: Request<String>) -> Answer {
+        let answer = answer(&self.app, request.clone().map(Body::from)).await;
+        self.sent.push((format!("{} {}", request.method(), request.uri()), answer.status));
+        self.shown.push(request);
         for set_cookie in answer.set_cookies() {
             self.keep(set_cookie);
         }
         answer
+    }
+
+    /// What it sends of its jar.
+    pub fn cookie_header(&self) -> Option<String> {
+        let jar = self.jar.iter().filter(|cookie| !self.is_over(cookie));
+        let cookies: Vec<String> = jar.map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
+        (!cookies.is_empty()).then(|| cookies.join("; "))
     }
 
     fn keep(&mut self, set_cookie: &str) {

@@ -6,7 +6,7 @@ use axum::http::{Method, StatusCode};
 use session_axum::DeviceBound;
 use workspace_tests::Device;
 
-use super::application::{Application, BOUND, LIFETIME, MINUTE, SECOND, SESSION};
+use super::application::{Application, BOUND, LIFETIME, MINUTE, SESSION};
 use super::software_browser::{Offer, SoftwareBrowser};
 
 async fn is_in(thief: &mut SoftwareBrowser) -> bool {
@@ -16,25 +16,7 @@ async fn is_in(thief: &mut SoftwareBrowser) -> bool {
     is_in
 }
 
-/// D4: with cookies alone, after the bound cookie's end and the leeway for clocks.
-#[tokio::test]
-async fn copied_cookies_are_worth_nothing_once_the_bound_cookie_is_over() {
-    let app = Application::new();
-    let mut owner = app.bound().await;
-    owner.refresh().await;
-    let mut thief = owner.stolen();
-    assert!(is_in(&mut thief).await, "the window is documented");
-    app.clock.advance(LIFETIME + 59 * SECOND);
-    assert!(is_in(&mut thief).await);
-    app.clock.advance(SECOND);
-    for _ in 0..100 {
-        assert!(!is_in(&mut thief).await);
-        assert!(thief.cookie(BOUND).is_some() && owner.get("/user").await.body == "ann");
-    }
-    let counters = app.layer.manager().counters();
-    assert_eq!((counters.device_refused, counters.rejected_ids), (200, 0));
-}
-
+/// D4
 #[tokio::test]
 async fn the_session_cookie_alone_is_worth_nothing() {
     let app = Application::new();
@@ -44,42 +26,6 @@ async fn the_session_cookie_alone_is_worth_nothing() {
     assert!(!is_in(&mut thief).await);
     let refused = thief.send(Method::POST, "/count", &[]).await;
     assert_eq!((refused.status, refused.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0));
-}
-
-/// D28: what a captured refresh is worth: until its challenge is over, then one bound cookie, and the leeway of each.
-#[tokio::test]
-async fn a_captured_refresh_is_worth_the_documented_window() {
-    // A refresh is no use of the session.
-    let app = Application::with(DeviceBound::new(), |builder| builder.idle_timeout(120 * MINUTE));
-    let mut owner = app.bound().await;
-    app.clock.advance(LIFETIME);
-    let binding = owner.binding.as_ref().unwrap();
-    let (id, challenge) = (format!("\"{}\"", binding.identifier), binding.challenge.clone());
-    owner.refresh().await;
-    let proof = {
-        // The challenge of the registration's answer is over by now, so this is the one that was sent.
-        let binding = owner.binding.as_ref().unwrap();
-        assert_ne!(binding.challenge, challenge);
-        format!("\"{}\"", binding.device.refresh(binding.challenge.as_ref().unwrap()))
-    };
-    let captured = [("sec-secure-session-id", id.as_str()), ("secure-session-response", proof.as_str())];
-    let mut thief = owner.stolen();
-    let replayed =
-        async |thief: &mut SoftwareBrowser| thief.send(Method::POST, "/dbsc/sessid/refresh", &captured).await;
-    assert_eq!(replayed(&mut thief).await.status, StatusCode::OK);
-    app.clock.advance(LIFETIME + 59 * SECOND);
-    assert_eq!(replayed(&mut thief).await.status, StatusCode::OK);
-    thief = thief.stolen();
-    app.clock.advance(SECOND);
-    for _ in 0..100 {
-        let refused = replayed(&mut thief).await;
-        assert_eq!((refused.status, refused.set_cookies().len()), (StatusCode::FORBIDDEN, 0));
-    }
-    app.clock.advance(LIFETIME + 58 * SECOND);
-    assert!(is_in(&mut thief).await);
-    app.clock.advance(SECOND);
-    assert!(!is_in(&mut thief).await);
-    assert_eq!(owner.get("/user").await.body, "ann");
 }
 
 /// D3: a key of a thief's own.
