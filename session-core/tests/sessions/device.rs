@@ -396,6 +396,21 @@ async fn a_session_that_begins_by_itself_ends_no_bound_one() {
     }
 }
 
+/// D11: a request that was sent before a renewal comes after it.
+#[tokio::test]
+async fn a_session_that_begins_by_itself_under_an_old_id_ends_none() {
+    for devices in devices() {
+        let old = devices.bound().await;
+        let visit = devices.open(&old, OWNER).await;
+        visit.session().unwrap().renew_id().unwrap();
+        let id = issued(answer(&visit).await);
+        let late = devices.open(&old, OWNER).await;
+        late.session_or_start().unwrap().set_attr("Cart", &1).unwrap();
+        issued(answer(&late).await);
+        assert!(devices.has_session(&id, OWNER).await);
+    }
+}
+
 /// D12: it starts once, and only a good proof ends it.
 #[tokio::test]
 async fn a_skip_is_let_in_for_its_grace() {

@@ -16,11 +16,13 @@
 //! | `model/` | what was acknowledged, and what must be true therefore |
 //! | `ending.rs` | after the last request |
 //! | `story.rs` | what happened, for people |
+//! | `device/` | worlds of another kind: the web layer, and browsers whose sessions are bound to their devices |
 
 mod actions;
 mod admin;
 mod browser;
 mod clock;
+pub mod device;
 mod ending;
 mod handler;
 mod model;

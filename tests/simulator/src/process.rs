@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use parking_lot::Mutex;
-use session_core::{MemoryStore, Record, SessionManager, Store, TieredStore, WriteBehind};
+use session_core::{AnyStore, MemoryStore, Record, SessionManager, Store, TieredStore, WriteBehind};
 use tokio::task::AbortHandle;
 
 use crate::clock::{ProcessClock, time_of};
@@ -49,23 +49,28 @@ impl Backends {
 
     /// Starts this process, for the first time or after a crash.
     pub fn start(&self, process: usize, clock: ProcessClock, rng: Rng) -> Process {
-        let near = MemoryStore::new();
-        self.near.lock()[process] = near.clone();
-        let manager = match self.setup.stores {
-            Stores::Memory => self.manager(process, self.memory.clone(), clock, rng),
-            Stores::Remote => self.manager(process, self.remote.clone(), clock, rng),
-            Stores::MemoryBeforeRemote => self.manager(process, self.through(near, false), clock, rng),
-            Stores::StrictMemoryBeforeRemote => self.manager(process, self.through(near, true), clock, rng),
-            Stores::CacheBeforeRemote => self.manager(process, self.through(self.cache.clone(), false), clock, rng),
-            Stores::MemoryLongBeforeRemote => self.manager(process, self.behind(near), clock, rng),
-            Stores::CacheLongBeforeRemote | Stores::SharedCacheLongBeforeRemote => {
-                self.manager(process, self.behind(self.cache.clone()), clock, rng)
-            }
-        };
+        let manager = self.manager(process, self.store(process), clock, rng);
         Process { manager, tasks: Vec::new() }
     }
 
-    fn manager(&self, process: usize, store: impl Store, clock: ProcessClock, rng: Rng) -> SessionManager {
+    /// The store of this process as it starts, for the first time or after a crash. What was in its memory is gone.
+    pub fn store(&self, process: usize) -> AnyStore {
+        let near = MemoryStore::new();
+        self.near.lock()[process] = near.clone();
+        match self.setup.stores {
+            Stores::Memory => AnyStore::new(self.memory.clone()),
+            Stores::Remote => AnyStore::new(self.remote.clone()),
+            Stores::MemoryBeforeRemote => AnyStore::new(self.through(near, false)),
+            Stores::StrictMemoryBeforeRemote => AnyStore::new(self.through(near, true)),
+            Stores::CacheBeforeRemote => AnyStore::new(self.through(self.cache.clone(), false)),
+            Stores::MemoryLongBeforeRemote => AnyStore::new(self.behind(near)),
+            Stores::CacheLongBeforeRemote | Stores::SharedCacheLongBeforeRemote => {
+                AnyStore::new(self.behind(self.cache.clone()))
+            }
+        }
+    }
+
+    fn manager(&self, process: usize, store: AnyStore, clock: ProcessClock, rng: Rng) -> SessionManager {
         let mut builder = SessionManager::builder(store)
             .clock(clock)
             .random_source(Seeded::new(rng))

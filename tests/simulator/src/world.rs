@@ -36,8 +36,8 @@ pub struct World {
 
 /// How a world ended.
 pub struct Ended {
-    /// What the seed decided in advance.
-    pub setup: Setup,
+    /// What the seed decided in advance, if it was to be told.
+    pub setup: String,
     /// What was not as it must be.
     pub violation: Option<Violation>,
     /// What happened, if it was to be told.
@@ -150,16 +150,22 @@ impl World {
 
 /// The world of this seed.
 pub fn run(seed: u64, is_told: bool) -> Ended {
+    in_paused_time(seed, async |rng| {
+        let world = World::new(rng, is_told);
+        world.live(rng).await;
+        let setup = if is_told { format!("{:?}", world.setup) } else { String::new() };
+        let (violation, story) = (world.model.lock().violation.clone(), world.story.take_lines());
+        let requests = *world.numbers.lock();
+        Ended { setup, violation, story, requests }
+    })
+}
+
+/// Lets a world go on where time passes only when everybody waits, and everything is decided by the seed.
+pub fn in_paused_time(seed: u64, live: impl AsyncFnOnce(&mut Rng) -> Ended) -> Ended {
     // Decides about pauses between attempts.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime that only keeps time");
     let mut rng = Rng::with_seed(seed);
-    runtime.block_on(async {
-        let world = World::new(&mut rng, is_told);
-        world.live(&mut rng).await;
-        let (violation, story) = (world.model.lock().violation.clone(), world.story.take_lines());
-        let requests = *world.numbers.lock();
-        Ended { setup: world.setup.clone(), violation, story, requests }
-    })
+    runtime.block_on(live(&mut rng))
 }

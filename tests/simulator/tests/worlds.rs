@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use simulator::{Ended, run};
+use simulator::{Ended, device, run};
 
 /// The story of a world, line by line.
 fn story(seed: u64) -> Vec<String> {
@@ -47,6 +47,31 @@ fn worlds_are_in_order() {
         let Ended { violation, .. } = run(seed, false);
         if let Some(violation) = violation {
             panic!("{}; tell the story with: tests/simulate {seed}", violation.what);
+        }
+    }
+}
+
+/// D67
+#[test]
+fn one_seed_is_one_world_of_devices() {
+    // Keys differ from run to run, and so do the stamps that a story names.
+    let times = |seed| device::run(seed, true).story.iter().map(|line| line.to_string()[..12].to_owned()).collect();
+    for seed in 0..40 {
+        let first: Vec<String> = times(seed);
+        assert!(!first.is_empty());
+        assert_eq!(first, times(seed), "world {seed}");
+        let (told, untold) = (device::run(seed, true), device::run(seed, false));
+        assert_eq!(told.requests, untold.requests, "world {seed}");
+    }
+}
+
+/// D67
+#[test]
+fn worlds_of_devices_are_in_order() {
+    for seed in 0..100 {
+        let Ended { violation, .. } = device::run(seed, false);
+        if let Some(violation) = violation {
+            panic!("{}; tell the story with: tests/simulate --devices {seed}", violation.what);
         }
     }
 }

@@ -10,8 +10,10 @@ mod endings;
 #[cfg(all(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod every_store;
 mod messages;
+mod modelled;
 mod places;
 mod policies;
+mod scripts;
 mod software_browser;
 mod thief;
 mod troubles;

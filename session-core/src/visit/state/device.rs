@@ -96,11 +96,13 @@ impl State {
         self.is_unproven() && self.device.as_ref().is_some_and(|device| device.may_come_again())
     }
 
-    /// A session that begins by itself ends none that is bound: its owner may come again with a proof.
-    pub(super) fn leave_unproven_alone(&mut self) {
-        if self.is_unproven() {
+    /// A session that begins by itself ends none: neither one that is bound, as its owner may come again with a proof, nor
+    /// one that a renewal has just given another id. Where the request has ended its session before, that is still done.
+    pub(super) fn leave_others_alone(&mut self) {
+        let removes = matches!(self.intent, Intent::Remove);
+        if !self.also_presented().is_empty() {
             let others = self.others_mut();
-            others.also_presented.retain(|key| !others.unproven.contains(key));
+            others.also_presented.retain(|key| removes && !others.unproven.contains(key));
         }
     }
 

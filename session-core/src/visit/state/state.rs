@@ -543,7 +543,7 @@ impl State {
     pub(crate) fn start_if_absent(&mut self, mut started: Started) {
         started.only_if_used = true;
         if !self.is_present() {
-            self.leave_unproven_alone();
+            self.leave_others_alone();
             self.start(started);
         }
     }

@@ -6,15 +6,32 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use simulator::{Ended, run};
+use simulator::{Ended, device, run};
 
 const HELP: &str = "\
-tests/simulate SEED...                  tells the story of each of these worlds
-tests/simulate --worlds N [--from SEED] runs N worlds, of this seed and those after it
-tests/simulate --seconds T              runs fresh worlds for that long
+tests/simulate [KIND] SEED...                   tells the story of each of these worlds
+tests/simulate [KIND] --worlds N [--from SEED]  runs N worlds, of this seed and those after it
+tests/simulate [KIND] --seconds T               runs fresh worlds for that long
 
+KIND is --visits, for worlds of visits, or --devices, for worlds of the web layer under browsers whose sessions are bound to
+their devices. A seed is one world of each kind. Without KIND every fourth world of a run is one of devices, and a story is
+that of a world of visits.
 A world that fails ends the run: its seed and its story are told. SIMULATE_ALL=1 tells all of the story,
 and not only what is about the sessions that the failure is about.";
+
+/// A kind of world.
+#[derive(Clone, Copy)]
+enum Kind {
+    Visits,
+    Devices,
+}
+
+/// The kinds of a run.
+#[derive(Clone, Copy)]
+enum Kinds {
+    Mixed,
+    Only(Kind),
+}
 
 enum Order {
     Stories(Vec<u64>),
@@ -23,13 +40,22 @@ enum Order {
 }
 
 fn main() -> ExitCode {
-    match order(std::env::args().skip(1)) {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let kinds = match arguments.first().map(String::as_str) {
+        Some("--visits") => Kinds::Only(Kind::Visits),
+        Some("--devices") => Kinds::Only(Kind::Devices),
+        _ => Kinds::Mixed,
+    };
+    if matches!(kinds, Kinds::Only(_)) {
+        arguments.remove(0);
+    }
+    match order(arguments) {
         Some(Order::Stories(seeds)) => {
-            let failures = seeds.iter().filter(|seed| tell(**seed)).count();
+            let failures = seeds.iter().filter(|seed| tell(kinds.of_story(), **seed)).count();
             if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Some(Order::Worlds { from, number }) => many(from, number, Duration::MAX),
-        Some(Order::Seconds(seconds)) => many(fresh(), u64::MAX, Duration::from_secs(seconds)),
+        Some(Order::Worlds { from, number }) => many(kinds, from, number, Duration::MAX),
+        Some(Order::Seconds(seconds)) => many(kinds, fresh(), u64::MAX, Duration::from_secs(seconds)),
         None => {
             println!("{HELP}");
             ExitCode::from(2)
@@ -37,8 +63,42 @@ fn main() -> ExitCode {
     }
 }
 
-fn order(arguments: impl Iterator<Item = String>) -> Option<Order> {
-    let arguments: Vec<String> = arguments.collect();
+impl Kinds {
+    /// The kind of the world with this number in a run.
+    fn at(self, number: u64) -> Kind {
+        match self {
+            Kinds::Mixed if number % 4 == 3 => Kind::Devices,
+            Kinds::Mixed => Kind::Visits,
+            Kinds::Only(kind) => kind,
+        }
+    }
+
+    fn of_story(self) -> Kind {
+        match self {
+            Kinds::Mixed => Kind::Visits,
+            Kinds::Only(kind) => kind,
+        }
+    }
+}
+
+impl Kind {
+    fn run(self, seed: u64, is_told: bool) -> Ended {
+        match self {
+            Kind::Visits => run(seed, is_told),
+            Kind::Devices => device::run(seed, is_told),
+        }
+    }
+
+    /// The world as an argument of this program.
+    fn argument(self) -> &'static str {
+        match self {
+            Kind::Visits => "",
+            Kind::Devices => "--devices ",
+        }
+    }
+}
+
+fn order(arguments: Vec<String>) -> Option<Order> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["--seconds", seconds] => Some(Order::Seconds(seconds.parse().ok()?)),
@@ -57,9 +117,9 @@ fn fresh() -> u64 {
 }
 
 /// Tells the story of a world. Whether it failed.
-fn tell(seed: u64) -> bool {
-    let Ended { setup, violation, story, requests } = run(seed, true);
-    println!("World {seed}: {setup:?}");
+fn tell(kind: Kind, seed: u64) -> bool {
+    let Ended { setup, violation, story, requests } = kind.run(seed, true);
+    println!("World {seed}: {setup}");
     let all = violation.as_ref().is_none_or(|violation| violation.sessions.is_empty());
     let all = all || std::env::var_os("SIMULATE_ALL").is_some();
     let sessions = violation.as_ref().map(|violation| violation.sessions.clone()).unwrap_or_default();
@@ -74,7 +134,7 @@ fn tell(seed: u64) -> bool {
 }
 
 /// Runs worlds on all cores, until one fails.
-fn many(from: u64, number: u64, time: Duration) -> ExitCode {
+fn many(kinds: Kinds, from: u64, number: u64, time: Duration) -> ExitCode {
     let (started, next, has_failed) = (Instant::now(), AtomicU64::new(0), AtomicBool::new(false));
     let failed = AtomicU64::new(u64::MAX);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -85,7 +145,7 @@ fn many(from: u64, number: u64, time: Duration) -> ExitCode {
                 return;
             }
             let seed = from.wrapping_add(at);
-            if run(seed, false).violation.is_some() {
+            if kinds.at(at).run(seed, false).violation.is_some() {
                 has_failed.store(true, Ordering::Relaxed);
                 failed.fetch_min(at, Ordering::Relaxed);
             }
@@ -102,9 +162,10 @@ fn many(from: u64, number: u64, time: Duration) -> ExitCode {
     match failed.load(Ordering::Relaxed) {
         u64::MAX => ExitCode::SUCCESS,
         at => {
-            tell(from.wrapping_add(at));
-            println!("World {} is number {} of this run", from.wrapping_add(at), at + 1);
-            println!("Again: tests/simulate {}", from.wrapping_add(at));
+            let (kind, seed) = (kinds.at(at), from.wrapping_add(at));
+            tell(kind, seed);
+            println!("World {seed} is number {} of this run", at + 1);
+            println!("Again: tests/simulate {}{seed}", kind.argument());
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,234 @@
+//! The browser of the simulator is Chromium, as far as a server sees it: under the same scripts both send the same.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
+use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use simulator::device::{Answering, Browser, Outside, Request, Response, Sending, Started};
+use tls_listener::TlsListener;
+use tls_listener::rustls::TlsAcceptor;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use workspace_tests::Chromium;
+
+use super::scripts::{Script, Step, all};
+
+const BOUND: &str = "__Host-bound";
+
+/// What a script's server is to the browser of the simulator.
+struct Scripted(Mutex<Script>);
+
+impl Outside for Scripted {
+    fn send(&self, request: Request) -> Answering {
+        let answer = self.0.lock().answer(&request);
+        Box::pin(async move { answer })
+    }
+}
+
+/// What the browser of the simulator sends under a script.
+fn modelled(script: Script) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let steps = script.steps.clone();
+        let server = Arc::new(Scripted(Mutex::new(script)));
+        let browser = Browser::new(Arc::clone(&server) as _, 1, 1);
+        for step in steps {
+            take(&browser, step).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        std::mem::take(&mut server.0.lock().sent)
+    })
+}
+
+async fn take(browser: &Arc<Browser>, step: Step) {
+    let ask = |method: Method, path: &str, started: Started| {
+        let (browser, request) = (Arc::clone(browser), Request::new(method, path));
+        tokio::spawn(async move { browser.fetch(Sending { request, started }).await.is_ok() })
+    };
+    let asked = match step {
+        Step::Get(path) => vec![ask(Method::GET, path, Started::Here)],
+        Step::Post(path) => vec![ask(Method::POST, path, Started::Here)],
+        Step::Together(requests) => (0..requests).map(|_| ask(Method::GET, "/page", Started::Here)).collect(),
+        Step::Omitting(path) => vec![ask(Method::GET, path, Started::WithoutCredentials)],
+        Step::Follow(path) => vec![ask(Method::GET, path, Started::Elsewhere)],
+        Step::Lapse => {
+            browser.drop_cookie(BOUND);
+            vec![]
+        }
+    };
+    for asked in asked {
+        asked.await.unwrap();
+    }
+}
+
+/// Chromium, and a server that gives each host a script of its own.
+struct Place {
+    port: u16,
+    chromium: Chromium,
+    scripts: Arc<Vec<Mutex<Script>>>,
+    _runtime: Runtime,
+}
+
+impl Place {
+    /// `None` where Chromium is not installed.
+    fn new(scripts: Vec<Script>) -> Option<Self> {
+        let runtime = Runtime::new().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = (0..scripts.len()).map(host).chain(["other.example".to_owned()]).collect();
+        let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+            .unwrap();
+        let spki = ring::digest::digest(&ring::digest::SHA256, &key.subject_public_key_info());
+        let chromium = Chromium::start(&STANDARD.encode(spki))?;
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut listener = TlsListener::new(TlsAcceptor::from(Arc::new(config)), listener);
+        let scripts = Arc::new(scripts.into_iter().map(Mutex::new).collect::<Vec<_>>());
+        let answered = Arc::clone(&scripts);
+        runtime.spawn(async move {
+            loop {
+                if let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, Arc::clone(&answered)));
+                }
+            }
+        });
+        Some(Place { port, chromium, scripts, _runtime: runtime })
+    }
+
+    fn url(&self, host: &str, path: &str) -> String {
+        format!("https://{host}:{}{path}", self.port)
+    }
+
+    /// What Chromium sends under the script of this number.
+    fn run(&mut self, number: usize) -> Vec<String> {
+        let start = self.url(&host(number), "/start");
+        self.chromium.open(&start);
+        let steps = self.scripts[number].lock().steps.clone();
+        for step in steps {
+            self.take(number, step);
+            self.wait_until_quiet(number);
+        }
+        std::mem::take(&mut self.scripts[number].lock().sent)
+    }
+
+    fn take(&mut self, number: usize, step: Step) {
+        let fetch = |path: &str, how: &str| format!("fetch('{path}', {{{how}}}).then(() => 1, () => 0)");
+        let script = match step {
+            Step::Get(path) => fetch(path, ""),
+            Step::Post(path) => fetch(path, "method: 'POST'"),
+            Step::Omitting(path) => fetch(path, "credentials: 'omit'"),
+            Step::Together(requests) => {
+                format!("Promise.all(Array.from({{length: {requests}}}, () => {}))", fetch("/page", ""))
+            }
+            Step::Lapse => {
+                let url = self.url(&host(number), "/");
+                return self.chromium.drop_cookie(BOUND, &url);
+            }
+            Step::Follow(path) => {
+                let link = self.url("other.example", &format!("/link?{}", self.url(&host(number), path)));
+                self.chromium.open(&link);
+                let title = self.url(&host(number), path);
+                self.chromium
+                    .wait_for("the link leads there", |chromium| chromium.run("location.href") == title.as_str());
+                return;
+            }
+        };
+        self.chromium.run(&script);
+    }
+
+    /// Registrations and early refreshes go on beside the page.
+    fn wait_until_quiet(&self, number: usize) {
+        let sent = || self.scripts[number].lock().sent.len();
+        let (mut last, mut since) = (sent(), Instant::now());
+        while since.elapsed() < Duration::from_millis(150) {
+            std::thread::sleep(Duration::from_millis(10));
+            if sent() != last {
+                (last, since) = (sent(), Instant::now());
+            }
+        }
+    }
+}
+
+/// A site for each script, so that none finds the sessions of another.
+fn host(number: usize) -> String {
+    format!("row{number}.test")
+}
+
+/// Answers the requests of a connection by the script of their host.
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, scripts: Arc<Vec<Mutex<Script>>>) {
+    while let Some((host, request)) = read(&mut stream).await {
+        let number: Option<usize> = host.strip_prefix("row").and_then(|host| host.split('.').next()?.parse().ok());
+        let answer = match (number, request.route()) {
+            (None, _) => Ok(Response::new(200).with("content-type", "text/html").with_body(LINK)),
+            (_, "/start") => Ok(Response::new(200).with("content-type", "text/html").with_body("start")),
+            (_, "/favicon.ico") => Ok(Response::new(404)),
+            (Some(number), _) => scripts[number].lock().answer(&request),
+        };
+        let Ok(answer) = answer else { return };
+        if stream.write_all(&written(&answer)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A page that its script replaces by another one, as a link does.
+const LINK: &str = "<script>location.href = location.search.slice(1)</script>";
+
+/// The next request. Browsers send none with a body here.
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Request)> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).ok()?;
+    let mut lines = head.lines();
+    let mut first = lines.next()?.split(' ');
+    let (method, path) = (first.next()?.parse().ok()?, first.next()?.to_owned());
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?);
+    }
+    let host = headers.get("host")?.to_str().ok()?.to_owned();
+    Some((host, Request { method, path, headers }))
+}
+
+fn written(response: &Response) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {} .\r\ncontent-length: {}\r\n", response.status, response.body.len());
+    for (name, value) in &response.headers {
+        head += &format!("{name}: {}\r\n", value.to_str().unwrap());
+    }
+    format!("{head}\r\n{}", response.body).into_bytes()
+}
+
+/// D66: what the worlds of devices rest on.
+#[test]
+fn chromium_and_the_model_send_the_same() {
+    let Some(mut place) = Place::new(all()) else { return };
+    let mut different = Vec::new();
+    for (number, script) in all().into_iter().enumerate() {
+        let name = script.name;
+        let (chromium, model) = (place.run(number), modelled(script));
+        // What is sent beside another request comes before or after it.
+        let sorted = |mut sent: Vec<String>| {
+            sent.sort();
+            sent
+        };
+        let is_same =
+            chromium == model || name.contains("about to lapse") && sorted(chromium.clone()) == sorted(model.clone());
+        if !is_same {
+            different.push(format!("{number}, {name}:\nChromium {chromium:#?}\nthe model {model:#?}"));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n\n"));
+}
