@@ -151,7 +151,7 @@ impl Place {
     fn wait_until_quiet(&self, number: usize) {
         let sent = || self.scripts[number].lock().sent.len();
         let (mut last, mut since) = (sent(), Instant::now());
-        while since.elapsed() < Duration::from_millis(150) {
+        while since.elapsed() < Duration::from_millis(100) {
             std::thread::sleep(Duration::from_millis(10));
             if sent() != last {
                 (last, since) = (sent(), Instant::now());

@@ -42,6 +42,8 @@ pub struct Script {
     /// What the instructions have beside the usual.
     refresh_url: Option<&'static str>,
     challenges: usize,
+    /// The last request, if its connection was closed.
+    closed: Option<String>,
     pub sent: Vec<String>,
 }
 
@@ -60,6 +62,7 @@ impl Script {
             max_age: 600,
             refresh_url: Some("/dbsc/refresh"),
             challenges: 0,
+            closed: None,
             sent: Vec::new(),
         }
     }
@@ -76,7 +79,11 @@ impl Script {
 
     /// Answers a request, and notes what of it matters.
     pub fn answer(&mut self, request: &Request) -> Result<Response, Closed> {
-        self.note(request);
+        let line = line(request);
+        // A request whose connection is closed comes again, as often as the browser's pool of connections will have it.
+        if self.closed.take().is_none_or(|closed| closed != line) {
+            self.sent.push(line.clone());
+        }
         let reply = match request.route() {
             "/dbsc/register" if self.refresh_url.is_some() || request.header("sec-secure-session-id").is_none() => {
                 self.registrations.pop_front()
@@ -87,26 +94,10 @@ impl Script {
         match reply.unwrap_or(Reply::Usual) {
             Reply::Usual => Ok(self.usual(request)),
             Reply::Response(response) => Ok(response),
-            Reply::Closed => Err(Closed { was_reused: false }),
-        }
-    }
-
-    fn note(&mut self, request: &Request) {
-        let mut line = format!("{} {}", request.method, request.path);
-        if let Some(challenge) = request.signed_challenge() {
-            line += &format!(" proof of {challenge}");
-        }
-        for (cookie, name) in [("__Host-sessid", "session"), (BOUND, "bound")] {
-            if request.cookie(cookie).is_some() {
-                line += &format!(" {name}");
+            Reply::Closed => {
+                self.closed = Some(line);
+                Err(Closed { was_reused: true })
             }
-        }
-        if let Some(skipped) = request.header("secure-session-skipped") {
-            line += &format!(" skipped {skipped}");
-        }
-        // A request whose connection is closed comes again, as often as the browser's pool of connections will have it.
-        if self.sent.last() != Some(&line) {
-            self.sent.push(line);
         }
     }
 
@@ -148,6 +139,23 @@ impl Script {
     }
 }
 
+/// What of a request matters.
+fn line(request: &Request) -> String {
+    let mut line = format!("{} {}", request.method, request.path);
+    if let Some(challenge) = request.signed_challenge() {
+        line += &format!(" proof of {challenge}");
+    }
+    for (cookie, name) in [("__Host-sessid", "session"), (BOUND, "bound")] {
+        if request.cookie(cookie).is_some() {
+            line += &format!(" {name}");
+        }
+    }
+    if let Some(skipped) = request.header("secure-session-skipped") {
+        line += &format!(" skipped {skipped}");
+    }
+    line
+}
+
 fn instructions(refresh_url: Option<&str>) -> String {
     let url = refresh_url.map(|url| format!(r#""refresh_url":"{url}","#)).unwrap_or_default();
     format!(
@@ -173,8 +181,19 @@ fn kept(response: Response) -> Reply {
 /// A refresh is answered by something else, and requests follow that show what has become of the session.
 fn answered(name: &'static str, reply: Reply) -> Script {
     let steps = [Get("/page"), Lapse, Get("/page"), Lapse, Get("/page"), Get("/page"), Lapse, Get("/page")];
-    // The first refresh of a session asks for a challenge.
-    Script::new(name, &steps).refreshed([Reply::Usual, Reply::Usual, reply])
+    Script::new(name, &steps).refreshed([Reply::Usual, reply])
+}
+
+/// So many refreshes are answered by challenges.
+fn challenged(name: &'static str, times: usize) -> Script {
+    let replies = ["a", "b", "c", "d", "e"].map(|text| Reply::Response(challenge(403, text)));
+    Script::new(name, &[Lapse, Get("/page"), Get("/page")]).refreshed(replies.into_iter().take(times))
+}
+
+/// So many refreshes are answered by challenges, in a session that has none to sign before.
+fn unchallenged(name: &'static str, times: usize) -> Script {
+    let without = kept(Response::new(200).with_body(instructions(Some("/dbsc/refresh"))));
+    challenged(name, times).registered([without])
 }
 
 /// All scripts.
@@ -198,14 +217,18 @@ pub fn all() -> Vec<Script> {
         answered("403 with a challenge of another", Reply::Response(wrong_id)),
         answered("a redirect", Reply::Response(redirected)),
         answered("a closed connection", Reply::Closed),
+        answered("a closed connection, three times", Reply::Closed).refreshed([Reply::Closed, Reply::Closed]),
         answered("an empty 200, then the same challenge", kept(Response::new(200))),
         answered("instructions without a challenge", kept(Response::new(200).with_body(json.clone()))),
-        answered("no cookie", Reply::Response(Response::new(200).with_body(json))),
+        answered("no cookie", Reply::Response(Response::new(200).with_body(json.clone()))),
         answered("a cookie that does not match", Reply::Response(other_cookie)),
-        Script::new("five challenges", &[Lapse, Get("/page"), Get("/page")])
-            .refreshed(["a", "b", "c", "d", "e", "f", "g"].map(|text| Reply::Response(challenge(403, text)))),
-        Script::new("four challenges", &[Lapse, Get("/page"), Get("/page")])
-            .refreshed(["a", "b", "c", "d"].map(|text| Reply::Response(challenge(403, text)))),
+        challenged("three proofs refused", 3),
+        challenged("four proofs refused", 4),
+        unchallenged("three proofs refused, after a request without one", 4),
+        unchallenged("four proofs refused, after a request without one", 5),
+        Script::new("403 and nothing else", &[Lapse, Get("/page"), Get("/page")]).refreshed([403; 9].map(status)),
+        Script::new("403 and nothing to sign", &[Lapse, Get("/page"), Lapse, Get("/page"), Get("/page")])
+            .refreshed([kept(Response::new(200).with_body(json.clone())), status(403)]),
         Script::new("errors of the server", &[Lapse, Get("/1"), Get("/2"), Get("/3"), Get("/4"), Get("/5")])
             .refreshed([500, 503, 500, 503].map(status)),
         Script::new("one refresh for all", &[Lapse, Together(6), Lapse, Together(3)]),

@@ -138,6 +138,12 @@ impl Response {
         })
     }
 
+    /// The challenge for a session: the last one.
+    pub fn challenge_for(&self, identifier: &str) -> Option<String> {
+        let ours = self.challenges().filter(|next| next.identifier.as_deref() == Some(identifier));
+        ours.last().map(|next| next.text)
+    }
+
     /// Whether `Clear-Site-Data` has one of these kinds.
     pub fn clears(&self, kinds: &[&str]) -> bool {
         let cleared = self.lines("clear-site-data").flat_map(|line| line.split(',')).filter_map(quoted);

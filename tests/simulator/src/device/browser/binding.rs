@@ -42,7 +42,7 @@ pub enum Ending {
     ServerRequestedTermination,
     /// An answer of 4xx.
     PersistentHttpError,
-    /// A 403 without a challenge for this session.
+    /// A 403 without a challenge for this session, where there is none to sign again.
     InvalidChallenge,
     /// Too many 403 in a row.
     TooManyChallenges,

@@ -12,8 +12,8 @@ use crate::device::message::{IDENTIFIER, PROOF, Request, Response};
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often the answer may be a challenge.
-const MOST_CHALLENGES: usize = 5;
+/// How many proofs may be answered by a challenge.
+const MOST_PROOFS: usize = 4;
 
 /// A refresh that is under way. Those that wait for it go on in the order in which they came, so that a world is the same
 /// at every run: a channel of tokio wakes them in any order.
@@ -41,7 +41,7 @@ enum Answered {
     /// The same instructions as before.
     Unchanged,
     Instructed(Box<Binding>),
-    Challenged(String),
+    Challenged(Option<String>),
     Failed(Outcome),
     Ends(Ending),
 }
@@ -93,30 +93,29 @@ impl Browser {
 
     /// Asks until the answer is no challenge.
     async fn ask_to_refresh(self: &Arc<Self>, binding: &Binding) -> Answered {
-        let mut challenge = binding.challenge.clone();
-        for _ in 0..MOST_CHALLENGES {
+        let (mut challenge, mut proofs) = (binding.challenge.clone(), 0);
+        while proofs < MOST_PROOFS {
             let mut request = Request::new(Method::POST, binding.refresh_path.clone());
             request = request.with(IDENTIFIER, &format!("\"{}\"", binding.identifier));
             if let Some(challenge) = &challenge {
                 request = request.with(PROOF, &binding.key.refresh(challenge));
+                proofs += 1;
             }
-            let Ok(Ok(response)) = timeout(PATIENCE, self.send(self.with_cookies(request))).await else {
+            let Ok(Ok(response)) = timeout(PATIENCE, self.send(self.with_cookies(request.clone()))).await else {
                 return Answered::Failed(Outcome::Unreachable);
             };
             self.take(&response);
-            match self.read(binding, &response).await {
-                Answered::Challenged(next) => challenge = Some(next),
+            match self.read(binding, &request, &response).await {
+                // Without another challenge, it signs the one that it has.
+                Answered::Challenged(next) => challenge = next.or(challenge),
                 answered => return answered,
             }
         }
         Answered::Ends(Ending::TooManyChallenges)
     }
 
-    async fn read(self: &Arc<Self>, binding: &Binding, response: &Response) -> Answered {
-        let challenge = || {
-            let ours = response.challenges().filter(|next| next.identifier.as_ref() == Some(&binding.identifier));
-            ours.last().map(|next| next.text)
-        };
+    async fn read(self: &Arc<Self>, binding: &Binding, request: &Request, response: &Response) -> Answered {
+        let challenge = || response.challenge_for(&binding.identifier);
         match response.status {
             200..300 if response.body.is_empty() => Answered::Unchanged,
             200..300 => match Binding::read(&response.body, &binding.refresh_path, binding.key) {
@@ -128,13 +127,17 @@ impl Browser {
                 Err(ending) => Answered::Ends(ending),
             },
             300..400 => {
-                // Followed to a page, which has no instructions.
+                // Followed to a page with the same headers, which has no instructions.
                 if let Some(to) = response.lines(http::header::LOCATION).next() {
-                    let _ = self.send(self.with_cookies(Request::new(Method::GET, to))).await;
+                    let headers = request.headers.clone();
+                    let _ = self
+                        .send(self.with_cookies(Request { method: Method::GET, path: to.to_owned(), headers }))
+                        .await;
                 }
                 Answered::Ends(Ending::InvalidInstructions)
             }
-            403 => challenge().map_or(Answered::Ends(Ending::InvalidChallenge), Answered::Challenged),
+            403 if challenge().is_some() || request.headers.contains_key(PROOF) => Answered::Challenged(challenge()),
+            403 => Answered::Ends(Ending::InvalidChallenge),
             400..500 => Answered::Ends(Ending::PersistentHttpError),
             _ => Answered::Failed(Outcome::ServerError),
         }

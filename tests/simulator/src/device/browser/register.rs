@@ -16,12 +16,12 @@ impl Browser {
         let key = self.state.lock().new_key();
         let request = Request::new(Method::POST, offer.path.clone()).with(PROOF, &key.registration(&offer.challenge));
         let Ok(Ok(response)) = timeout(PATIENCE, self.send(self.with_cookies(request))).await else { return };
-        // The session does not exist yet for which a challenge may come.
         self.take(&response);
         if !(200..300).contains(&response.status) {
             return;
         }
-        if let Ok(binding) = Binding::read(&response.body, &offer.path, key) {
+        if let Ok(mut binding) = Binding::read(&response.body, &offer.path, key) {
+            binding.challenge = response.challenge_for(&binding.identifier);
             self.state.lock().bind(binding);
             self.outside.learns(Event::Registered(key.number));
         }
