@@ -54,14 +54,17 @@ impl Truth {
         self.learn_id(arrival, named, request, response);
         self.learn_ending(named, request, response);
         let Some(login) = named else { return };
-        if let Some(cookie) = response.sets(BOUND).filter(|cookie| !cookie.is_empty()) {
+        // What was asked before another offer is worth nothing after it.
+        let is_outdated = self.logins[login].offered_anew.is_some_and(|at| arrival.at < at);
+        if let Some(cookie) = response.sets(BOUND).filter(|cookie| !cookie.is_empty() && !is_outdated) {
             self.bound_cookies.insert(cookie.to_owned(), login);
             if request.route().ends_with("/register") {
                 self.learn_key(login, request);
             }
         }
         if response.offer().is_some() && request.route() == "/again" {
-            self.logins[login].is_offered_anew();
+            let now = self.now();
+            self.logins[login].is_offered_anew(now);
             self.bound_cookies.retain(|_, given| *given != login);
         }
         self.learn_use(login, arrival, request, response);

@@ -13,6 +13,8 @@ pub struct Login {
     pub ended: Option<i64>,
     /// It may have ended, or may have an id that nobody was told.
     pub is_doubtful: bool,
+    /// When it was last offered to register another key.
+    pub offered_anew: Option<i64>,
     /// When its first registration arrived.
     pub first_registration: Option<i64>,
     /// Its registered key, and when the browser was told so first.
@@ -66,7 +68,8 @@ impl Login {
     }
 
     /// A new authentication has asked for another key, before the first was in use.
-    pub fn is_offered_anew(&mut self) {
+    pub fn is_offered_anew(&mut self, now: i64) {
+        self.offered_anew = Some(now);
         (self.first_registration, self.registered, self.first_proof) = (None, None, None);
     }
 }

@@ -177,17 +177,15 @@ impl Truth {
         self.is_over(arrival, request);
     }
 
-    fn may_be_unchangeable(&self, request: &Request) -> bool {
-        self.setup.common.renewals.is_some() || self.named(request).is_none()
-    }
-
     fn check_status(&mut self, arrival: &Arrival, request: &Request, response: &Response) {
         let is_of_layer = request.path.starts_with("/dbsc/");
         let is_expected = match (is_of_layer, response.status) {
             (true, 200 | 403 | 503) | (false, 200 | 401) => true,
             (false, 503) => self.may_fail(arrival.at),
-            // A session that came by the grace of an old id can't be renewed, nor can one of nobody be authenticated again.
-            (false, 500) => owner::is_change(request.route()) && self.may_be_unchangeable(request),
+            // A session that came by the grace of an old id can't be renewed.
+            (false, 409) => owner::is_change(request.route()) && self.setup.common.renewals.is_some(),
+            // Nor can one of nobody be authenticated again.
+            (false, 500) => request.route() == "/again" && self.named(request).is_none(),
             _ => false,
         };
         if !is_expected {
