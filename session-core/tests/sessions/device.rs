@@ -439,6 +439,12 @@ async fn a_device_that_asks_reads_once_and_uses_nothing() {
     assert!(matches!(devices.find(&id).await.1, DeviceSession::Found(_)));
     assert_eq!((devices.store.faults().all_calls(), devices.store.faults().calls(Operation::Load)), (1, 1));
     assert_eq!(devices.stored(&id).await, before);
+    // Nor is it a use when it saves something.
+    let id = devices.login().await;
+    let before = devices.stored(&id).await.unwrap();
+    devices.clock.advance(20 * MINUTE);
+    devices.register(&id, KEY).await.unwrap();
+    assert_eq!(devices.stored(&id).await.unwrap().accessed, before.accessed);
     devices.store.faults().fail_every(&[Operation::Load], Fault::Refused);
     let failed = devices.visit().find_for_device(&presented(&id)).await;
     assert!(matches!(failed, Err(Error::Store(_))));

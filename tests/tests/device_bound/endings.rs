@@ -170,3 +170,17 @@ async fn an_anonymous_session_ends_no_bound_one() {
     other.send(Method::POST, "/cart", &[]).await;
     assert_eq!(owner.get("/user").await.body, "ann");
 }
+
+/// D11: browsers hold no request that another host has started, so it comes without the proof that its owner has.
+#[tokio::test]
+async fn an_anonymous_session_of_a_request_from_elsewhere_replaces_no_bound_one() {
+    let app = Application::new();
+    let mut owner = app.bound().await;
+    app.clock.advance(LIFETIME);
+    for site in ["same-site", "cross-site"] {
+        let answer = owner.send(Method::POST, "/cart", &[("sec-fetch-site", site)]).await;
+        let kept = (answer.status, answer.set_cookies().len());
+        assert_eq!(kept, (StatusCode::UNAUTHORIZED, 0), "the owner's cookie stays");
+    }
+    assert_eq!(owner.get("/user").await.body, "ann");
+}

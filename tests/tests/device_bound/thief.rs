@@ -130,6 +130,17 @@ async fn whoever_says_that_it_had_to_skip_is_refused_unless_a_grace_was_asked_fo
     }
 }
 
+/// D12: a cookie that is over says nothing of a skip, nor does a link from elsewhere.
+#[tokio::test]
+async fn a_grace_is_for_whoever_says_that_it_had_to_skip() {
+    let app = Application::with(DeviceBound::new().skip_grace(MINUTE), |builder| builder);
+    let mut thief = app.bound().await.stolen();
+    app.clock.advance(LIFETIME);
+    for headers in [&[][..], &[("sec-fetch-site", "cross-site")]] {
+        assert_eq!(thief.send(Method::GET, "/user", headers).await.body, "nobody");
+    }
+}
+
 /// D12: a day after the first skip.
 #[tokio::test]
 async fn a_proof_after_a_day_lets_another_grace_start() {
