@@ -215,10 +215,16 @@ impl PostgresServer {
 
     /// Kills every process of it, in the middle of whatever it does.
     pub fn kill(&mut self) {
+        // So that it starts none while they are listed.
+        let first = self.processes().into_iter().take(1);
+        let _ = Command::new("kill").arg("-STOP").args(first).output();
         let all = self.processes();
-        if !all.is_empty() {
-            // One may have ended by itself in between.
-            let _ = Command::new("kill").arg("-9").args(all).output();
+        // One may have ended by itself in between.
+        let _ = Command::new("kill").arg("-9").args(&all).output();
+        // Otherwise a server that starts again finds its memory in use.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while all.iter().any(|process| is_running(process)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.process = None;
     }
@@ -304,6 +310,12 @@ impl Drop for PostgresServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether a process is there, and is not only waited for.
+fn is_running(process: &str) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    state.is_ok_and(|state| state.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X'])))
 }
 
 /// A command of the server's own user, as PostgreSQL refuses to run as root.
