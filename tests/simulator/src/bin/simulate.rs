@@ -14,8 +14,7 @@ tests/simulate [KIND] --worlds N [--from SEED]  runs N worlds, of this seed and 
 tests/simulate [KIND] --seconds T               runs fresh worlds for that long
 
 KIND is --visits, for worlds of visits, or --devices, for worlds of the web layer under browsers whose sessions are bound to
-their devices. A seed is one world of each kind. Without KIND every fourth world of a run is one of devices, and a story is
-that of a world of visits.
+their devices. A seed is one world of each kind. Without KIND they are worlds of visits.
 A world that fails ends the run: its seed and its story are told. SIMULATE_ALL=1 tells all of the story,
 and not only what is about the sessions that the failure is about.";
 
@@ -26,13 +25,6 @@ enum Kind {
     Devices,
 }
 
-/// The kinds of a run.
-#[derive(Clone, Copy)]
-enum Kinds {
-    Mixed,
-    Only(Kind),
-}
-
 enum Order {
     Stories(Vec<u64>),
     Worlds { from: u64, number: u64 },
@@ -41,42 +33,25 @@ enum Order {
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let kinds = match arguments.first().map(String::as_str) {
-        Some("--visits") => Kinds::Only(Kind::Visits),
-        Some("--devices") => Kinds::Only(Kind::Devices),
-        _ => Kinds::Mixed,
+    let named = match arguments.first().map(String::as_str) {
+        Some("--visits") => Some(Kind::Visits),
+        Some("--devices") => Some(Kind::Devices),
+        _ => None,
     };
-    if matches!(kinds, Kinds::Only(_)) {
+    if named.is_some() {
         arguments.remove(0);
     }
+    let kind = named.unwrap_or(Kind::Visits);
     match order(arguments) {
         Some(Order::Stories(seeds)) => {
-            let failures = seeds.iter().filter(|seed| tell(kinds.of_story(), **seed)).count();
+            let failures = seeds.iter().filter(|seed| tell(kind, **seed)).count();
             if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Some(Order::Worlds { from, number }) => many(kinds, from, number, Duration::MAX),
-        Some(Order::Seconds(seconds)) => many(kinds, fresh(), u64::MAX, Duration::from_secs(seconds)),
+        Some(Order::Worlds { from, number }) => many(kind, from, number, Duration::MAX),
+        Some(Order::Seconds(seconds)) => many(kind, fresh(), u64::MAX, Duration::from_secs(seconds)),
         None => {
             println!("{HELP}");
             ExitCode::from(2)
-        }
-    }
-}
-
-impl Kinds {
-    /// The kind of the world with this number in a run.
-    fn at(self, number: u64) -> Kind {
-        match self {
-            Kinds::Mixed if number % 4 == 3 => Kind::Devices,
-            Kinds::Mixed => Kind::Visits,
-            Kinds::Only(kind) => kind,
-        }
-    }
-
-    fn of_story(self) -> Kind {
-        match self {
-            Kinds::Mixed => Kind::Visits,
-            Kinds::Only(kind) => kind,
         }
     }
 }
@@ -134,7 +109,7 @@ fn tell(kind: Kind, seed: u64) -> bool {
 }
 
 /// Runs worlds on all cores, until one fails.
-fn many(kinds: Kinds, from: u64, number: u64, time: Duration) -> ExitCode {
+fn many(kind: Kind, from: u64, number: u64, time: Duration) -> ExitCode {
     let (started, next, has_failed) = (Instant::now(), AtomicU64::new(0), AtomicBool::new(false));
     let failed = AtomicU64::new(u64::MAX);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -145,7 +120,7 @@ fn many(kinds: Kinds, from: u64, number: u64, time: Duration) -> ExitCode {
                 return;
             }
             let seed = from.wrapping_add(at);
-            if kinds.at(at).run(seed, false).violation.is_some() {
+            if kind.run(seed, false).violation.is_some() {
                 has_failed.store(true, Ordering::Relaxed);
                 failed.fetch_min(at, Ordering::Relaxed);
             }
@@ -162,7 +137,7 @@ fn many(kinds: Kinds, from: u64, number: u64, time: Duration) -> ExitCode {
     match failed.load(Ordering::Relaxed) {
         u64::MAX => ExitCode::SUCCESS,
         at => {
-            let (kind, seed) = (kinds.at(at), from.wrapping_add(at));
+            let seed = from.wrapping_add(at);
             tell(kind, seed);
             println!("World {seed} is number {} of this run", at + 1);
             println!("Again: tests/simulate {}{seed}", kind.argument());

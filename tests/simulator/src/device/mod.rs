@@ -2,8 +2,7 @@
 //! Chromium does, and a thief who has copied what a request of the owner showed.
 //!
 //! [`run`] makes the world of a seed. Stores, their faults, and the clocks of processes are as in any world; the way
-//! between browsers and processes fails too. `tests/simulate` makes every fourth world one of these, and with `--devices`
-//! all of them. A seed means one world of each kind.
+//! between browsers and processes fails too. `tests/simulate --devices` makes them. A seed means one world of each kind.
 //!
 //! | file | what it is |
 //! |---|---|
