@@ -51,12 +51,12 @@ impl SharedStore {
 
     /// With copies in each process, which the server invalidates.
     pub fn tracked_redis() -> Option<Self> {
-        SharedStore::redis().map(|redis| redis.as_url("tracked:"))
+        SharedStore::redis().map(|redis| redis.under_scheme("tracked:"))
     }
 
     /// With copies in each process, whose version is compared at each load.
     pub fn strict_redis() -> Option<Self> {
-        SharedStore::redis().map(|redis| redis.as_url("strict:"))
+        SharedStore::redis().map(|redis| redis.under_scheme("strict:"))
     }
 
     pub fn redis_cluster() -> Option<Self> {
@@ -89,7 +89,7 @@ impl SharedStore {
         SharedStore { place, _servers: self._servers.into_iter().chain(durable._servers).collect() }
     }
 
-    fn as_url(self, prefix: &str) -> Self {
+    fn under_scheme(self, prefix: &str) -> Self {
         SharedStore { place: Place::Url(format!("{prefix}{}", self.url())), ..self }
     }
 
