@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,18 @@ use scopeguard::{ScopeGuard, guard};
 use super::refused::until_accepted;
 use super::seeds::Seeds;
 use super::slots::{Node, Slots};
-use super::source::{ANSWER_LIMIT, CONNECT_LIMIT, within};
+use super::source::{CONNECT_LIMIT, within};
 
+/// After how long without an answer somebody looks for the reason.
+const LATE: Duration = Duration::from_millis(300);
+/// How long a server may take to tell the map of slots.
+const LOOK_LIMIT: Duration = Duration::from_millis(500);
 /// How long to wait between two looks at the map of slots, while servers are silent.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long to wait before all connections are made anew although the map is the same.
 const RECONNECT_EVERY: Duration = Duration::from_secs(2);
+/// The same where no server answered on the present ones.
+const RESTART_EVERY: Duration = Duration::from_millis(500);
 /// How long connecting to all servers may take. Those that do not answer take a limit of their own, side by side, once
 /// as the first to be asked and once as servers of the map.
 const REPLACE_LIMIT: Duration = Duration::from_secs(5);
@@ -29,9 +36,13 @@ const REPLACE_LIMIT: Duration = Duration::from_secs(5);
 ///
 /// **Silent servers.** The library keeps a connection that never breaks, and asks for a new map of slots only when a
 /// server redirects it. A server that is frozen, or behind a cable that was pulled, does neither, though its replica was
-/// promoted long ago. So after an answer that did not come in time, the other servers are asked for the map, in the
-/// background. If it has changed, or the silent server is reached by a new connection, a new client takes the place of
-/// the old one. Until then the old one goes on: the library serves nobody while it connects to a server that is silent.
+/// promoted long ago. So while an answer is late, the other servers are asked for the map, in the background. If it has
+/// changed, or the silent server is reached by a new connection, a new client takes the place of the old one. Until then
+/// the old one goes on: the library serves nobody while it connects to a server that is silent.
+///
+/// **A silent library.** Under load it stops for good, now and then, when it is to load a new map of slots: it waits for
+/// a lock that one of its requests holds, and goes on with none of them meanwhile. Then no server seems to answer, and a
+/// new client takes the place of the old one soon enough for the caller's next attempt.
 #[derive(Clone)]
 pub(crate) struct Cluster(Arc<Inner>);
 
@@ -48,6 +59,15 @@ struct State {
     is_looking: bool,
     is_probing: bool,
     looked: Option<Instant>,
+}
+
+/// What somebody has met who waited for an answer.
+#[derive(Clone, Copy)]
+enum Silence {
+    /// It may come yet.
+    Late,
+    /// It will not.
+    Final,
 }
 
 impl Cluster {
@@ -69,9 +89,8 @@ impl Cluster {
         let mut connection = self.connection();
         // A caller may give up before it is clear that a server is silent: see `server.rs`.
         let unheard = guard((), |()| self.probe());
-        let answer = command.query_async(&mut connection).await;
+        let answer = self.heard(command.query_async(&mut connection)).await;
         ScopeGuard::into_inner(unheard);
-        self.heard(&answer);
         match answer {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => self.ask(command, &error).await,
             answer => answer,
@@ -85,22 +104,20 @@ impl Cluster {
         };
         let mut asking = redis::pipe();
         asking.cmd("ASKING").add_command(command.clone());
-        let answers = self.connection().route_pipeline(asking, 1, 1, routing(&node)).await;
-        self.heard(&answers);
+        let mut connection = self.connection();
+        let answers = self.heard(connection.route_pipeline(asking, 1, 1, routing(&node))).await;
         answers?.pop().unwrap_or(Value::Nil).extract_error()
     }
 
     /// Sends a command to every master.
     pub(crate) async fn query_masters(&self, command: &Cmd) -> RedisResult<Vec<(Node, Value)>> {
-        let answers = every_master(self.connection(), command).await;
-        self.heard(&answers);
-        answers
+        self.heard(every_master(self.connection(), command)).await
     }
 
     pub(crate) async fn query_node(&self, node: &Node, command: &Cmd) -> RedisResult<Value> {
-        let answer = self.connection().route_command(command.clone(), RoutingInfo::SingleNode(routing(node))).await;
-        self.heard(&answer);
-        answer?.extract_error()
+        let mut connection = self.connection();
+        let route = RoutingInfo::SingleNode(routing(node));
+        self.heard(connection.route_command(command.clone(), route)).await?.extract_error()
     }
 
     fn connection(&self) -> ClusterConnection {
@@ -123,11 +140,24 @@ impl Cluster {
         });
     }
 
-    /// Looks for what has changed, in the background, if a server did not answer.
-    fn heard<T>(&self, answer: &RedisResult<T>) {
-        if !answer.as_ref().is_err_and(is_unreachable) {
-            return;
+    /// Waits for an answer. If it is late, or is that there is none, somebody looks for what has changed.
+    async fn heard<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let mut answer = pin!(answer);
+        let answer = match tokio::time::timeout(LATE, &mut answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.look_beside(Silence::Late);
+                answer.await
+            }
+        };
+        if answer.as_ref().is_err_and(is_unreachable) {
+            self.look_beside(Silence::Final);
         }
+        answer
+    }
+
+    /// Looks for what has changed, in the background, unless somebody does or has just done so.
+    fn look_beside(&self, silence: Silence) {
         let mut state = self.0.state();
         if state.is_looking || state.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return;
@@ -140,20 +170,27 @@ impl Cluster {
         });
         tokio::spawn(async move {
             // If it fails, the next error makes somebody look again.
-            let _ = looking.look().await;
+            let _ = looking.look(silence).await;
         });
     }
 
     /// Replaces the connections if the servers say that slots are elsewhere, or if all masters are reached by new ones.
-    async fn look(&self) -> RedisResult<()> {
+    async fn look(&self, silence: Silence) -> RedisResult<()> {
         let (connection, before, made) = {
             let state = self.0.state();
             (state.connection.clone(), state.slots.clone(), state.made)
         };
         // Whoever answers first. If nobody can be asked, the connections may all be broken.
-        let present = within(ANSWER_LIMIT, slots_of(connection)).await;
+        let present = within(LOOK_LIMIT, slots_of(connection)).await;
         let has_changed = present.as_ref().is_ok_and(|present| *present != before);
-        if !has_changed && made.elapsed() < RECONNECT_EVERY {
+        let pause = match (&present, silence) {
+            _ if has_changed => Duration::ZERO,
+            (Err(_), _) => RESTART_EVERY,
+            (Ok(_), Silence::Final) => RECONNECT_EVERY,
+            // One server is slow.
+            (Ok(_), Silence::Late) => return Ok(()),
+        };
+        if made.elapsed() < pause {
             return Ok(());
         }
         let client = self.0.seeds.client(present.as_ref().unwrap_or(&before))?;

@@ -272,6 +272,28 @@ async fn no_answer_is_wrong_while_slots_move() {
     }
 }
 
+/// S10: the client library is told of slots that have moved while it has many requests to send.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_may_move_while_hundreds_ask() {
+    let Some(cluster) = RedisCluster::start() else { return };
+    let store = connect_cluster(&cluster).await;
+    let mut records = Vec::new();
+    while records.len() < 200 {
+        records.push(created(&store, fresh_record()).await);
+    }
+    for record in &records[..6] {
+        move_slot(&cluster.servers.iter().collect::<Vec<_>>(), &format!("session:{}", record.key));
+        let mut asked = tokio::task::JoinSet::new();
+        for record in records.clone() {
+            let store = store.clone();
+            asked.spawn(async move {
+                assert_eq!(answered(|| store.load(&record.key, now())).await.as_ref(), Some(&record));
+            });
+        }
+        asked.join_all().await;
+    }
+}
+
 /// What a store answers, asked again if it was not answered in time: on a busy machine a server that hands keys over may
 /// be silent for longer than a store waits, and then nobody was told anything wrong.
 async fn answered<T, F: Future<Output = Result<T, StoreError>>>(ask: impl Fn() -> F) -> T {
