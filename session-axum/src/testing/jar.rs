@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT, CACHE_CONTROL, COOKIE, HOST, ORIGIN, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
-use session_core::{Clock, ManualClock, NewSession};
+use session_core::{Clock, ManualClock, NewSession, RecordKey};
 
 use crate::cross_origin::{CsrfToken, Origin};
 use crate::extract::{MaybeSession, Session};
@@ -163,6 +163,41 @@ impl Jar {
         let token = csrf.value().unwrap_or_else(|error| panic!("there is no token: {error}"));
         self.keep_of_layer(layer, request).await;
         token
+    }
+
+    /// The handle of this visitor's session, as [`Session::handle`](crate::Session) gives it: what a page of devices sends
+    /// back for [`end_one_of`](session_core::SessionManager::end_one_of). This is no use of the session.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), session_axum::CoreError> {
+    /// use session_axum::NewSession;
+    /// use session_axum::testing::TestSessions;
+    ///
+    /// let sessions = TestSessions::new();
+    /// let layer = sessions.layer().build().unwrap();
+    /// let phone = sessions.sign_in(&layer, NewSession::new().principal("ann")).await;
+    /// let handle = phone.handle(&layer).await.to_string();
+    ///
+    /// // A handler for a form with the field `device` does this.
+    /// assert!(layer.manager().end_one_of("ann", &handle.parse().unwrap()).await?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the visitor has no session, if the store fails, or if the layer's clock is not that of the
+    /// [`TestSessions`](super::TestSessions).
+    pub async fn handle(&self, layer: &SessionLayer) -> RecordKey {
+        self.check_clock(layer);
+        // A HEAD request looks only.
+        let mut looking = page();
+        *looking.method_mut() = Method::HEAD;
+        let session: MaybeSession = TestRequest::at(layer, self.attach(looking)).extracted().await;
+        let session = session.session().unwrap_or_else(|| {
+            panic!("the visitor has no session at this layer: nobody has signed in, or it has ended; {self:?}")
+        });
+        session.handle()
     }
 
     /// The header that presents the session in a request for this path: `Cookie` with all cookies that go there, or the one

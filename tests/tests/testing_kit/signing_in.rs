@@ -1,6 +1,7 @@
 //! Signing in by one line, at layers of every kind.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, request::Parts};
@@ -257,6 +258,31 @@ async fn a_store_that_fails_at_signing_in_is_told() {
 #[should_panic(expected = "nobody has signed in")]
 async fn a_header_of_a_stranger_is_told() {
     TestSessions::new().jar().header("/");
+}
+
+/// P5. Asking is no use of the session.
+#[tokio::test]
+async fn a_session_has_the_name_that_a_page_of_devices_shows() {
+    let (sessions, layer, app) = plain_shop();
+    let jar = sessions.sign_in(&layer, ann()).await;
+    let handle = jar.handle(&layer).await;
+    let before = layer.manager().sessions_of("ann").await.unwrap();
+    assert_eq!(before.iter().map(|record| record.key).collect::<Vec<_>>(), [handle]);
+    sessions.advance(Duration::from_secs(600));
+    assert_eq!(jar.handle(&layer).await, handle);
+    let after = layer.manager().sessions_of("ann").await.unwrap();
+    assert_eq!(after[0].accessed, before[0].accessed);
+
+    assert!(layer.manager().end_one_of("ann", &handle).await.unwrap());
+    assert_eq!(jar.client(app).get("/").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+/// P17.
+#[tokio::test]
+#[should_panic(expected = "nobody has signed in")]
+async fn a_stranger_has_no_name_on_a_page_of_devices() {
+    let (sessions, layer, _) = plain_shop();
+    sessions.jar().handle(&layer).await;
 }
 
 /// P17.

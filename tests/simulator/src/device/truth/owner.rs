@@ -203,9 +203,12 @@ impl Truth {
         response.sets(SESSION).is_some_and(is_foreign) || response.sets(BOUND).is_some_and(str::is_empty)
     }
 
-    /// Whether the browser's bound session is that of this login.
+    /// Whether the browser's bound session is that of this login. A late answer to a registration may have put an older
+    /// key in its place, also one of this login's before it was offered another. Browsers do that, and the guide says so.
     pub(super) fn has_key_of(&self, browser: usize, login: usize) -> bool {
-        self.owners[browser].bound_key.is_some_and(|key| self.keys.get(&key) == Some(&login))
+        let registered = self.logins[login].registered.map(|(key, _)| key);
+        let is_its = |key: usize| self.keys.get(&key) == Some(&login) && registered.is_none_or(|newest| newest == key);
+        self.owners[browser].bound_key.is_some_and(is_its)
     }
 
     /// Whether a request with the newest id may find nobody: it shows no proof, and one is demanded.
