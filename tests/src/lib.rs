@@ -50,6 +50,8 @@ mod redis_server;
     feature = "redis"
 ))]
 mod server_process;
+#[cfg(feature = "device-bound")]
+mod tls_port;
 #[cfg(all(feature = "firestore", feature = "memcached", feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub mod troubled;
 
@@ -91,6 +93,8 @@ pub use redis_server::{RedisCluster, RedisSentinel, RedisServer};
     feature = "redis"
 ))]
 pub use server_process::{ServerProcess, free_port, is_installed, skip, skip_on_this_machine};
+#[cfg(feature = "device-bound")]
+pub use tls_port::TlsPort;
 
 /// Compiles the example of the README.
 #[cfg(doctest)]

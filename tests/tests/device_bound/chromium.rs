@@ -1,23 +1,14 @@
 //! Chromium, with keys in software: what is said of the protocol is what a browser does.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use rcgen::{CertificateParams, KeyPair, PublicKeyData};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::Value;
 use session_axum::{DeviceBound, MemoryStore, SessionLayer};
-use tls_listener::TlsListener;
-use tls_listener::rustls::TlsAcceptor;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use workspace_tests::Chromium;
+use workspace_tests::{Chromium, TlsPort};
 
 use super::application::{BOUND, SESSION, routes};
 
@@ -46,20 +37,9 @@ impl Place {
     /// `None` where Chromium is not installed.
     fn new() -> Option<Self> {
         let runtime = Runtime::new().unwrap();
-        let key = KeyPair::generate().unwrap();
-        let names = ["app.test", "other.example", "a.app.test", "b.app.test"].map(str::to_owned);
-        let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-            .unwrap();
-        let spki = ring::digest::digest(&ring::digest::SHA256, &key.subject_public_key_info());
-        let chromium = Chromium::start(&STANDARD.encode(spki))?;
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let listener = TlsListener::new(TlsAcceptor::from(Arc::new(config)), listener);
+        let hosts = ["app.test", "other.example", "a.app.test", "b.app.test"].map(str::to_owned);
+        let TlsPort { listener, port, key_hash } = runtime.block_on(TlsPort::bind(hosts));
+        let chromium = Chromium::start(&key_hash)?;
         runtime.spawn(async move { axum::serve(listener, app()).await });
         Some(Place { port, chromium, _runtime: runtime })
     }

@@ -4,19 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
-use rcgen::{CertificateParams, KeyPair, PublicKeyData};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use simulator::device::{Answering, Browser, Outside, Request, Response, Sending, Started};
-use tls_listener::TlsListener;
-use tls_listener::rustls::TlsAcceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use workspace_tests::Chromium;
+use workspace_tests::{Chromium, TlsPort};
 
 use super::scripts::{Script, Step, all};
 
@@ -80,20 +72,9 @@ impl Place {
     /// `None` where Chromium is not installed.
     fn new(scripts: Vec<Script>) -> Option<Self> {
         let runtime = Runtime::new().unwrap();
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = (0..scripts.len()).map(host).chain(["other.example".to_owned()]).collect();
-        let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-            .unwrap();
-        let spki = ring::digest::digest(&ring::digest::SHA256, &key.subject_public_key_info());
-        let chromium = Chromium::start(&STANDARD.encode(spki))?;
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let mut listener = TlsListener::new(TlsAcceptor::from(Arc::new(config)), listener);
+        let hosts = (0..scripts.len()).map(host).chain(["other.example".to_owned()]);
+        let TlsPort { mut listener, port, key_hash } = runtime.block_on(TlsPort::bind(hosts));
+        let chromium = Chromium::start(&key_hash)?;
         let scripts = Arc::new(scripts.into_iter().map(Mutex::new).collect::<Vec<_>>());
         let answered = Arc::clone(&scripts);
         runtime.spawn(async move {
