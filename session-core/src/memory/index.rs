@@ -132,7 +132,7 @@ impl Index {
             drop(entries);
             drop(replaced);
             if is_resized {
-                self.make_room(Kind::of(record), &record.key);
+                self.make_room_for(Kind::of(record), &record.key);
             }
         }
         Ok(written)
@@ -167,7 +167,7 @@ impl Index {
         }
         let kind = self.make(&mut entries.cells, cell);
         drop(entries);
-        self.make_room(kind, &record.key);
+        self.make_room_for(kind, &record.key);
         Ok(Created::Done)
     }
 
@@ -195,7 +195,7 @@ impl Index {
         }
         drop(entries);
         drop(replaced);
-        self.make_room(kind, &record.key);
+        self.make_room_for(kind, &record.key);
     }
 
     fn make(&self, cells: &mut Table, cell: Cell) -> Kind {
@@ -209,14 +209,14 @@ impl Index {
     /// Ends sessions of those who take much more than others, if there is little room. The session `newest` has just come
     /// or grown.
     #[inline]
-    fn make_room(&self, kind: Kind, newest: &RecordKey) {
+    fn make_room_for(&self, kind: Kind, newest: &RecordKey) {
         if self.notes.crowd(kind).is_some() {
-            self.evict_the_largest(kind, newest);
+            self.evict_the_largest(kind, Some(newest));
         }
     }
 
     #[cold]
-    fn evict_the_largest(&self, kind: Kind, newest: &RecordKey) {
+    fn evict_the_largest(&self, kind: Kind, newest: Option<&RecordKey>) {
         for _ in 0..MOST_EVICTED {
             let Some(all) = self.notes.crowd(kind) else { return };
             let Some(key) = self.owners.first_to_give_way(kind, all, newest) else { return };
@@ -317,7 +317,7 @@ impl Index {
                 }
                 drop(shards);
                 drop(replaced);
-                self.make_room(kind, &record.key);
+                self.make_room_for(kind, &record.key);
                 Renewed::Done
             }
         })
@@ -415,6 +415,12 @@ impl Records for Index {
 
     fn evict(&self, key: &RecordKey) {
         self.evict_as(key, What::Evicted);
+    }
+
+    fn make_room(&self, kind: Kind) {
+        if self.notes.crowd(kind).is_some() {
+            self.evict_the_largest(kind, None);
+        }
     }
 
     fn evict_any(&self, kind: Kind) {

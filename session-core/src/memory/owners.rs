@@ -114,9 +114,9 @@ impl Owners {
         self.principals(principal).keys_of(principal).collect()
     }
 
-    /// The oldest session of the owner that takes most, if one takes more than twice what the others take on average; not the `newest`, if
-    /// the owner has others. `total` is what all sessions of the kind weigh.
-    pub(super) fn first_to_give_way(&self, kind: Kind, total: usize, newest: &RecordKey) -> Option<RecordKey> {
+    /// The oldest session of the owner that takes most, if one takes more than twice what the others take on average; not
+    /// the `newest`, if it is known and the owner has others. `total` is what all sessions of the kind weigh.
+    pub(super) fn first_to_give_way(&self, kind: Kind, total: usize, newest: Option<&RecordKey>) -> Option<RecordKey> {
         let owner = self.large[kind as usize].largest(total)?;
         match kind {
             Kind::Anonymous => Some(RecordKey::from_bytes(owner)),
@@ -125,7 +125,7 @@ impl Owners {
                 let principals = self.principals(&principal);
                 // Several may have been started in the same millisecond.
                 let [first, second] = std::array::from_fn(|n| principals.keys_of(&principal).nth(n));
-                if first == Some(*newest) { second.or(first) } else { first }
+                if newest.is_some() && first.as_ref() == newest { second.or(first) } else { first }
             }
         }
     }

@@ -45,6 +45,9 @@ pub(crate) trait Records: Send + Sync + 'static {
     /// Removes a record for which there is no room.
     fn evict(&self, key: &RecordKey);
 
+    /// Removes the records of those who take much more than others, while there is little room.
+    fn make_room(&self, kind: Kind);
+
     /// Removes a record that was not used lately, although it is not known which was used longest ago.
     fn evict_any(&self, kind: Kind);
 }
@@ -140,7 +143,12 @@ impl Recency {
 
     /// Passes on notes, at most `limit`. Returns whether more are waiting.
     fn pass_on(&self, orders: &Orders, limit: usize) -> bool {
-        let (notes, more) = self.notes.take(limit);
+        let (mut notes, _) = self.notes.take(limit);
+        // The request that brings a large record has others give way afterwards. It may not have come to that yet, and moka
+        // would evict many small ones instead.
+        Kind::ALL.into_iter().for_each(|kind| self.records.make_room(kind));
+        let (gone, more) = self.notes.take(limit);
+        notes.extend(gone);
         let mut fates: HashMap<RecordKey, Fate> = HashMap::with_capacity(notes.len());
         for (at, note) in notes.iter().enumerate() {
             let fate = fates.entry(note.key).or_default();
