@@ -62,9 +62,13 @@ impl Address {
     }
 
     pub(crate) fn speaking(&self, protocol: ProtocolVersion) -> ConnectionInfo {
-        let settings = self.info.redis_settings().clone().set_protocol(protocol);
-        self.info.clone().set_redis_settings(settings)
+        speaking(&self.info, protocol)
     }
+}
+
+pub(crate) fn speaking(info: &ConnectionInfo, protocol: ProtocolVersion) -> ConnectionInfo {
+    let settings = info.redis_settings().clone().set_protocol(protocol);
+    info.clone().set_redis_settings(settings)
 }
 
 fn is_encrypted(info: &ConnectionInfo) -> bool {

@@ -1,211 +1,196 @@
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
+use futures_util::StreamExt;
+use futures_util::future::try_join_all;
+use futures_util::stream::FuturesUnordered;
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use scopeguard::{ScopeGuard, guard};
+use tokio::sync::OwnedMutexGuard;
 
-use super::refused::until_accepted;
+use super::refused::{until_accepted, was_refused};
 use super::seeds::Seeds;
-use super::slots::{Node, Slots};
-use super::source::{CONNECT_LIMIT, within};
+use super::server::Server;
+use super::slots::{Node, Redirection, Slots, slot_of};
+use super::source::within;
 
-/// After how long without an answer somebody looks for the reason.
+/// After how long without an answer the other servers are asked for the map.
 const LATE: Duration = Duration::from_millis(300);
 /// How long a server may take to tell the map of slots.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
-/// How long to wait between two looks at the map of slots, while servers are silent.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long to wait before all connections are made anew although the map is the same.
-const RECONNECT_EVERY: Duration = Duration::from_secs(2);
-/// The same where no server answered on the present ones.
-const RESTART_EVERY: Duration = Duration::from_millis(500);
-/// How long connecting to all servers may take. Those that do not answer take a limit of their own, side by side, once
-/// as the first to be asked and once as servers of the map.
-const REPLACE_LIMIT: Duration = Duration::from_secs(5);
+/// How long to wait between two looks at the map of slots.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often a command goes at once to where it is redirected. Servers that disagree about a slot get a pause then.
+const REDIRECTIONS: usize = 3;
 
-/// The connections to a cluster.
+/// A cluster: the map of slots, and a connection to each server that is needed.
 ///
-/// The client library must not repeat commands by itself, because it would also repeat one whose connection broke:
-/// a save that took effect would then be taken for a conflict. A command that a server redirects or refuses has not been
-/// executed, so it is sent again here.
+/// The client library's own connection to a cluster is not used. Under load it may wait for ever for a lock that one of
+/// its own requests holds, when it is told that a slot has moved. It would also repeat a command whose connection broke:
+/// a save that took effect would then be taken for a conflict.
 ///
-/// **Silent servers.** The library keeps a connection that never breaks, and asks for a new map of slots only when a
-/// server redirects it. A server that is frozen, or behind a cable that was pulled, does neither, though its replica was
-/// promoted long ago. So while an answer is late, the other servers are asked for the map, in the background. If it has
-/// changed, or the silent server is reached by a new connection, a new client takes the place of the old one. Until then
-/// the old one goes on: the library serves nobody while it connects to a server that is silent.
+/// **Redirections.** A command that a server redirects has not been executed, so it goes at once to the server that was
+/// named, and the map is corrected.
 ///
-/// **A silent library.** Under load it stops for good, now and then, when it is to load a new map of slots: it waits for
-/// a lock that one of its requests holds, and goes on with none of them meanwhile. Then no server seems to answer, and a
-/// new client takes the place of the old one soon enough for the caller's next attempt.
+/// **Silent servers.** A server that is frozen, or behind a cable that was pulled, redirects nobody, though its replica
+/// was promoted long ago. So while an answer is late, the other servers are asked for the map in the background. The
+/// silent one is not asked: when it thaws, it tells the old map until it hears of the others. The servers that the
+/// application has named are asked only if nobody else answers, because it may be one of them.
 #[derive(Clone)]
 pub(crate) struct Cluster(Arc<Inner>);
 
 struct Inner {
     seeds: Seeds,
     state: Mutex<State>,
+    /// When the last look at the map began. Locked while somebody looks, so that one caller looks for all.
+    looked: Arc<tokio::sync::Mutex<Instant>>,
 }
 
 struct State {
-    connection: ClusterConnection,
-    /// The map of slots when the connections were made.
     slots: Slots,
-    made: Instant,
-    is_looking: bool,
-    is_probing: bool,
-    looked: Option<Instant>,
-}
-
-/// What somebody has met who waited for an answer.
-#[derive(Clone, Copy)]
-enum Silence {
-    /// It may come yet.
-    Late,
-    /// It will not.
-    Final,
+    servers: HashMap<Arc<Node>, Server>,
 }
 
 impl Cluster {
     pub(crate) async fn connect(seeds: Seeds) -> RedisResult<Self> {
-        let client = seeds.client(&Slots::default())?;
-        let (connection, slots) = open(&client).await?;
-        let state =
-            State { connection, slots, made: Instant::now(), is_looking: false, is_probing: false, looked: None };
-        Ok(Cluster(Arc::new(Inner { seeds, state: Mutex::new(state) })))
+        let began = Instant::now();
+        let slots = map_of_any(&seeds.servers()?).await?;
+        let looked = Arc::new(tokio::sync::Mutex::new(began));
+        let state = Mutex::new(State { slots, servers: HashMap::new() });
+        let cluster = Cluster(Arc::new(Inner { seeds, state, looked }));
+        cluster.reach().await?;
+        Ok(cluster)
+    }
+
+    /// Fails if no master answers at the address that the servers tell: it may be one inside another network.
+    async fn reach(&self) -> RedisResult<()> {
+        let (ping, masters) = (redis::cmd("PING"), self.masters());
+        let asking = masters.iter().map(|master| async { self.0.server(master)?.once(&ping, false).await? });
+        let Err(error) = first(asking).await else { return Ok(()) };
+        if !error.is_io_error() {
+            return Err(error);
+        }
+        let addresses: Vec<String> = masters.iter().map(|node| format!("{}:{}", node.host, node.port)).collect();
+        let told = format!("at the addresses that the cluster tells, {}: {error}", addresses.join(" "));
+        Err((ErrorKind::ClusterConnectionNotFound, "no master is reached", told).into())
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        // While it pauses, the library loads the new map of slots.
         until_accepted(|| self.once(command)).await
     }
 
-    /// Sends a command once, to the server that has its slot.
+    /// Sends a command to the server that has its slot, and to where it is redirected.
     async fn once(&self, command: &Cmd) -> RedisResult<Value> {
-        let mut connection = self.connection();
-        // A caller may give up before it is clear that a server is silent: see `server.rs`.
-        let unheard = guard((), |()| self.probe());
-        let answer = self.heard(command.query_async(&mut connection)).await;
-        ScopeGuard::into_inner(unheard);
-        match answer {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => self.ask(command, &error).await,
-            answer => answer,
+        let slot = slot_of(command);
+        let mut began = Instant::now();
+        let mut node = self.0.state().slots.master(slot).clone();
+        let mut answer = self.send(&node, command, false).await;
+        for _ in 0..REDIRECTIONS {
+            let next = match &answer {
+                Ok(Ok(_)) => break,
+                Ok(Err(error)) => self.redirected(error, &node),
+                // Nothing was sent, so another server may be asked, if a promotion is why there is no connection.
+                Err(error) if error.is_io_error() => {
+                    self.look_after(began, &node).await;
+                    Some((self.0.state().slots.master(slot).clone(), false)).filter(|(master, _)| *master != node)
+                }
+                Err(_) => None,
+            };
+            let Some((next, is_asking)) = next else { break };
+            (node, began) = (next, Instant::now());
+            answer = self.send(&node, command, is_asking).await;
         }
-    }
-
-    /// Sends a command to the server to which its slot is moving, after an ASK redirection.
-    async fn ask(&self, command: &Cmd, redirection: &RedisError) -> RedisResult<Value> {
-        let Some(node) = redirection.redirect_node().and_then(|(address, _)| Node::parse(address)) else {
-            return Err((ErrorKind::ClusterConnectionNotFound, "a redirection names no server").into());
-        };
-        let mut asking = redis::pipe();
-        asking.cmd("ASKING").add_command(command.clone());
-        let mut connection = self.connection();
-        let answers = self.heard(connection.route_pipeline(asking, 1, 1, routing(&node))).await;
-        answers?.pop().unwrap_or(Value::Nil).extract_error()
+        answer?
     }
 
     /// Sends a command to every master.
-    pub(crate) async fn query_masters(&self, command: &Cmd) -> RedisResult<Vec<(Node, Value)>> {
-        self.heard(every_master(self.connection(), command)).await
-    }
-
-    pub(crate) async fn query_node(&self, node: &Node, command: &Cmd) -> RedisResult<Value> {
-        let mut connection = self.connection();
-        let route = RoutingInfo::SingleNode(routing(node));
-        self.heard(connection.route_command(command.clone(), route)).await?.extract_error()
-    }
-
-    fn connection(&self) -> ClusterConnection {
-        self.0.state().connection.clone()
-    }
-
-    /// Finds out, beside all callers, whether a server is silent.
-    fn probe(&self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let mut state = self.0.state();
-        if state.is_probing {
-            return;
-        }
-        state.is_probing = true;
-        drop(state);
-        let probing = guard(self.clone(), |cluster| cluster.0.state().is_probing = false);
-        runtime.spawn(async move {
-            // Whatever it is, it has been heard.
-            let _ = probing.query_masters(&redis::cmd("PING")).await;
+    pub(crate) async fn query_masters(&self, command: &Cmd) -> RedisResult<Vec<(Arc<Node>, Value)>> {
+        let asking = self.masters().into_iter().map(|master| async move {
+            let answer = self.query_node(&master, command).await?;
+            Ok((master, answer))
         });
+        try_join_all(asking).await
     }
 
-    /// Waits for an answer. If it is late, or is that there is none, somebody looks for what has changed.
-    async fn heard<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-        let mut answer = pin!(answer);
+    pub(crate) async fn query_node(&self, node: &Arc<Node>, command: &Cmd) -> RedisResult<Value> {
+        until_accepted(|| async { self.send(node, command, false).await? }).await
+    }
+
+    /// Sends a command to a server once. If it does not answer soon, or may have lost its slots, somebody asks the others
+    /// for the map. The outer error is that nothing was sent.
+    async fn send(&self, node: &Arc<Node>, command: &Cmd, is_asking: bool) -> Result<RedisResult<Value>, RedisError> {
+        let server = self.0.server(node)?;
+        // A caller may give up before it is clear that a server is silent: see `server.rs`.
+        let unheard = guard((), |()| self.look_beside(node));
+        let mut answer = pin!(server.once(command, is_asking));
         let answer = match tokio::time::timeout(LATE, &mut answer).await {
             Ok(answer) => answer,
             Err(_) => {
-                self.look_beside(Silence::Late);
+                self.look_beside(node);
                 answer.await
             }
         };
-        if answer.as_ref().is_err_and(is_unreachable) {
-            self.look_beside(Silence::Final);
+        ScopeGuard::into_inner(unheard);
+        if let Err(error) | Ok(Err(error)) = &answer
+            && may_have_lost_slots(error)
+        {
+            self.look_beside(node);
         }
         answer
     }
 
-    /// Looks for what has changed, in the background, unless somebody does or has just done so.
-    fn look_beside(&self, silence: Silence) {
-        let mut state = self.0.state();
-        if state.is_looking || state.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
-            return;
+    /// Where the error of a server says that a command belongs, and whether that server is to be asked this once.
+    fn redirected(&self, error: &RedisError, node: &Node) -> Option<(Arc<Node>, bool)> {
+        match Redirection::parse(error, &node.host)? {
+            Redirection::Ask(node) => Some((Arc::new(node), true)),
+            Redirection::Moved(slot, master) => Some((self.0.state().slots.note(slot, master), false)),
         }
-        state.is_looking = true;
-        drop(state);
-        let looking = guard(self.clone(), |cluster| {
-            let mut state = cluster.0.state();
-            (state.is_looking, state.looked) = (false, Some(Instant::now()));
-        });
-        tokio::spawn(async move {
-            // If it fails, the next error makes somebody look again.
-            let _ = looking.look(silence).await;
-        });
     }
 
-    /// Replaces the connections if the servers say that slots are elsewhere, or if all masters are reached by new ones.
-    async fn look(&self, silence: Silence) -> RedisResult<()> {
-        let (connection, before, made) = {
-            let state = self.0.state();
-            (state.connection.clone(), state.slots.clone(), state.made)
-        };
-        // Whoever answers first. If nobody can be asked, the connections may all be broken.
-        let present = within(LOOK_LIMIT, slots_of(connection)).await;
-        let has_changed = present.as_ref().is_ok_and(|present| *present != before);
-        let pause = match (&present, silence) {
-            _ if has_changed => Duration::ZERO,
-            (Err(_), _) => RESTART_EVERY,
-            (Ok(_), Silence::Final) => RECONNECT_EVERY,
-            // One server is slow.
-            (Ok(_), Silence::Late) => return Ok(()),
-        };
-        if made.elapsed() < pause {
-            return Ok(());
+    fn masters(&self) -> Vec<Arc<Node>> {
+        self.0.state().slots.masters().into_iter().cloned().collect()
+    }
+
+    /// Looks at the map in the background, unless somebody does.
+    fn look_beside(&self, doubted: &Arc<Node>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(looked) = self.0.looked.clone().try_lock_owned() else { return };
+        runtime.spawn(self.clone().look(looked, doubted.clone()));
+    }
+
+    /// Returns when somebody has looked at the map after this moment.
+    async fn look_after(&self, moment: Instant, doubted: &Arc<Node>) {
+        let looked = self.0.looked.clone().lock_owned().await;
+        if *looked < moment {
+            self.clone().look(looked, doubted.clone()).await;
         }
-        let client = self.0.seeds.client(present.as_ref().unwrap_or(&before))?;
-        let made = Instant::now();
-        let replaced = within(REPLACE_LIMIT, open(&client)).await;
-        let mut is_better = false;
-        if let Ok((connection, slots)) = &replaced {
-            is_better = has_changed || *slots != before || reaches_every_master(connection.clone(), slots).await;
+    }
+
+    /// Takes the map that is told first.
+    async fn look(self, mut looked: OwnedMutexGuard<Instant>, doubted: Arc<Node>) {
+        tokio::time::sleep(LOOK_EVERY.saturating_sub(looked.elapsed())).await;
+        let began = Instant::now();
+        // If nobody tells it, the next error makes somebody look again.
+        if let Ok(slots) = self.told(&doubted).await {
+            let mut state = self.0.state();
+            state.servers.retain(|node, _| slots.nodes().contains(node));
+            state.slots = slots;
         }
-        let mut state = self.0.state();
-        state.made = made;
-        if let (Ok((connection, slots)), true) = (replaced, is_better) {
-            (state.connection, state.slots) = (connection, slots);
+        *looked = began;
+    }
+
+    /// The map, told by other servers than the one that is doubted.
+    async fn told(&self, doubted: &Node) -> RedisResult<Slots> {
+        let mut others: Vec<Arc<Node>> = self.0.state().slots.nodes().iter().cloned().collect();
+        others.retain(|node| **node != *doubted);
+        let others: RedisResult<Vec<_>> =
+            others.iter().map(|node| Ok((node.host.clone(), self.0.server(node)?))).collect();
+        match within(LOOK_LIMIT, map_of_any(&others?)).await {
+            Ok(slots) => Ok(slots),
+            Err(_) => within(LOOK_LIMIT, map_of_any(&self.0.seeds.servers()?)).await,
         }
-        Ok(())
     }
 }
 
@@ -213,43 +198,43 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn server(&self, node: &Arc<Node>) -> RedisResult<Server> {
+        if let Some(server) = self.state().servers.get(node) {
+            return Ok(server.clone());
+        }
+        // Without the lock, because it asks the application for the address.
+        let server = self.seeds.server(node)?;
+        Ok(self.state().servers.entry(node.clone()).or_insert(server).clone())
+    }
 }
 
-async fn open(client: &ClusterClient) -> RedisResult<(ClusterConnection, Slots)> {
-    // Boxed for the reason that is given at `Server::connection`.
-    let connecting: BoxFuture<'_, _> = Box::pin(client.get_async_connection());
-    let connection = connecting.await?;
-    let slots = slots_of(connection.clone()).await?;
-    Ok((connection, slots))
+/// The map of slots, by whichever of these servers tells it first. They come with their hosts.
+async fn map_of_any(servers: &[(String, Server)]) -> RedisResult<Slots> {
+    first(servers.iter().map(|(host, server)| async move {
+        let answer = server.once(redis::cmd("CLUSTER").arg("SLOTS"), false).await?;
+        Slots::parse(answer?, host)
+    }))
+    .await
 }
 
-/// The map of slots, by whichever server answers first.
-async fn slots_of(mut connection: ClusterConnection) -> RedisResult<Slots> {
-    let anyone = MultipleNodeRoutingInfo::AllNodes;
-    let anyone = RoutingInfo::MultiNode((anyone, Some(ResponsePolicy::OneSucceeded)));
-    let mut command = redis::cmd("CLUSTER");
-    command.arg("SLOTS");
-    Slots::parse(connection.route_command(command, anyone).await?.extract_error()?)
+/// What succeeds first. If nothing does, the error of the one that is first in order.
+async fn first<T>(asking: impl Iterator<Item = impl Future<Output = RedisResult<T>>>) -> RedisResult<T> {
+    let ordered = asking.enumerate().map(|(place, answer)| async move { (place, answer.await) });
+    let mut answers: FuturesUnordered<_> = ordered.collect();
+    let mut failure = (usize::MAX, RedisError::from((ErrorKind::ClusterConnectionNotFound, "no server is known")));
+    while let Some((place, answer)) = answers.next().await {
+        match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) if place < failure.0 => failure = (place, error),
+            Err(_) => {}
+        }
+    }
+    Err(failure.1)
 }
 
-/// Whether no master of the map is without a connection.
-async fn reaches_every_master(connection: ClusterConnection, slots: &Slots) -> bool {
-    let answers = within(CONNECT_LIMIT, every_master(connection, &redis::cmd("PING"))).await;
-    answers.is_ok_and(|answers| answers.len() == slots.masters().len())
-}
-
-async fn every_master(mut connection: ClusterConnection, command: &Cmd) -> RedisResult<Vec<(Node, Value)>> {
-    let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-    let answer = connection.route_command(command.clone(), masters).await?;
-    let answers: Vec<(String, Value)> = FromRedisValue::from_redis_value(answer)?;
-    Ok(answers.into_iter().filter_map(|(address, answer)| Some((Node::parse(&address)?, answer))).collect())
-}
-
-fn routing(node: &Node) -> SingleNodeRoutingInfo {
-    SingleNodeRoutingInfo::ByAddress { host: node.host.clone(), port: node.port }
-}
-
-/// Whether a server did not answer, or there is no connection to it.
-fn is_unreachable(error: &RedisError) -> bool {
-    error.is_io_error() || error.kind() == ErrorKind::ClusterConnectionNotFound
+/// Whether another server may have the slots of the one that is silent or refuses. Those that are moving are still there.
+fn may_have_lost_slots(error: &RedisError) -> bool {
+    let is_moving = [ServerErrorKind::Ask, ServerErrorKind::TryAgain].map(ErrorKind::Server).contains(&error.kind());
+    error.is_io_error() || (was_refused(error) && !is_moving)
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use redis::aio::ConnectionManager;
 use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 
@@ -18,7 +20,7 @@ pub(crate) enum Link {
 /// The position of a scan of all keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Position {
-    node: Option<Node>,
+    node: Option<Arc<Node>>,
     cursor: u64,
 }
 

@@ -22,8 +22,8 @@ where
     }
 }
 
-/// Whether a server has surely not executed a command, and another one or the same may do so soon: the slot has moved,
-/// the server is no longer the master, loads its data, or the cluster elects a master.
+/// Whether a server has surely not executed a command, and another one or the same may do so soon: the slot has moved or
+/// moves, the server is no longer the master, loads its data, or the cluster elects a master.
 ///
 /// A script is refused as a whole: before it begins, or at its first write, where it returns.
 pub(crate) fn was_refused(error: &RedisError) -> bool {
@@ -31,6 +31,7 @@ pub(crate) fn was_refused(error: &RedisError) -> bool {
     matches!(
         kind,
         ServerErrorKind::Moved
+            | ServerErrorKind::Ask
             | ServerErrorKind::TryAgain
             | ServerErrorKind::ReadOnly
             | ServerErrorKind::ClusterDown

@@ -32,6 +32,8 @@ struct Inner {
     state: Mutex<State>,
     watch: Option<Arc<dyn Watch>>,
     has_sentinels: bool,
+    /// Whether what it refuses is for another server, which it names. Elsewhere a new connection may reach another one.
+    is_in_cluster: bool,
 }
 
 /// Is told what happens to the connection.
@@ -62,40 +64,49 @@ struct State {
 
 impl Server {
     pub(crate) fn new(source: Source) -> Self {
-        Server::with(source, None)
+        Server::with(source, None, false)
     }
 
     pub(crate) fn watched(source: Source, watch: Arc<dyn Watch>) -> Self {
-        Server::with(source, Some(watch))
+        Server::with(source, Some(watch), false)
     }
 
-    fn with(source: Source, watch: Option<Arc<dyn Watch>>) -> Self {
+    pub(crate) fn in_cluster(source: Source) -> Self {
+        Server::with(source, None, true)
+    }
+
+    fn with(source: Source, watch: Option<Arc<dyn Watch>>, is_in_cluster: bool) -> Self {
         let has_sentinels = source.has_sentinels();
         Server(Arc::new(Inner {
             source: tokio::sync::Mutex::new(source),
             state: Mutex::default(),
             watch,
             has_sentinels,
+            is_in_cluster,
         }))
     }
 
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        until_accepted(|| self.once(command)).await
+        until_accepted(|| async { self.once(command, false).await? }).await
     }
 
-    async fn once(&self, command: &Cmd) -> RedisResult<Value> {
+    /// Sends a command once. With `is_asking` it is for a slot that is moving to this server, as it was told elsewhere.
+    ///
+    /// The outer error is that there is no connection, so that nothing was sent.
+    pub(crate) async fn once(&self, command: &Cmd, is_asking: bool) -> Result<RedisResult<Value>, RedisError> {
         let (generation, mut connection) = self.connection().await?;
         let sent = Instant::now();
         // If the caller gives up before it is clear that no answer will come, somebody else has to find out that the
         // connection is silent, or every caller who is as hasty would meet it again.
         let unheard = guard((), |()| self.probe(generation));
-        let answer = command.query_async(&mut connection).await;
+        let answer =
+            if is_asking { ask(&mut connection, command).await } else { command.query_async(&mut connection).await };
         ScopeGuard::into_inner(unheard);
         match &answer {
-            Err(error) if is_broken(error) => self.0.drop_connection(generation),
+            Err(error) if self.0.must_reconnect(error) => self.0.drop_connection(generation),
             _ => self.0.answered(generation, sent),
         }
-        answer
+        Ok(answer)
     }
 
     /// Closes the connection. The next call opens a new one.
@@ -117,7 +128,7 @@ impl Server {
         let server = guard(self.clone(), |server| server.0.state().is_probing = false);
         runtime.spawn(async move {
             let answer: RedisResult<Value> = redis::cmd("PING").query_async(&mut connection).await;
-            if answer.as_ref().is_err_and(is_broken) {
+            if answer.as_ref().is_err_and(|error| server.0.must_reconnect(error)) {
                 server.0.drop_connection(generation);
             }
         });
@@ -220,6 +231,11 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the connection is broken or silent, or another server may be the master by now.
+    fn must_reconnect(&self, error: &RedisError) -> bool {
+        error.is_io_error() || error.is_unrecoverable_error() || (!self.is_in_cluster && was_refused(error))
+    }
+
     fn drop_connection(&self, generation: u64) {
         let mut state = self.state();
         if state.generation == generation {
@@ -288,7 +304,10 @@ fn pushed(inner: &Weak<Inner>, generation: u64, push: &PushInfo) {
     }
 }
 
-/// Whether the connection must be replaced: it is broken or silent, or another server may be the master by now.
-fn is_broken(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_unrecoverable_error() || was_refused(error)
+/// Sends a command for a slot that is moving to this server.
+async fn ask(connection: &mut MultiplexedConnection, command: &Cmd) -> RedisResult<Value> {
+    let mut asking = redis::pipe();
+    asking.cmd("ASKING").add_command(command.clone());
+    let mut answers = connection.send_packed_commands(&asking, 1, 1).await?;
+    answers.pop().unwrap_or(Value::Nil).extract_error()
 }

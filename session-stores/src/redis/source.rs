@@ -131,7 +131,7 @@ fn encrypted(
 
 /// Whether the error may mean that the server, or a proxy before it, does not support RESP3. They say so in different
 /// ways.
-pub(crate) fn may_lack_resp3(error: &RedisError) -> bool {
+fn may_lack_resp3(error: &RedisError) -> bool {
     let kinds = [ErrorKind::RESP3NotSupported, ErrorKind::Extension, ErrorKind::Server(ServerErrorKind::ResponseError)];
     kinds.contains(&error.kind())
 }

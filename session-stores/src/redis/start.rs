@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, ProtocolVersion};
+use redis::ConnectionAddr;
 use session_core::{ConfigError, StoreError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -11,7 +11,6 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::error::NAME;
-use super::source::Source;
 use crate::tls::{client_hello, handshake_failed};
 
 /// How long a server may take to show which protocol it speaks.
@@ -30,19 +29,6 @@ pub(super) async fn failed(error: StoreError, addresses: &[Address]) -> StoreErr
         }
     }
     error.naming_causes()
-}
-
-/// The error of a start of a cluster. What the client library says of it has no causes, so a server is asked again.
-pub(super) async fn cluster_failed(error: StoreError, addresses: &[Address]) -> StoreError {
-    for address in addresses.iter().filter(|address| address.is_encrypted()) {
-        let Ok(mut source) = Source::of_address(address, ProtocolVersion::RESP2) else { continue };
-        if let Err(error) = source.connect(|_| ()).await
-            && let Some(told) = handshake_failed(NAME, &error)
-        {
-            return told;
-        }
-    }
-    failed(error, addresses).await
 }
 
 /// What is wrong with an address whose server speaks something else.

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use redis::aio::ConnectionManager;
-use redis::cluster::ClusterClientBuilder;
 use redis::sentinel::SentinelClient;
 use redis::{Client, ProtocolVersion};
 use session_core::{Codec, ConfigError, DroppedRecords, JsonCodec, StoreError};
@@ -13,7 +12,7 @@ use super::keys::Keys;
 use super::link::Link;
 use super::seeds::Seeds;
 use super::server::Server;
-use super::source::{Source, may_lack_resp3};
+use super::source::Source;
 use super::start;
 use super::sweep::Sweep;
 use crate::tls::choose_provider;
@@ -42,8 +41,9 @@ use crate::tls::choose_provider;
 ///   `ZREMRANGEBYSCORE`, `SCAN` and `PING`. A cluster needs also `CLUSTER SLOTS` and `ASKING`, a master that sentinels
 ///   watch `ROLE`, and a [`TrackedRedisStore`](crate::TrackedRedisStore) `CLIENT TRACKING`.
 /// - **Broken connections**: the call fails at once, and the next call opens a new connection. No command is sent a
-///   second time unless the server has refused it: with `READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN`, `MOVED` or
-///   `TRYAGAIN`. Then the call asks again, for up to 1 s, on a new connection where another server may be the master.
+///   second time unless the server has refused it: with `READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN`, `MOVED`,
+///   `ASK` or `TRYAGAIN`. Then the call asks again, for up to 1 s, on a new connection where another server may be the
+///   master. In a cluster, it asks at once the server that `MOVED` or `ASK` names.
 /// - **Silent servers**: an answer is awaited for 1.5 s. If a server of a cluster is frozen or cut off, and its replica is
 ///   promoted, the store finds the replica within 2 s of the next call. Calls to the other servers go on meanwhile.
 /// - **Memory**: Redis deletes a key when its session has expired by Redis' clock. Give Redis enough memory, and set
@@ -121,15 +121,7 @@ impl RedisStore {
     /// [`StoreError`] if an address is malformed or none of the servers can be reached.
     pub async fn cluster<'a>(servers: impl IntoIterator<Item = &'a str>) -> Result<Self, StoreError> {
         let servers = Address::parse_all(servers)?;
-        let seeds = |protocol| Seeds::of_addresses(&servers, protocol);
-        let cluster = match Cluster::connect(seeds(ProtocolVersion::RESP3)).await {
-            Err(error) if may_lack_resp3(&error) => Cluster::connect(seeds(ProtocolVersion::RESP2)).await,
-            answer => answer,
-        };
-        match cluster {
-            Ok(cluster) => Ok(RedisStore::over(Link::Cluster(cluster))),
-            Err(error) => Err(start::cluster_failed(store_error(error), &servers).await),
-        }
+        RedisStore::of_seeds(Seeds::of_addresses(&servers)?, &servers).await
     }
 
     /// Makes a store that connects with the application's own client, when it is first used.
@@ -144,14 +136,34 @@ impl RedisStore {
         RedisStore::over(Link::Server(Server::new(Source::sentinels(client))))
     }
 
-    /// Connects to a cluster with the application's own settings.
+    /// Connects to a cluster, some of whose servers the application's own clients name; the others are found. User,
+    /// password, TLS and protocol of the first client count for all servers.
     ///
-    /// The store overrides their retries and time limits: a write that the client library repeats by itself could take
-    /// effect twice. Name servers of several shards: when one is silent, the store connects anew to those that you named.
-    /// [`StoreError`] if none of the servers can be reached.
-    pub async fn from_cluster(settings: ClusterClientBuilder) -> Result<Self, StoreError> {
-        let seeds = Seeds::of_settings(settings).map_err(store_error)?;
-        Ok(RedisStore::over(Link::Cluster(Cluster::connect(seeds).await.map_err(store_error)?)))
+    /// [`StoreError`] if there is no client or none of the servers can be reached.
+    pub async fn from_cluster(clients: impl IntoIterator<Item = Client>) -> Result<Self, StoreError> {
+        RedisStore::of_seeds(Seeds::of_clients(clients, None)?, &[]).await
+    }
+
+    /// Connects as [`from_cluster`](RedisStore::from_cluster) to a cluster whose servers are at other addresses than they
+    /// tell, as behind NAT or in containers.
+    ///
+    /// `address_of` gets the host and the port that a server tells, and returns those to connect to. It returns what it
+    /// does not know as it is. It is called before each first connection to a server, by the task that connects, so it
+    /// must not block.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use session_stores::RedisStore;
+    ///
+    /// let client = redis::Client::open("redis://gateway:7001/")?;
+    /// let store = RedisStore::from_cluster_with([client], |_, port| ("gateway".to_owned(), port + 1000)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn from_cluster_with(
+        clients: impl IntoIterator<Item = Client>,
+        address_of: impl Fn(&str, u16) -> (String, u16) + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        RedisStore::of_seeds(Seeds::of_clients(clients, Some(Arc::new(address_of)))?, &[]).await
     }
 
     /// Makes a store that shares the application's own connection, with its time limits and its way to reconnect.
@@ -177,6 +189,13 @@ impl RedisStore {
     pub fn with_codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
         self
+    }
+
+    async fn of_seeds(seeds: Seeds, addresses: &[Address]) -> Result<Self, StoreError> {
+        match Cluster::connect(seeds).await {
+            Ok(cluster) => Ok(RedisStore::over(Link::Cluster(cluster))),
+            Err(error) => Err(start::failed(store_error(error), addresses).await),
+        }
     }
 
     pub(super) fn over(link: Link) -> Self {

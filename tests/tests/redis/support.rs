@@ -1,6 +1,7 @@
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use redis::cluster::{ClusterClientBuilder, NodeAddress};
+use redis::Client;
 use session_core::Record;
 use session_stores::RedisStore;
 use workspace_tests::records::{fresh_record, with};
@@ -55,10 +56,14 @@ pub async fn cluster_behind_proxies() -> Option<(Vec<Proxy>, RedisStore)> {
     for server in &cluster.servers {
         proxies.push(Proxy::start(server.addr()).await.unwrap());
     }
-    let address = |addr: std::net::SocketAddr| NodeAddress::new(addr.ip().to_string(), addr.port());
-    let servers = cluster.servers.iter().map(|server| address(server.addr()));
-    let map = servers.zip(proxies.iter().map(|proxy| address(proxy.addr()))).collect();
-    let urls = proxies.iter().map(|proxy| format!("redis://{}/", proxy.addr()));
-    let store = RedisStore::from_cluster(ClusterClientBuilder::new(urls).node_address_map(map)).await.unwrap();
+    let ports: HashMap<u16, u16> = cluster
+        .servers
+        .iter()
+        .zip(&proxies)
+        .map(|(server, proxy)| (server.addr().port(), proxy.addr().port()))
+        .collect();
+    let clients = proxies.iter().map(|proxy| Client::open(format!("redis://{}/", proxy.addr())).unwrap());
+    let address_of = move |host: &str, port: u16| (host.to_owned(), ports[&port]);
+    let store = RedisStore::from_cluster_with(clients, address_of).await.unwrap();
     Some((proxies, store))
 }
