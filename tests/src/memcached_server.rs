@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::server_process::{ServerProcess, free_port, is_installed, signal, skip_on_this_machine};
+use crate::server_process::{ServerProcess, free_port, is_installed, signal, skip_on_this_machine, wait_until_stopped};
 
 /// A memcached of a test's own.
 pub struct MemcachedServer {
@@ -140,6 +140,7 @@ impl MemcachedServer {
         let pid = stats.lines().find_map(|line| line.strip_prefix("STAT pid ")).expect("it says which process it is");
         let pid = pid.trim().to_owned();
         signal("STOP", &pid);
+        wait_until_stopped(&[&pid]);
         FrozenMemcached(pid)
     }
 

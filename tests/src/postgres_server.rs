@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::authority::{Authority, Certificate};
-use crate::server_process::{ServerProcess, free_port, skip};
+use crate::server_process::{ServerProcess, free_port, skip, wait_until_stopped};
 
 /// A PostgreSQL server of a test's own, with its files in a folder of its own.
 ///
@@ -103,7 +103,17 @@ impl PostgresServer {
     /// Stops every process of it where it is: its connections stay open, and new ones get no answer.
     #[track_caller]
     pub fn freeze(&self) {
+        self.freeze_first();
         self.signal("-STOP");
+        wait_until_stopped(&self.processes());
+    }
+
+    /// Stops the process that starts the others, so that they can be listed.
+    #[track_caller]
+    fn freeze_first(&self) {
+        let first = Vec::from_iter(self.processes().into_iter().take(1));
+        let _ = Command::new("kill").arg("-STOP").args(&first).output();
+        wait_until_stopped(&first);
     }
 
     /// Stops the processes that serve the connections of now, and says how many those are. The server answers on new
@@ -116,6 +126,7 @@ impl PostgresServer {
         let processes: Vec<&str> = processes.split_whitespace().collect();
         let stopped = Command::new("kill").arg("-STOP").args(&processes).status();
         assert!(stopped.expect("there is kill").success());
+        wait_until_stopped(&processes);
         processes.len()
     }
 
@@ -215,9 +226,7 @@ impl PostgresServer {
 
     /// Kills every process of it, in the middle of whatever it does.
     pub fn kill(&mut self) {
-        // So that it starts none while they are listed.
-        let first = self.processes().into_iter().take(1);
-        let _ = Command::new("kill").arg("-STOP").args(first).output();
+        self.freeze_first();
         let all = self.processes();
         // One may have ended by itself in between.
         let _ = Command::new("kill").arg("-9").args(&all).output();

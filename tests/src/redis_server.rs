@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::authority::{Authority, Certificate};
-use crate::server_process::{ServerProcess, free_port, is_installed, signal, skip};
+use crate::server_process::{ServerProcess, free_port, is_installed, signal, skip, wait_until_stopped};
 
 /// A server of Redis, or of Valkey, of a test's own, with its files in a folder of its own.
 pub struct RedisServer {
@@ -139,6 +139,7 @@ impl RedisServer {
     #[track_caller]
     pub fn freeze(&self) {
         self.signal("STOP");
+        wait_until_stopped(&[&self.pid]);
     }
 
     /// Lets it go on.

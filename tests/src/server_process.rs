@@ -1,9 +1,12 @@
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A server started by a test, which is killed when this is dropped, and also when the test's
@@ -73,10 +76,38 @@ pub fn signal(name: &str, process: &str) {
     assert!(sent.is_ok_and(|status| status.success()), "the process is there");
 }
 
-/// A port that nobody listens on.
+/// Returns when these processes have stopped, or ended: for a moment after the signal to stop they may still answer.
+#[track_caller]
+pub fn wait_until_stopped(processes: &[impl AsRef<str>]) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    for process in processes.iter().map(AsRef::as_ref) {
+        while !is_stopped(process) {
+            assert!(Instant::now() < deadline, "process {process} goes on");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+}
+
+/// Whether each thread of it has stopped. Where Linux does not tell, it counts as stopped.
+fn is_stopped(process: &str) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // After the name, which may have any character.
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['T', 'Z', 'X']))
+    })
+}
+
+/// A port that nobody listens on, and that no connection gets which leaves the port to the system: one that is made while
+/// the server is down might be to itself. Nor does one get the port above it by 10,000, which a Redis of a cluster takes.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-    listener.local_addr().expect("it is bound").port()
+    const PORTS: std::ops::Range<u16> = 10_000..20_000;
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    // Other test programs look for ports as well.
+    let next = NEXT.get_or_init(|| AtomicU16::new(RandomState::new().hash_one(()) as u16));
+    let ports = std::iter::repeat_with(|| PORTS.start + next.fetch_add(1, Ordering::Relaxed) % PORTS.len() as u16);
+    let mut free = ports.take(PORTS.len()).filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.next().expect("there is a free port")
 }
 
 /// Whether a program is installed. Where it isn't, the test that needs it is skipped, which is
