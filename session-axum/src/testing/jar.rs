@@ -179,7 +179,7 @@ impl Jar {
     /// let phone = sessions.sign_in(&layer, NewSession::new().principal("ann")).await;
     /// let handle = phone.handle(&layer).await.to_string();
     ///
-    /// // A handler for a form with the field `device` does this.
+    /// // A handler for a form with the field `handle` does this.
     /// assert!(layer.manager().end_one_of("ann", &handle.parse().unwrap()).await?);
     /// # Ok(()) }
     /// ```
