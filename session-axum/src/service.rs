@@ -226,7 +226,10 @@ where
             *this.waiting = None;
             let mut response = response?.map(Body::new);
             let Some(mut slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
-            slot.settings().answers.improve(&mut response, this.asked.as_deref());
+            // Most responses say nothing to the layer.
+            if !response.extensions().is_empty() {
+                slot.settings().answers.improve(&mut response, this.asked.as_deref());
+            }
             if !slot.visit().is_asked_for() {
                 slot.visit().close();
                 return Poll::Ready(Ok(response));

@@ -219,8 +219,8 @@ impl Slot {
 
     /// Replaces the response, if the application wants that, where changes were dropped because the session has ended.
     pub(crate) fn tell_of_lost_changes(&self, response: &mut Response) {
-        if let Some(status) = self.settings().lost_changes
-            && self.visit.has_lost_changes()
+        if self.visit.has_lost_changes()
+            && let Some(status) = self.settings().lost_changes
         {
             *response = (status, "Your session has ended, and your changes were not saved.").into_response();
         }

@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use http::{HeaderMap, header};
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 /// Reads the values of the cookies of one name.
 ///
@@ -9,26 +9,29 @@ use memchr::memchr;
 /// raw name only. Everything else in the header is skipped, in linear time.
 pub(crate) struct CookieReader {
     /// The name, followed by `=`.
-    name: Box<[u8]>,
+    name: memmem::Finder<'static>,
 }
 
 impl CookieReader {
     pub(crate) fn new(name: &str) -> Self {
-        CookieReader { name: [name.as_bytes(), b"="].concat().into() }
+        CookieReader { name: memmem::Finder::new(&[name.as_bytes(), b"="].concat()).into_owned() }
     }
 
     /// Passes on the values in the order in which the client sent them, until `found` breaks.
     pub(crate) fn values(&self, headers: &HeaderMap, mut found: impl FnMut(&[u8]) -> ControlFlow<()>) {
         for header in headers.get_all(header::COOKIE) {
-            let mut rest = Some(header.as_bytes());
-            while let Some(cookies) = rest {
-                let end = memchr(b';', cookies);
-                rest = end.map(|end| &cookies[end + 1..]);
-                let cookie = trim_start(&cookies[..end.unwrap_or(cookies.len())]);
-                if let Some(value) = cookie.strip_prefix(&*self.name)
-                    && found(unquoted(trim_start(trim_end(value)))).is_break()
-                {
-                    return;
+            let header = header.as_bytes();
+            let mut from = 0;
+            while let Some(at) = self.name.find(&header[from..]) {
+                let begin = from + at + self.name.needle().len();
+                let is_name = matches!(trim_end(&header[..from + at]), [] | [.., b';']);
+                from = begin;
+                if is_name {
+                    let end = memchr(b';', &header[begin..]).map_or(header.len(), |length| begin + length);
+                    if found(unquoted(trim_start(trim_end(&header[begin..end])))).is_break() {
+                        return;
+                    }
+                    from = end;
                 }
             }
         }

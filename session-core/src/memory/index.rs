@@ -447,3 +447,5 @@ impl TwoShards<'_> {
 
 #[cfg(all(test, session_loom))]
 mod loom_tests;
+#[cfg(all(test, not(session_loom), not(session_shuttle)))]
+mod tests;

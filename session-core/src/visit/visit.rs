@@ -216,8 +216,8 @@ impl Visit {
 
     /// Whether the visit found or started a session with a principal. Its response is then for that user alone.
     pub fn is_signed_in(&mut self) -> bool {
-        match self.exclusive() {
-            Some((_, state)) => state.is_signed_in(),
+        match StrongArc::get_mut(&mut self.0) {
+            Some(shared) => shared.state.get_mut().is_signed_in(),
             None => self.0.state.lock().is_signed_in(),
         }
     }
