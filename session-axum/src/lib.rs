@@ -164,6 +164,7 @@ mod http_headers;
 mod layer;
 mod manager_settings;
 mod no_use;
+mod noted;
 mod of_layer;
 mod public_response;
 mod purge_service;

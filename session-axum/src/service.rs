@@ -22,10 +22,10 @@ use crate::device_bound::{Place, serve};
 use crate::error::HandlerFailed;
 #[cfg(feature = "device-bound")]
 use crate::error::SessionError;
+use crate::noted::Noted;
 use crate::save_on::SaveOn;
 use crate::settings::Settings;
 use crate::slot::Slot;
-use crate::turned_away::Asked;
 
 /// A service that gives the requests to another their sessions: what
 /// [`SessionLayer`](crate::SessionLayer) makes.
@@ -69,18 +69,39 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        #[cfg(feature = "device-bound")]
-        if self.settings.binder.is_some() {
-            request = match self.of_browser(request) {
-                ControlFlow::Break(answer) => return ResponseFuture::answered_by_layer(answer),
-                ControlFlow::Continue(request) => request,
-            };
-        }
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        if self.settings.needs_requests() { self.call_and_note(request) } else { self.call_with(request, |_, _| None) }
+    }
+}
+
+impl<S> SessionService<S> {
+    /// Calls the next service, with a place for the session in the request. What `note` gives is kept for the response.
+    #[inline(always)]
+    fn call_with<B>(
+        &mut self,
+        mut request: Request<B>,
+        note: impl FnOnce(&Request<B>, &Settings) -> Option<Box<Noted>>,
+    ) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>>,
+    {
         let slot = self.slot(&mut request);
-        let is_kept = slot.is_some() && self.settings.answers.need_requests();
-        let asked = is_kept.then(|| Box::new(asked(&request)));
-        ResponseFuture { handler: Some(self.inner.call(request)), slot, asked, waiting: None }
+        let noted = slot.as_ref().and_then(|_| note(&request, &self.settings));
+        ResponseFuture { handler: Some(self.inner.call(request)), slot, noted, waiting: None }
+    }
+
+    /// A function of its own, so that other requests don't pay for it.
+    #[inline(never)]
+    fn call_and_note<B>(&mut self, request: Request<B>) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>>,
+    {
+        #[cfg(feature = "device-bound")]
+        let request = match self.of_browser(request) {
+            ControlFlow::Break(answer) => return ResponseFuture::answered_by_layer(answer),
+            ControlFlow::Continue(request) => request,
+        };
+        self.call_with(request, |request, settings| Some(Box::new(Noted::of(request, settings))))
     }
 }
 
@@ -109,12 +130,8 @@ impl<F> ResponseFuture<F> {
     /// A response that the layer gives itself. What it does goes on if the client hangs up.
     fn answered_by_layer(answering: Answering) -> Self {
         let waiting = Some(Box::new(Waiting::Layer(tokio::spawn(answering))));
-        ResponseFuture { handler: None, slot: None, asked: None, waiting }
+        ResponseFuture { handler: None, slot: None, noted: None, waiting }
     }
-}
-
-fn asked<B>(request: &Request<B>) -> Asked {
-    Asked::of(request.method(), request.uri(), request.headers(), request.extensions())
 }
 
 type Outcome = Result<Committed, Error>;
@@ -187,8 +204,7 @@ pin_project! {
         handler: Option<F>,
         // Until the handler has returned.
         slot: Option<Slot>,
-        // What was asked for, where an answer of the settings may depend on it.
-        asked: Option<Box<Asked>>,
+        noted: Option<Box<Noted>>,
         // On the heap, as most responses are there at once.
         waiting: Option<Box<Waiting>>,
     }
@@ -226,16 +242,13 @@ where
             *this.waiting = None;
             let mut response = response?.map(Body::new);
             let Some(mut slot) = this.slot.take() else { return Poll::Ready(Ok(response)) };
-            // Most responses say nothing to the layer.
-            if !response.extensions().is_empty() {
-                slot.settings().answers.improve(&mut response, this.asked.as_deref());
-            }
+            slot.improve(&mut response, this.noted.as_deref());
             if !slot.visit().is_asked_for() {
                 slot.visit().close();
                 return Poll::Ready(Ok(response));
             }
             drop_what_failed(&slot, &mut response);
-            match commit(&mut slot, &mut response, this.asked.as_deref(), context) {
+            match commit(&mut slot, &mut response, this.noted.as_deref(), context) {
                 None => return Poll::Ready(Ok(response)),
                 Some(task) => *this.waiting = Some(Box::new(Waiting::Commit(Commit { slot, task, response }))),
             }
@@ -245,7 +258,7 @@ where
         };
         let outcome = ready!(Pin::new(task).poll(context));
         let outcome = outcome.unwrap_or_else(|panic| Err(StoreError::refused("commit", panic).into()));
-        settle(slot, outcome, response, this.asked.as_deref());
+        settle(slot, outcome, response, this.noted.as_deref());
         Poll::Ready(Ok(std::mem::take(response)))
     }
 }
@@ -299,14 +312,14 @@ fn no_final_response(status: StatusCode) -> Response<Body> {
 fn commit(
     slot: &mut Slot,
     response: &mut Response<Body>,
-    asked: Option<&Asked>,
+    noted: Option<&Noted>,
     context: &mut Context<'_>,
 ) -> Option<JoinHandle<Outcome>> {
     let mut commit: Pin<Box<dyn Future<Output = Outcome> + Send>> = match slot.commit_with_old() {
         Some(commit) => Box::pin(commit),
         None => {
             if let Some(outcome) = slot.visit_mut().commit_now() {
-                settle(slot, outcome, response, asked);
+                settle(slot, outcome, response, noted);
                 return None;
             }
             let visit = slot.visit().clone();
@@ -314,21 +327,21 @@ fn commit(
         }
     };
     match commit.as_mut().poll(context) {
-        Poll::Ready(outcome) => settle(slot, outcome, response, asked),
+        Poll::Ready(outcome) => settle(slot, outcome, response, noted),
         Poll::Pending => return Some(tokio::spawn(commit)),
     }
     None
 }
 
 #[inline(always)]
-fn settle(slot: &mut Slot, outcome: Outcome, response: &mut Response<Body>, asked: Option<&Asked>) {
+fn settle(slot: &mut Slot, outcome: Outcome, response: &mut Response<Body>, noted: Option<&Noted>) {
     match outcome {
         Ok(ref committed) => {
             if matches!(committed, Committed::Unchanged) {
                 slot.tell_of_lost_changes(response);
             }
-            slot.tell(response, committed);
+            slot.tell(response, committed, noted);
         }
-        Err(error) => *response = slot.failed(error, asked),
+        Err(error) => *response = slot.failed(error, noted),
     }
 }

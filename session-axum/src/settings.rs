@@ -61,6 +61,16 @@ impl BindingLayer for Settings {
 }
 
 impl Settings {
+    /// Whether the layer looks at more of a request than its ids.
+    #[inline]
+    pub(crate) fn needs_requests(&self) -> bool {
+        #[cfg(feature = "device-bound")]
+        if self.binder.is_some() {
+            return true;
+        }
+        self.answers.need_requests()
+    }
+
     /// Whether layers with these two settings count as one layer.
     pub(crate) fn is_same(&self, other: &Settings) -> bool {
         self.has_place_of(other)

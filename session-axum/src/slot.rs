@@ -10,14 +10,14 @@ use tower_cookies::Cookies;
 use crate::adopt::adopting::Adopting;
 use crate::adopt::adoption::Adoption;
 #[cfg(feature = "device-bound")]
-use crate::device_bound::{Place, comes_from_elsewhere};
+use crate::device_bound::comes_from_elsewhere;
 use crate::error::SessionError;
 use crate::http_headers::{ask_for_bearer, forbid_sharing};
 use crate::no_use::NoUse;
+use crate::noted::Noted;
 use crate::public_response::PublicResponse;
 use crate::settings::Settings;
 use crate::transport::Outgoing;
-use crate::turned_away::Asked;
 
 /// The place for the visitor's session, which a layer puts into a request. Nothing is loaded until an
 /// extractor asks.
@@ -29,10 +29,6 @@ pub(crate) struct Slot {
     cookies: Option<Cookies>,
     /// Where sessions of another library are taken over.
     adopting: Option<Arc<Adopting>>,
-    /// Where the request found a layer that binds sessions to devices. Only the layer's own slot has it. Shared, because a
-    /// copy in each clone makes every clone slower, also where there is none.
-    #[cfg(feature = "device-bound")]
-    place: Option<Arc<Place>>,
 }
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
@@ -55,22 +51,17 @@ impl Slot {
             visit: Visit::of_host(host),
             cookies: request.extensions().get().cloned(),
             adopting: settings.adoption.is_some().then(Arc::default),
-            #[cfg(feature = "device-bound")]
-            place: None,
         };
         request.extensions_mut().insert(slot.clone());
         if let Some(mark) = settings.mark {
             mark(request.extensions_mut());
-        }
-        #[cfg(feature = "device-bound")]
-        if settings.binder.is_some() {
-            return Slot { place: Some(Arc::new(Place::of(request))), ..slot };
         }
         slot
     }
 
     /// Whether the visitor's session needs a proof, which the browser sends if a page of ours makes this request again.
     #[cfg(feature = "device-bound")]
+    #[inline(never)]
     pub(crate) fn has_to_come_again(&self, parts: &Parts) -> bool {
         self.settings().binder.is_some() && comes_from_elsewhere(parts) && self.visit.is_unproven()
     }
@@ -109,11 +100,21 @@ impl Slot {
         let settings = self.settings();
         settings.transport.read(parts, presented);
         #[cfg(feature = "device-bound")]
-        if let Some(binder) = &settings.binder {
-            binder.show(parts, settings.transport.bound_cookie(presented.way()), &self.visit);
+        if settings.binder.is_some() {
+            self.show_device(parts, presented.way());
         }
         if let Some((adopting, adoption)) = self.adopting() {
             adopting.read(parts, adoption, &settings.manager);
+        }
+    }
+
+    /// Passes on to the visit what the request shows of its device.
+    #[cfg(feature = "device-bound")]
+    #[cold]
+    fn show_device(&self, parts: &Parts, way: u16) {
+        let Settings { binder, transport, .. } = self.settings();
+        if let Some(binder) = binder {
+            binder.show(parts, transport.bound_cookie(way), &self.visit);
         }
     }
 
@@ -169,7 +170,7 @@ impl Slot {
     }
 
     /// Writes into the response's headers what became of the session.
-    pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed) {
+    pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed, _noted: Option<&Noted>) {
         #[cfg(feature = "testing")]
         {
             let has_adopted = self.adopting.as_ref().is_some_and(|adopting| adopting.has_adopted());
@@ -193,7 +194,9 @@ impl Slot {
                 transport.issue(issued, &mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
                 #[cfg(feature = "device-bound")]
-                if let (Some(binder), Some(place)) = (&self.settings().binder, &self.place) {
+                if let (Some(binder), Some(place)) =
+                    (&self.settings().binder, _noted.and_then(|noted| noted.place.as_ref()))
+                {
                     binder.offer(&self.visit, transport.bound_cookie(self.visit.way()), place, outgoing.headers());
                 }
             }
@@ -226,11 +229,20 @@ impl Slot {
         }
     }
 
+    /// Makes the answer to a request that was turned away, if the response says that it was.
+    #[inline]
+    pub(crate) fn improve(&self, response: &mut Response, noted: Option<&Noted>) {
+        // Most responses say nothing to the layer.
+        if !response.extensions().is_empty() {
+            self.settings().answers.improve(response, noted.and_then(|noted| noted.asked.as_ref()));
+        }
+    }
+
     /// The response to a request whose changes could not be saved.
-    pub(crate) fn failed(&mut self, error: Error, asked: Option<&Asked>) -> Response {
+    pub(crate) fn failed(&mut self, error: Error, noted: Option<&Noted>) -> Response {
         let mut response = SessionError::from(error).into_response();
-        self.settings().answers.improve(&mut response, asked);
-        self.tell(&mut response, &Committed::Unchanged);
+        self.improve(&mut response, noted);
+        self.tell(&mut response, &Committed::Unchanged, noted);
         response
     }
 }
