@@ -234,9 +234,9 @@ impl SessionManagerBuilder {
     /// bounds what a stolen id is worth, and costs two writes each time; OWASP asks for it where sessions are long.
     ///
     /// A response offers the new id. It counts when the client presents it for the first time; until then both ids work,
-    /// so a response that is lost costs nothing. The old id then goes on for the
-    /// [`renewal_grace`](Self::renewal_grace), for requests that were sent before. A session that came by such an id
-    /// can't be renewed, and can't end others.
+    /// so a response that is lost costs nothing. The next offer then comes 60 s later than it would otherwise, because the
+    /// clocks of processes differ. The old id goes on for the [`renewal_grace`](Self::renewal_grace), for requests that were
+    /// sent before. A session that came by such an id can't be renewed, and can't end others.
     ///
     /// An id without a session costs one more call of the store.
     pub fn renew_every(mut self, interval: Duration) -> Self {

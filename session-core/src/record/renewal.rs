@@ -11,6 +11,9 @@ use super::record::Record;
 /// The name of the extension that has it.
 const NAME: &str = "renewal";
 
+/// The clocks of processes may differ by so much.
+const LEEWAY: Duration = Duration::from_secs(60);
+
 /// Which ids name a session whose old ids go on for a while.
 ///
 /// A record is always under its newest key. Moved notes lead there from the others, and this says which of them count.
@@ -82,10 +85,11 @@ impl Renewal {
     }
 
     fn standing_of(&self, newest: &RecordKey, presented: &RecordKey, now: Time) -> Standing {
-        let is_offered = self.current != *newest && !self.replaced.contains(newest);
         match () {
             () if self.current == *presented => Standing::Current,
-            () if is_offered && (newest == presented || self.offered_before.as_ref() == Some(presented)) => {
+            () if self.is_offered(newest)
+                && (newest == presented || self.offered_before.as_ref() == Some(presented)) =>
+            {
                 Standing::Offered
             }
             () if self.replaced.contains(presented) && now.unix_millis() < self.until => Standing::Grace,
@@ -93,12 +97,22 @@ impl Renewal {
         }
     }
 
-    /// When the newest id was made.
-    pub(crate) fn made(record: &Record) -> Time {
+    /// Whether the newest id waits for its client to present it.
+    fn is_offered(&self, newest: &RecordKey) -> bool {
+        self.current != *newest && !self.replaced.contains(newest)
+    }
+
+    /// When the next id is to be offered, if that is done every so often.
+    ///
+    /// Of two offers, only the one that is presented first goes on. So a process whose clock is ahead must not offer another
+    /// while the client may be about to present the first.
+    pub(crate) fn next_offer(record: &Record, every: Duration) -> Time {
         if record.extensions.is_empty() {
-            return record.created;
+            return record.created.saturating_add(every);
         }
-        Time::from_unix_millis(Renewal::of(record).made)
+        let renewal = Renewal::of(record);
+        let leeway = if renewal.is_offered(&record.key) { LEEWAY } else { Duration::ZERO };
+        Time::from_unix_millis(renewal.made).saturating_add(every).saturating_add(leeway)
     }
 
     /// A new id is offered: `record` is to be written under its key in place of the one under `old`.
@@ -188,7 +202,6 @@ mod tests {
     #[test]
     fn an_offer_stands_beside_the_current_id_until_it_is_presented() {
         let mut record = offered(&[1]);
-        assert_eq!(Renewal::made(&record), after(1));
         assert_standings(
             &record,
             after(5000),
@@ -197,6 +210,19 @@ mod tests {
         Renewal::take_offer(&mut record, key(1), after(5000), GRACE);
         assert_standings(&record, after(5009), &[(0, Standing::Grace), (1, Standing::Current)]);
         assert_standings(&record, after(5010), &[(0, Standing::Refused), (1, Standing::Current)]);
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_makes_no_second_offer() {
+        let next = |record: &Record| Renewal::next_offer(record, Duration::from_secs(600));
+        assert_eq!(next(&offered(&[])), after(600));
+        let mut record = offered(&[1]);
+        assert_eq!(next(&record), after(1 + 600 + 60), "nobody has presented it");
+        Renewal::take_offer(&mut record, key(1), after(5), GRACE);
+        assert_eq!(next(&record), after(1 + 600));
+        let mut record = offered(&[1, 2]);
+        Renewal::take_offer(&mut record, key(1), after(5), GRACE);
+        assert_eq!(next(&record), after(2 + 600), "the other one was taken");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use session_core::{
 use super::{answer, assert_unchanged};
 
 const EVERY: Duration = Duration::from_secs(15 * 60);
+/// When an offer comes again that nobody has presented.
+const AGAIN: Duration = EVERY.saturating_add(Duration::from_secs(60));
 const GRACE: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -105,13 +107,27 @@ async fn a_login_keeps_what_a_session_has_that_was_offered_a_new_id() {
     }
 }
 
+/// A process whose clock is ahead does not take the first offer for an old one.
+#[tokio::test]
+async fn an_offer_that_nobody_has_presented_is_not_followed_by_another_at_once() {
+    for world in worlds() {
+        let old = world.sign_in().await;
+        world.clock.advance(EVERY);
+        world.request(&old).await.unwrap().expect("it is due");
+        world.clock.advance(AGAIN - SECOND);
+        assert_eq!(world.request(&old).await, Ok(None));
+        world.clock.advance(SECOND);
+        assert!(world.request(&old).await.unwrap().is_some(), "the response seems to be lost");
+    }
+}
+
 #[tokio::test]
 async fn a_response_that_is_lost_costs_nothing() {
     for world in worlds() {
         let old = world.sign_in().await;
         let mut offers = Vec::new();
         for _ in 0..5 {
-            world.clock.advance(EVERY);
+            world.clock.advance(AGAIN);
             offers.push(world.request(&old).await.unwrap().expect("it is due"));
         }
         assert_eq!(world.request(&offers[2]).await, Err(()), "only the last two stand");
@@ -146,7 +162,7 @@ async fn responses_out_of_order_cost_nothing() {
         let old = world.sign_in().await;
         world.clock.advance(EVERY);
         let first = world.request(&old).await.unwrap().expect("it is due");
-        world.clock.advance(EVERY);
+        world.clock.advance(AGAIN);
         let second = world.request(&old).await.unwrap().expect("it is due");
         // The later response comes first, and the client keeps what the earlier one says.
         assert_eq!(world.request(&first).await, Ok(None));

@@ -604,7 +604,7 @@ impl State {
             && matches!(self.intent, Intent::Keep)
             && record.principal.is_some()
             && self.standing != Standing::Grace
-            && Renewal::made(record).saturating_add(every) <= now
+            && Renewal::next_offer(record, every) <= now
     }
 
     pub(in crate::visit) fn offer(&mut self, id: SessionId) {
