@@ -238,8 +238,25 @@ impl RedisCluster {
     }
 
     fn nodes(start: impl Fn(&[&str]) -> Option<RedisServer>) -> Option<Vec<RedisServer>> {
-        let options = [&FORGETFUL[..], &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat();
-        SLOTS.iter().map(|_| start(&options)).collect()
+        SLOTS.iter().map(|_| start(&RedisCluster::options())).collect()
+    }
+
+    fn options() -> Vec<&'static str> {
+        [&FORGETFUL[..], &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat()
+    }
+
+    /// One more master, which has no slots yet.
+    #[track_caller]
+    pub fn another_master(&self) -> Option<RedisServer> {
+        let another = RedisServer::start_with(&RedisCluster::options())?;
+        another.ask(&["CLUSTER", "MEET", "127.0.0.1", &self.servers[0].port_for_servers()]);
+        let nodes = format!("cluster_known_nodes:{}", self.servers.len() + 1);
+        let knows_all = |server: &RedisServer| {
+            let info = server.ask(&["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok") && info.contains(&nodes)
+        };
+        wait_until("the new master is known", || self.servers.iter().chain([&another]).all(knows_all));
+        Some(another)
     }
 
     /// Waits until the replicas have as many keys as their masters.

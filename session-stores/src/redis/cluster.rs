@@ -18,6 +18,8 @@ use super::source::within;
 
 /// After how long without an answer the other servers are asked for the map.
 const LATE: Duration = Duration::from_millis(300);
+/// The same for a caller that gives up before. One that gives up sooner says nothing about the server.
+const GIVEN_UP: Duration = Duration::from_millis(50);
 /// How long a server may take to tell the map of slots.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
 /// How long to wait between two looks at the map of slots.
@@ -91,12 +93,12 @@ impl Cluster {
             let next = match &answer {
                 Ok(Ok(_)) => break,
                 Ok(Err(error)) => self.redirected(error, &node),
-                // Nothing was sent, so another server may be asked, if a promotion is why there is no connection.
-                Err(error) if error.is_io_error() => {
+                // Nothing was sent, so another server may be asked, if a promotion is why there is no connection. Somebody
+                // else may have its address by now, and refuse our password.
+                Err(_) => {
                     self.look_after(began, &node).await;
                     Some((self.0.state().slots.master(slot).clone(), false)).filter(|(master, _)| *master != node)
                 }
-                Err(_) => None,
             };
             let Some((next, is_asking)) = next else { break };
             (node, began) = (next, Instant::now());
@@ -105,9 +107,12 @@ impl Cluster {
         answer?
     }
 
-    /// Sends a command to every master.
+    /// Sends a command to every master. The map is asked for before: no answer tells that an old one lacks a master.
     pub(crate) async fn query_masters(&self, command: &Cmd) -> RedisResult<Vec<(Arc<Node>, Value)>> {
-        let asking = self.masters().into_iter().map(|master| async move {
+        let slots = self.told(None).await?;
+        let masters: Vec<_> = slots.all_masters()?.into_iter().cloned().collect();
+        self.take(slots);
+        let asking = masters.into_iter().map(|master| async move {
             let answer = self.query_node(&master, command).await?;
             Ok((master, answer))
         });
@@ -123,7 +128,11 @@ impl Cluster {
     async fn send(&self, node: &Arc<Node>, command: &Cmd, is_asking: bool) -> Result<RedisResult<Value>, RedisError> {
         let server = self.0.server(node)?;
         // A caller may give up before it is clear that a server is silent: see `server.rs`.
-        let unheard = guard((), |()| self.look_beside(node));
+        let unheard = guard(Instant::now(), |began| {
+            if began.elapsed() >= GIVEN_UP {
+                self.look_beside(node);
+            }
+        });
         let mut answer = pin!(server.once(command, is_asking));
         let answer = match tokio::time::timeout(LATE, &mut answer).await {
             Ok(answer) => answer,
@@ -133,9 +142,11 @@ impl Cluster {
             }
         };
         ScopeGuard::into_inner(unheard);
-        if let Err(error) | Ok(Err(error)) = &answer
-            && may_have_lost_slots(error)
-        {
+        let is_in_doubt = match &answer {
+            Ok(answer) => answer.as_ref().is_err_and(may_have_lost_slots),
+            Err(_) => true,
+        };
+        if is_in_doubt {
             self.look_beside(node);
         }
         answer
@@ -173,24 +184,35 @@ impl Cluster {
         tokio::time::sleep(LOOK_EVERY.saturating_sub(looked.elapsed())).await;
         let began = Instant::now();
         // If nobody tells it, the next error makes somebody look again.
-        if let Ok(slots) = self.told(&doubted).await {
-            let mut state = self.0.state();
-            state.servers.retain(|node, _| slots.nodes().contains(node));
-            state.slots = slots;
+        if let Ok(slots) = self.told(Some(&doubted)).await {
+            self.take(slots);
         }
         *looked = began;
     }
 
-    /// The map, told by other servers than the one that is doubted.
-    async fn told(&self, doubted: &Node) -> RedisResult<Slots> {
-        let mut others: Vec<Arc<Node>> = self.0.state().slots.nodes().iter().cloned().collect();
-        others.retain(|node| **node != *doubted);
-        let others: RedisResult<Vec<_>> =
-            others.iter().map(|node| Ok((node.host.clone(), self.0.server(node)?))).collect();
-        match within(LOOK_LIMIT, map_of_any(&others?)).await {
-            Ok(slots) => Ok(slots),
-            Err(_) => within(LOOK_LIMIT, map_of_any(&self.0.seeds.servers()?)).await,
+    fn take(&self, slots: Slots) {
+        let mut state = self.0.state();
+        state.servers.retain(|node, _| slots.nodes().contains(node));
+        state.slots = slots;
+    }
+
+    /// The map, told by other servers than the one that is doubted. Masters come first, because most have a connection.
+    async fn told(&self, doubted: Option<&Node>) -> RedisResult<Slots> {
+        let is_fine = |node: &&Arc<Node>| Some(&***node) != doubted;
+        let (masters, others) = {
+            let State { slots, .. } = &*self.0.state();
+            let masters: Vec<_> = slots.masters().into_iter().filter(is_fine).cloned().collect();
+            let others = slots.nodes().iter().filter(is_fine).filter(|node| !masters.contains(node)).cloned().collect();
+            (masters, others)
+        };
+        for nodes in [masters, others] {
+            let servers: Vec<_> =
+                nodes.iter().filter_map(|node| Some((node.host.clone(), self.0.server(node).ok()?))).collect();
+            if let Ok(slots) = within(LOOK_LIMIT, map_of_any(&servers)).await {
+                return Ok(slots);
+            }
         }
+        within(LOOK_LIMIT, map_of_any(&self.0.seeds.servers()?)).await
     }
 }
 

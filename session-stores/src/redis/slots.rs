@@ -12,6 +12,8 @@ pub(crate) struct Slots {
     some: Arc<Node>,
     /// All servers that take part, replicas too.
     nodes: BTreeSet<Arc<Node>>,
+    /// Slots have a master whose host the servers do not know.
+    has_nameless_master: bool,
 }
 
 /// One server of a cluster, by the address that the servers tell.
@@ -34,14 +36,18 @@ impl Slots {
     /// Reads the answer to `CLUSTER SLOTS` of a server that is at this host. An error if no master has any slot.
     pub(crate) fn parse(answer: Value, asked: &str) -> RedisResult<Self> {
         let (mut masters, mut some, mut nodes) = (HashMap::new(), None, BTreeSet::new());
+        let mut has_nameless_master = false;
         for range in Vec::<Vec<Value>>::from_redis_value(answer)? {
             let mut range = range.into_iter();
             let (Some(first), Some(last)) = (range.next(), range.next()) else { continue };
             let (first, last) = (u16::from_redis_value(first)?, u16::from_redis_value(last)?);
             let mut servers = range.map(|server| Some(known(&mut nodes, Node::read(server, asked)?)));
-            if let Some(Some(master)) = servers.next() {
-                masters.extend((first..=last).filter_map(Slot::new).map(|slot| (slot, master.clone())));
-                some.get_or_insert(master);
+            match servers.next().flatten() {
+                Some(master) => {
+                    masters.extend((first..=last).filter_map(Slot::new).map(|slot| (slot, master.clone())));
+                    some.get_or_insert(master);
+                }
+                None => has_nameless_master = true,
             }
             // The replicas become known.
             servers.for_each(drop);
@@ -49,7 +55,7 @@ impl Slots {
         let Some(some) = some else {
             return Err((ErrorKind::ClusterConnectionNotFound, "no server has slots of the cluster").into());
         };
-        Ok(Slots { masters, some, nodes })
+        Ok(Slots { masters, some, nodes, has_nameless_master })
     }
 
     /// The master that has the slot, or that knows who has it.
@@ -64,8 +70,17 @@ impl Slots {
         master
     }
 
+    /// The masters that are named.
     pub(crate) fn masters(&self) -> BTreeSet<&Arc<Node>> {
         self.masters.values().collect()
+    }
+
+    /// Every master. An error if the servers do not know the host of one.
+    pub(crate) fn all_masters(&self) -> RedisResult<BTreeSet<&Arc<Node>>> {
+        if self.has_nameless_master {
+            return Err((ErrorKind::ClusterConnectionNotFound, "the cluster does not tell the host of a master").into());
+        }
+        Ok(self.masters())
     }
 
     pub(crate) fn nodes(&self) -> &BTreeSet<Arc<Node>> {
@@ -177,6 +192,7 @@ mod tests {
     fn some_master_is_asked_for_what_nobody_is_known_to_have() {
         let slots = parse(&[range(0, 99, &[server("a", 1)]), range(100, 199, &[server("?", 2)])]).unwrap();
         assert_eq!([150, 200].map(|slot| master(&slots, slot)), [("a", 1); 2]);
+        assert!(slots.all_masters().is_err(), "the second has no name");
         assert_eq!(slots.master(None).host, "a");
     }
 

@@ -307,6 +307,27 @@ async fn slots_may_move_while_hundreds_ask() {
     }
 }
 
+/// S10: a process that does not ask for these sessions is told of no move.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_has_the_sessions_of_a_master_that_came_later() {
+    let Some(cluster) = RedisCluster::start() else { return };
+    let (here, elsewhere) = (connect_cluster(&cluster).await, connect_cluster(&cluster).await);
+    let mut records = Vec::new();
+    for _ in 0..10 {
+        records.push(created(&here, fresh_record()).await.key);
+    }
+    let Some(another) = cluster.another_master() else { return };
+    let servers: Vec<_> = [&another].into_iter().chain(&cluster.servers).collect();
+    for key in &records[..2] {
+        move_slot(&servers, &format!("session:{key}"));
+    }
+    let listed = elsewhere.list(now(), 100).await.unwrap();
+    let mut listed: Vec<_> = listed.into_iter().map(|record| record.key).collect();
+    listed.sort_unstable();
+    records.sort_unstable();
+    assert_eq!(listed, records);
+}
+
 static MOVED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// Moves the slot of a key to the server that comes after its present one, as `redis-cli --cluster
