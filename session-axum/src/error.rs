@@ -123,7 +123,7 @@ impl SessionError {
 
     /// Whether the visitor has no session: there was none, or it ended since it was loaded.
     pub fn is_gone(&self) -> bool {
-        matches!(self.refusal(), Some(Refusal::NoSession | Refusal::Ended))
+        matches!(self.refusal(), Some(Refusal::NoSession | Refusal::Ended | Refusal::ChangesLost))
     }
 
     /// Whether the store failed. Whether the operation took effect is not known.

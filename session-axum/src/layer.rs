@@ -19,7 +19,7 @@ use crate::transport::Transport;
 use crate::transport::by_host::CookiesByHost;
 use crate::transport::cookie::{SessionCookie, without_prefix};
 use crate::transport::cookie_or_bearer::CookieOrBearer;
-use crate::turned_away::AskedAnswers;
+use crate::turned_away::{AskedAnswers, Refusal};
 
 /// Middleware that gives the handlers of a router their sessions.
 ///
@@ -238,7 +238,9 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// be saved. Default: the response leaves as the handler made it; the log, [`Event::LostChanges`](crate::Event) and a
     /// counter tell.
     ///
-    /// Allowed: 401, or 409 for clients that repeat a request then. What the handler did elsewhere is done all the same.
+    /// Allowed: 401, or 409 for clients that repeat a request then. The request is turned away like any other, as
+    /// [`Refusal::Ended`] or [`Refusal::ChangesLost`]: a page is led to the sign-in page where there is one, and a script gets
+    /// JSON. What the handler did elsewhere is done all the same.
     pub fn lost_changes_status(mut self, status: StatusCode) -> Self {
         self.lost_changes = Some(status);
         self
@@ -301,7 +303,6 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// [`ConfigError`] if settings can't work, alone or together. Its message names the setting, and
     /// says what to write instead.
     pub fn build(mut self) -> Result<SessionLayer, ConfigError> {
-        let is_http_allowed = self.transport.is_none() && self.is_for_http();
         let transport = match self.transport.take() {
             Some(transport) => {
                 self.check_beside_transport()?;
@@ -310,7 +311,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             None => self.take_cookies()?,
         };
         let answers = self.answers.checked()?;
-        let lost_changes = self.lost_changes.map(status_of_lost_changes).transpose()?;
+        let lost_changes = self.lost_changes.map(lost_changes).transpose()?;
         let clear_site_data = self.clear_site_data.map(|kinds| clear_site_data(&kinds)).transpose()?;
         let adoption = self.adoption.map(|adoption| adoption.checked(transport.name())).transpose()?;
         let manager = S::build(self.sessions, without_prefix(transport.name()))?;
@@ -327,7 +328,6 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             transport,
             mark: self.mark,
             answers,
-            is_http_allowed,
             clear_site_data,
             lost_changes,
             save_on: self.save_on,
@@ -338,12 +338,6 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             is_warned: AtomicBool::new(false),
         };
         Ok(SessionLayer { settings: Arc::new(settings) })
-    }
-
-    /// Whether a cookie may travel without encryption.
-    fn is_for_http(&self) -> bool {
-        let own = self.cookie.as_ref().is_some_and(SessionCookie::is_for_http);
-        self.allow_http || own || self.hosts.iter().any(|(_, cookie)| cookie.is_for_http())
     }
 
     fn check_beside_transport(&self) -> Result<(), ConfigError> {
@@ -382,9 +376,10 @@ fn clear_site_data(kinds: &[String]) -> Result<HeaderValue, ConfigError> {
     Ok(HeaderValue::try_from(quoted.join(", ")).expect("the names are ASCII"))
 }
 
-fn status_of_lost_changes(status: StatusCode) -> Result<StatusCode, ConfigError> {
+fn lost_changes(status: StatusCode) -> Result<Refusal, ConfigError> {
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::CONFLICT => Ok(status),
+        StatusCode::UNAUTHORIZED => Ok(Refusal::Ended),
+        StatusCode::CONFLICT => Ok(Refusal::ChangesLost),
         other => Err(ConfigError::new(format!("`lost_changes_status` can't be {}; give 401 or 409", other.as_u16()))),
     }
 }

@@ -338,7 +338,7 @@ fn settle(slot: &mut Slot, outcome: Outcome, response: &mut Response<Body>, note
     match outcome {
         Ok(ref committed) => {
             if matches!(committed, Committed::Unchanged) {
-                slot.tell_of_lost_changes(response);
+                slot.tell_of_lost_changes(response, noted);
             }
             slot.tell(response, committed, noted);
         }

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{Extensions, HeaderValue, StatusCode};
+use http::{Extensions, HeaderValue};
 use session_core::SessionManager;
 use session_core::internals::{Environment, Host};
 
@@ -10,7 +10,7 @@ use crate::device_bound::{Binder, BindingLayer};
 use crate::http_headers::Vary;
 use crate::save_on::SaveOn;
 use crate::transport::Transport;
-use crate::turned_away::Answers;
+use crate::turned_away::{Answers, Refusal};
 
 /// The settings that a layer, its service and its extractors share.
 pub(crate) struct Settings {
@@ -20,12 +20,10 @@ pub(crate) struct Settings {
     /// Marks the innermost slot of a request as that of the layer with the marker.
     pub(crate) mark: Option<fn(&mut Extensions)>,
     pub(crate) answers: Answers,
-    /// Pages that were loaded without encryption may be ours.
-    pub(crate) is_http_allowed: bool,
     /// The `Clear-Site-Data` of a logout.
     pub(crate) clear_site_data: Option<HeaderValue>,
-    /// The status of a response whose changes were dropped.
-    pub(crate) lost_changes: Option<StatusCode>,
+    /// How a request is turned away whose changes were dropped.
+    pub(crate) lost_changes: Option<Refusal>,
     pub(crate) save_on: SaveOn,
     /// Sessions of another library that are taken over.
     pub(crate) adoption: Option<Adoption>,

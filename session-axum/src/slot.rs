@@ -220,12 +220,13 @@ impl Slot {
         }
     }
 
-    /// Replaces the response, if the application wants that, where changes were dropped because the session has ended.
-    pub(crate) fn tell_of_lost_changes(&self, response: &mut Response) {
+    /// Turns the request away, if the application wants that, where changes were dropped because the session has ended.
+    pub(crate) fn tell_of_lost_changes(&self, response: &mut Response, noted: Option<&Noted>) {
         if self.visit.has_lost_changes()
-            && let Some(status) = self.settings().lost_changes
+            && let Some(refusal) = self.settings().lost_changes
         {
-            *response = (status, "Your session has ended, and your changes were not saved.").into_response();
+            *response = SessionError::from(refusal).into_response();
+            self.improve(response, noted);
         }
     }
 

@@ -3,10 +3,15 @@
 //! In a binary of its own, because tracing remembers for the whole process which lines nobody
 //! wants to see.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::{Method, StatusCode};
-use axum::routing::get;
-use session_axum::{MaybeSession, MemoryStore, Session, SessionError, SessionLayer};
+use axum::routing::{get, post};
+use session_axum::{
+    Fresh, ManualClock, MaybeSession, MemoryStore, NewSession, RequireSignedIn, Session, SessionError, SessionLayer,
+};
 use workspace_tests::client::Client;
 use workspace_tests::log::Log;
 
@@ -36,6 +41,36 @@ async fn a_login_page_that_redirects_to_itself_is_told_once_with_the_fix() {
         let text = log.text();
         let warning = text.lines().rfind(|line| line.contains("WARN")).unwrap();
         assert!(warning.contains("`MaybeSession`") && warning.contains(redirect), "{warning}");
+    }
+}
+
+/// B81. The page that asks for the password again.
+#[tokio::test]
+async fn a_confirm_page_that_redirects_to_itself_is_told_once_with_its_own_fix() {
+    async fn login(visitor: MaybeSession) -> Result<(), SessionError> {
+        visitor.start(NewSession::new().principal("ann")).map(drop)
+    }
+    let (log, _guard) = Log::capture();
+    let guarded = Router::new().route("/guarded", get(async || "never seen"));
+    let routes = Router::new()
+        .route("/confirm", get(async |_: Fresh| "never seen"))
+        .merge(guarded.route_layer(RequireSignedIn::new().fresh_within(Duration::from_secs(60))))
+        .route("/login", post(login));
+    for page in ["/confirm", "/guarded"] {
+        let clock = Arc::new(ManualClock::default());
+        let layer = SessionLayer::builder(MemoryStore::new()).clock(clock.clone()).confirm_page(page).build().unwrap();
+        let mut client = Client::new(&routes.clone().layer(layer));
+        client.post("/login").await;
+        clock.advance(Duration::from_secs(15 * 60));
+        let before = log.lines_with("WARN");
+        for _ in 0..3 {
+            let answer = client.send(Method::GET, page, &PAGE).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "a browser would follow a redirect for ever");
+        }
+        assert_eq!(log.lines_with("WARN") - before, 1, "{}", log.text());
+        let text = log.text();
+        let warning = text.lines().rfind(|line| line.contains("WARN")).unwrap();
+        assert!(warning.contains("`SignedIn` in place of `Fresh`") && warning.contains(page), "{warning}");
     }
 }
 

@@ -295,3 +295,24 @@ async fn a_panic_of_the_handler_still_drops_what_it_did() {
         assert_eq!(client.get("/read").await.body, "None");
     }
 }
+
+/// T50. Whoever is told that changes were lost is told so like anybody else who is turned away.
+#[tokio::test]
+async fn lost_changes_turn_a_request_away_like_any_other() {
+    for (status, code) in [(StatusCode::UNAUTHORIZED, "session_ended"), (StatusCode::CONFLICT, "changes_lost")] {
+        let (store, held) = (MemoryStore::new(), Held::default());
+        let layer = SessionLayer::builder(store).lost_changes_status(status).sign_in_page("/login");
+        let layer = layer.build().unwrap();
+        let world = World {
+            app: routes(&held).layer(layer.clone()),
+            sessions: layer.manager().clone(),
+            clock: Arc::default(),
+            store: FaultyStore::new(MemoryStore::new()),
+            held,
+        };
+        let client = world.signed_in().await;
+        let (answer, _) = world.during(&client, "/upload", async || world.sessions.end_all_of("ann").await).await;
+        assert_eq!((answer.status, answer.all("content-type")), (status, vec!["application/problem+json"]));
+        assert!(answer.body.contains(code), "{}", answer.body);
+    }
+}

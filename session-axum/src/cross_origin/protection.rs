@@ -99,8 +99,9 @@ impl CrossOriginProtection {
         self
     }
 
-    /// Takes what this site's own pages send that were loaded over HTTP, too. Default: as the session layer's cookie
-    /// travels; see [`allow_http`](crate::SessionLayerBuilder::allow_http). Where there is no session layer, only HTTPS.
+    /// Takes what this site's own pages send that were loaded over HTTP, too. Default: as the session layer's cookie for
+    /// this request travels; see [`allow_http`](crate::SessionLayerBuilder::allow_http) and
+    /// [`secure_by_scheme`](crate::SessionCookie::secure_by_scheme). Where there is no session layer, only HTTPS.
     pub fn allow_http(mut self) -> Self {
         Arc::make_mut(&mut self.settings).allows_http = true;
         self
@@ -138,9 +139,11 @@ impl Settings {
             return Verdict::Fine;
         }
         let slot: Option<&Slot> = request.extensions().get();
-        let is_http_allowed = self.allows_http || slot.is_some_and(|slot| slot.settings().is_http_allowed);
-        let ours = Ours { trusted: &self.trusted, is_http_allowed };
-        match verdict(request.method(), request.uri(), request.headers(), &ours) {
+        let (uri, headers, extensions) = (request.uri(), request.headers(), request.extensions());
+        let is_for_http = |slot: &Slot| slot.settings().transport.is_for_http(uri, headers, extensions);
+        let ours =
+            Ours { trusted: &self.trusted, is_http_allowed: &|| self.allows_http || slot.is_some_and(is_for_http) };
+        match verdict(request.method(), uri, headers, &ours) {
             Verdict::Unknown if !self.requires_token => Verdict::Fine,
             verdict => verdict,
         }

@@ -17,7 +17,7 @@ pub(super) enum Verdict {
 pub(super) struct Ours<'a> {
     pub(super) trusted: &'a [Origin],
     /// Whether pages that were loaded without encryption count as ours.
-    pub(super) is_http_allowed: bool,
+    pub(super) is_http_allowed: &'a dyn Fn() -> bool,
 }
 
 /// Judges a request as Go's `http.CrossOriginProtection` does: by `Sec-Fetch-Site`, which no page can forge, and where
@@ -50,7 +50,7 @@ fn is_ours(origin: &str, uri: &Uri, headers: &HeaderMap, ours: &Ours<'_>) -> boo
     let Some(origin) = Origin::parse(origin) else { return false };
     let in_header = || headers.get(header::HOST)?.to_str().ok();
     let Some(here) = uri.authority().map(|authority| authority.as_str()).or_else(in_header) else { return false };
-    (origin.is_https() || ours.is_http_allowed)
+    (origin.is_https() || (ours.is_http_allowed)())
         && Origin::at(origin.is_https(), here).is_some_and(|here| here == origin)
 }
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     fn judged(method: &str, headers: &[(&str, &str)]) -> Verdict {
-        judged_with(&Ours { trusted: &[], is_http_allowed: false }, method, headers)
+        judged_with(&Ours { trusted: &[], is_http_allowed: &|| false }, method, headers)
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn http_counts_only_where_it_is_allowed() {
-        let ours = Ours { trusted: &[], is_http_allowed: true };
+        let ours = Ours { trusted: &[], is_http_allowed: &|| true };
         let by = |origin| judged_with(&ours, "POST", &[("origin", origin)]);
         assert_eq!(by("http://shop.example"), Verdict::Fine);
         assert_eq!(by("https://shop.example"), Verdict::Fine);
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_trusted_origin_counts_with_scheme_and_port() {
         let trusted = [Origin::parse("https://partner.example").unwrap()];
-        let ours = Ours { trusted: &trusted, is_http_allowed: true };
+        let ours = Ours { trusted: &trusted, is_http_allowed: &|| true };
         for site in [Some("cross-site"), None] {
             let headers = |origin| -> Vec<(&str, &str)> {
                 site.map(|site| (SITE, site)).into_iter().chain([("origin", origin)]).collect()

@@ -3,7 +3,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderName, header};
+use http::{Extensions, HeaderMap, HeaderName, Uri, header};
 use session_core::{ConfigError, IssuedId, PresentedIds};
 
 #[cfg(feature = "device-bound")]
@@ -37,8 +37,8 @@ impl CookiesByHost {
     }
 
     /// The place of a request's host: 0 for those that are not listed.
-    fn place_of(&self, request: &Parts) -> usize {
-        let found = host(request).map(|host| self.listed.binary_search_by(|(listed, _)| compare(listed, host)));
+    fn place_of(&self, uri: &Uri, headers: &HeaderMap) -> usize {
+        let found = host(uri, headers).map(|host| self.listed.binary_search_by(|(listed, _)| compare(listed, host)));
         found.and_then(Result::ok).map_or(0, |place| place + 1)
     }
 
@@ -78,8 +78,12 @@ impl Transport for CookiesByHost {
         cookie.bound_cookie(way)
     }
 
+    fn is_for_http(&self, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        self.at(self.place_of(uri, headers)).is_for_http(uri, headers, extensions)
+    }
+
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {
-        let place = self.place_of(request);
+        let place = self.place_of(&request.uri, &request.headers);
         self.at(place).read(request, presented);
         presented.set_way(place as u16 * CookieTransport::WAYS + presented.way());
     }
@@ -142,11 +146,11 @@ fn is_in_domain(host: &str, domain: &str) -> bool {
 }
 
 /// The host that the request names, without its port. `None` if it names none, or several.
-fn host(request: &Parts) -> Option<&str> {
-    if let Some(authority) = request.uri.authority() {
+fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    if let Some(authority) = uri.authority() {
         return Some(Authority::host(authority));
     }
-    let mut named = request.headers.get_all(header::HOST).iter();
+    let mut named = headers.get_all(header::HOST).iter();
     let host = named.next()?.to_str().ok()?;
     if named.next().is_some() {
         return None;

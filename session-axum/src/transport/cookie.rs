@@ -137,14 +137,6 @@ impl SessionCookie {
         self
     }
 
-    /// Whether the cookie may travel without encryption, too.
-    pub(crate) fn is_for_http(&self) -> bool {
-        #[cfg(feature = "trusted-proxies")]
-        return !self.secure || self.by_scheme.is_some();
-        #[cfg(not(feature = "trusted-proxies"))]
-        !self.secure
-    }
-
     /// Follows the scheme of each request, for an application that serves both HTTPS and HTTP behind proxies: over HTTP
     /// the cookie has neither `Secure` nor prefix, and over HTTPS both. Default: HTTPS only.
     ///

@@ -1,5 +1,5 @@
-use http::HeaderName;
 use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderName, Uri};
 use session_core::{IssuedId, PresentedIds};
 
 #[cfg(feature = "device-bound")]
@@ -39,6 +39,10 @@ impl Transport for CookieOrBearer {
     #[cfg(feature = "device-bound")]
     fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
         if way == BEARER { None } else { self.cookies.bound_cookie(way) }
+    }
+
+    fn is_for_http(&self, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        self.cookies.is_for_http(uri, headers, extensions)
     }
 
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {

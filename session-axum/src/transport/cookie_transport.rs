@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, header};
+use http::{Extensions, HeaderMap, HeaderName, Uri, header};
 use session_core::internals::LONGEST_COOKIE;
 use session_core::{IssuedId, PresentedIds};
 use tower_cookies::Cookie;
@@ -162,10 +162,18 @@ impl Transport for CookieTransport {
         (cookie.template.secure() == Some(true)).then_some(&cookie.bound)
     }
 
+    fn is_for_http(&self, _: &Uri, _headers: &HeaderMap, _extensions: &Extensions) -> bool {
+        #[cfg(feature = "trusted-proxies")]
+        if let Some(OverHttp { proxies, .. }) = self.over_http.as_deref() {
+            return proxies.say_http(_headers, _extensions);
+        }
+        self.template.secure() != Some(true)
+    }
+
     fn read(&self, request: &Parts, presented: &mut PresentedIds) {
         #[cfg(feature = "trusted-proxies")]
         if let Some(OverHttp { proxies, cookie }) = self.over_http.as_deref()
-            && proxies.say_http(request)
+            && proxies.say_http(&request.headers, &request.extensions)
         {
             presented.set_way(OVER_HTTP);
             return cookie.present(&request.headers, presented);

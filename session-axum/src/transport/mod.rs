@@ -27,7 +27,7 @@ pub use session_core::{IssuedId, PresentedIds, RandomError, RandomSource, Sessio
 
 use http::header::SET_COOKIE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 use tower_cookies::{Cookie, Cookies};
 
 use crate::http_headers::{Vary, add_vary, forbid_storing};
@@ -82,6 +82,13 @@ pub trait Transport: Send + Sync + 'static {
     fn bound_cookie(&self, way: u16) -> Option<&BoundCookie> {
         let _ = way;
         None
+    }
+
+    /// Whether this request may come from a page of the application that was loaded without encryption. Default: no.
+    #[doc(hidden)]
+    fn is_for_http(&self, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        let (_, _, _) = (uri, headers, extensions);
+        false
     }
 
     /// Collects the ids that a request presents: [`push`](PresentedIds::push) what may be an id,

@@ -2,8 +2,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use http::HeaderName;
-use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderName};
 use ipnet::IpNet;
 use session_core::ConfigError;
 
@@ -48,13 +47,13 @@ impl TrustedProxies {
 
     /// Whether a trusted proxy says that the request was not encrypted. Whatever is unknown or contradicts itself counts
     /// as encrypted, because then no cookie is sent in the clear.
-    pub(crate) fn say_http(&self, request: &Parts) -> bool {
-        self.has_sent(request) && scheme(request).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http"))
+    pub(crate) fn say_http(&self, headers: &HeaderMap, extensions: &Extensions) -> bool {
+        self.have_sent(extensions) && scheme(headers).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http"))
     }
 
     /// Whether one of the proxies has sent the request.
-    fn has_sent(&self, request: &Parts) -> bool {
-        let Some(ConnectInfo(peer)) = request.extensions.get::<ConnectInfo<SocketAddr>>() else { return false };
+    fn have_sent(&self, extensions: &Extensions) -> bool {
+        let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<SocketAddr>>() else { return false };
         let peer = peer.ip().to_canonical();
         self.networks.iter().any(|network| network.contains(&peer))
     }
@@ -68,8 +67,8 @@ impl TrustedProxies {
 }
 
 /// The scheme that the header names, if it is there once.
-fn scheme(request: &Parts) -> Option<&[u8]> {
-    let mut values = request.headers.get_all(TrustedProxies::SCHEME).iter();
+fn scheme(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(TrustedProxies::SCHEME).iter();
     let value = values.next()?;
     values.next().is_none().then(|| value.as_bytes().trim_ascii())
 }
@@ -109,7 +108,9 @@ mod tests {
         if let Some(peer) = peer {
             request.extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 4711)));
         }
-        TrustedProxies::new(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]).unwrap().say_http(&request)
+        TrustedProxies::new(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"])
+            .unwrap()
+            .say_http(&request.headers, &request.extensions)
     }
 
     #[test]

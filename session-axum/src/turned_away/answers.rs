@@ -39,9 +39,8 @@ const FRESH_WITHIN: Duration = Duration::from_secs(10 * 60);
 
 impl AskedAnswers {
     pub(crate) fn checked(self) -> Result<Answers, ConfigError> {
-        let page = |setting, location: Option<String>| location.map(|to| Page::new(setting, &to)).transpose();
-        let sign_in_page = page("sign_in_page", self.sign_in_page)?;
-        let confirm_page = page("confirm_page", self.confirm_page)?;
+        let sign_in_page = self.sign_in_page.as_deref().map(Page::sign_in).transpose()?;
+        let confirm_page = self.confirm_page.as_deref().map(Page::confirm).transpose()?;
         if let Some(path) = self.never_return_to.iter().find(|path| !path.starts_with('/')) {
             return Err(ConfigError::new(format!(
                 "`never_return_to` can't have {path:?}; give paths that begin with `/`, such as `/logout`"

@@ -11,6 +11,8 @@ use super::asked::Asked;
 pub(super) struct Page {
     /// The setting that names it.
     setting: &'static str,
+    /// What to do if the page turns away whom it is for.
+    fix: &'static str,
     location: String,
     /// The same, parsed. `None` if it is no address after all, which only the browser will find out.
     target: Option<Uri>,
@@ -18,9 +20,21 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(setting: &'static str, location: &str) -> Result<Self, ConfigError> {
+    pub(super) fn sign_in(location: &str) -> Result<Self, ConfigError> {
+        let fix = "declare `Option<Session>` or `MaybeSession` there, and except its route from `RequireSignedIn`";
+        Page::new("sign_in_page", fix, location)
+    }
+
+    pub(super) fn confirm(location: &str) -> Result<Self, ConfigError> {
+        let fix = "declare `SignedIn` in place of `Fresh` there, and except its route from a `RequireSignedIn` that has \
+                   `fresh_within`";
+        Page::new("confirm_page", fix, location)
+    }
+
+    fn new(setting: &'static str, fix: &'static str, location: &str) -> Result<Self, ConfigError> {
         check(location).map_err(|fix| ConfigError::new(format!("`{setting}` can't be {location:?}; {fix}")))?;
-        Ok(Page { setting, location: location.to_owned(), target: location.parse().ok(), has_warned: false.into() })
+        let target = location.parse().ok();
+        Ok(Page { setting, fix, location: location.to_owned(), target, has_warned: false.into() })
     }
 
     /// The path, if the page is one of this application.
@@ -58,9 +72,9 @@ impl Page {
         if !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 page = self.location,
-                "the page that `{}` names turns away whom it is for; declare `Option<Session>` or `MaybeSession` there, and \
-                 except its route from `RequireSignedIn`",
-                self.setting
+                "the page that `{}` names turns away whom it is for; {}",
+                self.setting,
+                self.fix
             );
         }
     }
@@ -90,7 +104,7 @@ mod tests {
     use super::*;
 
     fn page(location: &str) -> Page {
-        Page::new("sign_in_page", location).unwrap()
+        Page::sign_in(location).unwrap()
     }
 
     fn leads(location: &str, method: &str, uri: &str) -> bool {

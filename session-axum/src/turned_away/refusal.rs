@@ -12,6 +12,8 @@ pub enum Refusal {
     NotSignedIn,
     /// The session ended while the handler ran.
     Ended,
+    /// The same, where [`lost_changes_status`](crate::SessionLayerBuilder::lost_changes_status) is 409.
+    ChangesLost,
     /// The user has not proven who they are for too long: see [`Fresh`](crate::Fresh).
     NotFresh,
     /// The session got a new id, and the request came with the old one, which can't do this. The client's next request
@@ -29,7 +31,7 @@ impl Refusal {
         match self {
             Refusal::NoSession | Refusal::NotSignedIn | Refusal::Ended => StatusCode::UNAUTHORIZED,
             Refusal::NotFresh | Refusal::CrossSite => StatusCode::FORBIDDEN,
-            Refusal::OldId => StatusCode::CONFLICT,
+            Refusal::OldId | Refusal::ChangesLost => StatusCode::CONFLICT,
             Refusal::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -40,6 +42,7 @@ impl Refusal {
             Refusal::NoSession => "no_session",
             Refusal::NotSignedIn => "not_signed_in",
             Refusal::Ended => "session_ended",
+            Refusal::ChangesLost => "changes_lost",
             Refusal::NotFresh => "not_fresh",
             Refusal::OldId => "old_id",
             Refusal::CrossSite => "cross_site",
@@ -52,6 +55,7 @@ impl Refusal {
         match self {
             Refusal::NoSession | Refusal::NotSignedIn => "Please sign in.",
             Refusal::Ended => "Your session has ended.",
+            Refusal::ChangesLost => "Your session has ended, and your changes were not saved.",
             Refusal::NotFresh => "Please confirm that it is you.",
             Refusal::OldId => "Your session was renewed while this was sent. Please try again.",
             Refusal::CrossSite => "This form has expired, or was sent from another site. Please load the page again.",
@@ -72,6 +76,7 @@ impl fmt::Display for Refusal {
             Refusal::NoSession => "no session",
             Refusal::NotSignedIn => "nobody is signed in",
             Refusal::Ended => "the session has ended",
+            Refusal::ChangesLost => "changes were lost because the session has ended",
             Refusal::NotFresh => "the last authentication is too old",
             Refusal::OldId => "the request came with an id that was replaced",
             Refusal::CrossSite => "another site may have sent the request",

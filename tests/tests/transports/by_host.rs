@@ -1,6 +1,6 @@
 //! Hosts with cookies of their own.
 
-use session_axum::{Key, SessionCookie, SessionLayer, SessionLayerBuilder, Store};
+use session_axum::{CrossOriginProtection, Key, SessionCookie, SessionLayer, SessionLayerBuilder, Store};
 
 use super::*;
 
@@ -13,6 +13,23 @@ fn builder<S: Store>(store: S) -> SessionLayerBuilder<S> {
 
 async fn cookie_at(app: &Router, headers: &[(&str, &str)]) -> String {
     With::headers(app, headers).post("/login").await.set_cookies()[0].to_owned()
+}
+
+/// T57. Where one host's cookie may travel without encryption, that says nothing of another host's pages.
+#[tokio::test]
+async fn only_the_host_that_allows_http_has_pages_of_http() {
+    on_each_store(async |store| {
+        let layer = builder(store).cookie_for_host("dev.example", SessionCookie::new().allow_http()).build().unwrap();
+        let app = routes().layer(CrossOriginProtection::new()).layer(layer);
+        for (host, status) in [("dev.example", 200), ("shop.example", 403), ("www.example", 403)] {
+            let origins = [format!("https://{host}"), format!("http://{host}")];
+            for (origin, status) in origins.iter().zip([200, status]) {
+                let mut visitor = With::headers(&app, &[("host", host), ("origin", origin)]);
+                assert_eq!(visitor.post("/login").await.status, status, "{origin}");
+            }
+        }
+    })
+    .await;
 }
 
 /// T7.

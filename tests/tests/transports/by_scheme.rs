@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::Extension;
 use axum::extract::ConnectInfo;
-use session_axum::{SessionCookie, SessionLayer, Store, TrustedProxies};
+use session_axum::{CrossOriginProtection, SessionCookie, SessionLayer, Store, TrustedProxies};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -49,6 +49,25 @@ async fn each_scheme_has_its_cookie() {
             assert!(removed.set_cookies()[0].starts_with(&format!("{name}=")), "{removed:?}");
             assert_eq!(removed.set_cookies()[0].contains("Secure"), name != "sessid");
             assert_eq!(visitor.get("/user").await.body, "nobody");
+        }
+    })
+    .await;
+}
+
+/// T57. Whoever is between a visitor and a page without encryption can change that page.
+#[tokio::test]
+async fn a_page_that_was_loaded_over_http_sends_nothing_over_https() {
+    on_each_store(async |store| {
+        let app = routes().layer(CrossOriginProtection::new()).layer(layer(store));
+        let app = app.layer(Extension(ConnectInfo(PROXY.parse::<SocketAddr>().unwrap())));
+        for (scheme, origin, status) in [
+            (HTTP, "http://shop.example", 200),
+            (HTTP, "https://shop.example", 200),
+            (HTTPS, "https://shop.example", 200),
+            (HTTPS, "http://shop.example", 403),
+        ] {
+            let mut visitor = With::headers(&app, &[scheme[0], ("host", "shop.example"), ("origin", origin)]);
+            assert_eq!(visitor.post("/login").await.status, status, "{scheme:?} {origin}");
         }
     })
     .await;
