@@ -29,6 +29,7 @@ pub fn with_settings<S: Store>(
         .confirm_page(CONFIRM)
         .never_return_to([SIGN_OUT])
         .fresh_within(options.fresh_within)
+        .no_store_when_signed_in()
         .answer_with(move |refused| problem::answer(Arc::clone(&site), refused));
     let layer = match options.absolute_timeout {
         AbsoluteTimeout::After(timeout) => layer.absolute_timeout(timeout),

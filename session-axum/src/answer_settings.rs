@@ -43,6 +43,26 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     }
 
     /// How long an authentication counts for [`Fresh`](crate::Fresh). Default: 10 minutes. At least 1 s.
+    ///
+    /// ```
+    /// # fn example() -> Result<axum::Router, session_axum::ConfigError> {
+    /// use std::time::Duration;
+    ///
+    /// use axum::Router;
+    /// use axum::routing::post;
+    /// use session_axum::{Fresh, MemoryStore, SessionLayer};
+    ///
+    /// let layer = SessionLayer::builder(MemoryStore::new())
+    ///     .sign_in_page("/login")
+    ///     .confirm_page("/confirm")
+    ///     .fresh_within(Duration::from_secs(5 * 60))
+    ///     .build()?;
+    /// let app = Router::new()
+    ///     .route("/account/delete", post(async |user: Fresh| format!("{} is gone", user.principal())))
+    ///     .layer(layer);
+    /// # Ok(app) }
+    /// # example().unwrap();
+    /// ```
     pub fn fresh_within(mut self, time: Duration) -> Self {
         self.answers.fresh_within = Some(time);
         self

@@ -241,6 +241,16 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// Allowed: 401, or 409 for clients that repeat a request then. The request is turned away like any other, as
     /// [`Refusal::Ended`] or [`Refusal::ChangesLost`]: a page is led to the sign-in page where there is one, and a script gets
     /// JSON. What the handler did elsewhere is done all the same.
+    ///
+    /// ```
+    /// # fn example() -> Result<session_axum::SessionLayer, session_axum::ConfigError> {
+    /// use axum::http::StatusCode;
+    /// use session_axum::{MemoryStore, SessionLayer};
+    ///
+    /// let layer = SessionLayer::builder(MemoryStore::new()).lost_changes_status(StatusCode::CONFLICT).build()?;
+    /// # Ok(layer) }
+    /// # example().unwrap();
+    /// ```
     pub fn lost_changes_status(mut self, status: StatusCode) -> Self {
         self.lost_changes = Some(status);
         self
@@ -252,6 +262,15 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// With [`SaveOn::Success`] they are dropped where the response's status is 400 or above: the handler refused the
     /// request or failed. Redirects count as success. A start (with what the session was started with), a renewal and a
     /// removal happen in any case, and what the handler saved itself stays.
+    ///
+    /// ```
+    /// # fn example() -> Result<session_axum::SessionLayer, session_axum::ConfigError> {
+    /// use session_axum::{MemoryStore, SaveOn, SessionLayer};
+    ///
+    /// let layer = SessionLayer::builder(MemoryStore::new()).save_on(SaveOn::Success).build()?;
+    /// # Ok(layer) }
+    /// # example().unwrap();
+    /// ```
     pub fn save_on(mut self, save_on: SaveOn) -> Self {
         self.save_on = save_on;
         self

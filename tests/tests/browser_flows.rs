@@ -1,5 +1,5 @@
-//! T54, T57, T58: what happens to people between a form and its answer, in Chromium: they sign in late, their session ends
-//! meanwhile, their password is asked for again, and another site tries to act for them.
+//! T42, T52, T54, T57, T61: what happens to people between a form and its answer, in Chromium: they sign in late, their
+//! session ends meanwhile, their password is asked for again, and another site tries to act for them.
 
 #![cfg(feature = "browser")]
 

@@ -91,13 +91,26 @@ async fn what_is_refused_is_answered_as_all_that_is_turned_away() {
 
 #[tokio::test]
 async fn a_page_of_another_site_opens_no_socket() {
-    let (mut visitor, _kept) = worlds(CrossOriginProtection::new()).await.remove(0);
-    let mut open = async |origin| {
-        let upgrade = [HOST, ("upgrade", "websocket"), ("connection", "upgrade"), ("origin", origin)];
-        visitor.send(Method::GET, "/socket", &upgrade).await.status
-    };
-    assert_eq!(open("https://evil.example").await, StatusCode::FORBIDDEN);
-    assert_eq!(open("https://shop.example").await, StatusCode::OK);
+    const UPGRADE: [(&str, &str); 3] = [HOST, ("upgrade", "websocket"), ("connection", "upgrade")];
+    for (mut visitor, _kept) in worlds(CrossOriginProtection::new()).await {
+        let mut open =
+            async |said: &[(&str, &str)]| visitor.send(Method::GET, "/socket", &[&UPGRADE, said].concat()).await.status;
+        for attack in [
+            &[("origin", "https://evil.example")][..],
+            &[("origin", "http://shop.example")],
+            &[("origin", "https://shop.example:8443")],
+            &[("origin", "https://blog.shop.example")],
+            &[("origin", "null")],
+            &[(SITE, "cross-site"), ("origin", "https://evil.example")],
+            &[(SITE, "same-site"), ("origin", "https://blog.shop.example")],
+        ] {
+            assert_eq!(open(attack).await, StatusCode::FORBIDDEN, "{attack:?}");
+        }
+        let own = ("origin", "https://shop.example");
+        for fine in [&[own][..], &[(SITE, "same-origin"), own]] {
+            assert_eq!(open(fine).await, StatusCode::OK, "{fine:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -120,12 +133,13 @@ async fn trusted_origins_and_excepted_routes_pass() {
 
 #[tokio::test]
 async fn over_http_pages_of_ones_own_count_where_that_is_allowed() {
-    let (_, kind) = worlds(CrossOriginProtection::new()).await.remove(0);
-    let layer = SessionLayer::builder(kind.store.clone()).allow_http().build().unwrap();
-    let mut visitor = Client::new(&routes().layer(CrossOriginProtection::new()).layer(layer));
-    assert_eq!(sent(&mut visitor, "/echo", &[("origin", "http://shop.example")], "").await.status, StatusCode::OK);
-    let evil = [("origin", "http://evil.example")];
-    assert_eq!(sent(&mut visitor, "/echo", &evil, "").await.status, StatusCode::FORBIDDEN);
+    for kind in kinds_of_stores().await {
+        let layer = SessionLayer::builder(kind.store.clone()).allow_http().build().unwrap();
+        let mut visitor = Client::new(&routes().layer(CrossOriginProtection::new()).layer(layer));
+        assert_eq!(sent(&mut visitor, "/echo", &[("origin", "http://shop.example")], "").await.status, StatusCode::OK);
+        let evil = [("origin", "http://evil.example")];
+        assert_eq!(sent(&mut visitor, "/echo", &evil, "").await.status, StatusCode::FORBIDDEN);
+    }
 }
 
 #[tokio::test]

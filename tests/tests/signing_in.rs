@@ -1,14 +1,20 @@
 //! T40, T41, T42: what a login says of itself, and what it is good for later.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use session_axum::{Authentication, MaybeSession, NewSession, Refusal, SessionError, SessionLayer, SignedIn};
+use session_axum::{
+    Authentication, ManualClock, MaybeSession, NewSession, Refusal, SessionError, SessionLayer, SignedIn,
+};
 use workspace_tests::client::Client;
 use workspace_tests::{KindOfStore, kinds_of_stores};
 
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
 async fn login(visitor: MaybeSession) -> Result<(), SessionError> {
@@ -46,19 +52,24 @@ fn routes() -> Router {
         .route("/contradicting", post(contradicting))
         .route("/before", with_password("first password"))
         .route("/after", with_password("second password"))
+        .route("/user", get(async |user: SignedIn| user.principal().to_owned()))
         .route("/change", post(change_password))
         .route("/remember", post(async |user: SignedIn| user.remember(MONTH).map_err(SessionError::from)))
         .route("/forget", post(async |user: SignedIn| user.stop_remembering().map_err(SessionError::from)))
 }
 
-async fn applications() -> Vec<(Router, KindOfStore)> {
-    let application = |kind: KindOfStore| (routes().layer(SessionLayer::new(kind.store.clone())), kind);
+async fn applications() -> Vec<(Router, Arc<ManualClock>, KindOfStore)> {
+    let application = |kind: KindOfStore| {
+        let clock = Arc::new(ManualClock::default());
+        let builder = SessionLayer::builder(kind.store.clone()).clock(Arc::clone(&clock)).without_background_purge();
+        (routes().layer(builder.build().expect("these settings work")), clock, kind)
+    };
     kinds_of_stores().await.into_iter().map(application).collect()
 }
 
 #[tokio::test]
 async fn a_changed_password_leaves_only_the_session_that_changed_it() {
-    for (app, _kept) in applications().await {
+    for (app, _, _kept) in applications().await {
         let (mut here, mut there) = (Client::new(&app), Client::new(&app));
         for client in [&mut here, &mut there] {
             client.post("/login").await;
@@ -76,13 +87,44 @@ async fn a_changed_password_leaves_only_the_session_that_changed_it() {
 
 #[tokio::test]
 async fn remembering_is_told_to_the_browser_at_the_login_and_later() {
-    for (app, _kept) in applications().await {
+    for (app, clock, _kept) in applications().await {
+        for (path, is_later) in [("/login", true), ("/remembered", false)] {
+            let mut visitor = Client::new(&app);
+            let mut told = visitor.post(path).await;
+            if is_later {
+                assert!(!told.set_cookies()[0].contains("Max-Age"));
+                clock.advance(MINUTE);
+                told = visitor.post("/remember").await;
+            }
+            assert!(told.set_cookies()[0].ends_with("; Max-Age=2592000"), "{:?}", told.set_cookies());
+            clock.advance(29 * DAY);
+            assert_eq!(visitor.get("/user").await.body, "ann", "after {path}");
+            clock.advance(DAY - SECOND);
+            assert_eq!(visitor.get("/user").await.body, "ann", "after {path}");
+            clock.advance(SECOND);
+            assert_eq!(visitor.get("/user").await.status, StatusCode::UNAUTHORIZED, "after {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_forgotten_is_signed_out_by_the_idle_timeout() {
+    for (app, clock, _kept) in applications().await {
         let mut visitor = Client::new(&app);
-        assert!(!visitor.post("/login").await.set_cookies()[0].contains("Max-Age"));
-        assert!(visitor.post("/remember").await.set_cookies()[0].contains("Max-Age="));
+        visitor.post("/remembered").await;
+        clock.advance(DAY);
         assert!(!visitor.post("/forget").await.set_cookies()[0].contains("Max-Age"));
-        assert!(visitor.post("/remembered").await.set_cookies()[0].contains("Max-Age="));
-        let contradiction = visitor.post("/contradicting").await;
-        assert_eq!((contradiction.status, contradiction.set_cookies().len()), (StatusCode::INTERNAL_SERVER_ERROR, 0));
+        clock.advance(29 * MINUTE);
+        assert_eq!(visitor.get("/user").await.body, "ann");
+        clock.advance(30 * MINUTE);
+        assert_eq!(visitor.get("/user").await.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_contradicts_remembering_fails_and_starts_nothing() {
+    for (app, _, _kept) in applications().await {
+        let answer = Client::new(&app).post("/contradicting").await;
+        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::INTERNAL_SERVER_ERROR, 0));
     }
 }

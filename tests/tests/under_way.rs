@@ -12,6 +12,7 @@ use session_axum::{
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use tokio::sync::Notify;
 use workspace_tests::client::{Answer, Client};
+use workspace_tests::kinds_of_stores;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -132,19 +133,24 @@ async fn an_upload_under_way_does_not_follow_a_login_and_is_told_of() {
 
 #[tokio::test]
 async fn lost_changes_have_the_status_that_the_application_wants() {
-    for status in [StatusCode::UNAUTHORIZED, StatusCode::CONFLICT] {
-        let (store, held) = (MemoryStore::new(), Held::default());
-        let layer = SessionLayer::builder(store).lost_changes_status(status).build().unwrap();
-        let world = World {
-            app: routes(&held).layer(layer.clone()),
-            sessions: layer.manager().clone(),
-            clock: Arc::default(),
-            store: FaultyStore::new(MemoryStore::new()),
-            held,
-        };
-        let client = world.signed_in().await;
-        let (answer, _) = world.during(&client, "/upload", async || world.sessions.end_all_of("ann").await).await;
-        assert_eq!((answer.status, answer.set_cookies().len()), (status, 0));
+    for kind in kinds_of_stores().await {
+        for status in [StatusCode::UNAUTHORIZED, StatusCode::CONFLICT] {
+            let held = Held::default();
+            let layer = SessionLayer::builder(kind.store.clone()).lost_changes_status(status).build().unwrap();
+            let world = World {
+                app: routes(&held).layer(layer.clone()),
+                sessions: layer.manager().clone(),
+                clock: Arc::default(),
+                store: FaultyStore::new(MemoryStore::new()),
+                held,
+            };
+            let client = world.signed_in().await;
+            let (answer, ended) =
+                world.during(&client, "/upload", async || world.sessions.end_all_of("ann").await).await;
+            assert_eq!(ended.unwrap(), 1);
+            assert_eq!((answer.status, answer.set_cookies().len()), (status, 0));
+            assert_eq!(world.sessions.counters().lost_changes, 1);
+        }
     }
 }
 

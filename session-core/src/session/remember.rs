@@ -33,6 +33,23 @@ impl Session {
     /// Ends [`remember`](Session::remember): from now on the session has the timeouts of the manager, as if it started
     /// now, and its cookie ends with the browser. Its absolute deadline is never later than before. It gets a new id, as by
     /// [`renew_id`](Session::renew_id), and fails as that does.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use session_core::{Error, MemoryStore, NewSession, SessionManager};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// # let sessions = SessionManager::new(MemoryStore::new());
+    /// const MONTH: Duration = Duration::from_secs(30 * 86_400);
+    ///
+    /// let session = sessions.create(NewSession::new().principal("ann").remember(MONTH)).await?;
+    /// assert_eq!(session.idle_timeout(), MONTH);
+    ///
+    /// session.stop_remembering()?;
+    /// session.save().await?;
+    /// assert_eq!((session.idle_timeout(), session.persistent()), (Duration::from_secs(1800), false));
+    /// # Ok(()) }
+    /// ```
     pub fn stop_remembering(&self) -> Result<(), Error> {
         let environment = self.visit().environment();
         let (id, lifetime) = (environment.draw_id()?, environment.lifetime);

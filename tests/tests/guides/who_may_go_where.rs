@@ -22,16 +22,23 @@ async fn a_guarded_router_is_open_where_it_says_so() {
 
 #[tokio::test]
 async fn a_page_of_ones_own_is_shown_while_the_store_fails() {
-    // The guide's settings, with a store that can fail.
     let store = FaultyStore::new(MemoryStore::new());
-    let own = answers::layer().unwrap();
-    let routes = || Router::new().route("/", get(async |_: Session| "home"));
-    let mut visitor = Client::new(&routes().layer(own));
+    let routes = Router::new().route("/", get(async |_: Session| "home"));
+    let app = with_login(routes).layer(answers::layer(store.clone()).unwrap());
+    let mut visitor = Client::new(&app);
     assert_eq!(visitor.send(Method::GET, "/", &[PAGE]).await.all("location"), ["/login?next=%2F"]);
-    let mut failing = Client::new(&with_login(routes()).layer(SessionLayer::new(store.clone())));
-    failing.post("/login").await;
+    visitor.post("/login").await;
     store.faults().fail_every(Operation::READS, Fault::Refused);
-    assert_eq!(failing.send(Method::GET, "/", &[PAGE]).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let page = visitor.send(Method::GET, "/", &[PAGE]).await;
+    assert_eq!(
+        (page.status, page.body.as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "<h1>We are back in a moment</h1>")
+    );
+    let script = visitor.get("/").await;
+    assert_eq!(script.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(script.body.contains(r#""unavailable""#), "{}", script.body);
+    store.faults().recover();
+    assert_eq!(visitor.send(Method::GET, "/", &[PAGE]).await.body, "home");
 }
 
 #[tokio::test]

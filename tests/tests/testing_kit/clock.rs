@@ -71,7 +71,7 @@ async fn freshness_ends_by_the_same_clock() {
     assert_eq!(ann.post("/delete").await.status(), StatusCode::FORBIDDEN);
 }
 
-/// P8.
+/// P8, T62.
 #[tokio::test]
 async fn the_grace_of_an_old_id_ends_by_the_same_clock() {
     let sessions = TestSessions::new();

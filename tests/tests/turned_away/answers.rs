@@ -1,7 +1,9 @@
 //! T50, T51: navigations, scripts and htmx are each answered in their way, and the application may answer itself.
 
+use std::time::Duration;
+
 use axum::response::IntoResponse;
-use session_axum::{ClientKind, Refusal, Refused};
+use session_axum::{ClientKind, CrossOriginProtection, Refusal, Refused};
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 
 use super::*;
@@ -100,27 +102,50 @@ async fn an_application_answers_itself_and_sees_the_request() {
 }
 
 #[tokio::test]
+async fn an_application_is_told_each_reason() {
+    let echoed = |refused: &Refused<'_>| Some(format!("{:?}", refused.refusal()).into_response());
+    let protected = routes().layer(CrossOriginProtection::new());
+    for world in worlds_of(&protected, |builder| with_pages(builder).answer_with(echoed)).await {
+        for client in [PAGE, SCRIPT, HTMX] {
+            let mut visitor = world.visitor();
+            assert_eq!(sent(&mut visitor, Method::GET, "/home", &[client]).await.body, "NoSession");
+            visitor.post("/cart").await;
+            assert_eq!(sent(&mut visitor, Method::GET, "/home", &[client]).await.body, "NotSignedIn");
+            visitor.post("/login").await;
+            assert_eq!(sent(&mut visitor, Method::GET, "/home", &[client]).await.body, "ann");
+            let evil = [client, ("sec-fetch-site", "cross-site")];
+            assert_eq!(sent(&mut visitor, Method::POST, "/pay", &evil).await.body, "CrossSite");
+            assert_eq!(sent(&mut visitor, Method::POST, "/pay", &[client]).await.body, "ann paid");
+            world.clock.advance(Duration::from_secs(10 * 60));
+            assert_eq!(sent(&mut visitor, Method::POST, "/pay", &[client]).await.body, "NotFresh");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_failing_store_is_answered_in_the_same_place_when_loading_and_when_saving() {
-    let store = FaultyStore::new(MemoryStore::new());
     let own = |refused: &Refused<'_>| {
         let is_page = refused.client() == ClientKind::Navigation;
         let page = (refused.refusal().status(), "Back in a moment");
         (refused.refusal() == Refusal::Unavailable && is_page).then(|| page.into_response())
     };
-    let layer = SessionLayer::builder(store.clone()).answer_with(own).build().unwrap();
-    let app = routes().layer(layer);
-    let mut user = Client::new(&app);
-    user.post("/login").await;
-    for (failing, method, path) in
-        [(Operation::READS, Method::GET, "/home"), (Operation::WRITES, Method::POST, "/login")]
-    {
-        store.faults().fail_every(failing, Fault::Refused);
-        let page = sent(&mut user, method.clone(), path, &[PAGE]).await;
-        assert_eq!((page.status, page.body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Back in a moment"));
-        assert_eq!(page.set_cookies(), Vec::<&str>::new());
-        let script = sent(&mut user, method, path, &[SCRIPT]).await;
-        assert_problem(&script, StatusCode::SERVICE_UNAVAILABLE, "unavailable");
-        store.faults().recover();
+    for kind in kinds_of_stores().await {
+        let store = FaultyStore::new(kind.store.clone());
+        let layer = SessionLayer::builder(store.clone()).answer_with(own).build().unwrap();
+        let app = routes().layer(layer);
+        let mut user = Client::new(&app);
+        user.post("/login").await;
+        for (failing, method, path) in
+            [(Operation::READS, Method::GET, "/home"), (Operation::WRITES, Method::POST, "/login")]
+        {
+            store.faults().fail_every(failing, Fault::Refused);
+            let page = sent(&mut user, method.clone(), path, &[PAGE]).await;
+            assert_eq!((page.status, page.body.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Back in a moment"));
+            assert_eq!(page.set_cookies(), Vec::<&str>::new());
+            let script = sent(&mut user, method, path, &[SCRIPT]).await;
+            assert_problem(&script, StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+            store.faults().recover();
+        }
+        assert_eq!(user.get("/home").await.body, "ann", "nobody was signed out");
     }
-    assert_eq!(user.get("/home").await.body, "ann", "nobody was signed out");
 }

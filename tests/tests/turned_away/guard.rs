@@ -1,4 +1,6 @@
-//! T56: a guard for all of a router. A forgotten extractor is no hole, and no spelling of a path goes around it.
+//! T54, T56: a guard for all of a router. A forgotten extractor is no hole, and no spelling of a path goes around it.
+
+use std::time::Duration;
 
 use session_axum::RequireSignedIn;
 
@@ -70,7 +72,7 @@ async fn no_spelling_of_a_path_goes_around_a_guard() {
 async fn an_anonymous_session_and_a_stale_one_are_not_enough() {
     let clock = Arc::new(ManualClock::default());
     let layer = SessionLayer::builder(MemoryStore::new()).clock(Arc::clone(&clock)).build().unwrap();
-    let minute = std::time::Duration::from_secs(60);
+    let minute = Duration::from_secs(60);
     let inner = Router::new().route("/keys", get(async || "keys"));
     let app = routes().merge(inner.route_layer(RequireSignedIn::new().fresh_within(minute))).layer(layer);
     let mut visitor = Client::new(&app);
@@ -80,6 +82,30 @@ async fn an_anonymous_session_and_a_stale_one_are_not_enough() {
     assert_eq!(visitor.get("/keys").await.body, "keys");
     clock.advance(minute);
     assert_eq!(visitor.get("/keys").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn behind_a_guard_a_stale_session_is_led_to_the_confirm_page_and_back() {
+    let minute = Duration::from_secs(60);
+    let keys = Router::new().route("/keys", get(async || "keys"));
+    let guarded = routes().merge(keys.route_layer(RequireSignedIn::new().fresh_within(minute)));
+    for world in worlds_of(&guarded, with_pages).await {
+        let stranger = sent(&mut world.visitor(), Method::GET, "/keys", &[PAGE]).await;
+        assert_led(&stranger, "/login?next=%2Fkeys");
+        let mut user = world.user().await;
+        assert_eq!(user.get("/keys").await.body, "keys");
+        world.clock.advance(minute);
+        let led = sent(&mut user, Method::GET, "/keys?of=shop", &[PAGE]).await;
+        assert_led(&led, "/confirm?next=%2Fkeys%3Fof%3Dshop");
+        let script = sent(&mut user, Method::GET, "/keys", &[SCRIPT]).await;
+        assert_problem(&script, StatusCode::FORBIDDEN, "not_fresh");
+        assert_eq!(user.post("/pay").await.body, "ann paid", "the time of the layer is longer");
+        let confirm = led.all("location")[0];
+        assert_eq!(user.get(confirm).await.body, "a password form");
+        let confirmed = user.post(confirm).await;
+        assert_eq!((confirmed.all("location"), confirmed.set_cookies().len()), (vec!["/keys?of=shop"], 1));
+        assert_eq!(sent(&mut user, Method::GET, "/keys?of=shop", &[PAGE]).await.body, "keys");
+    }
 }
 
 #[tokio::test]

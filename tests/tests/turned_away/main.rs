@@ -57,11 +57,19 @@ fn routes() -> Router {
 
 /// An application on the store in memory, and one on a store that keeps bytes. Their clocks stand still.
 async fn worlds(settings: impl Fn(SessionLayerBuilder<AnyStore>) -> SessionLayerBuilder<AnyStore>) -> Vec<World> {
+    worlds_of(&routes(), settings).await
+}
+
+/// The worlds of another router.
+async fn worlds_of(
+    routes: &Router,
+    settings: impl Fn(SessionLayerBuilder<AnyStore>) -> SessionLayerBuilder<AnyStore>,
+) -> Vec<World> {
     let world = |kind: KindOfStore| {
         let clock = Arc::new(ManualClock::default());
         let builder = SessionLayer::builder(kind.store.clone()).clock(Arc::clone(&clock)).without_background_purge();
         let layer = settings(builder).build().expect("these settings work");
-        World { app: routes().layer(layer), clock, _store: kind }
+        World { app: routes.clone().layer(layer), clock, _store: kind }
     };
     kinds_of_stores().await.into_iter().map(world).collect()
 }

@@ -1,5 +1,10 @@
 //! T52, T53: the way to the sign-in page and back. Open redirects, in every spelling that browsers resolve elsewhere.
 
+#[cfg(feature = "browser")]
+use url::{Url, form_urlencoded};
+#[cfg(feature = "browser")]
+use workspace_tests::random::Random;
+
 use super::*;
 
 /// Where a login leads whose address has this `next`.
@@ -95,4 +100,71 @@ async fn no_link_leads_a_login_to_the_logout() {
         let page = ("referer", "https://shop.example/logout");
         assert_led(&sent(&mut world.visitor(), Method::POST, "/pay", &[PAGE, page]).await, "/login");
     }
+}
+
+/// Of texts without a pattern, made of what browsers read in surprising ways. Browsers resolve as `url` does.
+#[cfg(feature = "browser")]
+#[tokio::test]
+async fn whatever_a_login_follows_stays_on_this_site() {
+    const PIECES: [&str; 30] = [
+        "/",
+        "/",
+        "/",
+        "\\",
+        ".",
+        "..",
+        ":",
+        "?",
+        "#",
+        "@",
+        "%",
+        ";",
+        "&",
+        "+",
+        "\t",
+        "\n",
+        "\r",
+        " ",
+        "\0",
+        "a",
+        "B",
+        "8",
+        "https:",
+        "evil.example",
+        "logout",
+        "%2f",
+        "%5C",
+        "%2e",
+        "%09",
+        "\u{ff0f}",
+    ];
+    const PAGES: [&str; 4] = [
+        "https://shop.example/",
+        "https://shop.example/login?next=//evil.example",
+        "https://shop.example:8443/a/b/;c/d#e",
+        "http://127.0.0.1:3000/login",
+    ];
+    let pages = PAGES.map(|page| Url::parse(page).unwrap());
+    let asking = Router::new().route("/asking", get(async |next: ReturnTo| next.or("/otherwise")));
+    let world = worlds_of(&asking, with_pages).await.remove(0);
+    let mut visitor = world.visitor();
+    let (mut random, mut followed, mut hurting) = (Random(1), 0, 0);
+    for _ in 0..20_000 {
+        let start = if random.below(4) == 0 { "" } else { "/" };
+        let rest = (0..=random.below(8)).map(|_| PIECES[random.below(PIECES.len() as u64) as usize]);
+        let text = start.chars().chain(rest.flat_map(str::chars)).collect::<String>();
+        let next: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        let answer = visitor.get(&format!("/asking?next={next}")).await;
+        let location = answer.all("location")[0];
+        let is_followed = location != "/otherwise";
+        followed += u32::from(is_followed);
+        for page in &pages {
+            let (resolved, led) = (page.join(&text), page.join(location).expect("it is an address"));
+            assert_eq!(led.origin(), page.origin(), "{text:?} at {page}");
+            assert!(!matches!(led.path(), "/logout" | "/logout/"), "{text:?} at {page}");
+            assert!(!is_followed || location == text, "{text:?} became {location:?}");
+            hurting += u32::from(resolved.is_ok_and(|resolved| resolved.origin() != page.origin()));
+        }
+    }
+    assert!(followed > 1_000 && hurting > 1_000, "{followed} were followed, {hurting} lead elsewhere");
 }

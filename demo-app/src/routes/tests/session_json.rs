@@ -10,6 +10,7 @@ async fn a_script_reads_the_session() {
     ann.post("/demo/shop/add", "article=pencil").await;
     let answer = ann.send(Method::GET, "/demo/session.json", "", &SCRIPT).await;
     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
     let session: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!((&session["user"], &session["visits"], &session["in_cart"]), (&"ann".into(), &1.into(), &1.into()));
     assert_eq!(session["authenticated_by"], serde_json::json!(["pwd"]));
