@@ -59,6 +59,24 @@ async fn the_layer_serves_its_addresses_wherever_it_is() {
     assert!(browser.sent.iter().any(|(sent, _)| sent == "POST /shop/bind/again"));
 }
 
+/// D23
+#[tokio::test]
+async fn one_path_may_end_with_the_other() {
+    let clock = clock();
+    for (register, refresh) in [("/bind", "/again/bind"), ("/again/bind", "/bind")] {
+        let device_bound = DeviceBound::new().paths(register, refresh);
+        let layer = builder(MemoryStore::new(), &clock).device_bound(device_bound.clone()).build().unwrap();
+        assert_bound_at(&routes().layer(layer.clone()), &clock, "").await;
+        let inner = routes().merge(device_bound.routes()).layer(layer);
+        for prefix in ["/shop", "/again"] {
+            let browser = assert_bound_at(&Router::new().nest(prefix, inner.clone()), &clock, prefix).await;
+            for path in [register, refresh] {
+                assert!(browser.sent.iter().any(|(sent, _)| *sent == format!("POST {prefix}{path}")));
+            }
+        }
+    }
+}
+
 /// D23, D24
 #[tokio::test]
 async fn a_nested_layer_without_routes_is_told_with_the_fix() {
