@@ -39,6 +39,8 @@ use super::endpoint::not_served;
 #[must_use]
 pub struct DeviceBound {
     lifetime: Duration,
+    /// The least that `lifetime` may be.
+    shortest: Duration,
     paths: Option<[String; 2]>,
     out_of_scope: Vec<String>,
     skip_grace: Option<Duration>,
@@ -49,9 +51,6 @@ pub struct DeviceBound {
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// The shortest lifetime of the bound cookie. Tests can't wait for a minute.
-const SHORTEST: Duration = if cfg!(feature = "testing") { Duration::from_secs(1) } else { MINUTE };
 
 impl Default for DeviceBound {
     fn default() -> Self {
@@ -64,6 +63,7 @@ impl DeviceBound {
     pub fn new() -> Self {
         DeviceBound {
             lifetime: 10 * MINUTE,
+            shortest: MINUTE,
             paths: None,
             out_of_scope: Vec::new(),
             skip_grace: None,
@@ -79,7 +79,17 @@ impl DeviceBound {
     /// minutes of use; with a long one, a cookie that was copied together with it is of use for that long, and a minute
     /// more.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = lifetime;
+        (self.lifetime, self.shortest) = (lifetime, MINUTE);
+        self
+    }
+
+    /// Sets a [`lifetime`](DeviceBound::lifetime) that may be below 1 minute, for a test with a real browser, which can't
+    /// wait for minutes.
+    ///
+    /// It exists only with the feature `testing`. Allowed: 1 s to 1 day.
+    #[cfg(feature = "testing")]
+    pub fn lifetime_for_tests(mut self, lifetime: Duration) -> Self {
+        (self.lifetime, self.shortest) = (lifetime, Duration::from_secs(1));
         self
     }
 
@@ -170,10 +180,10 @@ impl DeviceBound {
                  `transport` or `allow_http`, or `device_bound` in development",
             ));
         }
-        if !(SHORTEST..=DAY).contains(&self.lifetime) {
+        let (lifetime, shortest) = (self.lifetime, self.shortest);
+        if !(shortest..=DAY).contains(&lifetime) {
             return Err(ConfigError::new(format!(
-                "`DeviceBound::lifetime` is {:?}; it must be from {SHORTEST:?} to {DAY:?}",
-                self.lifetime
+                "`DeviceBound::lifetime` is {lifetime:?}; it must be from {shortest:?} to {DAY:?}"
             )));
         }
         if let Some(grace) = self.skip_grace.filter(|grace| !(Duration::from_secs(1)..=DAY).contains(grace)) {
@@ -192,7 +202,7 @@ impl DeviceBound {
             )));
         }
         Ok(Binder {
-            lifetime: Duration::from_secs(self.lifetime.as_secs()),
+            lifetime: Duration::from_secs(lifetime.as_secs()),
             register,
             refresh,
             out_of_scope: self.out_of_scope,
@@ -259,7 +269,7 @@ mod tests {
     fn what_can_not_work_is_refused_with_the_fix() {
         let new = DeviceBound::new;
         assert!(builder(new()).build().is_ok());
-        for lifetime in [Duration::ZERO, Duration::from_millis(999), DAY + MINUTE] {
+        for lifetime in [Duration::ZERO, Duration::from_secs(59), DAY + MINUTE] {
             assert_refused(builder(new().lifetime(lifetime)), "`DeviceBound::lifetime`");
         }
         assert_refused(builder(new().skip_grace(Duration::ZERO)), "`DeviceBound::skip_grace`");
@@ -276,10 +286,15 @@ mod tests {
         assert!(builder(new()).cookie_or_bearer().build().is_ok());
     }
 
-    #[cfg(not(feature = "testing"))]
+    #[cfg(feature = "testing")]
     #[test]
     fn a_lifetime_below_a_minute_is_for_tests_alone() {
-        assert_refused(builder(DeviceBound::new().lifetime(Duration::from_secs(59))), "`DeviceBound::lifetime`");
+        let (new, second) = (DeviceBound::new, Duration::from_secs(1));
+        assert!(builder(new().lifetime_for_tests(second)).build().is_ok());
+        for lifetime in [Duration::from_millis(999), DAY + MINUTE] {
+            assert_refused(builder(new().lifetime_for_tests(lifetime)), "`DeviceBound::lifetime`");
+        }
+        assert_refused(builder(new().lifetime_for_tests(second).lifetime(second)), "`DeviceBound::lifetime`");
     }
 
     #[test]
