@@ -75,9 +75,13 @@ impl DeviceBound {
 
     /// How long the bound cookie lives. The browser gets the next one when a request needs it.
     ///
-    /// Default: 10 minutes. Allowed: 1 minute to 1 day, cut to whole seconds. A short one costs a request for every few
-    /// minutes of use; with a long one, a cookie that was copied together with it is of use for that long, and a minute
-    /// more.
+    /// Default: 10 minutes, which is what we recommend. Allowed: 1 minute to 1 day, cut to whole seconds. With a long one, a
+    /// cookie that was copied together with it is of use for that long, and a minute more.
+    ///
+    /// A lifetime of about 2 minutes or less uses up the browser's quota of signatures. Chromium refreshes beside every
+    /// request while less than 2 minutes are left, and allows five or six signatures within some minutes. After that its
+    /// requests come with `Secure-Session-Skipped: quota_exceeded` and without the bound cookie, so they have no session
+    /// unless there is a [`skip_grace`](DeviceBound::skip_grace).
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         (self.lifetime, self.shortest) = (lifetime, MINUTE);
         self
