@@ -34,7 +34,7 @@ use super::endpoint::not_served;
 ///
 /// The layer serves the requests of the browser itself, where it sees all paths of its host: as the outermost layer of an
 /// application. In a router that is nested or merged into another, or that gets its fallback after the layer, they are
-/// answered 404; add [`routes`](DeviceBound::routes) there. They never hurt.
+/// answered 404; add [`routes`](DeviceBound::routes) there.
 #[derive(Clone)]
 #[must_use]
 pub struct DeviceBound {
@@ -151,6 +151,9 @@ impl DeviceBound {
 
     /// Routes for registration and refresh, for a router with this layer that is nested or merged into another: merge them
     /// into it before adding the layer. The layer answers at these routes; they only let requests come there.
+    ///
+    /// If two routers with such routes are merged, give each its own [`paths`](DeviceBound::paths). The routes of the
+    /// default paths are the same for every layer, and axum panics with "Overlapping method route" where two meet.
     ///
     /// ```
     /// # fn example() -> Result<axum::Router, session_axum::ConfigError> {

@@ -209,6 +209,31 @@ async fn two_layers_bind_each_their_own_sessions() {
     assert_eq!(shop.binding.as_ref().unwrap().identifier, "__Host-shop@app.test");
 }
 
+/// D23: the default paths of two layers would be the same routes.
+#[tokio::test]
+async fn two_merged_routers_with_paths_of_their_own_bind_each_their_own_sessions() {
+    let clock = clock();
+    let part = |name: &str| {
+        let (cookie, path) = (SessionCookie::new().name(name), |what| format!("/{name}/{what}"));
+        let device_bound = DeviceBound::new().paths(path("bind"), path("refresh"));
+        let layer = builder(MemoryStore::new(), &clock).cookie(cookie).device_bound(device_bound.clone());
+        let inner = Router::new().nest(&format!("/{name}"), routes()).merge(device_bound.routes());
+        inner.layer(layer.build().unwrap())
+    };
+    let app = part("staff").merge(part("shop"));
+    let staff = assert_bound_at(&app, &clock, "/staff").await;
+    let shop = assert_bound_at(&app, &clock, "/shop").await;
+    assert_eq!(staff.binding.as_ref().unwrap().identifier, "__Host-staff@app.test");
+    assert_eq!(shop.binding.as_ref().unwrap().identifier, "__Host-shop@app.test");
+}
+
+/// As the guide says it.
+#[test]
+#[should_panic(expected = "Overlapping method route")]
+fn routes_at_the_default_paths_are_not_merged_twice() {
+    let _: Router = DeviceBound::new().routes().merge(DeviceBound::new().routes());
+}
+
 /// D26: browsers don't wait for a refresh there, so a page of ours makes the request again.
 #[tokio::test]
 async fn a_link_from_elsewhere_leads_to_itself_once() {
