@@ -120,8 +120,9 @@ impl DeviceBound {
     /// Lets requests in without proof for this time, where the browser says that it had to skip it: its refresh could not
     /// be answered, or its key was used too often. Default: they are refused.
     ///
-    /// Anybody can say so. A copied session cookie is then of use for this time, once: it starts with the first skip, and
-    /// only a proof of the key, a day later at the earliest, lets another one start. Allowed: 1 s to 1 day.
+    /// Anybody can say so, and a copied session cookie is then of use for this time. The grace starts with the first skip,
+    /// and only a proof of the key, 24 hours after that skip at the earliest, lets another one start. Allowed: 1 s to 1 day.
+    /// With 1 day, one grace can follow the other; choose minutes.
     pub fn skip_grace(mut self, grace: Duration) -> Self {
         self.skip_grace = Some(grace);
         self
@@ -142,6 +143,9 @@ impl DeviceBound {
 
     /// Refuses nothing, and only reports what would be refused, by
     /// [`Event::DeviceRefused`](crate::Event::DeviceRefused): for the first weeks. Default: refused.
+    ///
+    /// Requests that can't bring a bound cookie, such as those with a bearer token or over plain HTTP, are treated as without
+    /// this setting: they open no session that is enforced already.
     ///
     /// Browsers register keys as ever. When the setting is left out again, each session is enforced from its next proof on.
     pub fn only_report(mut self) -> Self {
