@@ -1,5 +1,5 @@
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,11 +117,15 @@ fn announce(listener: &TcpListener, certificate: Option<&OwnCertificate>, is_dev
 /// The command line of a Chromium that makes keys without hardware, and has a profile of its own.
 fn chromium(certificate: &OwnCertificate, address: SocketAddr) -> String {
     let features = "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting";
+    // As in a URL: a browser takes an address of IPv6 in brackets only.
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
     format!(
         "chromium --user-data-dir=$(mktemp -d) --enable-features={features} \
-         --ignore-certificate-errors-spki-list={} --host-resolver-rules='MAP {NAME} {}' https://{NAME}:{}/demo",
+         --ignore-certificate-errors-spki-list={} --host-resolver-rules='MAP {NAME} {ip}' https://{NAME}:{}/demo",
         certificate.key_fingerprint(),
-        address.ip(),
         address.port()
     )
 }
@@ -134,6 +138,21 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+
+    #[test]
+    fn the_command_line_of_chromium_is_whole_for_any_address() {
+        let certificate = OwnCertificate::new([NAME.to_owned()]).unwrap();
+        for (address, mapped) in [("127.0.0.1:8443", "127.0.0.1"), ("[::1]:8443", "[::1]")] {
+            let expected = format!(
+                "chromium --user-data-dir=$(mktemp -d) \
+                 --enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting \
+                 --ignore-certificate-errors-spki-list={} --host-resolver-rules='MAP demo.test {mapped}' \
+                 https://demo.test:8443/demo",
+                certificate.key_fingerprint()
+            );
+            assert_eq!(chromium(&certificate, address.parse().unwrap()), expected);
+        }
+    }
 
     /// P59.
     #[tokio::test]

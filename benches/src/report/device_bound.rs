@@ -4,6 +4,7 @@ use crate::figures::Figures;
 use crate::page::{Page, head, row, tenths, whole};
 
 const PART: &str = "device-bound";
+const OF_THE_MAC: &str = "of SHA-256 by ring, in software";
 
 /// Each by the name that the part prints.
 const SUBJECTS: [(&str, &str); 4] = [
@@ -18,7 +19,7 @@ const WORKS: [(&str, &str); 3] = [("read", "read"), ("set", "set"), ("count", "c
 pub fn write(page: &mut Page, figures: &Figures) {
     let measures: [(&str, &str, fn(Option<f64>) -> String); 4] = [
         ("per request", "instructions", whole),
-        ("of SHA-256 by ring, in software", "of them of the MAC", whole),
+        (OF_THE_MAC, "of them of the MAC", whole),
         ("allocations", "allocations", tenths),
         ("ns", "ns", whole),
     ];
@@ -55,4 +56,9 @@ pub fn unused(figures: &Figures, work: &str) -> Option<f64> {
 pub fn of_being_bound(figures: &Figures, work: &str, measure: &str) -> Option<f64> {
     let of = |subject| figures.median(PART, subject, work, measure);
     Some(of("ours-bound")? - of("ours-unbound")?)
+}
+
+/// Instructions for the MAC of a request whose session is bound.
+pub fn of_the_mac(figures: &Figures, work: &str) -> Option<f64> {
+    figures.median(PART, "ours-bound", work, OF_THE_MAC)
 }

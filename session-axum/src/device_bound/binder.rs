@@ -88,7 +88,8 @@ impl DeviceCheck for Shown {
 }
 
 impl Binder {
-    /// What a request may ask of the layer itself. `None` for what is certainly a request to the application.
+    /// What a request may ask of the layer itself: the first whose path fits, as one path may end with the other. `None` for
+    /// what is certainly a request to the application.
     pub(crate) fn endpoint(&self, method: &Method, path: &str) -> Option<Endpoint> {
         if *method != Method::POST {
             return None;

@@ -37,9 +37,11 @@ pub(super) async fn not_served() -> (StatusCode, &'static str) {
 }
 
 /// Answers what a browser asks of the layer itself. `None` if the request is not to one of its addresses after all.
+///
+/// `first` is what [`Binder::endpoint`] has found.
 pub(crate) fn serve<L: BindingLayer>(
     layer: &Arc<L>,
-    endpoint: Endpoint,
+    first: Endpoint,
     parts: &Parts,
     place: Place,
 ) -> Option<impl Future<Output = Response> + Send + 'static> {
@@ -47,9 +49,10 @@ pub(crate) fn serve<L: BindingLayer>(
     let mut presented = PresentedIds::default();
     layer.transport().read(parts, &mut presented);
     let cookie = layer.transport().bound_cookie(presented.way())?;
-    if place.address(cookie, binder.path_of(endpoint)).as_deref() != Some(place.path()) {
-        return None;
-    }
+    // The path of a registration may end with that of a refresh, or the other way round: the whole address decides.
+    let is_asked =
+        |endpoint: &Endpoint| place.address(cookie, binder.path_of(*endpoint)).as_deref() == Some(place.path());
+    let endpoint = [first, Endpoint::Refresh].into_iter().find(is_asked)?;
     let identifier = match endpoint {
         Endpoint::Register => identifier(cookie, &place),
         Endpoint::Refresh => named(&parts.headers, cookie, &place),

@@ -34,11 +34,13 @@ use super::endpoint::not_served;
 ///
 /// The layer serves the requests of the browser itself, where it sees all paths of its host: as the outermost layer of an
 /// application. In a router that is nested or merged into another, or that gets its fallback after the layer, they are
-/// answered 404; add [`routes`](DeviceBound::routes) there. They never hurt.
+/// answered 404; add [`routes`](DeviceBound::routes) there.
 #[derive(Clone)]
 #[must_use]
 pub struct DeviceBound {
     lifetime: Duration,
+    /// The least that `lifetime` may be.
+    shortest: Duration,
     paths: Option<[String; 2]>,
     out_of_scope: Vec<String>,
     skip_grace: Option<Duration>,
@@ -49,9 +51,6 @@ pub struct DeviceBound {
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// The shortest lifetime of the bound cookie. Tests can't wait for a minute.
-const SHORTEST: Duration = if cfg!(feature = "testing") { Duration::from_secs(1) } else { MINUTE };
 
 impl Default for DeviceBound {
     fn default() -> Self {
@@ -64,6 +63,7 @@ impl DeviceBound {
     pub fn new() -> Self {
         DeviceBound {
             lifetime: 10 * MINUTE,
+            shortest: MINUTE,
             paths: None,
             out_of_scope: Vec::new(),
             skip_grace: None,
@@ -75,11 +75,25 @@ impl DeviceBound {
 
     /// How long the bound cookie lives. The browser gets the next one when a request needs it.
     ///
-    /// Default: 10 minutes. Allowed: 1 minute to 1 day, cut to whole seconds. A short one costs a request for every few
-    /// minutes of use; with a long one, a cookie that was copied together with it is of use for that long, and a minute
-    /// more.
+    /// Default: 10 minutes, which is what we recommend. Allowed: 1 minute to 1 day, cut to whole seconds. With a long one, a
+    /// cookie that was copied together with it is of use for that long, and a minute more.
+    ///
+    /// A lifetime of about 2 minutes or less uses up the browser's quota of signatures. Chromium refreshes beside every
+    /// request while less than 2 minutes are left, and allows five or six signatures within some minutes. After that its
+    /// requests come with `Secure-Session-Skipped: quota_exceeded` and without the bound cookie, so they have no session
+    /// unless there is a [`skip_grace`](DeviceBound::skip_grace).
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
-        self.lifetime = lifetime;
+        (self.lifetime, self.shortest) = (lifetime, MINUTE);
+        self
+    }
+
+    /// Sets a [`lifetime`](DeviceBound::lifetime) that may be below 1 minute, for a test with a real browser, which can't
+    /// wait for minutes.
+    ///
+    /// It exists only with the feature `testing`. Allowed: 1 s to 1 day.
+    #[cfg(feature = "testing")]
+    pub fn lifetime_for_tests(mut self, lifetime: Duration) -> Self {
+        (self.lifetime, self.shortest) = (lifetime, Duration::from_secs(1));
         self
     }
 
@@ -106,8 +120,9 @@ impl DeviceBound {
     /// Lets requests in without proof for this time, where the browser says that it had to skip it: its refresh could not
     /// be answered, or its key was used too often. Default: they are refused.
     ///
-    /// Anybody can say so. A copied session cookie is then of use for this time, once: it starts with the first skip, and
-    /// only a proof of the key, a day later at the earliest, lets another one start. Allowed: 1 s to 1 day.
+    /// Anybody can say so, and a copied session cookie is then of use for this time. The grace starts with the first skip,
+    /// and only a proof of the key, 24 hours after that skip at the earliest, lets another one start. Allowed: 1 s to 1 day.
+    /// With 1 day, one grace can follow the other; choose minutes.
     pub fn skip_grace(mut self, grace: Duration) -> Self {
         self.skip_grace = Some(grace);
         self
@@ -129,6 +144,9 @@ impl DeviceBound {
     /// Refuses nothing, and only reports what would be refused, by
     /// [`Event::DeviceRefused`](crate::Event::DeviceRefused): for the first weeks. Default: refused.
     ///
+    /// Requests that can't bring a bound cookie, such as those with a bearer token or over plain HTTP, are treated as without
+    /// this setting: they open no session that is enforced already.
+    ///
     /// Browsers register keys as ever. When the setting is left out again, each session is enforced from its next proof on.
     pub fn only_report(mut self) -> Self {
         self.only_reports = true;
@@ -137,6 +155,9 @@ impl DeviceBound {
 
     /// Routes for registration and refresh, for a router with this layer that is nested or merged into another: merge them
     /// into it before adding the layer. The layer answers at these routes; they only let requests come there.
+    ///
+    /// If two routers with such routes are merged, give each its own [`paths`](DeviceBound::paths). The routes of the
+    /// default paths are the same for every layer, and axum panics with "Overlapping method route" where two meet.
     ///
     /// ```
     /// # fn example() -> Result<axum::Router, session_axum::ConfigError> {
@@ -170,10 +191,10 @@ impl DeviceBound {
                  `transport` or `allow_http`, or `device_bound` in development",
             ));
         }
-        if !(SHORTEST..=DAY).contains(&self.lifetime) {
+        let (lifetime, shortest) = (self.lifetime, self.shortest);
+        if !(shortest..=DAY).contains(&lifetime) {
             return Err(ConfigError::new(format!(
-                "`DeviceBound::lifetime` is {:?}; it must be from {SHORTEST:?} to {DAY:?}",
-                self.lifetime
+                "`DeviceBound::lifetime` is {lifetime:?}; it must be from {shortest:?} to {DAY:?}"
             )));
         }
         if let Some(grace) = self.skip_grace.filter(|grace| !(Duration::from_secs(1)..=DAY).contains(grace)) {
@@ -192,7 +213,7 @@ impl DeviceBound {
             )));
         }
         Ok(Binder {
-            lifetime: Duration::from_secs(self.lifetime.as_secs()),
+            lifetime: Duration::from_secs(lifetime.as_secs()),
             register,
             refresh,
             out_of_scope: self.out_of_scope,
@@ -259,7 +280,7 @@ mod tests {
     fn what_can_not_work_is_refused_with_the_fix() {
         let new = DeviceBound::new;
         assert!(builder(new()).build().is_ok());
-        for lifetime in [Duration::ZERO, Duration::from_millis(999), DAY + MINUTE] {
+        for lifetime in [Duration::ZERO, Duration::from_secs(59), DAY + MINUTE] {
             assert_refused(builder(new().lifetime(lifetime)), "`DeviceBound::lifetime`");
         }
         assert_refused(builder(new().skip_grace(Duration::ZERO)), "`DeviceBound::skip_grace`");
@@ -276,10 +297,15 @@ mod tests {
         assert!(builder(new()).cookie_or_bearer().build().is_ok());
     }
 
-    #[cfg(not(feature = "testing"))]
+    #[cfg(feature = "testing")]
     #[test]
     fn a_lifetime_below_a_minute_is_for_tests_alone() {
-        assert_refused(builder(DeviceBound::new().lifetime(Duration::from_secs(59))), "`DeviceBound::lifetime`");
+        let (new, second) = (DeviceBound::new, Duration::from_secs(1));
+        assert!(builder(new().lifetime_for_tests(second)).build().is_ok());
+        for lifetime in [Duration::from_millis(999), DAY + MINUTE] {
+            assert_refused(builder(new().lifetime_for_tests(lifetime)), "`DeviceBound::lifetime`");
+        }
+        assert_refused(builder(new().lifetime_for_tests(second).lifetime(second)), "`DeviceBound::lifetime`");
     }
 
     #[test]

@@ -10,6 +10,8 @@
 //! Nothing is checked less under test. The layer is the application's own, cookies are made and read by its transport, and
 //! sessions are stored. The kit takes the places of what is around the layer: the client, the clock and the database. All
 //! that the feature changes in the layer is a note in the extensions of a response, which says what became of the session.
+//! One setting exists only with it: `DeviceBound::lifetime_for_tests` takes less than a minute, for a test with a real browser,
+//! which can't wait for minutes.
 //!
 //! | what | by |
 //! |---|---|

@@ -23,7 +23,7 @@ struct Place {
 const LINK: &str = "<script>location.href = decodeURIComponent(location.search.slice(1))</script>";
 
 fn app() -> Router {
-    let device_bound = DeviceBound::new().lifetime(Duration::from_secs(2));
+    let device_bound = DeviceBound::new().lifetime_for_tests(Duration::from_secs(2));
     let layer = SessionLayer::builder(MemoryStore::new())
         .renewal_grace(Duration::from_secs(30))
         .device_bound(device_bound)

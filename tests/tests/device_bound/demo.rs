@@ -14,8 +14,14 @@ const LOG_IN: &str = "document.querySelector('[name=UserName]').value = 'ann';
 fn the_demo_binds_a_login_and_a_logout_ends_it() {
     let demo = Demo::start(&["--https", "--device-bound"]);
     let Some(mut chromium) = Chromium::start(&demo.key_fingerprint()) else { return };
-    assert!(demo.printed().contains("--host-resolver-rules='MAP demo.test 127.0.0.1' https://demo.test:"));
     let page = demo.https_url().replace("127.0.0.1", "demo.test");
+    let command = format!(
+        "chromium --user-data-dir=$(mktemp -d) \
+         --enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting \
+         --ignore-certificate-errors-spki-list={} --host-resolver-rules='MAP demo.test 127.0.0.1' {page}",
+        demo.key_fingerprint()
+    );
+    assert!(demo.printed().lines().any(|line| line == command), "{}", demo.printed());
     let registered = |event: &Value| event["creationEventDetails"]["fetchResult"] == "Success";
     let ended = |event: &Value| event["terminationEventDetails"]["deletionReason"] == "ServerRequested";
     chromium.open(&page);

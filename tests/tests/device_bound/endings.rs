@@ -16,7 +16,7 @@ async fn a_logout_clears_both_cookies_and_the_next_refresh_ends_the_binding() {
         if has_lapsed {
             app.clock.advance(LIFETIME);
         }
-        // Without a proof too: only a logout ends the session then.
+        // Without a proof too.
         let answer = browser.send(Method::POST, "/logout", &[]).await;
         let cleared = answer.set_cookies();
         assert!(cleared.len() == 2 && cleared.iter().all(|cookie| cookie.contains("Max-Age=0")), "{cleared:?}");

@@ -59,6 +59,24 @@ async fn the_layer_serves_its_addresses_wherever_it_is() {
     assert!(browser.sent.iter().any(|(sent, _)| sent == "POST /shop/bind/again"));
 }
 
+/// D23
+#[tokio::test]
+async fn one_path_may_end_with_the_other() {
+    let clock = clock();
+    for (register, refresh) in [("/bind", "/again/bind"), ("/again/bind", "/bind")] {
+        let device_bound = DeviceBound::new().paths(register, refresh);
+        let layer = builder(MemoryStore::new(), &clock).device_bound(device_bound.clone()).build().unwrap();
+        assert_bound_at(&routes().layer(layer.clone()), &clock, "").await;
+        let inner = routes().merge(device_bound.routes()).layer(layer);
+        for prefix in ["/shop", "/again"] {
+            let browser = assert_bound_at(&Router::new().nest(prefix, inner.clone()), &clock, prefix).await;
+            for path in [register, refresh] {
+                assert!(browser.sent.iter().any(|(sent, _)| *sent == format!("POST {prefix}{path}")));
+            }
+        }
+    }
+}
+
 /// D23, D24
 #[tokio::test]
 async fn a_nested_layer_without_routes_is_told_with_the_fix() {
@@ -189,6 +207,31 @@ async fn two_layers_bind_each_their_own_sessions() {
     let shop = assert_bound_at(&app, &clock, "").await;
     assert_eq!(staff.binding.as_ref().unwrap().identifier, "__Host-staff@app.test");
     assert_eq!(shop.binding.as_ref().unwrap().identifier, "__Host-shop@app.test");
+}
+
+/// D23: the default paths of two layers would be the same routes.
+#[tokio::test]
+async fn two_merged_routers_with_paths_of_their_own_bind_each_their_own_sessions() {
+    let clock = clock();
+    let part = |name: &str| {
+        let (cookie, path) = (SessionCookie::new().name(name), |what| format!("/{name}/{what}"));
+        let device_bound = DeviceBound::new().paths(path("bind"), path("refresh"));
+        let layer = builder(MemoryStore::new(), &clock).cookie(cookie).device_bound(device_bound.clone());
+        let inner = Router::new().nest(&format!("/{name}"), routes()).merge(device_bound.routes());
+        inner.layer(layer.build().unwrap())
+    };
+    let app = part("staff").merge(part("shop"));
+    let staff = assert_bound_at(&app, &clock, "/staff").await;
+    let shop = assert_bound_at(&app, &clock, "/shop").await;
+    assert_eq!(staff.binding.as_ref().unwrap().identifier, "__Host-staff@app.test");
+    assert_eq!(shop.binding.as_ref().unwrap().identifier, "__Host-shop@app.test");
+}
+
+/// As the guide says it.
+#[test]
+#[should_panic(expected = "Overlapping method route")]
+fn routes_at_the_default_paths_are_not_merged_twice() {
+    let _: Router = DeviceBound::new().routes().merge(DeviceBound::new().routes());
 }
 
 /// D26: browsers don't wait for a refresh there, so a page of ours makes the request again.

@@ -3,6 +3,7 @@
 mod admin;
 mod confirm;
 mod demo;
+mod device_bound;
 mod devices;
 mod every_page;
 mod problems;
@@ -51,7 +52,11 @@ struct Demo {
 
 impl Demo {
     fn new() -> Self {
-        let options = Options::parse_from(["demo-app", "--admin-token", TOKEN]);
+        Demo::with(&[])
+    }
+
+    fn with(options: &[&str]) -> Self {
+        let options = Options::parse_from([&["demo-app", "--admin-token", TOKEN], options].concat());
         let (clock, store) = (Arc::new(ManualClock::default()), FaultyStore::new(MemoryStore::new()));
         let site = Arc::new(Site::new(&options));
         let layer = SessionLayer::builder(store.clone()).clock(Arc::clone(&clock)).without_background_purge();
