@@ -192,7 +192,8 @@ mod tests {
         let transport = transport(&[("B.example", named("b")), ("a.example", named("a")), ("[::1]", named("six"))]);
         let transport = transport.unwrap();
         let cookie = |uri: &str, hosts: &[&str]| {
-            transport.at(transport.place_of(&request(uri, hosts))).name().trim_start_matches("__Host-").to_owned()
+            let Parts { uri, headers, .. } = request(uri, hosts);
+            transport.at(transport.place_of(&uri, &headers)).name().trim_start_matches("__Host-").to_owned()
         };
         assert_eq!(cookie("/", &["a.example"]), "a");
         assert_eq!(cookie("/", &["A.EXAMPLE:8443"]), "a");

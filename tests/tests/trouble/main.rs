@@ -23,14 +23,17 @@ async fn alone(backend: Backend) {
 }
 
 /// S54. The troubles of one tier, and those of the other, written through and behind. Both at the same time, on servers
-/// of their own, because most of it is waiting. In tasks of their own: starting a server, filling it and stopping it
-/// block a task for seconds, in which an operation of the other half would pass its limit.
-async fn as_tiers(fast: Backend, durable: Backend) {
-    let places = [[Place::Fast, Place::FastBehind], [Place::Durable, Place::DurableBehind]];
-    let halves = places.map(|places| tokio::spawn(troubles_of_a_tier(fast, durable, places)));
-    for half in halves {
-        half.await.unwrap();
-    }
+/// of their own, because most of it is waiting. On threads of their own: starting a server, filling it and stopping it
+/// take seconds without an `await`, in which an operation of the other half would pass its limit.
+fn as_tiers(fast: Backend, durable: Backend) {
+    let half = |places| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(troubles_of_a_tier(fast, durable, places));
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(move || half([Place::Fast, Place::FastBehind]));
+        scope.spawn(move || half([Place::Durable, Place::DurableBehind]));
+    });
 }
 
 async fn troubles_of_a_tier(fast: Backend, durable: Backend, [through, behind]: [Place; 2]) {
@@ -86,32 +89,32 @@ async fn firestore_alone() {
     alone(Backend::Firestore).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn memory_before_sqlite() {
-    as_tiers(Backend::Memory, Backend::Sqlite).await;
+#[test]
+fn memory_before_sqlite() {
+    as_tiers(Backend::Memory, Backend::Sqlite);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn redis_before_sqlite() {
-    as_tiers(Backend::Redis, Backend::Sqlite).await;
+#[test]
+fn redis_before_sqlite() {
+    as_tiers(Backend::Redis, Backend::Sqlite);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn redis_before_postgres() {
-    as_tiers(Backend::Redis, Backend::Postgres).await;
+#[test]
+fn redis_before_postgres() {
+    as_tiers(Backend::Redis, Backend::Postgres);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn memcached_before_postgres() {
-    as_tiers(Backend::Memcached, Backend::Postgres).await;
+#[test]
+fn memcached_before_postgres() {
+    as_tiers(Backend::Memcached, Backend::Postgres);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn memcached_before_redis() {
-    as_tiers(Backend::Memcached, Backend::Redis).await;
+#[test]
+fn memcached_before_redis() {
+    as_tiers(Backend::Memcached, Backend::Redis);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn memcached_before_firestore() {
-    as_tiers(Backend::Memcached, Backend::Firestore).await;
+#[test]
+fn memcached_before_firestore() {
+    as_tiers(Backend::Memcached, Backend::Firestore);
 }
