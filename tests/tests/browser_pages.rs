@@ -256,7 +256,7 @@ async fn no_page_is_hard_to_use_or_too_wide_for_a_phone() {
 async fn the_pictures_of_the_readme() {
     let Some(driver) = ChromeDriver::start() else { return };
     let demo = Demo::start(&[]);
-    let browser = driver.open_browser_of_size(960, 580).await;
+    let browser = driver.open_browser_of_size(960, 605).await;
     browser.open(&demo.url()).await;
     browser.log_in("ann", "a").await;
     for _ in 0..11 {
@@ -270,7 +270,7 @@ async fn the_pictures_of_the_readme() {
     open(&phone, &demo, "/sign-in").await;
     phone.tick("Remember").await;
     phone.log_in("ann", "a").await;
-    let desk = driver.open_browser_of_size(960, 710).await;
+    let desk = driver.open_browser_of_size(960, 735).await;
     open(&desk, &demo, "/devices").await;
     desk.log_in("ann", "a").await;
     desk.click("header a.brand").await;

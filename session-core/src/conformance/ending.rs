@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -109,21 +109,42 @@ pub async fn login_at_the_limit_against_renewals_leaves_one(store: &(impl Store 
 pub async fn logins_at_once_keep_to_the_limit(store: &(impl Store + Clone), rounds: usize) {
     const LIMIT: usize = 3;
     let Some(sessions) = manager_of_principals(store, Some(LIMIT), SystemClock) else { return };
+    let overlaps = Overlaps::default();
     let rounds = as_many(rounds);
     for _ in 0..rounds {
         let ann = fresh_principal();
+        let (here, under_way) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let mut logins = JoinSet::new();
         for _ in 0..2 * LIMIT {
             let (sessions, new) = (sessions.clone(), NewSession::new().principal(&ann));
-            logins.spawn(async move { sessions.create(new).await.expect("the store works").id() });
+            let (here, under_way) = (Arc::clone(&here), Arc::clone(&under_way));
+            logins.spawn(async move {
+                meet_another(&here);
+                let others = under_way.fetch_add(1, Ordering::AcqRel);
+                let login = sessions.create(new).await.expect("the store works");
+                under_way.fetch_sub(1, Ordering::AcqRel);
+                (login.id(), others > 0)
+            });
         }
-        let ids = logins.join_all().await;
+        let (ids, beside_others): (Vec<_>, Vec<_>) = logins.join_all().await.into_iter().unzip();
+        overlaps.count(beside_others.contains(&true));
         let mut live = 0;
         for id in &ids {
             live += usize::from(is_signed_in(&sessions, id).await);
         }
         assert_eq!(live, LIMIT);
         assert_eq!(sessions.sessions_of(&ann).await.expect("the store works").len(), LIMIT);
+    }
+    overlaps.tell(rounds);
+}
+
+/// Clients go on in pairs. A store that never waits is done with one client before another thread has the next, so
+/// the first of a pair waits for the second, though not for long.
+fn meet_another(here: &AtomicUsize) {
+    let both = (here.fetch_add(1, Ordering::AcqRel) + 1).next_multiple_of(2);
+    let start = Instant::now();
+    while here.load(Ordering::Acquire) < both && start.elapsed() < Duration::from_millis(5) {
+        std::hint::spin_loop();
     }
 }
 
@@ -225,7 +246,8 @@ async fn renew(sessions: &SessionManager, shared: &Shared) -> bool {
     session.is_some()
 }
 
-/// Counts the rounds in which a renewal was under way while the sessions were ended.
+/// Counts the rounds in which what should meet did: a renewal was under way while the sessions were ended, or a login
+/// while another began.
 #[derive(Default)]
 struct Overlaps(AtomicUsize);
 
@@ -234,10 +256,12 @@ impl Overlaps {
         let Shared { is_renewing, renewed, .. } = &*renewing.shared;
         let (was_renewing, before) = (is_renewing.load(Ordering::Acquire), renewed.load(Ordering::Acquire));
         let ended = tokio::time::timeout(LIMIT, ending).await.expect("ending does not hang");
-        if was_renewing || renewed.load(Ordering::Acquire) > before {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
+        self.count(was_renewing || renewed.load(Ordering::Acquire) > before);
         ended
+    }
+
+    fn count(&self, is_overlap: bool) {
+        self.0.fetch_add(usize::from(is_overlap), Ordering::Relaxed);
     }
 
     fn tell(&self, rounds: usize) {

@@ -367,6 +367,12 @@ impl Session {
     /// The new id is stored in one step when the handler has returned: at any time exactly one of the two ids
     /// works. [`id`](Session::id) returns the new id at once.
     ///
+    /// If that response is lost, the client has the old id only, and is signed out: at once, or after the
+    /// [`renewal_grace`](crate::manager::SessionManagerBuilder::renewal_grace) if there is one. The session stays in the
+    /// store until its timeout, the limit of its principal, or
+    /// [`end_all_of`](crate::manager::SessionManager::end_all_of) ends it. So call this where rights change, and not at
+    /// every request; [`renew_every`](crate::manager::SessionManagerBuilder::renew_every) renews without that loss.
+    ///
     /// # Errors
     ///
     /// [`Error::HeadSent`] if the response head was already sent, because the client would not learn the new

@@ -300,6 +300,30 @@ async fn renewed(sessions: &SessionManager, id: &SessionId) -> SessionId {
     told(answer(&visit).await.unwrap()).expect("it was renewed")
 }
 
+/// The client never learns the new id. Nobody has it, and the session is not forgotten all the same.
+#[tokio::test]
+async fn a_session_whose_new_id_was_lost_can_still_be_ended() {
+    for by_limit in [false, true] {
+        let clock = Arc::new(ManualClock::default());
+        let builder = SessionManager::builder(MemoryStore::new()).clock(Arc::clone(&clock)).without_background_purge();
+        let builder = if by_limit { builder.max_sessions_per_principal(1) } else { builder };
+        let sessions = builder.build().unwrap();
+        let old = sessions.create(NewSession::new().principal("ann")).await.unwrap().id();
+        let lost = renewed(&sessions, &old).await;
+        assert!(sessions.get(old.as_str()).await.unwrap().is_none(), "the visitor is signed out");
+        assert!(sessions.get(lost.as_str()).await.unwrap().is_some());
+        clock.advance(SECOND);
+        if by_limit {
+            let next = sessions.create(NewSession::new().principal("ann")).await.unwrap();
+            let left: Vec<_> = sessions.sessions_of("ann").await.unwrap().iter().map(|record| record.key).collect();
+            assert_eq!(left, [next.handle()]);
+        } else {
+            assert_eq!(sessions.end_all_of("ann").await.unwrap(), 1);
+        }
+        assert!(sessions.get(lost.as_str()).await.unwrap().is_none());
+    }
+}
+
 #[tokio::test]
 async fn changes_of_a_request_under_way_follow_a_renewal_for_a_minute() {
     for (seconds, arrives) in [(0, true), (59, true), (60, false)] {

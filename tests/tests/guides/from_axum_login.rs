@@ -1,14 +1,18 @@
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::middleware::from_extractor_with_state;
 use axum::routing::get;
-use session_axum::{MemoryStore, SessionLayer};
+use serde_json::json;
+use session_axum::{Adoption, MemoryStore, NewSession, Session, SessionLayer};
 use workspace_tests::client::Client;
 
 use crate::PAGE;
-use crate::code::from_axum_login::app;
 use crate::code::from_axum_login::permissions::{Allowed, WritePosts};
 use crate::code::from_axum_login::users::{User, Users};
+use crate::code::from_axum_login::{app, take_over};
 
 fn users() -> Users {
     let users = Users::default();
@@ -54,6 +58,37 @@ async fn a_permission_is_needed_and_counts_as_the_database_has_it_now() {
     assert_eq!(ann.get("/").await.status, StatusCode::OK);
     let stranger = Client::new(&app).send(Method::POST, "/posts", &[PAGE]).await;
     assert_eq!(stranger.all("location"), ["/login"]);
+}
+
+/// The value is what axum-login 0.18 serializes.
+#[tokio::test]
+async fn a_session_of_axum_login_goes_on_until_the_password_changes() {
+    async fn load(id: String) -> Result<Option<NewSession>, Infallible> {
+        let hash = "hash of a".as_bytes();
+        let data = match &*id {
+            "text" => json!({"user_id": "ann", "auth_hash": hash}),
+            "number" => json!({"user_id": 42, "auth_hash": hash}),
+            "old" => json!({"user_id": "ann", "auth_hash": b"hash of before"}),
+            _ => json!({"user_id": null, "auth_hash": null}),
+        };
+        Ok(Some(take_over::signed_in(NewSession::new(), &data)))
+    }
+    async fn home(user: User, sess: Session) -> String {
+        format!("{} {}", user.name, sess.is_fresh(Duration::from_secs(86_400)))
+    }
+    let users = users();
+    let number = User { name: "42".to_owned(), ..users.find("ann").await.unwrap() };
+    users.0.lock().unwrap().insert("42".to_owned(), number);
+    let adoption = Adoption::of_cookie("id", load, async |_| Ok::<_, Infallible>(()));
+    let layer = SessionLayer::builder(MemoryStore::new()).adopt(adoption).build().unwrap();
+    let app = Router::new().route("/", get(home)).with_state(users).layer(layer);
+    for (id, seen) in [("text", Some("ann false")), ("number", Some("42 false")), ("old", None), ("nobody", None)] {
+        let mut client = Client::new(&app);
+        client.jar.insert("id".to_owned(), id.to_owned());
+        let answer = client.get("/").await;
+        assert_eq!((answer.status == StatusCode::OK).then_some(&*answer.body), seen, "{id}");
+        assert_eq!(client.get("/").await.status, answer.status);
+    }
 }
 
 /// P87.

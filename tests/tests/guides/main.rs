@@ -13,6 +13,7 @@ mod behind_a_proxy;
 mod deployment;
 #[cfg(feature = "device-bound")]
 mod device_bound;
+mod every_block;
 mod examples;
 mod forms;
 mod from_axum_login;

@@ -78,6 +78,8 @@ async fn without_a_token_there_is_no_administration() {
     for path in ["/demo/admin", "/demo/purge"] {
         assert_eq!(visitor.send(Method::GET, path, "", &[BEARER]).await.status, StatusCode::NOT_FOUND);
     }
-    assert!(!visitor.get("/demo").await.says("/demo/admin"));
-    Demo::new().visitor().get("/demo").await.assert_says("/demo/admin");
+    let page = visitor.get("/demo").await;
+    assert!(!page.says("/demo/admin"));
+    page.assert_says("--admin-token");
+    assert!(!Demo::new().visitor().get("/demo").await.says("--admin-token"));
 }

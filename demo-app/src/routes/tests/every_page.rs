@@ -21,6 +21,8 @@ async fn every_page_links_to_the_others() {
         for link in ["/demo", "/demo/shop", "/demo/devices", "/demo/settings", "/demo/session.json"] {
             assert!(page.says(&format!(r#"href="{link}""#)), "{path} has no link to {link}");
         }
+        let to_admin = r#"href="/demo/admin""#;
+        assert!(path == "/demo/admin" || page.says(to_admin), "{path} has no link to /demo/admin");
     }
     demo.browser().get("/demo/shop").await.assert_says(r#"href="/demo/sign-in""#);
 }
