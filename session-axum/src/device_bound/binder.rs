@@ -64,14 +64,26 @@ struct Shown {
     lifetime: Duration,
     skip_grace: Option<Duration>,
     may_come_again: bool,
+    /// It has a cookie of the session that is over. A browser sends none; it may repeat a request that was under way for
+    /// long, and has a newer cookie by now.
+    is_late: AtomicBool,
     only_reports: bool,
 }
 
 impl DeviceCheck for Shown {
     fn is_passed(&self, binding: &DeviceBinding<'_>, now: Time) -> bool {
+        if binding.key().is_none() {
+            return false;
+        }
         let times = Times { now, lifetime: self.lifetime };
-        binding.key().is_some()
-            && self.cookies.iter().flatten().any(|stamp| stamp.is_good(Purpose::Cookie, &self.layer, binding, times))
+        let any = |is: &dyn Fn(&Stamp) -> bool| self.cookies.iter().flatten().any(is);
+        if any(&|stamp| stamp.is_good(Purpose::Cookie, &self.layer, binding, times)) {
+            return true;
+        }
+        if any(&|stamp| stamp.is_genuine(Purpose::Cookie, &self.layer, binding)) {
+            self.is_late.store(true, Ordering::Relaxed);
+        }
+        false
     }
 
     fn skip_grace(&self) -> Option<Duration> {
@@ -79,7 +91,7 @@ impl DeviceCheck for Shown {
     }
 
     fn may_come_again(&self) -> bool {
-        self.may_come_again
+        self.may_come_again || self.is_late.load(Ordering::Relaxed)
     }
 
     fn only_reports(&self) -> bool {
@@ -121,7 +133,16 @@ impl Binder {
             let Binder { lifetime, only_reports, skip_grace, .. } = *self;
             let skip_grace = skip_grace.filter(|_| says_skipped);
             let layer = Arc::clone(bound.layer());
-            visit.show_device(Box::new(Shown { cookies, layer, lifetime, skip_grace, may_come_again, only_reports }));
+            let is_late = AtomicBool::new(false);
+            visit.show_device(Box::new(Shown {
+                cookies,
+                layer,
+                lifetime,
+                skip_grace,
+                may_come_again,
+                is_late,
+                only_reports,
+            }));
         }
     }
 

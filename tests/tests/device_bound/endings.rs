@@ -171,6 +171,22 @@ async fn an_anonymous_session_ends_no_bound_one() {
     assert_eq!(owner.get("/user").await.body, "ann");
 }
 
+/// D11: a request that was under way for so long that its proof is over, or that a browser repeats.
+#[tokio::test]
+async fn an_anonymous_session_of_a_late_request_replaces_no_bound_one() {
+    let app = Application::new();
+    let mut owner = app.bound().await;
+    let mut late = owner.stolen();
+    app.clock.advance(LIFETIME + 2 * MINUTE);
+    let answer = late.send(Method::POST, "/cart", &[]).await;
+    assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0), "the owner's cookie stays");
+    assert_eq!(owner.get("/user").await.body, "ann");
+    // A browser that has lost its key shows no such cookie.
+    late.set_cookie(BOUND, "");
+    let answer = late.send(Method::POST, "/cart", &[]).await;
+    assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::OK, 1));
+}
+
 /// D11: browsers hold no request that another host has started, so it comes without the proof that its owner has.
 #[tokio::test]
 async fn an_anonymous_session_of_a_request_from_elsewhere_replaces_no_bound_one() {
