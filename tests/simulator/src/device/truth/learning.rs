@@ -44,8 +44,7 @@ impl Truth {
         if let Who::Browser(browser) = arrival.who
             && is_change(request.route())
         {
-            self.others_may_end(browser, request);
-            self.owners[browser].change_is_over();
+            self.change_is_over(browser, arrival.number, request);
         }
     }
 

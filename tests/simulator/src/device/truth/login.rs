@@ -77,7 +77,9 @@ impl Login {
 impl Truth {
     /// A browser is about to sign in.
     pub fn new_login(&mut self, browser: usize) -> usize {
-        self.logins.push(Login { user: self.setup.user(browser), ..Login::default() });
+        let user = self.setup.user(browser);
+        let is_doubtful = self.endings.values().any(|ending| *ending == user);
+        self.logins.push(Login { user, is_doubtful, ..Login::default() });
         self.logins.len() - 1
     }
 

@@ -70,6 +70,8 @@ pub struct Truth {
     bound_cookies: HashMap<String, usize>,
     /// The login for which a key was registered.
     keys: HashMap<usize, usize>,
+    /// The users of whom requests under way may end other sessions, by the numbers of the requests.
+    endings: HashMap<usize, usize>,
     /// The proofs that browsers have sent.
     proofs: HashSet<String>,
     requests: usize,
@@ -104,6 +106,7 @@ impl Truth {
             ids: HashMap::new(),
             bound_cookies: HashMap::new(),
             keys: HashMap::new(),
+            endings: HashMap::new(),
             proofs: HashSet::new(),
             requests: 0,
         }

@@ -58,11 +58,6 @@ impl Owner {
     pub fn sure_login(&self) -> Option<usize> {
         self.login.filter(|_| self.is_sure)
     }
-
-    pub fn change_is_over(&mut self) {
-        self.under_way -= 1;
-        self.epoch += 1;
-    }
 }
 
 impl Truth {
@@ -87,12 +82,28 @@ impl Truth {
         owner.epoch += 1;
         owner.is_sure = false;
         self.others_may_end(browser, request);
+        if self.ends_others(request) {
+            self.endings.insert(self.requests, self.setup.user(browser));
+        }
+    }
+
+    /// Nothing more comes of a change.
+    pub(super) fn change_is_over(&mut self, browser: usize, number: usize, request: &Request) {
+        self.others_may_end(browser, request);
+        self.endings.remove(&number);
+        let owner = &mut self.owners[browser];
+        owner.under_way -= 1;
+        owner.epoch += 1;
+    }
+
+    fn ends_others(&self, request: &Request) -> bool {
+        let is_limited = request.route() == "/login" && self.setup.common.limit.is_some();
+        request.route() == "/others" || is_limited
     }
 
     /// A request may end sessions of its user that others began, also those that begin while it is under way.
-    pub(super) fn others_may_end(&mut self, browser: usize, request: &Request) {
-        let is_limited = request.route() == "/login" && self.setup.common.limit.is_some();
-        if request.route() != "/others" && !is_limited {
+    fn others_may_end(&mut self, browser: usize, request: &Request) {
+        if !self.ends_others(request) {
             return;
         }
         // A login is not ended by itself.
