@@ -67,7 +67,8 @@ impl Truth {
     pub(super) fn is_demanded(&self, login: usize, arrival: &Arrival) -> bool {
         let Login { enforced, registered, .. } = self.logins[login];
         let apart = self.setup.largest_skew() + self.staleness();
-        enforced.is_some_and(|since| since + self.staleness() <= arrival.at)
+        // In the same millisecond, it may have come first.
+        enforced.is_some_and(|since| since + self.staleness() < arrival.at)
             && registered.is_some_and(|(_, at)| at + UNDER_WAY + apart <= arrival.at)
     }
 }
