@@ -131,12 +131,14 @@ async fn an_upload_under_way_does_not_follow_a_login_and_is_told_of() {
     }
 }
 
+/// T50. They turn a request away like anything else.
 #[tokio::test]
 async fn lost_changes_have_the_status_that_the_application_wants() {
     for kind in kinds_of_stores().await {
-        for status in [StatusCode::UNAUTHORIZED, StatusCode::CONFLICT] {
+        for (status, reason) in [(StatusCode::UNAUTHORIZED, "session_ended"), (StatusCode::CONFLICT, "changes_lost")] {
             let held = Held::default();
-            let layer = SessionLayer::builder(kind.store.clone()).lost_changes_status(status).build().unwrap();
+            let layer = SessionLayer::builder(kind.store.clone()).lost_changes_status(status).sign_in_page("/login");
+            let layer = layer.build().unwrap();
             let world = World {
                 app: routes(&held).layer(layer.clone()),
                 sessions: layer.manager().clone(),
@@ -149,6 +151,8 @@ async fn lost_changes_have_the_status_that_the_application_wants() {
                 world.during(&client, "/upload", async || world.sessions.end_all_of("ann").await).await;
             assert_eq!(ended.unwrap(), 1);
             assert_eq!((answer.status, answer.set_cookies().len()), (status, 0));
+            assert_eq!(answer.all("content-type"), ["application/problem+json"]);
+            assert!(answer.body.contains(reason), "{}", answer.body);
             assert_eq!(world.sessions.counters().lost_changes, 1);
         }
     }
@@ -299,26 +303,5 @@ async fn a_panic_of_the_handler_still_drops_what_it_did() {
         let mut client = world.signed_in().await.moved_to(&app);
         assert_eq!(client.post("/panic").await.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(client.get("/read").await.body, "None");
-    }
-}
-
-/// T50. Whoever is told that changes were lost is told so like anybody else who is turned away.
-#[tokio::test]
-async fn lost_changes_turn_a_request_away_like_any_other() {
-    for (status, code) in [(StatusCode::UNAUTHORIZED, "session_ended"), (StatusCode::CONFLICT, "changes_lost")] {
-        let (store, held) = (MemoryStore::new(), Held::default());
-        let layer = SessionLayer::builder(store).lost_changes_status(status).sign_in_page("/login");
-        let layer = layer.build().unwrap();
-        let world = World {
-            app: routes(&held).layer(layer.clone()),
-            sessions: layer.manager().clone(),
-            clock: Arc::default(),
-            store: FaultyStore::new(MemoryStore::new()),
-            held,
-        };
-        let client = world.signed_in().await;
-        let (answer, _) = world.during(&client, "/upload", async || world.sessions.end_all_of("ann").await).await;
-        assert_eq!((answer.status, answer.all("content-type")), (status, vec!["application/problem+json"]));
-        assert!(answer.body.contains(code), "{}", answer.body);
     }
 }
