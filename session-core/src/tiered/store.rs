@@ -55,9 +55,10 @@ use super::write_through::Through;
 /// ([`max_staleness`](crate::tiered::TieredStoreBuilder::max_staleness)).
 ///
 /// If the fast tier fails while a change is made, the process that made the change does not read the old
-/// copy. Another process may read it until it is stale. The same can happen if the fast tier loses both the
-/// newer copy and the tombstone, and a slow request then puts an old copy back. Saves against an old copy
-/// are refused in every case.
+/// copy. Another process may read it until it is stale. The same can happen if a slow request puts an old copy back
+/// where nothing keeps it out: the fast tier has lost both the newer copy and the tombstone; or a write failed, and the
+/// tombstone that is then there for 30 s has kept out the newer copy and ends before the old one comes. Saves against
+/// an old copy are refused in every case.
 ///
 /// # Writing behind
 ///

@@ -11,7 +11,7 @@ use crate::clock::{ProcessClock, time_of};
 use crate::network::{Network, Trouble};
 use crate::random::Seeded;
 use crate::setup::{Renewals, Setup, Stores};
-use crate::stores::{Cache, Remote, now};
+use crate::stores::{Cache, Remote, Tombstones, now};
 use crate::story::Story;
 
 /// What all processes reach.
@@ -117,6 +117,11 @@ impl Backends {
             return look(&mut records.iter());
         }
         self.remote.look(|records| look(&mut records.all()))
+    }
+
+    /// The tombstones that the shared cache was asked for.
+    pub fn tombstones(&self) -> Arc<Tombstones> {
+        self.cache.tombstones()
     }
 
     /// Whether there is a cache that can forget.

@@ -56,7 +56,8 @@ impl World {
         let clocks: Vec<ProcessClock> = setup.skews.iter().map(|skew| ProcessClock::new(beginning, *skew)).collect();
         let backends = Backends::new(&setup, rng, &trouble, &story);
         let processes = (0..setup.processes).map(|at| backends.start(at, clocks[at].clone(), rng.fork())).collect();
-        let model = Model::new(&setup, clocks.clone(), Arc::clone(&story), Arc::clone(&trouble));
+        let tombstones = backends.tombstones();
+        let model = Model::new(&setup, clocks.clone(), Arc::clone(&story), Arc::clone(&trouble), tombstones);
         let browsers = (0..setup.browsers).map(|at| Browser::new(at % setup.users)).collect();
         Arc::new(World {
             story,

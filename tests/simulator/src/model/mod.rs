@@ -22,6 +22,7 @@ use crate::clock::ProcessClock;
 use crate::network::Trouble;
 use crate::setup::{Renewals, Setup, Stores};
 use crate::stamp::Stamp;
+use crate::stores::Tombstones;
 use crate::story::Story;
 
 pub use lineage::{Life, Lineage, Place};
@@ -44,6 +45,7 @@ pub struct Model {
     pub violation: Option<Violation>,
     pub(crate) story: Arc<Story>,
     trouble: Arc<Trouble>,
+    tombstones: Arc<Tombstones>,
     beginning: Instant,
     stamps: u64,
     ids: HashMap<String, Place>,
@@ -74,13 +76,20 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new(setup: &Setup, clocks: Vec<ProcessClock>, story: Arc<Story>, trouble: Arc<Trouble>) -> Self {
+    pub fn new(
+        setup: &Setup,
+        clocks: Vec<ProcessClock>,
+        story: Arc<Story>,
+        trouble: Arc<Trouble>,
+        tombstones: Arc<Tombstones>,
+    ) -> Self {
         let most_ahead = clocks.iter().map(ProcessClock::skew).max().unwrap_or(0);
         Model {
             lineages: Vec::new(),
             violation: None,
             story,
             trouble,
+            tombstones,
             beginning: Instant::now(),
             stamps: 0,
             ids: HashMap::new(),
@@ -151,11 +160,24 @@ impl Model {
         self.keys.get(key).copied()
     }
 
+    /// How long the values of this session may be behind that a request reads which began then, in milliseconds.
+    fn staleness_of_values(&self, place: Place, began: Stamp) -> u64 {
+        // What is saved while a renewal is under way may be saved under the new id, and a copy under the old one is older.
+        let is_moving = self.lineages[place.lineage].names[place.name].replaced.began.is_some();
+        // A tombstone keeps the copy of a writer out too. If it ends at once, a slow reader puts an older one there.
+        let within = self.staleness + self.skew_span as u64 + SLOWEST_OPERATION;
+        let is_let_in = || self.id(place).is_some_and(|id| self.tombstones.end_near(&id.key(), began.at, within));
+        if is_moving || is_let_in() { self.staleness } else { self.staleness_of_values }
+    }
+
     /// The id of this name, if anybody knows it.
     pub fn id(&self, place: Place) -> Option<SessionId> {
         self.lineages[place.lineage].names[place.name].id.clone()
     }
 }
+
+/// How long the managers wait for one operation of a store, in milliseconds.
+const SLOWEST_OPERATION: u64 = 5000;
 
 /// How long a copy may be served, in milliseconds, whatever has become of its session.
 fn staleness(setup: &Setup) -> u64 {

@@ -102,9 +102,7 @@ impl Model {
         if let Some(what) = self.complaint(place, began, earliest, seen) {
             self.violate(&[place.lineage], format!("{name} {what}"));
         }
-        // What is saved while a renewal is under way may be saved under the new id, and a copy under the old one is older.
-        let is_moving = self.lineages[place.lineage].names[place.name].replaced.began.is_some();
-        let stale = if is_moving { self.staleness } else { self.staleness_of_values };
+        let stale = self.staleness_of_values(place, began);
         for attr in Attr::ALL {
             self.check_value(place.lineage, attr, seen.values[attr.0], began, stale);
         }

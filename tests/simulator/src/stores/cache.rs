@@ -13,11 +13,14 @@ use session_core::{
 
 use crate::network::Network;
 
+use super::tombstones::Tombstones;
+
 /// A client of the cache. `Clone` is another client of the same.
 #[derive(Clone)]
 pub struct Cache {
     entries: Arc<Mutex<MemoryStore>>,
     network: Arc<Network>,
+    tombstones: Arc<Tombstones>,
 }
 
 /// The output of a future of a store that never waits.
@@ -30,7 +33,11 @@ pub fn now<T>(operation: impl Future<Output = T>) -> T {
 
 impl Cache {
     pub fn new(network: Arc<Network>) -> Self {
-        Cache { entries: Arc::default(), network }
+        Cache { entries: Arc::default(), network, tombstones: Arc::new(Tombstones::new()) }
+    }
+
+    pub fn tombstones(&self) -> Arc<Tombstones> {
+        Arc::clone(&self.tombstones)
     }
 
     /// Loses all it has, tombstones too. Calls that are under way are lost with it.
@@ -117,6 +124,7 @@ impl FastStore for Cache {
 
     async fn bury(&self, key: &RecordKey, at: Time, until: Time) -> Result<(), StoreError> {
         let buried = *key;
+        self.tombstones.note(key, at, until);
         self.call("burying", Some(key), move |entries| now(entries.bury(&buried, at, until))).await
     }
 
@@ -128,6 +136,7 @@ impl FastStore for Cache {
         until: Time,
     ) -> Result<Buried, StoreError> {
         let buried = *key;
+        self.tombstones.note(key, at, until);
         let bury = move |entries: &MemoryStore| now(entries.bury_version(&buried, expected, at, until));
         self.call("burying", Some(key), bury).await
     }

@@ -3,6 +3,8 @@
 mod cache;
 mod records;
 mod remote;
+mod tombstones;
 
 pub use cache::{Cache, now};
 pub use remote::Remote;
+pub use tombstones::Tombstones;
