@@ -36,20 +36,20 @@ fn postgres_server() -> Option<&'static PostgresServer> {
     SERVER.get_or_init(PostgresServer::start).as_ref()
 }
 
-async fn memcached_and_postgres() -> Option<(MemcachedStore, PostgresStore)> {
+async fn memcached() -> Option<MemcachedStore> {
     static SERVER: OnceLock<Option<MemcachedServer>> = OnceLock::new();
-    let fast = SERVER.get_or_init(MemcachedServer::start).as_ref()?;
-    let durable = postgres_server()?;
-    let fast = MemcachedStore::connect(&fast.url()).await.unwrap();
-    Some((fast, PostgresStore::connect(&durable.url()).await.unwrap()))
+    let server = SERVER.get_or_init(MemcachedServer::start).as_ref()?;
+    Some(MemcachedStore::connect(&server.url()).await.unwrap())
 }
 
-async fn redis_and_postgres() -> Option<(RedisStore, PostgresStore)> {
+async fn redis() -> Option<RedisStore> {
     static SERVER: OnceLock<Option<RedisServer>> = OnceLock::new();
-    let fast = SERVER.get_or_init(RedisServer::start).as_ref()?;
-    let durable = postgres_server()?;
-    let fast = RedisStore::connect(&fast.url()).await.unwrap();
-    Some((fast, PostgresStore::connect(&durable.url()).await.unwrap()))
+    let server = SERVER.get_or_init(RedisServer::start).as_ref()?;
+    Some(RedisStore::connect(&server.url()).await.unwrap())
+}
+
+async fn postgres() -> Option<PostgresStore> {
+    Some(PostgresStore::connect(&postgres_server()?.url()).await.unwrap())
 }
 
 mod memory_before_sqlite {
@@ -62,28 +62,69 @@ mod memory_long_before_sqlite {
 
 mod memcached_before_postgres {
     session_core::conformance_tests!({
-        let Some((fast, durable)) = super::memcached_and_postgres().await else { return };
+        let (Some(fast), Some(durable)) = (super::memcached().await, super::postgres().await) else { return };
         super::through(fast, durable)
     });
 }
 
 mod memcached_long_before_postgres {
     session_core::conformance_tests!({
-        let Some((fast, durable)) = super::memcached_and_postgres().await else { return };
+        let (Some(fast), Some(durable)) = (super::memcached().await, super::postgres().await) else { return };
         super::behind(fast, durable)
     });
 }
 
 mod redis_before_postgres {
     session_core::conformance_tests!({
-        let Some((fast, durable)) = super::redis_and_postgres().await else { return };
+        let (Some(fast), Some(durable)) = (super::redis().await, super::postgres().await) else { return };
         super::through(fast, durable)
     });
 }
 
 mod redis_long_before_postgres {
     session_core::conformance_tests!({
-        let Some((fast, durable)) = super::redis_and_postgres().await else { return };
+        let (Some(fast), Some(durable)) = (super::redis().await, super::postgres().await) else { return };
+        super::behind(fast, durable)
+    });
+}
+
+/// What ends sessions, against whoever goes on with them.
+macro_rules! races_of_endings {
+    ($store:expr) => {
+        session_core::conformance_tests! { @races $store =>
+            logout_everywhere_against_renewals_leaves_none
+            ending_others_against_renewals_leaves_this_one
+            ending_one_of_a_principal_against_renewals_ends_it
+            login_at_the_limit_against_renewals_leaves_one
+            logins_at_once_keep_to_the_limit
+        }
+    };
+}
+
+mod redis_before_sqlite {
+    races_of_endings!({
+        let Some(fast) = super::redis().await else { return };
+        super::through(fast, super::sqlite().await)
+    });
+}
+
+mod redis_long_before_sqlite {
+    races_of_endings!({
+        let Some(fast) = super::redis().await else { return };
+        super::behind(fast, super::sqlite().await)
+    });
+}
+
+mod memcached_before_redis {
+    races_of_endings!({
+        let (Some(fast), Some(durable)) = (super::memcached().await, super::redis().await) else { return };
+        super::through(fast, durable)
+    });
+}
+
+mod memcached_long_before_redis {
+    races_of_endings!({
+        let (Some(fast), Some(durable)) = (super::memcached().await, super::redis().await) else { return };
         super::behind(fast, durable)
     });
 }
@@ -173,26 +214,32 @@ mod updates_of_four_processes_add_up {
     }
 }
 
+/// gaesession's own pair.
+#[cfg(feature = "firestore")]
+async fn memcached_and_firestore() -> Option<(MemcachedStore, session_stores::FirestoreStore)> {
+    static SERVER: OnceLock<Option<workspace_tests::FirestoreEmulator>> = OnceLock::new();
+    let server = SERVER.get_or_init(workspace_tests::FirestoreEmulator::start).as_ref()?;
+    let durable = session_stores::FirestoreStore::connect_to_emulator(&server.addr().to_string(), "tests").await;
+    Some((memcached().await?, durable.unwrap()))
+}
+
+#[cfg(feature = "firestore")]
+mod memcached_long_before_firestore {
+    races_of_endings!({
+        let Some((fast, durable)) = super::memcached_and_firestore().await else { return };
+        super::behind(fast, durable)
+    });
+}
+
 #[cfg(feature = "firestore")]
 mod memcached_before_firestore {
-    use session_stores::{FirestoreStore, MemcachedStore};
     use workspace_tests::FirestoreEmulator;
 
     use super::*;
 
-    /// gaesession's own pair.
-    async fn pair() -> Option<TieredStore<MemcachedStore, FirestoreStore>> {
-        static SERVERS: OnceLock<Option<(MemcachedServer, FirestoreEmulator)>> = OnceLock::new();
-        let start = || Some((MemcachedServer::start()?, FirestoreEmulator::start()?));
-        let (fast, durable) = SERVERS.get_or_init(start).as_ref()?;
-        let fast = MemcachedStore::connect(&fast.url()).await.unwrap();
-        let durable = FirestoreStore::connect_to_emulator(&durable.addr().to_string(), "tests").await.unwrap();
-        Some(through(fast, durable))
-    }
-
     session_core::conformance_tests!({
-        let Some(store) = pair().await else { return };
-        store
+        let Some((fast, durable)) = memcached_and_firestore().await else { return };
+        through(fast, durable)
     });
 
     #[tokio::test]
