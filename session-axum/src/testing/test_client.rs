@@ -88,7 +88,7 @@ where
     }
 
     /// Sends a form with these fields, from the page that was opened last: its address is in `Referer`. Without such a page
-    /// there is none.
+    /// there is none. A form with a header of your own is a request for [`send`](Self::send).
     pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Response<String> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.navigate(Method::POST, path, FORM, form.into()).await
