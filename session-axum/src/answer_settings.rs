@@ -71,7 +71,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
     /// Answers requests that are turned away: because there is no session, it is not fresh, the store fails, or another
     /// site may have sent them. Default: as [`sign_in_page`](Self::sign_in_page) says. Where the function returns `None`,
     /// the default answers; `|_| None` makes that JSON for scripts, also where saving fails. A status of 500 is a mistake of
-    /// the application, and not asked for.
+    /// the application, and not asked for. The function sees the request's head, of which each request is then made a copy.
     ///
     /// ```
     /// # fn example() -> Result<session_axum::SessionLayer, session_axum::ConfigError> {

@@ -102,6 +102,7 @@ impl SessionError {
     pub(crate) fn refused(refusal: Refusal, parts: &Parts) -> Self {
         tracing::debug!(%refusal, method = %parts.method, route = route(&parts.extensions), "a request is turned away");
         let asked = Asked::of(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
+        let asked = asked.with_extensions(&parts.extensions);
         SessionError::Refused(RefusedRequest { refusal, asked: Some(Box::new(asked)) })
     }
 

@@ -16,11 +16,16 @@ pub(crate) struct Noted {
 
 impl Noted {
     pub(crate) fn of<B>(request: &Request<B>, settings: &Settings) -> Self {
-        let asked = || Asked::of(request.method(), request.uri(), request.headers(), request.extensions());
         Noted {
-            asked: settings.answers.need_requests().then(asked),
+            asked: settings.answers.need_requests().then(|| asked(request, settings)),
             #[cfg(feature = "device-bound")]
             place: settings.binder.is_some().then(|| Place::of(request)),
         }
     }
+}
+
+fn asked<B>(request: &Request<B>, settings: &Settings) -> Asked {
+    let extensions = request.extensions();
+    let asked = Asked::of(request.method(), request.uri(), request.headers(), extensions);
+    if settings.answers.are_own() { asked.with_extensions(extensions) } else { asked }
 }

@@ -70,6 +70,11 @@ impl Answers {
         self.sign_in_page.is_some() || self.confirm_page.is_some() || self.answer_with.is_some()
     }
 
+    /// Whether the application may make answers itself.
+    pub(crate) fn are_own(&self) -> bool {
+        self.answer_with.is_some()
+    }
+
     /// Makes the answer to a request that was turned away, if the response says that it was.
     pub(crate) fn improve(&self, response: &mut Response, kept: Option<&Asked>) {
         let Some(Unanswered { refusal, asked }) = response.extensions_mut().remove() else { return };

@@ -12,6 +12,8 @@ pub(crate) struct Asked {
     /// Whole, also where a nested router sees a part of it.
     uri: Uri,
     headers: HeaderMap,
+    /// Empty where nobody can look at them.
+    extensions: Extensions,
 }
 
 /// In the extensions of a response that turns a request away: the layer is to make a better one.
@@ -43,7 +45,13 @@ pub enum ClientKind {
 impl Asked {
     pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
         let original = extensions.get::<OriginalUri>().map(|original| &original.0);
-        Asked { method: method.clone(), uri: original.unwrap_or(uri).clone(), headers: headers.clone() }
+        let uri = original.unwrap_or(uri).clone();
+        Asked { method: method.clone(), uri, headers: headers.clone(), extensions: Extensions::new() }
+    }
+
+    pub(crate) fn with_extensions(mut self, extensions: &Extensions) -> Self {
+        self.extensions = extensions.clone();
+        self
     }
 
     fn header(&self, name: impl AsRef<str>) -> Option<&str> {
@@ -120,6 +128,13 @@ impl<'a> Refused<'a> {
     /// The request's headers.
     pub fn headers(&self) -> &'a HeaderMap {
         &self.asked.headers
+    }
+
+    /// What others have put into the request: `ConnectInfo`, `MatchedPath`, or what a layer of yours found out. It is what
+    /// was there when an extractor or a guard turned the request away; where a handler's error or saving did, what was
+    /// there when the session layer got the request.
+    pub fn extensions(&self) -> &'a Extensions {
+        &self.asked.extensions
     }
 
     /// What kind of client sent it.

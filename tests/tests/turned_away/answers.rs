@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use axum::Extension;
+use axum::extract::MatchedPath;
 use axum::response::IntoResponse;
 use session_axum::{ClientKind, CrossOriginProtection, Refusal, Refused};
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
@@ -98,6 +100,26 @@ async fn an_application_answers_itself_and_sees_the_request() {
         // The function leaves these to the default.
         let script = sent(&mut world.visitor(), Method::GET, "/home", &[SCRIPT]).await;
         assert_problem(&script, StatusCode::UNAUTHORIZED, "no_session");
+    }
+}
+
+#[tokio::test]
+async fn an_application_sees_what_others_have_put_into_the_request() {
+    #[derive(Clone)]
+    struct Tenant(&'static str);
+
+    let own = |refused: &Refused<'_>| {
+        let (tenant, route) = (refused.extensions().get::<Tenant>()?, refused.extensions().get::<MatchedPath>()?);
+        Some(format!("{} of {}, {:?}", route.as_str(), tenant.0, refused.refusal()).into_response())
+    };
+    for kind in kinds_of_stores().await {
+        let store = FaultyStore::new(kind.store.clone());
+        let layer = SessionLayer::builder(store.clone()).answer_with(own).build().unwrap();
+        let app = routes().layer(layer).layer(Extension(Tenant("shop")));
+        let mut visitor = Client::new(&app);
+        assert_eq!(sent(&mut visitor, Method::GET, "/home", &[SCRIPT]).await.body, "/home of shop, NoSession");
+        store.faults().fail_every(Operation::WRITES, Fault::Refused);
+        assert_eq!(sent(&mut visitor, Method::POST, "/login", &[]).await.body, "/login of shop, Unavailable");
     }
 }
 
