@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use http::header::COOKIE;
 use http::{Extensions, HeaderValue, StatusCode};
+use session_core::internals::LogThrottle;
 use session_core::{ConfigError, IntoSessionManager, SessionManager, SessionManagerBuilder, Store};
 use tower_layer::Layer;
 
@@ -336,6 +337,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         let manager = S::build(self.sessions, without_prefix(transport.name()))?;
         let mut depends_on = transport.request_headers();
         if let Some(adoption) = &adoption {
+            adoption.warn_if_over(manager.now());
             manager.expect_old_sessions(adoption.ends());
             depends_on.push(COOKIE);
         }
@@ -355,6 +357,7 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
             #[cfg(feature = "device-bound")]
             binder,
             is_warned: AtomicBool::new(false),
+            late_marks: LogThrottle::new(),
         };
         Ok(SessionLayer { settings: Arc::new(settings) })
     }

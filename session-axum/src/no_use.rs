@@ -7,8 +7,11 @@ use tower_service::Service;
 /// Marks requests that are no use of the session, such as polls: loading the session then leaves its idle deadline where
 /// it is, so a page that polls keeps nobody signed in.
 ///
-/// As a layer it marks the requests of a route. As an extension of a request it marks that one; it has to be there before
-/// an extractor loads the session, so a middleware inserts it, inside or outside the session layer.
+/// As a layer it marks the requests of a route. As an extension of a request it marks that one. Either has to be there
+/// before the session is loaded: by an extractor, by [`RequireSignedIn`](crate::RequireSignedIn), or by
+/// [`CrossOriginProtection`](crate::CrossOriginProtection) for a request with a bearer token. So the layer goes around
+/// those, and a middleware inserts the extension outside of them. A mark that comes too late changes nothing, and the log
+/// says so.
 ///
 /// What the handler changes is saved as ever, without moving the deadline. Starting a session and
 /// [`renew_id`](session_core::Session::renew_id) are uses in any case, and `renew_every` waits for another request. It counts
@@ -22,6 +25,21 @@ use tower_service::Service;
 ///
 /// # fn app() -> Router {
 /// Router::new().route("/news", get(news).layer(NoUse)).layer(SessionLayer::new(MemoryStore::new()))
+/// # }
+/// ```
+///
+/// Where everybody has to be signed in, the route that polls has a guard of its own inside of the mark:
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use session_axum::{MemoryStore, NoUse, RequireSignedIn, Session, SessionLayer};
+///
+/// # async fn news(_sess: Session) -> &'static str { "none" }
+/// # async fn home(_sess: Session) {}
+/// # fn app() -> Router {
+/// let polls = Router::new().route("/news", get(news)).layer(RequireSignedIn::new()).layer(NoUse);
+/// let pages = Router::new().route("/", get(home)).layer(RequireSignedIn::new());
+/// pages.merge(polls).layer(SessionLayer::new(MemoryStore::new()))
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Extensions, HeaderValue};
 use session_core::SessionManager;
-use session_core::internals::{Environment, Host};
+use session_core::internals::{Environment, Host, LogThrottle};
 
 use crate::adopt::adoption::Adoption;
 #[cfg(feature = "device-bound")]
@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) signed_in: HeaderValue,
     /// A layer outside this one shares its cookie, and that was told.
     pub(crate) is_warned: AtomicBool,
+    pub(crate) late_marks: LogThrottle,
 }
 
 impl Host for Settings {
@@ -91,6 +92,18 @@ impl Settings {
     /// Whether both carry their ids in the same place of a request.
     fn has_place_of(&self, other: &Settings) -> bool {
         self.transport.name() == other.transport.name() && self.vary == other.vary
+    }
+
+    /// Warns that [`NoUse`](crate::NoUse) came too late.
+    #[cold]
+    pub(crate) fn warn_of_late_mark(&self) {
+        if let Some(times) = self.late_marks.due() {
+            tracing::warn!(
+                times,
+                "a request was marked with `NoUse` after its session had been loaded, so it counts as a use; add `NoUse` \
+                 after the layers that load sessions, such as `RequireSignedIn`, so that it is around them"
+            );
+        }
     }
 
     /// Warns if another layer outside this one carries its ids in the same place. Once, because each request comes by

@@ -121,6 +121,9 @@ impl Slot {
     /// Loads the session, unless that was done.
     pub(crate) fn open(&self, parts: &Parts) -> Opening {
         if self.visit.is_opened() && self.adopting.as_ref().is_none_or(|adopting| adopting.is_done()) {
+            if parts.extensions.get::<NoUse>().is_some() && !self.visit.is_without_use() {
+                self.settings().warn_of_late_mark();
+            }
             return Opening::Done(Ok(self.visit.session()));
         }
         let mut presented = PresentedIds::default();

@@ -37,6 +37,8 @@ pub enum Event<'a> {
         to: &'a RecordKey,
         /// The user who is signed in under the new handle. `None` for an anonymous session.
         principal: Option<&'a str>,
+        /// Whether a new session replaced the old one, as a login does. Otherwise it is the same session under a new id.
+        started: bool,
     },
     /// A session was ended: by a logout, by an administrator, or by the limit of sessions per principal.
     #[non_exhaustive]
@@ -333,9 +335,12 @@ impl Events {
 fn log(event: Event<'_>) {
     match event {
         Event::Created { handle, .. } => tracing::debug!(session = %handle.fingerprint(), "session created"),
-        Event::Adopted { handle, .. } => tracing::debug!(session = %handle.fingerprint(), "session taken over"),
-        Event::Renewed { from, to, .. } => {
-            tracing::debug!(from = %from.fingerprint(), to = %to.fingerprint(), "session renewed");
+        Event::Adopted { handle, principal, .. } => {
+            let is_anonymous = principal.is_none();
+            tracing::debug!(session = %handle.fingerprint(), is_anonymous, "session taken over");
+        }
+        Event::Renewed { from, to, started, .. } => {
+            tracing::debug!(from = %from.fingerprint(), to = %to.fingerprint(), started, "session renewed");
         }
         Event::Ended { handle, .. } => tracing::debug!(session = %handle.fingerprint(), "session ended"),
         Event::EndedAll { count, .. } => tracing::debug!(count, "sessions of a principal ended"),

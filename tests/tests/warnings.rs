@@ -2,6 +2,7 @@
 //!
 //! In a binary of its own, as `workspace_tests::log` says.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,8 +10,8 @@ use axum::http::Method;
 use axum::routing::{get, post};
 use session_axum::store::Version;
 use session_axum::{
-    CrossOriginProtection, Event, MaybeSession, MemoryStore, NewSession, Record, RequireSignedIn, Session,
-    SessionCookie, SessionLayer, SessionManager, Store, TieredStore, WriteBehind,
+    Adoption, CrossOriginProtection, Event, ManualClock, MaybeSession, MemoryStore, NewSession, NoUse, Record,
+    RequireSignedIn, Session, SessionCookie, SessionLayer, SessionManager, Store, TieredStore, Time, WriteBehind,
 };
 use session_core::conformance::faulty::{Fault, FaultyStore, Operation};
 use workspace_tests::client::Client;
@@ -263,4 +264,40 @@ async fn each_refusal_says_why_to_whoever_debugs() {
     Client::new(&app).get("/card/5?token=secret").await;
     assert_eq!(log.lines_with("a request is turned away refusal=no session method=GET route=\"/card/{id}\""), 1);
     assert!(!log.text().contains("secret"), "{}", log.text());
+}
+
+/// T11. The guard has loaded the session before the mark is there.
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_comes_after_the_session_was_loaded() {
+    let login = post(async |visitor: MaybeSession| visitor.start(NewSession::new().principal("ann")).map(drop));
+    let guard = || RequireSignedIn::new().except(["/login"]);
+    let late = Router::new().route("/poll", get(async |_: Session| "ann").layer(NoUse)).layer(guard());
+    let in_time = Router::new().route("/news", get(async |_: Session| "ann")).layer(guard()).layer(NoUse);
+    let app = late.merge(in_time).route("/login", login).layer(SessionLayer::new(MemoryStore::new()));
+    let mut visitor = Client::new(&app);
+    visitor.post("/login").await;
+    let told = "a request was marked with `NoUse` after its session had been loaded";
+    assert_one_line_a_minute(told, async || {
+        assert_eq!(visitor.get("/poll").await.body, "ann");
+    })
+    .await;
+    let (log, _guard) = Log::capture();
+    assert_eq!(visitor.get("/news").await.body, "ann");
+    assert_eq!(log.lines_with(told), 0);
+}
+
+/// P40. A date that is over by mistake would sign everybody out, and nobody would know why.
+#[tokio::test]
+async fn a_move_from_another_library_that_is_over() {
+    let now = Time::from_unix_millis(1_767_225_600_000);
+    let build = |end: Time| {
+        let load = async |_| Ok::<_, Infallible>(None);
+        let adoption = Adoption::of_cookie("id", load, async |_| Ok::<_, Infallible>(())).rolling_until(end);
+        SessionLayer::builder(MemoryStore::new()).clock(ManualClock::at(now)).adopt(adoption).build().unwrap()
+    };
+    for (end, lines) in [(now, 1), (now.saturating_add(Duration::from_millis(1)), 0)] {
+        let (log, _guard) = Log::capture();
+        build(end);
+        assert_eq!(log.lines_with("`rolling_until` is over"), lines, "{}", log.text());
+    }
 }

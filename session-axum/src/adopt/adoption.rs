@@ -163,6 +163,17 @@ impl Adoption {
         Ok(self)
     }
 
+    /// Warns if no old session is taken over any more.
+    pub(crate) fn warn_if_over(&self, now: Time) {
+        if self.ends() <= now {
+            tracing::warn!(
+                end = %self.ends(),
+                "`rolling_until` is over, so old sessions are not taken over, and their visitors have to sign in; give a \
+                 later time, or remove `adopt` if the move is complete"
+            );
+        }
+    }
+
     /// Until when old sessions may be taken over. [`Time::MAX`] without an end.
     pub(crate) fn ends(&self) -> Time {
         self.rolling_until.unwrap_or(Time::MAX)

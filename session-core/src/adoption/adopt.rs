@@ -157,7 +157,7 @@ impl Adopting<'_> {
         match environment.store.renew(&record.key, record.version, &renewed, until).await? {
             Renewed::Done => {
                 let (from, to, principal) = (&record.key, &renewed.key, renewed.principal.as_deref());
-                environment.events.emit(Event::Renewed { from, to, principal });
+                environment.events.emit(Event::Renewed { from, to, principal, started: false });
                 Ok(Attempt::Found(Box::new(Found { id, record: renewed, is_new: false })))
             }
             Renewed::Conflict | Renewed::Missing | Renewed::Exists => Ok(Attempt::Overtaken),

@@ -127,8 +127,8 @@ impl Environment {
             Notice::Created { key, principal } => {
                 self.events.emit(Event::Created { handle: key, principal: principal.as_deref() });
             }
-            Notice::Renewed { from, to, principal } => {
-                self.events.emit(Event::Renewed { from, to, principal: principal.as_deref() });
+            Notice::Renewed { from, to, principal, started } => {
+                self.events.emit(Event::Renewed { from, to, principal: principal.as_deref(), started: *started });
             }
             Notice::Ended { key, principal } => {
                 self.events.emit(Event::Ended { handle: key, principal: principal.as_deref() });

@@ -176,6 +176,11 @@ impl Visit {
         self.0.state.lock().without_use();
     }
 
+    /// Whether [`without_use`](Visit::without_use) was called.
+    pub fn is_without_use(&self) -> bool {
+        self.0.state.lock().is_without_use()
+    }
+
     /// Whether the commit is to end the session, or those that the request presents: a logout.
     pub fn is_ending(&self) -> bool {
         self.0.state.lock().is_ending()

@@ -88,6 +88,28 @@ async fn observers_are_told_of_every_event() {
     assert_eq!(*told.lock(), expected);
 }
 
+/// R37: an audit tells a login over a session from a new id.
+#[tokio::test]
+async fn an_observer_tells_a_login_over_a_session_from_a_new_id() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let (sessions, _) = observed(move |event: Event<'_>| {
+        if let Event::Renewed { principal, started, .. } = event {
+            telling.lock().push((principal.map(str::to_owned), started));
+        }
+    });
+    let session = created(&sessions, NewSession::new()).await;
+    session.renew_id().unwrap();
+    session.save().await.unwrap();
+    let mut presented = PresentedIds::default();
+    presented.push(session.id().as_str());
+    let visit = sessions.visit();
+    visit.open(&presented).await.unwrap();
+    visit.start(NewSession::new().principal("ann")).unwrap();
+    visit.commit().await.unwrap();
+    assert_eq!(*told.lock(), [(None, false), (Some("ann".to_owned()), true)]);
+}
+
 /// R37.
 #[tokio::test]
 async fn counters_say_how_often_things_happened() {

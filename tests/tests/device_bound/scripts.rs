@@ -104,9 +104,11 @@ impl Script {
     fn usual(&mut self, request: &Request) -> Response {
         let has_proof = request.signed_challenge().is_some();
         match request.route() {
-            "/login" => Response::new(200)
-                .with(SET_COOKIE.as_str(), "__Host-sessid=1; Path=/; Secure; HttpOnly; SameSite=Lax")
-                .with("secure-session-registration", r#"(ES256 RS256);path="/dbsc/register";challenge="r""#),
+            "/login" => logged_in(200),
+            "/login-answered-401" => logged_in(401),
+            "/login-answered-303" => logged_in(303).with(LOCATION.as_str(), "/page"),
+            "/login-clearing-cookies" => logged_in(200).with("clear-site-data", r#""cookies""#),
+            "/login-clearing-storage" => logged_in(200).with("clear-site-data", r#""storage""#),
             "/logout" => [BOUND, "__Host-sessid"].into_iter().fold(Response::new(200), |response, cookie| {
                 response.with(SET_COOKIE.as_str(), &format!("{cookie}=; {ATTRIBUTES}; Max-Age=0"))
             }),
@@ -117,9 +119,14 @@ impl Script {
             }
             "/gives" => challenge(200, "given"),
             "/gives-404" => challenge(404, "of 404"),
+            "/gives-303" => challenge(303, "of 303").with(LOCATION.as_str(), "/page"),
             "/gives-bare" => Response::new(200).with("secure-session-challenge", r#"bare;id="s""#),
             "/gives-another" => Response::new(200).with("secure-session-challenge", r#""another's";id="t""#),
             "/clears-cookies" => Response::new(200).with("clear-site-data", r#""cookies""#),
+            "/clears-cookies-303" => {
+                Response::new(303).with("clear-site-data", r#""cookies""#).with(LOCATION.as_str(), "/page")
+            }
+            "/clears-all" => Response::new(200).with("clear-site-data", r#""*""#),
             "/clears-storage" => Response::new(200).with("clear-site-data", r#""storage""#),
             _ => Response::new(200).with("content-type", "text/html").with_body("page"),
         }
@@ -137,6 +144,12 @@ impl Script {
             .with("content-type", "application/json")
             .with(SET_COOKIE.as_str(), &format!("{BOUND}=1; {ATTRIBUTES}; Max-Age={max_age}"))
     }
+}
+
+fn logged_in(status: u16) -> Response {
+    Response::new(status)
+        .with(SET_COOKIE.as_str(), "__Host-sessid=1; Path=/; Secure; HttpOnly; SameSite=Lax")
+        .with("secure-session-registration", r#"(ES256 RS256);path="/dbsc/register";challenge="r""#)
 }
 
 /// What of a request matters.
@@ -237,6 +250,7 @@ pub fn all() -> Vec<Script> {
         Script::new("without cookies", &[Lapse, Omitting("/page")]),
         Script::new("out of scope", &[Lapse, Get("/static/a"), Get("/staticly"), Lapse, Get("/static/page")]),
         Script::new("a challenge of a page", &[Get("/gives"), Lapse, Get("/page")]),
+        Script::new("a challenge of a 303", &[Get("/gives-303"), Lapse, Get("/page")]),
         Script::new("a challenge of a 404", &[Get("/gives-404"), Lapse, Get("/page")]),
         Script::new("a challenge without quotes", &[Get("/gives"), Get("/gives-bare"), Lapse, Get("/page")]),
         Script::new("a challenge of another session", &[Get("/gives"), Get("/gives-another"), Lapse, Get("/page")]),
@@ -245,9 +259,20 @@ pub fn all() -> Vec<Script> {
             .refreshed([ended(r#"{"session_identifier":"s","continue":false}"#)]),
         Script::new("cookies cleared", &[Get("/clears-cookies"), Get("/page"), Post("/login"), Get("/page")]),
         Script::new("storage cleared", &[Get("/clears-storage"), Lapse, Get("/page"), Post("/login"), Get("/page")]),
+        Script::new("all cleared", &[Get("/clears-all"), Get("/page"), Post("/login"), Get("/page")]),
+        Script::new("cookies cleared by a redirect", &[Get("/clears-cookies-303"), Post("/login"), Get("/page")]),
+        Script::new("a login that clears cookies", &[Post("/login-clearing-cookies"), Lapse, Get("/page")]),
+        Script::new("a login that clears storage", &[Post("/login-clearing-storage"), Lapse, Get("/page")]),
+        Script::new("a login again by a 303", &[Post("/login-answered-303"), Lapse, Get("/page")]),
+        answered("a 401 that clears", Reply::Response(Response::new(401).with("clear-site-data", r#""cookies""#))),
         Script { refresh_url: None, ..Script::new("refreshed where registered", &[Lapse, Get("/page")]) },
         Script { max_age: 60, ..Script::new("a cookie about to lapse", &[Get("/page")]) },
     ];
+    // The usual login fails to register, so that this one is the first.
+    scripts.extend(
+        ["/login-answered-401", "/login-answered-303"]
+            .map(|login| Script::new(login, &[Post(login), Lapse, Get("/page")]).registered([status(500)])),
+    );
     let statuses = [400, 401, 404, 410, 429, 500, 503];
     scripts.extend(statuses.map(|code| answered("a status", status(code))));
     let failing = [status(401), status(500), Reply::Response(Response::new(200).with_body("page")), Reply::Closed];

@@ -550,7 +550,7 @@ impl State {
             operation.excess = Some(Box::new(Excess::Unlisted));
         }
         self.notices.push(match from {
-            Some(from) => Notice::Renewed { from, to, principal },
+            Some(from) => Notice::Renewed { from, to, principal, started: was_started },
             None => Notice::Created { key: to, principal },
         });
     }

@@ -14,6 +14,8 @@ pub(crate) enum Notice {
         from: RecordKey,
         to: RecordKey,
         principal: Option<Arc<str>>,
+        /// Another session replaced it.
+        started: bool,
     },
     Ended {
         key: RecordKey,

@@ -707,6 +707,10 @@ impl State {
         self.is_no_use = true;
     }
 
+    pub(in crate::visit) fn is_without_use(&self) -> bool {
+        self.is_no_use
+    }
+
     /// Whether the session may have expired while a request went on that is no use of it.
     pub(super) fn is_doubtful(&self, now: Time) -> bool {
         self.is_no_use && self.stored.as_ref().is_some_and(|stored| stored.record.is_expired(now))
