@@ -144,6 +144,11 @@ impl Response {
         ours.last().map(|next| next.text)
     }
 
+    /// Where a redirect leads.
+    pub fn leads_to(&self) -> Option<&str> {
+        if (300..400).contains(&self.status) { self.lines(http::header::LOCATION).next() } else { None }
+    }
+
     /// Whether `Clear-Site-Data` has one of these kinds.
     pub fn clears(&self, kinds: &[&str]) -> bool {
         let cleared = self.lines("clear-site-data").flat_map(|line| line.split(',')).filter_map(quoted);

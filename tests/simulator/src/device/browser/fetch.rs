@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
 use http::header::COOKIE;
 
 use super::refresh::{Outcome, Refreshing};
@@ -42,8 +43,17 @@ enum Need {
 }
 
 impl Browser {
-    /// Sends a request. It is held while the bound cookie is refreshed, if it needs that. The response's cookies are kept.
-    pub async fn fetch(self: &Arc<Self>, sending: Sending) -> Result<Response, Closed> {
+    /// Sends a request, and follows where the response leads. It is held while the bound cookie is refreshed, if it needs
+    /// that. The cookies of responses are kept.
+    pub async fn fetch(self: &Arc<Self>, mut sending: Sending) -> Result<Response, Closed> {
+        loop {
+            let response = self.fetch_once(sending.clone()).await?;
+            let Some(location) = response.leads_to() else { return Ok(response) };
+            sending.request = Request::new(Method::GET, location);
+        }
+    }
+
+    async fn fetch_once(self: &Arc<Self>, sending: Sending) -> Result<Response, Closed> {
         let skipped = self.hold(&sending).await;
         let mut request = sending.request;
         if let Some(skipped) = skipped {
@@ -54,7 +64,7 @@ impl Browser {
         }
         let response = self.send(request).await?;
         if sending.started != Started::WithoutCredentials {
-            self.take(&response);
+            self.take(&response, true);
         }
         Ok(response)
     }
@@ -111,19 +121,20 @@ impl Browser {
         Need::Nothing
     }
 
-    /// Takes what a response brings beside its body.
-    pub(super) fn take(self: &Arc<Self>, response: &Response) {
+    /// Takes what a response brings beside its body. What the browser has asked for by itself clears nothing.
+    pub(super) fn take(self: &Arc<Self>, response: &Response, may_clear: bool) {
         let mut state = self.state.lock();
         for challenge in response.challenges() {
             state.take_challenge(challenge.identifier.as_deref(), challenge.text);
         }
-        let clears_cookies = response.clears(&["cookies", "*"]);
+        let clears_cookies = may_clear && response.clears(&["cookies", "*"]);
         if clears_cookies {
             state.jar.clear();
         } else {
             response.lines(http::header::SET_COOKIE).for_each(|line| state.jar.keep(line));
         }
-        let ended = if clears_cookies || response.clears(&["storage"]) { state.binding.take() } else { None };
+        let clears_storage = may_clear && response.clears(&["storage"]);
+        let ended = if clears_cookies || clears_storage { state.binding.take() } else { None };
         drop(state);
         if let Some(ended) = ended {
             let key = ended.key.number;

@@ -104,7 +104,7 @@ impl Browser {
             let Ok(Ok(response)) = timeout(PATIENCE, self.send(self.with_cookies(request.clone()))).await else {
                 return Answered::Failed(Outcome::Unreachable);
             };
-            self.take(&response);
+            self.take(&response, false);
             match self.read(binding, &request, &response).await {
                 // Without another challenge, it signs the one that it has.
                 Answered::Challenged(next) => challenge = next.or(challenge),
@@ -128,7 +128,7 @@ impl Browser {
             },
             300..400 => {
                 // Followed to a page with the same headers, which has no instructions.
-                if let Some(to) = response.lines(http::header::LOCATION).next() {
+                if let Some(to) = response.leads_to() {
                     let headers = request.headers.clone();
                     let _ = self
                         .send(self.with_cookies(Request { method: Method::GET, path: to.to_owned(), headers }))

@@ -16,7 +16,7 @@ impl Browser {
         let key = self.state.lock().new_key();
         let request = Request::new(Method::POST, offer.path.clone()).with(PROOF, &key.registration(&offer.challenge));
         let Ok(Ok(response)) = timeout(PATIENCE, self.send(self.with_cookies(request))).await else { return };
-        self.take(&response);
+        self.take(&response, false);
         if !(200..300).contains(&response.status) {
             return;
         }
