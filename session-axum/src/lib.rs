@@ -117,8 +117,8 @@
 //! - A response carries `Vary` if the session was looked up. It carries `Cache-Control: no-store` if it
 //!   sets or clears the cookie, whatever the handler said.
 //! - A response whose handler looked at a session is never stored by shared caches: what the handler says to
-//!   caches becomes `private`, unless it says [`PublicResponse`]. Whoever is signed in gets `private, no-cache` where
-//!   the handler says nothing.
+//!   caches becomes `private`, unless it says [`PublicResponse`]. Where the handler says nothing, whoever is signed in
+//!   gets `private, no-cache`, and an anonymous session `private`.
 //! - What a handler collected is saved before the response head leaves, whatever its status (unless
 //!   [`SaveOn::Success`] is set), and also if the client has hung up. If saving fails, the response is a 503 without a cookie. To show a page of
 //!   your own there, map responses of that status in a layer outside.

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderName, Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use session_core::internals::Visitor;
 use session_core::{Committed, Error, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
@@ -12,7 +13,7 @@ use crate::adopt::adoption::Adoption;
 #[cfg(feature = "device-bound")]
 use crate::device_bound::comes_from_elsewhere;
 use crate::error::SessionError;
-use crate::http_headers::{ask_for_bearer, forbid_sharing};
+use crate::http_headers::{PRIVATE, ask_for_bearer, forbid_sharing};
 use crate::no_use::NoUse;
 use crate::noted::Noted;
 use crate::public_response::PublicResponse;
@@ -180,7 +181,7 @@ impl Slot {
             let name = self.settings().transport.name();
             crate::session_effect::note(response, name, self.visit(), committed, has_adopted);
         }
-        let is_signed_in = self.visit.is_signed_in();
+        let visitor = self.visit.visitor();
         let Settings { transport, vary, signed_in, clear_site_data, .. } = self.settings();
         let removal = self.adopting().and_then(|(adopting, adoption)| adopting.removal(adoption));
         let is_public = response.extensions().get::<PublicResponse>().is_some();
@@ -192,7 +193,7 @@ impl Slot {
         }
         match committed {
             Committed::Unchanged if is_public => {}
-            Committed::Unchanged => forbid_sharing(outgoing.headers(), is_signed_in.then_some(signed_in)),
+            Committed::Unchanged => forbid_sharing(outgoing.headers(), unsaid(visitor, signed_in)),
             Committed::Issue(issued) => {
                 transport.issue(issued, &mut outgoing.in_way(self.visit.way()));
                 outgoing.mark_secret();
@@ -248,5 +249,15 @@ impl Slot {
         self.improve(&mut response, noted);
         self.tell(&mut response, &Committed::Unchanged, noted);
         response
+    }
+}
+
+/// What caches are told where the handler says nothing: of whoever is signed in what the layer says. The cart of somebody
+/// else is nobody's business either.
+fn unsaid(visitor: Visitor, signed_in: &HeaderValue) -> Option<&HeaderValue> {
+    match visitor {
+        Visitor::SignedIn => Some(signed_in),
+        Visitor::Anonymous => Some(&PRIVATE),
+        Visitor::Stranger => None,
     }
 }

@@ -10,6 +10,7 @@ use crate::record::DeviceSecret;
 
 use super::environment::Environment;
 use super::state::{Phase, State};
+use super::visitor::Visitor;
 
 /// The place of a visitor's session during one request: for authors of integrations, such as `session-axum`.
 ///
@@ -219,11 +220,11 @@ impl Visit {
         Ok(detached)
     }
 
-    /// Whether the visit found or started a session with a principal. Its response is then for that user alone.
-    pub fn is_signed_in(&mut self) -> bool {
+    /// Whose session the visit found or started. Its response is then for that visitor alone.
+    pub fn visitor(&mut self) -> Visitor {
         match StrongArc::get_mut(&mut self.0) {
-            Some(shared) => shared.state.get_mut().is_signed_in(),
-            None => self.0.state.lock().is_signed_in(),
+            Some(shared) => shared.state.get_mut().visitor(),
+            None => self.0.state.lock().visitor(),
         }
     }
 
