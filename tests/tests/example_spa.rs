@@ -48,7 +48,7 @@ async fn the_page_and_that_of_a_second_origin_call_the_api_until_the_visitor_sig
     let Some(driver) = ChromeDriver::start() else { return };
     let ((listener, first), (second_listener, second)) = (origin().await, origin().await);
     let layer = spa::session_layer(SessionLayer::builder(MemoryStore::new()).allow_http()).expect("it can be built");
-    serve(listener, spa::app(layer, &second).expect("the second origin is one"));
+    serve(listener, spa::app(layer, Some(&second)).expect("the second origin is one"));
     serve(second_listener, spa::pages::second(&first));
 
     let browser = driver.open_browser().await;
@@ -90,7 +90,7 @@ async fn the_page_of_an_origin_that_is_not_named_gets_nothing() {
     let Some(driver) = ChromeDriver::start() else { return };
     let ((listener, first), (third_listener, third)) = (origin().await, origin().await);
     let layer = spa::session_layer(SessionLayer::builder(MemoryStore::new()).allow_http()).expect("it can be built");
-    serve(listener, spa::app(layer, "http://127.0.0.1:1").expect("the second origin is one"));
+    serve(listener, spa::app(layer, Some("http://127.0.0.1:1")).expect("the second origin is one"));
     serve(third_listener, spa::pages::second(&first));
 
     let browser = driver.open_browser().await;
