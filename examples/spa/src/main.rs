@@ -14,8 +14,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use session_axum::{
-    AttrKey, Authentication, ConfigError, CrossOriginProtection, EndSession, Fresh, MaybeSession, MemoryStore, NewSession,
-    SessionError, SessionLayer, SessionLayerBuilder, SignedIn, Store,
+    AttrKey, Authentication, ConfigError, CrossOriginProtection, EndSession, Fresh, MaybeSession, MemoryStore,
+    NewSession, SessionError, SessionLayer, SessionLayerBuilder, SignedIn, Store,
 };
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;

@@ -11,7 +11,7 @@ fn the_guide_to_own_stores_shows_its_example() {
 /// P76.
 #[test]
 fn the_guide_to_a_first_login_shows_its_example() {
-    shows_parts_of("first-login.md", "examples/login", 7);
+    shows_parts_of("first-login.md", "examples/login", 8);
 }
 
 /// P76.

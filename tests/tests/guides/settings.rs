@@ -42,12 +42,20 @@ async fn the_layer_has_the_settings_that_are_shown() {
 }
 
 #[tokio::test]
-async fn the_observer_counts_logins() {
-    let logins = Arc::new(AtomicU64::new(0));
-    let layer = settings::observer::layer(Arc::clone(&logins)).unwrap();
-    layer.manager().create(NewSession::new()).await.unwrap();
-    layer.manager().create(NewSession::new().principal("ann")).await.unwrap();
-    assert_eq!(logins.load(Ordering::Relaxed), 1);
+async fn the_observer_counts_the_sessions_of_users_that_end() {
+    let ended = Arc::new(AtomicU64::new(0));
+    let layer = settings::observer::layer(Arc::clone(&ended)).unwrap();
+    let sessions = layer.manager();
+    let stranger = sessions.create(NewSession::new()).await.unwrap();
+    sessions.end(&stranger.handle()).await.unwrap();
+    let ann = sessions.create(NewSession::new().principal("ann")).await.unwrap();
+    sessions.end_one_of("ann", &ann.handle()).await.unwrap();
+    assert_eq!(ended.load(Ordering::Relaxed), 1);
+    for _ in 0..2 {
+        sessions.create(NewSession::new().principal("ann")).await.unwrap();
+    }
+    sessions.end_all_of("ann").await.unwrap();
+    assert_eq!(ended.load(Ordering::Relaxed), 3);
 }
 
 #[tokio::test]
