@@ -81,6 +81,10 @@ onSubmit("draft", async (fields) => {
   if (kept) say("Your draft is kept.");
   return kept;
 });
-onSubmit("delete", () => call("DELETE", "/api/draft"));
+onSubmit("delete", async () => {
+  const deleted = await call("DELETE", "/api/draft");
+  if (deleted) say("Your draft is deleted.");
+  return deleted;
+});
 onSubmit("sign-out", () => call("POST", "/api/sign-out"));
 load();
