@@ -30,7 +30,8 @@ async fn logout(ending: EndSession) {
     ending.end();
 }
 
-pub(crate) async fn app() -> Result<Router, SessionError> {
+/// Async, because most stores connect here.
+pub async fn app() -> Result<Router, SessionError> {
     let layer = SessionLayer::builder(MemoryStore::new()).allow_http().build()?; // HTTP: for development only.
     Ok(Router::new().route("/", get(visit)).route("/login", post(login)).route("/logout", post(logout)).layer(layer))
 }

@@ -13,9 +13,10 @@ use crate::turned_away::{Asked, Refusal, Unanswered};
 /// [`CoreError`](crate::CoreError) of a session and of the [`SessionManager`](crate::SessionManager),
 /// [`StoreError`], [`ConfigError`], [`AttributeError`]. The extractors reject a request with it too.
 ///
-/// A handler that returns an error with a status of 409, 500 or above did not do what it meant, so what it collected is
-/// dropped: changes, a start, a renewal and a removal. What it saved itself stays saved. With any other status, and
-/// in a response of the handler's own, everything collected is saved.
+/// A handler that returns an error with a status of 500 or above, or of 409 because its request came with an id that was
+/// replaced, did not do what it meant. What it collected is dropped: changes, a start, a renewal and a removal. What it saved
+/// itself stays saved. After an error with any other status, and after a response of the handler's own with any status,
+/// everything collected is saved.
 ///
 /// The client sees a status and a few words. What is answered with a status of 500 or above is logged
 /// with its causes, which [`source`](std::error::Error::source) tells as well.

@@ -126,8 +126,17 @@ impl MaybeSession {
     ///
     /// # Errors
     ///
-    /// [`SessionError`] if a value of `new` has no JSON form or is too large, if a timeout is zero, if
-    /// no id could be made, or if the response head has left. Nothing is changed then.
+    /// [`SessionError`] in these cases. Nothing is changed then.
+    ///
+    /// - A value of `new` has no JSON form or would not come back as it is, or the session is too large.
+    /// - The principal is empty, or `new` has an [`authenticated`](NewSession::authenticated) and no principal. A name of a
+    ///   method in [`Authentication::by`](crate::Authentication::by) is empty, or they have more than 256 bytes together.
+    /// - A timeout is below 1 ms, or the time of [`ends_at`](NewSession::ends_at) is over. Settings of `new` contradict each
+    ///   other or those of the layer: an idle timeout that is longer than the absolute one,
+    ///   [`persistent`](NewSession::persistent) without an absolute timeout, or [`remember`](NewSession::remember) or
+    ///   [`ends_at`](NewSession::ends_at) beside a timeout that says something else.
+    /// - No id could be made.
+    /// - The response head has left.
     pub fn start(&self, new: NewSession) -> Result<Session, SessionError> {
         Ok(Session(self.0.start(new)?))
     }

@@ -96,7 +96,7 @@
 //! | `device-bound` | `SessionLayerBuilder::device_bound` and `DeviceBound`: a copied cookie is worth nothing after minutes |
 //! | `public-suffix` | [`SessionCookie::domain`] refuses domains below which anybody can have a host, such as `co.uk` |
 //! | `conformance` | `store::conformance`: tests for a store of your own |
-//! | `testing` | `testing`: a kit for the tests of your application, which signs visitors in, moves the clock and lets the store fail. `DeviceBound::lifetime` may then be as short as 1 s |
+//! | `testing` | `testing`: a kit for the tests of your application, which signs visitors in, moves the clock and lets the store fail. `DeviceBound::lifetime_for_tests` then takes less than a minute |
 //!
 //! # Where else to look
 //!
@@ -116,14 +116,15 @@
 //! - A handler without an extractor costs next to nothing, and its response gets no header.
 //! - A response carries `Vary` if the session was looked up. It carries `Cache-Control: no-store` if it
 //!   sets or clears the cookie, whatever the handler said.
-//! - A response whose handler looked at a session is never stored by shared caches: what the handler says to
-//!   caches becomes `private`, unless it says [`PublicResponse`]. Where the handler says nothing, whoever is signed in
-//!   gets `private, no-cache`, and an anonymous session `private`.
+//! - Where a handler looked for a session, what it says to caches becomes `private`, unless it says [`PublicResponse`].
+//!   Where it says nothing, whoever is signed in gets `private, no-cache`, and an anonymous session `private`. Where it found
+//!   no session, the response then has `Vary` alone.
 //! - What a handler collected is saved before the response head leaves, whatever its status (unless
-//!   [`SaveOn::Success`] is set), and also if the client has hung up. If saving fails, the response is a 503 without a cookie. To show a page of
-//!   your own there, map responses of that status in a layer outside.
+//!   [`SaveOn::Success`] is set), and also if the client has hung up. If saving fails, the response is a 503 without a
+//!   cookie. To show a page of your own there, map responses of that status in a layer outside.
 //! - A handler that panics, or is cancelled by a layer outside, changes nothing. Nor does one that returns a
-//!   [`SessionError`] with a status of 500 or above, or an informational status other than 101.
+//!   [`SessionError`] with a status of 500 or above, or of 409 because its request came with an id that was replaced, or an
+//!   informational status other than 101. What it saved itself stays saved.
 //! - A HEAD request is no use of the session, and what its handler collected is dropped.
 //!
 //! # Other layers

@@ -12,7 +12,7 @@ use crate::time::LogThrottle;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A session was started, and is stored.
+    /// A session was started, and is stored. A login over another session is [`Renewed`](Event::Renewed) instead.
     #[non_exhaustive]
     Created {
         /// The session's handle.
@@ -141,19 +141,20 @@ pub enum DeviceRefusal {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), session_core::Error> {
-/// let logins = Arc::new(AtomicU64::new(0));
-/// let counter = Arc::clone(&logins);
+/// let ended = Arc::new(AtomicU64::new(0));
+/// let counter = Arc::clone(&ended);
 /// let sessions = SessionManager::builder(MemoryStore::new())
 ///     .observer(move |event: Event<'_>| match event {
-///         Event::Created { principal: Some(_), .. } => {
+///         Event::Ended { principal: Some(_), .. } => {
 ///             counter.fetch_add(1, Ordering::Relaxed);
 ///         }
 ///         _ => {}
 ///     })
 ///     .build()?;
 ///
-/// sessions.create(NewSession::new().principal("ann")).await?;
-/// assert_eq!(logins.load(Ordering::Relaxed), 1);
+/// let session = sessions.create(NewSession::new().principal("ann")).await?;
+/// sessions.end(&session.handle()).await?;
+/// assert_eq!(ended.load(Ordering::Relaxed), 1);
 /// # Ok(()) }
 /// ```
 pub trait Observer: Send + Sync + 'static {

@@ -2,10 +2,11 @@
 
 #![cfg(feature = "browser")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use session_axum::{MemoryStore, SessionLayer};
+use session_axum::{ManualClock, MemoryStore, SessionLayer};
 use tokio::net::TcpListener;
 use workspace_tests::browser::{Browser, ChromeDriver};
 
@@ -48,7 +49,7 @@ async fn the_page_and_that_of_a_second_origin_call_the_api_until_the_visitor_sig
     let Some(driver) = ChromeDriver::start() else { return };
     let ((listener, first), (second_listener, second)) = (origin().await, origin().await);
     let layer = spa::session_layer(SessionLayer::builder(MemoryStore::new()).allow_http()).expect("it can be built");
-    serve(listener, spa::app(layer, &second).expect("the second origin is one"));
+    serve(listener, spa::app(layer, Some(&second)).expect("the second origin is one"));
     serve(second_listener, spa::pages::second(&first));
 
     let browser = driver.open_browser().await;
@@ -84,13 +85,51 @@ async fn the_page_and_that_of_a_second_origin_call_the_api_until_the_visitor_sig
     says(&browser, "Sign in").await;
 }
 
+/// The page asks for the password where the API wants it, and then repeats what it sent.
+#[tokio::test]
+async fn what_needs_the_password_again_is_done_once_it_was_given() {
+    let Some(driver) = ChromeDriver::start() else { return };
+    let (listener, first) = origin().await;
+    let clock = Arc::new(ManualClock::default());
+    let builder = SessionLayer::builder(MemoryStore::new()).allow_http().clock(Arc::clone(&clock));
+    let layer = spa::session_layer(builder).expect("it can be built");
+    serve(listener, spa::app(layer, None).expect("there is no second origin"));
+
+    let browser = driver.open_browser().await;
+    browser.open(&first).await;
+    says(&browser, "Sign in").await;
+    browser.fill_in("user", "ann").await;
+    browser.fill_in("password", "a").await;
+    press(&browser, "sign-in").await;
+    says(&browser, "Hello ann").await;
+    browser.fill_in("text", "Dear").await;
+    press(&browser, "draft").await;
+    says(&browser, "Your draft is kept.").await;
+
+    clock.advance(Duration::from_secs(10 * 60));
+    press(&browser, "delete").await;
+    says(&browser, "Your password, please").await;
+    for (password, answer) in [("b", "Wrong password."), ("a", "Your draft is deleted.")] {
+        let typed = format!("document.querySelector('dialog [name=password]').value = '{password}'");
+        browser.evaluate(&typed).await;
+        press(&browser, "confirm").await;
+        says(&browser, answer).await;
+    }
+    let is_empty = async {
+        while !draft(&browser).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), is_empty).await.expect("the draft is deleted");
+}
+
 /// An origin that is not named reads nothing, and can't tell that from a server that is not there.
 #[tokio::test]
 async fn the_page_of_an_origin_that_is_not_named_gets_nothing() {
     let Some(driver) = ChromeDriver::start() else { return };
     let ((listener, first), (third_listener, third)) = (origin().await, origin().await);
     let layer = spa::session_layer(SessionLayer::builder(MemoryStore::new()).allow_http()).expect("it can be built");
-    serve(listener, spa::app(layer, "http://127.0.0.1:1").expect("the second origin is one"));
+    serve(listener, spa::app(layer, Some("http://127.0.0.1:1")).expect("the second origin is one"));
     serve(third_listener, spa::pages::second(&first));
 
     let browser = driver.open_browser().await;

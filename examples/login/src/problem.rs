@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use session_axum::{CoreError, SessionError};
+use session_axum::{AttributeError, CoreError, SessionError};
 
 /// The error of a handler, which is a response.
 pub enum Problem {
@@ -20,6 +20,12 @@ impl From<SessionError> for Problem {
 
 impl From<CoreError> for Problem {
     fn from(error: CoreError) -> Self {
+        Problem::Session(error.into())
+    }
+}
+
+impl From<AttributeError> for Problem {
+    fn from(error: AttributeError) -> Self {
         Problem::Session(error.into())
     }
 }

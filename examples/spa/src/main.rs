@@ -14,8 +14,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use session_axum::{
-    AttrKey, ConfigError, CrossOriginProtection, EndSession, MaybeSession, MemoryStore, NewSession, SessionError,
-    SessionLayer, SessionLayerBuilder, SignedIn, Store,
+    AttrKey, Authentication, ConfigError, CrossOriginProtection, EndSession, Fresh, MaybeSession, MemoryStore,
+    NewSession, SessionError, SessionLayer, SessionLayerBuilder, SignedIn, Store,
 };
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
@@ -29,6 +29,11 @@ const MAX_BYTES: usize = 64 * 1024;
 #[derive(Deserialize)]
 struct Credentials {
     user: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+struct Password {
     password: String,
 }
 
@@ -64,6 +69,22 @@ async fn keep_draft(user: SignedIn, Json(draft): Json<Draft>) -> Result<StatusCo
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Deletes the draft. `Fresh` wants the password of the last 10 minutes, or else the answer is 403 with `not_fresh`.
+async fn delete_draft(user: Fresh) -> Result<StatusCode, SessionError> {
+    user.remove_attr(DRAFT)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes the password again. The session gets a new id: in a cookie, or for the mobile client in the header `Session-Id`.
+async fn confirm(user: SignedIn, Json(form): Json<Password>) -> Result<Response, SessionError> {
+    if form.password != "a" {
+        // Not 401, which says that nobody is signed in. Limit the attempts, as at the sign-in.
+        return Ok(refusal(StatusCode::FORBIDDEN, "wrong_password"));
+    }
+    user.reauthenticate(Authentication::by(["pwd"]))?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 pub(crate) fn session_layer(builder: SessionLayerBuilder<impl Store>) -> Result<SessionLayer, ConfigError> {
     // No `sign_in_page`: the page shows its own form when the API says 401. All that is turned away is answered alike.
     builder
@@ -77,24 +98,30 @@ fn refusal(status: StatusCode, reason: &str) -> Response {
     (status, Json(serde_json::json!({ "reason": reason }))).into_response()
 }
 
-/// The API, and the page that calls it. `second` is another origin whose page may call the API.
-pub(crate) fn app(layer: SessionLayer, second: &str) -> anyhow::Result<Router> {
-    // Two things that look alike. The protection decides what the page of another origin may make a browser do, and
-    // CORS what that page may read.
-    let protection = CrossOriginProtection::new().trust(second)?;
-    let cors = CorsLayer::new()
-        .allow_origin([HeaderValue::from_str(second)?])
-        .allow_credentials(true) // The browser sends the cookie.
-        .allow_methods([Method::GET, Method::POST, Method::PUT])
-        .allow_headers([header::CONTENT_TYPE]);
-    let api = Router::new()
+/// The API, and the page that calls it. `second` is another origin whose page may call the API, if there is one.
+pub(crate) fn app(layer: SessionLayer, second: Option<&str>) -> anyhow::Result<Router> {
+    let mut api = Router::new()
         .route("/sign-in", post(sign_in))
         .route("/sign-out", post(sign_out))
+        .route("/confirm", post(confirm))
         .route("/me", get(me))
-        .route("/draft", get(draft).put(keep_draft))
-        .layer(protection)
-        .layer(layer)
-        .layer(cors); // The outermost, so that every answer can be read, and no session is looked up for a preflight.
+        .route("/draft", get(draft).put(keep_draft).delete(delete_draft));
+    // Two things that look alike. The protection decides what the page of another origin may make a browser do, and
+    // CORS what that page may read.
+    let mut protection = CrossOriginProtection::new();
+    if let Some(second) = second {
+        protection = protection.trust(second)?;
+    }
+    api = api.layer(protection).layer(layer);
+    if let Some(second) = second {
+        let cors = CorsLayer::new()
+            .allow_origin([HeaderValue::from_str(second)?])
+            .allow_credentials(true) // The browser sends the cookie.
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+            .allow_headers([header::CONTENT_TYPE]);
+        // The outermost, so that every answer can be read, and no session is looked up for a preflight.
+        api = api.layer(cors);
+    }
     Ok(pages::first().nest("/api", api).layer(DefaultBodyLimit::max(MAX_BYTES)))
 }
 
@@ -102,9 +129,11 @@ pub(crate) fn app(layer: SessionLayer, second: &str) -> anyhow::Result<Router> {
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt::init();
     let builder = SessionLayer::builder(MemoryStore::new()).allow_http(); // HTTP is for development only.
-    let app = app(session_layer(builder)?, "http://127.0.0.1:3001")?;
+    // In production it is not set where page and API are one origin. So no origin of development goes live.
+    let second = std::env::var("SECOND_ORIGIN").ok();
+    let app = app(session_layer(builder)?, second.as_deref())?;
     let (first, second) = (TcpListener::bind("127.0.0.1:3000").await?, TcpListener::bind("127.0.0.1:3001").await?);
-    tracing::info!("open http://127.0.0.1:3000, and http://127.0.0.1:3001 for the second origin");
+    tracing::info!("open http://127.0.0.1:3000; http://127.0.0.1:3001 needs SECOND_ORIGIN=http://127.0.0.1:3001");
     let second = axum::serve(second, pages::second("http://127.0.0.1:3000"));
     tokio::try_join!(axum::serve(first, app), second)?;
     Ok(())

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::http::{HeaderMap, Request, Response};
 use session_axum::HeaderTransport;
 use session_axum::testing::{Jar, Operation, SessionEffect, TestClient, TestSessions};
@@ -18,7 +20,7 @@ impl Api {
     fn open() -> Self {
         let sessions = TestSessions::new();
         let layer = session_layer(sessions.layer()).unwrap();
-        let app = app(layer.clone(), SECOND).unwrap();
+        let app = app(layer.clone(), Some(SECOND)).unwrap();
         Api { sessions, layer, app }
     }
 
@@ -94,6 +96,50 @@ async fn the_mobile_client_has_a_token_and_no_cookie() {
     mobile.send(json("POST", "/api/sign-out", "")).await;
     let refused = stolen.send(get_of("/api/me")).await;
     assert_eq!((refused.status().as_u16(), &refused.headers()["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
+}
+
+const CONFIRM: &str = r#"{"password":"a"}"#;
+
+fn delete_of(path: &str) -> Request<String> {
+    json("DELETE", path, "")
+}
+
+/// P72. The page and the mobile client alike.
+#[tokio::test]
+async fn the_password_is_asked_for_again_after_a_while() {
+    let api = Api::open();
+    let browser = api.sessions.client(api.app.clone());
+    let mobile = api.sessions.jar().by_header(HeaderTransport::bearer()).client(api.app.clone());
+    for mut client in [browser, mobile] {
+        client.send(json("POST", "/api/sign-in", SIGN_IN)).await;
+        client.send(json("PUT", "/api/draft", r#"{"text":"Dear"}"#)).await;
+        api.sessions.advance(Duration::from_secs(10 * 60));
+        let refused = client.send(delete_of("/api/draft")).await;
+        assert_eq!((refused.status().as_u16(), refused.body().as_str()), (403, r#"{"reason":"not_fresh"}"#));
+        let wrong = client.send(json("POST", "/api/confirm", r#"{"password":"b"}"#)).await;
+        assert_eq!((wrong.status().as_u16(), wrong.body().as_str()), (403, r#"{"reason":"wrong_password"}"#));
+
+        let mut with_the_old_id = client.clone();
+        let confirmed = client.send(json("POST", "/api/confirm", CONFIRM)).await;
+        assert_eq!((confirmed.status().as_u16(), SessionEffect::of(&confirmed)), (204, SessionEffect::Renewed));
+        let late = with_the_old_id.send(get_of("/api/draft")).await;
+        assert_eq!((late.status().as_u16(), late.body().as_str()), (401, r#"{"reason":"no_session"}"#));
+
+        assert_eq!(client.send(get_of("/api/me")).await.body(), r#"{"user":"ann"}"#, "the answer to it removes no id");
+        assert_eq!(client.send(delete_of("/api/draft")).await.status(), 204);
+        assert_eq!(client.send(get_of("/api/draft")).await.body(), r#"{"text":""}"#);
+    }
+}
+
+/// P72.
+#[tokio::test]
+async fn where_no_second_origin_is_named_there_is_none() {
+    let mut api = Api::open();
+    api.app = app(api.layer.clone(), None).unwrap();
+    let second = api.page_of(SECOND, "same-site").await;
+    let refused = answer(&api, second(json("PUT", "/api/draft", r#"{"text":"gone"}"#))).await;
+    assert_eq!((refused.status().as_u16(), refused.body().as_str()), (403, r#"{"reason":"cross_site"}"#));
+    assert!(!refused.headers().contains_key("access-control-allow-origin"));
 }
 
 #[track_caller]

@@ -101,7 +101,7 @@ impl CrossOriginProtection {
 
     /// Takes what this site's own pages send that were loaded over HTTP, too. Default: as the session layer's cookie for
     /// this request travels; see [`allow_http`](crate::SessionLayerBuilder::allow_http) and
-    /// [`secure_by_scheme`](crate::SessionCookie::secure_by_scheme). Where there is no session layer, only HTTPS.
+    /// `SessionCookie::secure_by_scheme` (feature `trusted-proxies`). Where there is no session layer, only HTTPS.
     pub fn allow_http(mut self) -> Self {
         Arc::make_mut(&mut self.settings).allows_http = true;
         self

@@ -4,7 +4,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! session-axum = { version = "0.1", features = ["testing"] }
+//! session-axum = { path = "../session/session-axum", features = ["testing"] } # A checkout of its repository.
 //! ```
 //!
 //! Nothing is checked less under test. The layer is the application's own, cookies are made and read by its transport, and

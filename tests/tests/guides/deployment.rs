@@ -252,6 +252,16 @@ async fn a_graceful_stop_saves_what_is_under_way() {
     assert_eq!(stored.attr::<bool>("Done").unwrap(), Some(true));
 }
 
+/// P92.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_stop_is_asked_for_by_sigterm() {
+    let asked = deployment::sigterm::sigterm().unwrap();
+    let kill = format!("kill -TERM {}", std::process::id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    tokio::time::timeout(Duration::from_secs(30), asked).await.expect("it has come");
+}
+
 /// P93.
 #[tokio::test]
 async fn the_page_for_monitoring_has_all_counters() {

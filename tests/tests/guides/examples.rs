@@ -11,13 +11,13 @@ fn the_guide_to_own_stores_shows_its_example() {
 /// P76.
 #[test]
 fn the_guide_to_a_first_login_shows_its_example() {
-    shows_parts_of("first-login.md", "examples/login", 7);
+    shows_parts_of("first-login.md", "examples/login", 8);
 }
 
 /// P76.
 #[test]
 fn the_guide_to_single_page_applications_shows_its_example() {
-    shows_parts_of("single-page-applications.md", "examples/spa", 3);
+    shows_parts_of("single-page-applications.md", "examples/spa", 4);
 }
 
 /// P76.

@@ -4,7 +4,7 @@ use axum::routing::{get, post};
 use session_axum::{MemoryStore, NewSession, Session, SessionLayer, SessionManager};
 use workspace_tests::client::Client;
 
-use crate::code::sessions_of_a_user::{devices, password};
+use crate::code::sessions_of_a_user::{devices, password, state};
 use crate::with_login;
 
 async fn two_devices(sessions: &SessionManager, routes: Router) -> (Client, Client) {
@@ -65,8 +65,20 @@ async fn devices_are_listed_and_ended_by_their_user_alone() {
 }
 
 #[tokio::test]
+async fn a_state_of_ones_own_has_the_manager() {
+    let sessions = SessionManager::new(MemoryStore::new());
+    let app = state::App { shop: "Tea".to_owned(), sessions: sessions.clone() };
+    let (mut phone, mut laptop) = two_devices(&sessions, state::routes(app)).await;
+    assert_eq!(phone.get("/devices/count").await.body, "Tea: you are signed in 2 times");
+    assert_eq!(phone.post("/logout-everywhere").await.status, StatusCode::OK);
+    assert_eq!(laptop.get("/devices/count").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn a_new_password_logs_out_all_other_devices() {
-    async fn home(_: Session) {}
+    async fn home(sess: Session) -> String {
+        format!("{:?} {}", sess.authentication_methods(), sess.has_credentials("$argon2id$…"))
+    }
     let sessions = SessionManager::new(MemoryStore::new());
     let routes = Router::new()
         .route("/password", post(password::change_password))
@@ -76,7 +88,7 @@ async fn a_new_password_logs_out_all_other_devices() {
 
     let stolen = phone.clone();
     assert_eq!(phone.post("/password").await.status, StatusCode::OK);
-    assert_eq!(phone.get("/").await.status, StatusCode::OK);
+    assert_eq!(phone.get("/").await.body, r#"["pwd"] true"#);
     for mut other in [stolen, laptop] {
         assert_eq!(other.get("/").await.status, StatusCode::UNAUTHORIZED);
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{Method, StatusCode};
-use axum::routing::get;
-use session_axum::{NewSession, Session, SessionLayer};
+use axum::routing::{get, post};
+use session_axum::{NewSession, Session, SessionError, SessionLayer};
 use workspace_tests::client::Client;
 
 use crate::code::settings;
@@ -42,12 +42,29 @@ async fn the_layer_has_the_settings_that_are_shown() {
 }
 
 #[tokio::test]
-async fn the_observer_counts_logins() {
-    let logins = Arc::new(AtomicU64::new(0));
-    let layer = settings::observer::layer(Arc::clone(&logins)).unwrap();
-    layer.manager().create(NewSession::new()).await.unwrap();
-    layer.manager().create(NewSession::new().principal("ann")).await.unwrap();
-    assert_eq!(logins.load(Ordering::Relaxed), 1);
+async fn the_observer_counts_logins_and_the_sessions_of_users_that_end() {
+    let (logins, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let layer = settings::observer::layer(Arc::clone(&logins), Arc::clone(&ended)).unwrap();
+    let sessions = layer.manager().clone();
+    let counted = || (logins.load(Ordering::Relaxed), ended.load(Ordering::Relaxed));
+    let stranger = sessions.create(NewSession::new()).await.unwrap();
+    sessions.end(&stranger.handle()).await.unwrap();
+    let ann = sessions.create(NewSession::new().principal("ann")).await.unwrap();
+    sessions.end_one_of("ann", &ann.handle()).await.unwrap();
+    assert_eq!(counted(), (1, 1));
+    for _ in 0..2 {
+        sessions.create(NewSession::new().principal("ann")).await.unwrap();
+    }
+    sessions.end_all_of("ann").await.unwrap();
+    assert_eq!(counted(), (3, 3));
+    let renew = post(async |sess: Session| sess.renew_id().map_err(SessionError::from));
+    let app = with_login(Router::new().route("/renew", renew)).layer(layer);
+    let mut client = Client::new(&app);
+    for _ in 0..3 {
+        client.post("/login").await;
+    }
+    assert_eq!(client.post("/renew").await.status, StatusCode::OK);
+    assert_eq!(counted(), (6, 3), "each login, though it replaces a session, and no new id");
 }
 
 #[tokio::test]

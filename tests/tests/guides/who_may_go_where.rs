@@ -27,6 +27,8 @@ async fn a_page_of_ones_own_is_shown_while_the_store_fails() {
     let app = with_login(routes).layer(answers::layer(store.clone()).unwrap());
     let mut visitor = Client::new(&app);
     assert_eq!(visitor.send(Method::GET, "/", &[PAGE]).await.all("location"), ["/login?next=%2F"]);
+    let guide = include_str!("../../../docs/guides/who-may-go-where.md");
+    assert!(guide.contains(&format!("```json\n{}\n```", visitor.get("/").await.body)), "the JSON is shown whole");
     visitor.post("/login").await;
     store.faults().fail_every(Operation::READS, Fault::Refused);
     let page = visitor.send(Method::GET, "/", &[PAGE]).await;
@@ -55,7 +57,7 @@ async fn the_password_is_asked_for_again_and_leads_back() {
     assert_eq!(led.all("location"), ["/confirm?next=%2Faccount"]);
     let confirm_page = led.all("location")[0].to_owned();
     assert!(user.get(&confirm_page).await.body.contains("password"));
-    assert_eq!(user.submit(&confirm_page, "password=b").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(user.submit(&confirm_page, "password=b").await.status, StatusCode::FORBIDDEN);
     assert_eq!(user.submit(&confirm_page, "password=a").await.all("location"), ["/account"]);
     assert_eq!(user.post("/account/delete").await.body, "The account of ann is deleted");
     assert!(confirm::layer().is_ok());
