@@ -22,10 +22,11 @@ type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 ///
 /// - It happens only where a handler declares an extractor of a session. A request that has a session of ours is not
 ///   looked at any further.
-/// - If `load` fails, the response is 503 and the client keeps its cookies. `Ok(None)` means that there is no such session.
+/// - If `load` fails, the response is 503, nothing is stored, `end` is not called, and the client keeps its cookies. So return
+///   an error for an old session that you do not understand. `Ok(None)` means that there is no such session.
 /// - Requests at the same moment get one session, under one id. An old cookie that is presented again leads to that session
 ///   for 60 s, or until the client presents its new id. Then it leads to nothing.
-/// - A logout ends the session and the old one. So does a login that replaces the session.
+/// - A logout ends the session, and the old one whose cookie the request carries. So does a login that replaces the session.
 /// - Ending all sessions of a user ([`end_all_of`](session_core::SessionManager::end_all_of)) also refuses those that
 ///   were not taken over yet.
 /// - A session that was taken over is not [`Fresh`](crate::Fresh), unless `load` says when the user was authenticated:
@@ -144,9 +145,16 @@ impl Adoption {
     /// end when they are taken over.
     ///
     /// Until then the old cookie stays, and the old session lasts: it is not ended when it is taken over, and can be
-    /// presented again where the client has lost its new cookie. A logout or a login here ends it. A logout at the old
-    /// version does not end the session here. From this time on, old cookies are ignored: choose one at which no old session
-    /// lives any more.
+    /// presented again where the client has lost its new cookie. Within 60 s, and before the client presents its new id, that
+    /// leads to the session under the same id. Later it gives the session another id, and the id before ends at once, before
+    /// the other one is presented.
+    ///
+    /// A logout or a login here ends the old session whose cookie the request carries. An old session whose cookie is not in
+    /// the request, such as that of another device, lasts until its end. A logout at the old version does not end the session
+    /// here: it lives until its deadline, so keep an absolute timeout, such as [`NewSession::ends_at`].
+    ///
+    /// From this time on, old cookies are ignored. Choose one at which no old session lives any more: the day on which the
+    /// last process of the old version stops, plus the longest lifetime of an old session.
     pub fn rolling_until(mut self, end: Time) -> Self {
         self.rolling_until = Some(end);
         self

@@ -71,7 +71,7 @@ async fn a_session_of_axum_login_goes_on_until_the_password_changes() {
             "old" => json!({"user_id": "ann", "auth_hash": b"hash of before"}),
             _ => json!({"user_id": null, "auth_hash": null}),
         };
-        Ok(Some(take_over::signed_in(NewSession::new(), &data)))
+        Ok(Some(take_over::signed_in(NewSession::new(), &data).unwrap()))
     }
     async fn home(user: User, sess: Session) -> String {
         format!("{} {}", user.name, sess.is_fresh(Duration::from_secs(86_400)))
@@ -88,6 +88,9 @@ async fn a_session_of_axum_login_goes_on_until_the_password_changes() {
         let answer = client.get("/").await;
         assert_eq!((answer.status == StatusCode::OK).then_some(&*answer.body), seen, "{id}");
         assert_eq!(client.get("/").await.status, answer.status);
+    }
+    for data in [json!({"user_id": [1], "auth_hash": b"hash"}), json!({"user_id": "ann", "auth_hash": "hash"})] {
+        assert!(take_over::signed_in(NewSession::new(), &data).is_err(), "{data}");
     }
 }
 

@@ -18,7 +18,7 @@ pub struct OldApp {
     pub cookie: &'static str,
 }
 
-async fn who(visitor: MaybeSession) -> Result<String, SessionError> {
+pub async fn who(visitor: MaybeSession) -> Result<String, SessionError> {
     let Some(sess) = visitor.session() else { return Ok("nobody".to_owned()) };
     let cart: Vec<String> = sess.attr("cart")?.unwrap_or_default();
     Ok(format!("{} {}", sess.principal().unwrap_or_default(), cart.join(",")))

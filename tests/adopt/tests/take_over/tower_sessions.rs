@@ -1,17 +1,22 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use axum::Router;
 use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
-use session_axum::{Adoption, Key, MemoryStore, PostgresStore, RedisStore, SqliteStore, Time};
-use tower_sessions::cookie::time::Duration;
-use tower_sessions::session::Id;
+use serde_json::{Value, json};
+use session_axum::{Adoption, Key, MemoryStore, PostgresStore, RedisStore, SessionLayer, SqliteStore, Time};
+use tower_sessions::cookie::time::{Duration, OffsetDateTime};
+use tower_sessions::session::{Id, Record};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
 use tower_sessions_sqlx_store::sqlx::{PgPool, SqlitePool};
 use workspace_tests::client::Client;
 use workspace_tests::{PostgresServer, RedisServer};
 
-use crate::code::from_tower_sessions::{layer, recipe, rolling};
-use crate::scenario::{self, OldApp, new_app};
+use crate::code::from_tower_sessions::{layer, old_release, recipe, rolling, timeouts, watch};
+use crate::scenario::{self, OURS, OldApp, new_app};
 
 async fn login(session: Session, Path(user): Path<String>) {
     session.cycle_id().await.unwrap();
@@ -81,7 +86,8 @@ async fn from_sqlite() {
     let pool = SqlitePool::connect(&format!("sqlite:{}?mode=rwc", file("old.db"))).await.unwrap();
     let store = tower_sessions_sqlx_store::SqliteStore::new(pool.clone());
     store.migrate().await.unwrap();
-    take_over(store.clone(), SqliteStore::open(file("new.db")).await.unwrap()).await;
+    // Both in one file.
+    take_over(store.clone(), SqliteStore::open(file("old.db")).await.unwrap()).await;
 
     let old = old_app(store.clone());
     let before = old.signed_in("ann").await;
@@ -127,5 +133,71 @@ async fn from_redis() {
 #[tokio::test]
 async fn the_layer_of_the_guide_is_built() {
     let store = tower_sessions::MemoryStore::default();
-    assert!(layer::layer(MemoryStore::new(), recipe::adoption(store)).is_ok());
+    assert!(layer::layer(MemoryStore::new(), recipe::adoption(store.clone())).is_ok());
+    assert!(timeouts::on_inactivity(MemoryStore::new(), recipe::adoption(store.clone())).is_ok());
+    assert!(timeouts::at_date_time(MemoryStore::new(), recipe::adoption(store)).is_ok());
+}
+
+/// A visitor with a session of tower-sessions that has this value as its user.
+async fn visitor_of(store: &impl SessionStore, app: &Router, user: Option<Value>) -> Client {
+    let data = user.map(|user| ("user".to_owned(), user)).into_iter().collect();
+    let mut row = Record { id: Id::default(), data, expiry_date: OffsetDateTime::now_utc() + Duration::days(1) };
+    store.create(&mut row).await.unwrap();
+    let mut client = Client::new(app);
+    client.jar.insert("id".to_owned(), row.id.to_string());
+    client
+}
+
+/// The recipe knows users that are texts, numbers and objects, and tells of others; the observer tells users and strangers
+/// apart.
+#[tokio::test]
+async fn a_user_is_taken_over_or_the_row_stays() {
+    let store = tower_sessions::MemoryStore::default();
+    let taken_over = Arc::new(watch::TakenOver::default());
+    let layer = SessionLayer::builder(MemoryStore::new()).adopt(recipe::adoption(store.clone()));
+    let layer = layer.observer(watch::counting(Arc::clone(&taken_over))).build().unwrap();
+    let app = Router::new().route("/", get(scenario::who)).layer(layer);
+    for (user, seen) in [(json!("ann"), "ann"), (json!(42), "42"), (json!({"id": 43, "name": "Eve"}), "43")] {
+        scenario::is(&mut visitor_of(&store, &app, Some(user)).await, seen).await;
+    }
+    scenario::is(&mut visitor_of(&store, &app, None).await, "").await;
+    for user in [Value::Null, json!(true), json!(["ann"]), json!({"name": "Eve"})] {
+        let mut client = visitor_of(&store, &app, Some(user)).await;
+        let answer = client.get("/").await;
+        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::SERVICE_UNAVAILABLE, 0));
+        assert!(expiry(&store, &client.jar["id"]).await.is_some());
+    }
+    let counts = [&taken_over.users, &taken_over.strangers].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!(counts, [3, 1]);
+}
+
+/// The old release of a rolling change removes our cookie. The session stays at the server.
+#[tokio::test]
+async fn the_old_release_removes_our_cookie() {
+    let store = tower_sessions::MemoryStore::default();
+    let sign_in = async |session: Session, user: Path<String>| {
+        login(session, user).await;
+        old_release::without_new_session(StatusCode::OK)
+    };
+    let routes = Router::new()
+        .route("/login/{user}", post(sign_in))
+        .route("/", get(who))
+        .route("/logout", post(old_release::logout));
+    let old = OldApp { app: routes.layer(SessionManagerLayer::new(store.clone())), cookie: "id" };
+    let adoption = rolling::rolling(recipe::adoption(store), scenario::end_date());
+    let (app, sessions) = new_app(MemoryStore::new(), adoption);
+
+    let mut visitor = old.signed_in("ann").await.moved_to(&app);
+    scenario::is(&mut visitor, "ann apple,ann").await;
+    let mut visitor = visitor.moved_to(&old.app);
+    assert_eq!(visitor.post("/login/bob").await.status, StatusCode::OK);
+    assert!(!visitor.jar.contains_key(OURS) && visitor.jar.contains_key("id"));
+    let mut visitor = visitor.moved_to(&app);
+    scenario::is(&mut visitor, "bob apple,bob").await;
+
+    let mut visitor = visitor.moved_to(&old.app);
+    assert_eq!(visitor.post("/logout").await.status, StatusCode::SEE_OTHER);
+    assert!(visitor.jar.is_empty(), "{:?}", visitor.jar);
+    scenario::is(&mut visitor.moved_to(&app), "nobody").await;
+    assert_eq!(sessions.sessions_of("bob").await.unwrap().len(), 1);
 }
