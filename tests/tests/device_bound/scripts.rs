@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use axum::http::header::{LOCATION, SET_COOKIE};
-use simulator::device::{Closed, Request, Response};
+use simulator::device::{Request, Response};
 
 /// What a user or a page does.
 #[derive(Clone, Copy)]
@@ -27,6 +27,15 @@ pub enum Reply {
     Usual,
     Response(Response),
     Closed,
+    /// None, however long the browser waits.
+    Silence,
+}
+
+/// What became of a request.
+pub enum Answered {
+    Response(Response),
+    Closed,
+    Silence,
 }
 
 /// A script, and what came.
@@ -42,6 +51,8 @@ pub struct Script {
     /// What the instructions have beside the usual.
     refresh_url: Option<&'static str>,
     challenges: usize,
+    /// What is sent beside another request comes before or after it.
+    pub is_in_any_order: bool,
     /// The last request, if its connection was closed.
     closed: Option<String>,
     pub sent: Vec<String>,
@@ -62,6 +73,7 @@ impl Script {
             max_age: 600,
             refresh_url: Some("/dbsc/refresh"),
             challenges: 0,
+            is_in_any_order: false,
             closed: None,
             sent: Vec::new(),
         }
@@ -72,13 +84,17 @@ impl Script {
         self
     }
 
+    fn in_any_order(self) -> Self {
+        Script { is_in_any_order: true, ..self }
+    }
+
     fn registered(mut self, replies: impl IntoIterator<Item = Reply>) -> Self {
         self.registrations.extend(replies);
         self
     }
 
     /// Answers a request, and notes what of it matters.
-    pub fn answer(&mut self, request: &Request) -> Result<Response, Closed> {
+    pub fn answer(&mut self, request: &Request) -> Answered {
         let line = line(request);
         // A request whose connection is closed comes again, as often as the browser's pool of connections will have it.
         if self.closed.take().is_none_or(|closed| closed != line) {
@@ -92,12 +108,13 @@ impl Script {
             _ => None,
         };
         match reply.unwrap_or(Reply::Usual) {
-            Reply::Usual => Ok(self.usual(request)),
-            Reply::Response(response) => Ok(response),
+            Reply::Usual => Answered::Response(self.usual(request)),
+            Reply::Response(response) => Answered::Response(response),
             Reply::Closed => {
                 self.closed = Some(line);
-                Err(Closed { was_reused: true })
+                Answered::Closed
             }
+            Reply::Silence => Answered::Silence,
         }
     }
 
@@ -231,6 +248,7 @@ pub fn all() -> Vec<Script> {
         answered("a redirect", Reply::Response(redirected)),
         answered("a closed connection", Reply::Closed),
         answered("a closed connection, three times", Reply::Closed).refreshed([Reply::Closed, Reply::Closed]),
+        answered("no answer", Reply::Silence),
         answered("an empty 200, then the same challenge", kept(Response::new(200))),
         answered("instructions without a challenge", kept(Response::new(200).with_body(json.clone()))),
         answered("no cookie", Reply::Response(Response::new(200).with_body(json.clone()))),
@@ -263,15 +281,16 @@ pub fn all() -> Vec<Script> {
         Script::new("cookies cleared by a redirect", &[Get("/clears-cookies-303"), Post("/login"), Get("/page")]),
         Script::new("a login that clears cookies", &[Post("/login-clearing-cookies"), Lapse, Get("/page")]),
         Script::new("a login that clears storage", &[Post("/login-clearing-storage"), Lapse, Get("/page")]),
-        Script::new("a login again by a 303", &[Post("/login-answered-303"), Lapse, Get("/page")]),
+        Script::new("a login again by a 303", &[Post("/login-answered-303"), Lapse, Get("/page")]).in_any_order(),
         answered("a 401 that clears", Reply::Response(Response::new(401).with("clear-site-data", r#""cookies""#))),
         Script { refresh_url: None, ..Script::new("refreshed where registered", &[Lapse, Get("/page")]) },
-        Script { max_age: 60, ..Script::new("a cookie about to lapse", &[Get("/page")]) },
+        Script { max_age: 60, ..Script::new("a cookie about to lapse", &[Get("/page")]).in_any_order() },
     ];
     // The usual login fails to register, so that this one is the first.
     scripts.extend(
-        ["/login-answered-401", "/login-answered-303"]
-            .map(|login| Script::new(login, &[Post(login), Lapse, Get("/page")]).registered([status(500)])),
+        ["/login-answered-401", "/login-answered-303"].map(|login| {
+            Script::new(login, &[Post(login), Lapse, Get("/page")]).registered([status(500)]).in_any_order()
+        }),
     );
     let statuses = [400, 401, 404, 410, 429, 500, 503];
     scripts.extend(statuses.map(|code| answered("a status", status(code))));
