@@ -1,7 +1,4 @@
 //! A full [`MemoryStore`]: who gives way.
-//!
-//! `SESSION_ROUNDS=100000 cargo test -p session-core --release --test eviction` floods a store of
-//! 100,000 sessions with ten million.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,43 +24,6 @@ async fn created(sessions: &SessionManager, new: NewSession) -> Session {
 
 async fn is_alive(sessions: &SessionManager, id: &SessionId) -> bool {
     sessions.get(id.as_str()).await.expect("the store works").is_some()
-}
-
-/// F16, G15, R31.
-#[tokio::test]
-async fn a_flood_of_anonymous_sessions_ends_no_signed_in_one() {
-    let bound = rounds();
-    let store = MemoryStore::with_max_sessions(bound as u64);
-    let (sessions, _) = managed(&store);
-    let mut signed_in = Vec::new();
-    for user in 0..bound.div_ceil(100) {
-        let new = NewSession::new().principal(user.to_string()).attr("Count", &user);
-        signed_in.push(created(&sessions, new).await.id());
-    }
-    let mut early = None;
-    for flood in 0..100 {
-        for _ in 0..bound {
-            created(&sessions, NewSession::new().attr("Count", &flood)).await;
-        }
-        assert!(store.len() <= bound + signed_in.len() + LAG, "{} sessions at a bound of {bound}", store.len());
-        if flood == 10 {
-            early = resident_bytes();
-        }
-    }
-    if let (Some(early), Some(late)) = (early, resident_bytes()) {
-        assert!(late < early + early / 5 + (10 << 20), "memory grew from {early} to {late} bytes");
-    }
-    for id in &signed_in {
-        assert!(is_alive(&sessions, id).await);
-    }
-    sessions.purge_expired(MINUTE).await.expect("the store works");
-    let evicted = sessions.counters().evicted as usize;
-    assert!(evicted >= 99 * bound - LAG, "only {evicted} evictions are counted");
-}
-
-fn resident_bytes() -> Option<usize> {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
-    Some(pages.split_whitespace().nth(1)?.parse::<usize>().ok()? * 4096)
 }
 
 /// Lets others come in until a store of this bound has been replaced several times over; the one
