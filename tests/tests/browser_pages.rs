@@ -250,6 +250,24 @@ async fn no_page_is_hard_to_use_or_too_wide_for_a_phone() {
     assert!(tour.problems.is_empty(), "{}", tour.problems.join("\n"));
 }
 
+/// P62, P63: of a store that is down.
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn the_page_of_an_outage_is_as_easy_to_use() {
+    let (Some(driver), Some(mut server)) = (ChromeDriver::start(), workspace_tests::RedisServer::start()) else {
+        return;
+    };
+    let demo = Demo::start(&["--store", &server.url()]);
+    let browser = driver.open_browser().await;
+    sign_in(&browser, &demo, "ann").await;
+    server.kill();
+    open(&browser, &demo, "/devices").await;
+    assert_says(&browser.text().await, "try again");
+    let mut tour = Tour { browser: &browser, demo: &demo, axe: Axe::load(), problems: Vec::new() };
+    tour.look_at("outage").await;
+    assert!(tour.problems.is_empty(), "{}", tour.problems.join("\n"));
+}
+
 /// P64: `SCREENSHOTS=$PWD/docs cargo test -p workspace-tests --features browser --test browser_pages pictures` makes them
 /// anew.
 #[tokio::test]
