@@ -10,7 +10,7 @@ use crate::tiered::advance::Advanced;
 use crate::tiered::tiers::Tiers;
 use crate::tiered::worker;
 use crate::tiered::worker::Backlog;
-use crate::time::Time;
+use crate::time::{Time, background};
 
 impl<F: FastStore, D: Store> Behind<F, D> {
     /// `None` if the answer has to wait. Nothing has been done then.
@@ -114,7 +114,10 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         }
         let Tiers { fast, .. } = &self.tiers;
         let is_urgent = self.is_urgent(&record.key, record.accessed).await;
-        match fast.attempt_write(fast.store.save(record, expected)).await {
+        let cancelled = Cancelled { behind: self, record, expected };
+        let saved = fast.attempt_write(fast.store.save(record, expected)).await;
+        std::mem::forget(cancelled);
+        match saved {
             Ok(Some(Saved::Done)) => self.queue_save(record, expected, is_urgent).await.map(Some),
             Ok(Some(Saved::Conflict)) => {
                 let copy = self.tiers.copy(&record.key, record.accessed).await;
@@ -143,6 +146,17 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         self.queue().put_save(record, expected, self.due());
         let is_there = self.see_that_it_is_written(&record.key, is_urgent).await?;
         Ok(if is_there { Saved::Done } else { Saved::Missing })
+    }
+
+    /// Puts a save into the queue that was cancelled before its answer came, if the fast tier has accepted it.
+    async fn queue_if_saved(self: &Arc<Self>, key: &RecordKey, version: Version, expected: Version, now: Time) {
+        let _shared = self.sharing.of(key).read().await;
+        let copy = self.tiers.copy(key, now).await;
+        if let Some(copy) = copy.filter(|copy| copy.version == version) {
+            self.queue().put_save(&copy, expected, self.due());
+            // If that fails, a worker tries again.
+            let _ = self.see_that_it_is_written(key, true).await;
+        }
     }
 
     /// Whether the durable tier must be told of a use at once, or the session expires there before it is.
@@ -210,5 +224,21 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         }
         self.queue().put_touch(key, accessed, self.due());
         self.see_that_it_is_written(key, is_urgent).await.map(drop)
+    }
+}
+
+/// A save in the fast tier that is under way. Dropped, it was cancelled: the durable tier would not hear of it, and would
+/// go on counting from the use before, until the session expires there.
+struct Cancelled<'a, F: FastStore, D: Store> {
+    behind: &'a Arc<Behind<F, D>>,
+    record: &'a Record,
+    expected: Version,
+}
+
+impl<F: FastStore, D: Store> Drop for Cancelled<'_, F, D> {
+    fn drop(&mut self) {
+        let (behind, key, expected) = (Arc::clone(self.behind), self.record.key, self.expected);
+        let (version, now) = (self.record.version, self.record.accessed);
+        background::spawn(async move { behind.queue_if_saved(&key, version, expected, now).await });
     }
 }
