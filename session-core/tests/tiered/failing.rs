@@ -238,3 +238,20 @@ async fn a_removal_that_was_cancelled_is_repeated() {
         }
     }
 }
+
+/// Cancelled after the fast tier has taken it, a save is written behind all the same: otherwise the durable tier would not
+/// hear of the use.
+#[tokio::test(start_paused = true)]
+async fn a_save_that_was_cancelled_after_it_took_effect_is_written_behind() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let session = process.sessions.create(NewSession::new()).await.unwrap();
+    let slowly = Plan::new(None, Duration::ZERO, Duration::from_secs(1));
+    stage.fast.faults().decide(move |operation| if operation == Operation::Save { slowly } else { Plan::default() });
+    let counting = session.update_attr("Count", |n: Option<u64>| n.unwrap_or(0) + 1);
+    tokio::time::timeout(Duration::from_millis(100), counting).await.unwrap_err();
+    stage.fast.faults().recover();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (fast, durable) = stage.both(&session.handle()).await;
+    assert_eq!((count_of(&fast), count_of(&durable)), (Some(1), Some(1)));
+}
