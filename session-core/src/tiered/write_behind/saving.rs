@@ -114,18 +114,14 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         }
         let Tiers { fast, .. } = &self.tiers;
         let is_urgent = self.is_urgent(&record.key, record.accessed).await;
-        let cancelled = Cancelled { behind: self, record, expected };
+        let under_way = UnderWay { behind: self, record, expected };
         let saved = fast.attempt_write(fast.store.save(record, expected)).await;
-        std::mem::forget(cancelled);
+        std::mem::forget(under_way);
         match saved {
             Ok(Some(Saved::Done)) => self.queue_save(record, expected, is_urgent).await.map(Some),
             Ok(Some(Saved::Conflict)) => {
-                let copy = self.tiers.copy(&record.key, record.accessed).await;
-                if let Some(copy) = copy.filter(|copy| copy.version == record.version) {
-                    // An earlier attempt had arrived, as the caller is about to find out. It may have been urgent.
-                    self.queue().put_save(&copy, expected, self.due());
-                    self.see_that_it_is_written(&record.key, true).await?;
-                }
+                // An earlier attempt may have arrived, as the caller is about to find out.
+                self.queue_if_saved(&record.key, record.version, expected, record.accessed).await?;
                 Ok(Some(Saved::Conflict))
             }
             Ok(Some(Saved::Missing) | None) => Ok(None),
@@ -148,15 +144,18 @@ impl<F: FastStore, D: Store> Behind<F, D> {
         Ok(if is_there { Saved::Done } else { Saved::Missing })
     }
 
-    /// Puts a save into the queue that was cancelled before its answer came, if the fast tier has accepted it.
-    async fn queue_if_saved(self: &Arc<Self>, key: &RecordKey, version: Version, expected: Version, now: Time) {
-        let _shared = self.sharing.of(key).read().await;
+    /// Puts a save into the queue whose answer nobody got, if the fast tier has accepted it. It may be urgent.
+    async fn queue_if_saved(
+        self: &Arc<Self>,
+        key: &RecordKey,
+        version: Version,
+        expected: Version,
+        now: Time,
+    ) -> Result<(), StoreError> {
         let copy = self.tiers.copy(key, now).await;
-        if let Some(copy) = copy.filter(|copy| copy.version == version) {
-            self.queue().put_save(&copy, expected, self.due());
-            // If that fails, a worker tries again.
-            let _ = self.see_that_it_is_written(key, true).await;
-        }
+        let Some(copy) = copy.filter(|copy| copy.version == version) else { return Ok(()) };
+        self.queue().put_save(&copy, expected, self.due());
+        self.see_that_it_is_written(key, true).await.map(drop)
     }
 
     /// Whether the durable tier must be told of a use at once, or the session expires there before it is.
@@ -215,30 +214,38 @@ impl<F: FastStore, D: Store> Behind<F, D> {
     pub(in crate::tiered) async fn touch(self: &Arc<Self>, key: &RecordKey, accessed: Time) -> Result<(), StoreError> {
         let Tiers { fast, durable, .. } = &self.tiers;
         let is_urgent = self.is_urgent(key, accessed).await;
+        let is_full = self.queue().len() >= self.settings.max_sessions && !self.queue().contains(key);
+        // Before the fast tier: a touch that is cancelled between them must not be known there alone.
+        let touched = if is_full { Some(durable.touch(key, accessed).await) } else { None };
+        if touched.is_none() {
+            self.queue().put_touch(key, accessed, self.due());
+        }
         if self.tiers.is_trusted(key, accessed).await {
             fast.attempt(fast.store.touch(key, accessed)).await;
         }
-        let is_full = self.queue().len() >= self.settings.max_sessions && !self.queue().contains(key);
-        if is_full {
-            return durable.touch(key, accessed).await;
+        match touched {
+            Some(touched) => touched,
+            None => self.see_that_it_is_written(key, is_urgent).await.map(drop),
         }
-        self.queue().put_touch(key, accessed, self.due());
-        self.see_that_it_is_written(key, is_urgent).await.map(drop)
     }
 }
 
 /// A save in the fast tier that is under way. Dropped, it was cancelled: the durable tier would not hear of it, and would
 /// go on counting from the use before, until the session expires there.
-struct Cancelled<'a, F: FastStore, D: Store> {
+struct UnderWay<'a, F: FastStore, D: Store> {
     behind: &'a Arc<Behind<F, D>>,
     record: &'a Record,
     expected: Version,
 }
 
-impl<F: FastStore, D: Store> Drop for Cancelled<'_, F, D> {
+impl<F: FastStore, D: Store> Drop for UnderWay<'_, F, D> {
     fn drop(&mut self) {
         let (behind, key, expected) = (Arc::clone(self.behind), self.record.key, self.expected);
         let (version, now) = (self.record.version, self.record.accessed);
-        background::spawn(async move { behind.queue_if_saved(&key, version, expected, now).await });
+        background::spawn(async move {
+            let _shared = behind.sharing.of(&key).read().await;
+            // If that fails, a worker tries again.
+            let _ = behind.queue_if_saved(&key, version, expected, now).await;
+        });
     }
 }
