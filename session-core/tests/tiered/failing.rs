@@ -255,3 +255,21 @@ async fn a_save_that_was_cancelled_after_it_took_effect_is_written_behind() {
     let (fast, durable) = stage.both(&session.handle()).await;
     assert_eq!((count_of(&fast), count_of(&durable)), (Some(1), Some(1)));
 }
+
+/// The same of a use alone.
+#[tokio::test(start_paused = true)]
+async fn a_touch_that_was_cancelled_at_the_fast_tier_reaches_the_durable_one() {
+    let stage = Stage::new();
+    let process = stage.behind();
+    let key = process.sessions.create(NewSession::new()).await.unwrap().handle();
+    let later = stage.now().saturating_add(Duration::from_secs(60));
+    let slowly = Plan::new(None, Duration::ZERO, Duration::from_secs(1));
+    stage.fast.faults().decide(move |operation| if operation == Operation::Touch { slowly } else { Plan::default() });
+    tokio::time::timeout(Duration::from_millis(100), process.store.touch(&key, later)).await.unwrap_err();
+    stage.fast.faults().recover();
+    // What needs the queue begins a worker.
+    process.store.touch(&key, stage.now()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (_, durable) = stage.both(&key).await;
+    assert_eq!(durable.unwrap().accessed, later);
+}
