@@ -85,10 +85,11 @@ impl Model {
         for (_, name) in names.filter(|(number, name)| *number != new.name && name.given.began.is_some()) {
             name.replaced.begin(now);
             let standing = &mut name.standing;
-            if standing.replaced_by.is_none() {
-                (standing.replaced_by, standing.surely_until) = (Some(new.name), until);
-            }
-            standing.is_replaced_twice |= standing.replaced_by != Some(new.name);
+            // Several requests may present an offer at once. The first to be stored begins the grace, by its own clock.
+            let surely_until = standing.replaced_by.map_or(until, |_| standing.surely_until.min(until));
+            let replaced_by = *standing.replaced_by.get_or_insert(new.name);
+            standing.surely_until = surely_until;
+            standing.is_replaced_twice |= replaced_by != new.name;
         }
     }
 
