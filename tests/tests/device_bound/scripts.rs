@@ -123,7 +123,7 @@ impl Script {
         match request.route() {
             "/login" => logged_in(200),
             "/login-answered-401" => logged_in(401),
-            "/login-answered-303" => logged_in(303).with(LOCATION.as_str(), "/page"),
+            "/login-answered-303" => logged_in(303).with(LOCATION.as_str(), WELCOME),
             "/login-clearing-cookies" => logged_in(200).with("clear-site-data", r#""cookies""#),
             "/login-clearing-storage" => logged_in(200).with("clear-site-data", r#""storage""#),
             "/logout" => [BOUND, "__Host-sessid"].into_iter().fold(Response::new(200), |response, cookie| {
@@ -169,16 +169,21 @@ fn logged_in(status: u16) -> Response {
         .with("secure-session-registration", r#"(ES256 RS256);path="/dbsc/register";challenge="r""#)
 }
 
+/// Where a login leads by a redirect. The browser registers beside it, and either may be first to arrive, so that nobody knows
+/// whether the bound cookie comes along.
+const WELCOME: &str = "/welcome";
+
 /// What of a request matters.
 fn line(request: &Request) -> String {
     let mut line = format!("{} {}", request.method, request.path);
     if let Some(challenge) = request.signed_challenge() {
         line += &format!(" proof of {challenge}");
     }
-    for (cookie, name) in [("__Host-sessid", "session"), (BOUND, "bound")] {
-        if request.cookie(cookie).is_some() {
-            line += &format!(" {name}");
-        }
+    if request.cookie("__Host-sessid").is_some() {
+        line += " session";
+    }
+    if request.cookie(BOUND).is_some() && request.path != WELCOME {
+        line += " bound";
     }
     if let Some(skipped) = request.header("secure-session-skipped") {
         line += &format!(" skipped {skipped}");
