@@ -303,6 +303,8 @@ impl Index {
         let mut shards = self.lock_both(old, &record.key);
         let Some(cell) = find(&shards.of(old).cells, old) else { return Ok(Renewed::Missing) };
         let admitted = cell.admits(expected, record.accessed);
+        // By another clock the session may have been used later. A login begins another one.
+        let new = new.used_like(moved_until.and(Some(cell)));
         if find(&shards.of(&record.key).cells, &record.key).is_some() {
             return Ok(Renewed::Exists);
         }

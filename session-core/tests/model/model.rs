@@ -253,9 +253,9 @@ impl Model {
             session.accessed = session.accessed.max(now);
             // It ends, whatever it names.
             request.unknown.map(|key| self.sessions.remove(&key));
-            // One that had expired is left to the purge.
+            // One that had expired when the new one was last used is left to the purge.
             if let Some((old, _)) = &request.found
-                && (request.remove || self.live(old, now).is_some())
+                && (request.remove || self.live(old, session.accessed).is_some())
             {
                 self.sessions.remove(old);
             }
