@@ -197,14 +197,13 @@ pub(crate) async fn opened(parts: &Parts) -> Result<(&Slot, Option<Session>), Se
 #[inline]
 fn of_slot<'a>(
     slot: &'a Slot,
-    _parts: &Parts,
+    parts: &Parts,
     opened: Option<session_core::Session>,
 ) -> Result<(&'a Slot, Option<Session>), SessionError> {
-    #[cfg(feature = "device-bound")]
-    if opened.is_none() && slot.has_to_come_again(_parts) {
-        return Err(SessionError::ComeAgain);
+    match opened {
+        Some(session) => Ok((slot, Some(Session(session)))),
+        None => slot.without_session(parts).map(|()| (slot, None)),
     }
-    Ok((slot, opened.map(Session)))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {

@@ -4,7 +4,6 @@ use http::header::{CACHE_CONTROL, EXPIRES, Entry, PRAGMA, VARY, WWW_AUTHENTICATE
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// For whoever is signed in, where the handler says nothing: only the browser keeps it, and asks each time.
-pub(crate) static PRIVATE: HeaderValue = HeaderValue::from_static("private");
 pub(crate) const PRIVATE_NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -90,7 +89,7 @@ pub(crate) fn forbid_sharing(headers: &mut HeaderMap, unsaid: Option<&HeaderValu
     let private = match unsaid {
         _ if is_said => private(headers),
         Some(unsaid) => Some(unsaid.clone()),
-        None => (for_some || expires).then(|| PRIVATE.clone()),
+        None => (for_some || expires).then_some(HeaderValue::from_static("private")),
     };
     if let Some(private) = private {
         headers.insert(CACHE_CONTROL, private);

@@ -343,12 +343,16 @@ impl<S: IntoSessionManager> SessionLayerBuilder<S> {
         }
         #[cfg(feature = "device-bound")]
         let binder = self.device_bound.map(|asked| asked.checked(&*transport)).transpose()?;
+        let needs_requests = answers.need_requests() || adoption.is_some();
+        #[cfg(feature = "device-bound")]
+        let needs_requests = needs_requests || binder.is_some();
         let settings = Settings {
             manager,
             vary: Vary::on(depends_on),
             transport,
             mark: self.mark,
             answers,
+            needs_requests,
             clear_site_data,
             lost_changes,
             save_on: self.save_on,

@@ -117,8 +117,7 @@
 //! - A response carries `Vary` if the session was looked up. It carries `Cache-Control: no-store` if it
 //!   sets or clears the cookie, whatever the handler said.
 //! - Where a handler looked for a session, what it says to caches becomes `private`, unless it says [`PublicResponse`].
-//!   Where it says nothing, whoever is signed in gets `private, no-cache`, and an anonymous session `private`. Where it found
-//!   no session, the response then has `Vary` alone.
+//!   Where it says nothing, whoever is signed in gets `private, no-cache`; any other response then has `Vary` alone.
 //! - What a handler collected is saved before the response head leaves, whatever its status (unless
 //!   [`SaveOn::Success`] is set), and also if the client has hung up. If saving fails, the response is a 503 without a
 //!   cookie. To show a page of your own there, map responses of that status in a layer outside.

@@ -70,7 +70,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        if self.settings.needs_requests() { self.call_and_note(request) } else { self.call_with(request, |_, _| None) }
+        if self.settings.needs_requests { self.call_and_note(request) } else { self.call_with(request, |_, _| None) }
     }
 }
 

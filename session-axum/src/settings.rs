@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     /// Marks the innermost slot of a request as that of the layer with the marker.
     pub(crate) mark: Option<fn(&mut Extensions)>,
     pub(crate) answers: Answers,
+    /// Whether the layer looks at more of a request than its ids: one question for all that few layers do.
+    pub(crate) needs_requests: bool,
     /// The `Clear-Site-Data` of a logout.
     pub(crate) clear_site_data: Option<HeaderValue>,
     /// How a request is turned away whose changes were dropped.
@@ -60,16 +62,6 @@ impl BindingLayer for Settings {
 }
 
 impl Settings {
-    /// Whether the layer looks at more of a request than its ids.
-    #[inline]
-    pub(crate) fn needs_requests(&self) -> bool {
-        #[cfg(feature = "device-bound")]
-        if self.binder.is_some() {
-            return true;
-        }
-        self.answers.need_requests()
-    }
-
     /// Whether layers with these two settings count as one layer.
     pub(crate) fn is_same(&self, other: &Settings) -> bool {
         self.has_place_of(other)

@@ -3,9 +3,8 @@ use std::sync::Arc;
 
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
-use session_core::internals::Visitor;
-use session_core::{Committed, Error, PresentedIds, Session, Visit};
+use http::{HeaderName, Method, Request, StatusCode};
+use session_core::{Committed, Error, IssuedId, PresentedIds, Session, Visit};
 use tower_cookies::Cookies;
 
 use crate::adopt::adopting::Adopting;
@@ -13,7 +12,7 @@ use crate::adopt::adoption::Adoption;
 #[cfg(feature = "device-bound")]
 use crate::device_bound::comes_from_elsewhere;
 use crate::error::SessionError;
-use crate::http_headers::{PRIVATE, ask_for_bearer, forbid_sharing};
+use crate::http_headers::{ask_for_bearer, forbid_sharing};
 use crate::no_use::NoUse;
 use crate::noted::Noted;
 use crate::public_response::PublicResponse;
@@ -60,11 +59,16 @@ impl Slot {
         slot
     }
 
-    /// Whether the visitor's session needs a proof, which the browser sends if a page of ours makes this request again.
-    #[cfg(feature = "device-bound")]
+    /// Turns a request away that found no session because that needs a proof, which the browser sends if a page of ours makes
+    /// this request again.
+    // A function of its own in every build, so that requests with a session don't pay for it.
     #[inline(never)]
-    pub(crate) fn has_to_come_again(&self, parts: &Parts) -> bool {
-        self.settings().binder.is_some() && comes_from_elsewhere(parts) && self.visit.is_unproven()
+    pub(crate) fn without_session(&self, _parts: &Parts) -> Result<(), SessionError> {
+        #[cfg(feature = "device-bound")]
+        if self.settings().binder.is_some() && comes_from_elsewhere(_parts) && self.visit.is_unproven() {
+            return Err(SessionError::ComeAgain);
+        }
+        Ok(())
     }
 
     /// The innermost layer's slot.
@@ -78,7 +82,8 @@ impl Slot {
 
     /// What this request does about old sessions, and the setting.
     fn adopting(&self) -> Option<(&Adopting, &Adoption)> {
-        self.adopting.as_deref().zip(self.settings().adoption.as_ref())
+        let adopting = self.adopting.as_deref()?;
+        self.settings().adoption.as_ref().map(|adoption| (adopting, adoption))
     }
 
     pub(crate) fn visit(&self) -> &Visit {
@@ -100,22 +105,21 @@ impl Slot {
         }
         let settings = self.settings();
         settings.transport.read(parts, presented);
-        #[cfg(feature = "device-bound")]
-        if settings.binder.is_some() {
-            self.show_device(parts, presented.way());
-        }
-        if let Some((adopting, adoption)) = self.adopting() {
-            adopting.read(parts, adoption, &settings.manager);
+        if settings.needs_requests {
+            self.read_more(parts, presented.way());
         }
     }
 
-    /// Passes on to the visit what the request shows of its device.
-    #[cfg(feature = "device-bound")]
+    /// Reads what few layers need: what the request shows of its device, and old sessions.
     #[cold]
-    fn show_device(&self, parts: &Parts, way: u16) {
-        let Settings { binder, transport, .. } = self.settings();
-        if let Some(binder) = binder {
-            binder.show(parts, transport.bound_cookie(way), &self.visit);
+    fn read_more(&self, parts: &Parts, _way: u16) {
+        let settings = self.settings();
+        #[cfg(feature = "device-bound")]
+        if let Some(binder) = &settings.binder {
+            binder.show(parts, settings.transport.bound_cookie(_way), &self.visit);
+        }
+        if let Some((adopting, adoption)) = self.adopting() {
+            adopting.read(parts, adoption, &settings.manager);
         }
     }
 
@@ -174,15 +178,15 @@ impl Slot {
     }
 
     /// Writes into the response's headers what became of the session.
-    pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed, _noted: Option<&Noted>) {
+    pub(crate) fn tell(&mut self, response: &mut Response, committed: &Committed, noted: Option<&Noted>) {
         #[cfg(feature = "testing")]
         {
             let has_adopted = self.adopting.as_ref().is_some_and(|adopting| adopting.has_adopted());
             let name = self.settings().transport.name();
             crate::session_effect::note(response, name, self.visit(), committed, has_adopted);
         }
-        let visitor = self.visit.visitor();
-        let Settings { transport, vary, signed_in, clear_site_data, .. } = self.settings();
+        let is_signed_in = self.visit.is_signed_in();
+        let Settings { vary, signed_in, .. } = self.settings();
         let removal = self.adopting().and_then(|(adopting, adoption)| adopting.removal(adoption));
         let is_public = response.extensions().get::<PublicResponse>().is_some();
         let status = response.status();
@@ -193,30 +197,9 @@ impl Slot {
         }
         match committed {
             Committed::Unchanged if is_public => {}
-            Committed::Unchanged => forbid_sharing(outgoing.headers(), unsaid(visitor, signed_in)),
-            Committed::Issue(issued) => {
-                transport.issue(issued, &mut outgoing.in_way(self.visit.way()));
-                outgoing.mark_secret();
-                #[cfg(feature = "device-bound")]
-                if let (Some(binder), Some(place)) =
-                    (&self.settings().binder, _noted.and_then(|noted| noted.place.as_ref()))
-                {
-                    binder.offer(&self.visit, transport.bound_cookie(self.visit.way()), place, outgoing.headers());
-                }
-            }
-            Committed::Forget => {
-                transport.forget(&mut outgoing.in_way(self.visit.way()));
-                outgoing.mark_secret();
-                #[cfg(feature = "device-bound")]
-                if self.settings().binder.is_some()
-                    && let Some(bound) = transport.bound_cookie(self.visit.way())
-                {
-                    outgoing.set_cookie(bound.removal());
-                }
-                if let Some(kinds) = clear_site_data {
-                    outgoing.headers().insert(CLEAR_SITE_DATA, kinds.clone());
-                }
-            }
+            Committed::Unchanged => forbid_sharing(outgoing.headers(), is_signed_in.then_some(signed_in)),
+            Committed::Issue(issued) => self.issue(issued, noted, &mut outgoing),
+            Committed::Forget => self.forget(&mut outgoing),
         }
         outgoing.mark_read(vary);
         if status == StatusCode::UNAUTHORIZED && self.visit.is_by_bearer() {
@@ -224,8 +207,38 @@ impl Slot {
         }
     }
 
+    /// Gives the client an id, and offers to bind the session to its device.
+    // Few requests do, and the others should not pay for it.
+    #[inline(never)]
+    fn issue(&self, issued: &IssuedId, _noted: Option<&Noted>, outgoing: &mut Outgoing<'_>) {
+        let (settings, way) = (self.settings(), self.visit.way());
+        settings.transport.issue(issued, &mut outgoing.in_way(way));
+        outgoing.mark_secret();
+        #[cfg(feature = "device-bound")]
+        if let (Some(binder), Some(place)) = (&settings.binder, _noted.and_then(|noted| noted.place.as_ref())) {
+            binder.offer(&self.visit, settings.transport.bound_cookie(way), place, outgoing.headers());
+        }
+    }
+
+    /// Takes the client's id away, and whatever else a logout is to clear.
+    #[inline(never)]
+    fn forget(&self, outgoing: &mut Outgoing<'_>) {
+        let (settings, way) = (self.settings(), self.visit.way());
+        settings.transport.forget(&mut outgoing.in_way(way));
+        outgoing.mark_secret();
+        #[cfg(feature = "device-bound")]
+        if settings.binder.is_some()
+            && let Some(bound) = settings.transport.bound_cookie(way)
+        {
+            outgoing.set_cookie(bound.removal());
+        }
+        if let Some(kinds) = &settings.clear_site_data {
+            outgoing.headers().insert(CLEAR_SITE_DATA, kinds.clone());
+        }
+    }
+
     /// Turns the request away, if the application wants that, where changes were dropped because the session has ended.
-    pub(crate) fn tell_of_lost_changes(&self, response: &mut Response, noted: Option<&Noted>) {
+    pub(crate) fn tell_of_lost_changes(&mut self, response: &mut Response, noted: Option<&Noted>) {
         if self.visit.has_lost_changes()
             && let Some(refusal) = self.settings().lost_changes
         {
@@ -249,15 +262,5 @@ impl Slot {
         self.improve(&mut response, noted);
         self.tell(&mut response, &Committed::Unchanged, noted);
         response
-    }
-}
-
-/// What caches are told where the handler says nothing: of whoever is signed in what the layer says. The cart of somebody
-/// else is nobody's business either.
-fn unsaid(visitor: Visitor, signed_in: &HeaderValue) -> Option<&HeaderValue> {
-    match visitor {
-        Visitor::SignedIn => Some(signed_in),
-        Visitor::Anonymous => Some(&PRIVATE),
-        Visitor::Stranger => None,
     }
 }

@@ -107,7 +107,7 @@ pub mod internals {
     pub use crate::record::{DeviceBinding, DeviceCheck, LONGEST_COOKIE};
     pub use crate::store::{Backoff, end, end_all, follow};
     pub use crate::time::LogThrottle;
-    pub use crate::visit::{DeviceSession, Environment, Host, Visitor};
+    pub use crate::visit::{DeviceSession, Environment, Host};
 }
 
 /// Compiles and runs the example of the README.

@@ -27,7 +27,6 @@ mod upgrades;
 mod using;
 #[expect(clippy::module_inception, reason = "the file is named after its main type")]
 mod visit;
-mod visitor;
 
 pub(crate) use changes::Changes;
 pub use commit::{Committed, IssuedId};
@@ -43,4 +42,3 @@ pub(crate) use state::{Gains, LONGEST_OFFER, Phase, State};
 pub(crate) use update::Update;
 pub(crate) use upgrades::Upgrades;
 pub use visit::{Host, Visit};
-pub use visitor::Visitor;

@@ -5,7 +5,7 @@ use crate::time::Time;
 use crate::time::background;
 
 use super::drive::ready;
-use super::state::NewId;
+use super::state::{NewId, State};
 use super::visit::Visit;
 
 impl Visit {
@@ -49,8 +49,8 @@ impl Visit {
     }
 
     /// Whether changes were dropped because the session had ended when they were to be saved.
-    pub fn has_lost_changes(&self) -> bool {
-        self.0.state.lock().has_lost_changes()
+    pub fn has_lost_changes(&mut self) -> bool {
+        self.look(State::has_lost_changes)
     }
 
     /// Whether the client gets the id of a session that was started and stored in this visit.

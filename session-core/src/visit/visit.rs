@@ -10,7 +10,6 @@ use crate::record::DeviceSecret;
 
 use super::environment::Environment;
 use super::state::{Phase, State};
-use super::visitor::Visitor;
 
 /// The place of a visitor's session during one request: for authors of integrations, such as `session-axum`.
 ///
@@ -220,11 +219,16 @@ impl Visit {
         Ok(detached)
     }
 
-    /// Whose session the visit found or started. Its response is then for that visitor alone.
-    pub fn visitor(&mut self) -> Visitor {
+    /// Whether the visit found or started a session with a principal. Its response is then for that user alone.
+    pub fn is_signed_in(&mut self) -> bool {
+        self.look(State::is_signed_in)
+    }
+
+    /// Looks at the state, without its lock if this is the only one that shares it.
+    pub(super) fn look<T>(&mut self, look: impl FnOnce(&State) -> T) -> T {
         match StrongArc::get_mut(&mut self.0) {
-            Some(shared) => shared.state.get_mut().visitor(),
-            None => self.0.state.lock().visitor(),
+            Some(shared) => look(shared.state.get_mut()),
+            None => look(&self.0.state.lock()),
         }
     }
 

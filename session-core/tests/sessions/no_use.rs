@@ -92,7 +92,7 @@ async fn a_poll_that_outlasts_its_session_finds_it_gone() {
             [|session: &Session| session.set_attr("Late", &1), |session: &Session| session.set_idle_timeout(24 * HOUR)]
         {
             let id = created(&sessions, NewSession::new().principal("ann")).await.id();
-            let visit = poll(&sessions, &id).await;
+            let mut visit = poll(&sessions, &id).await;
             clock.advance(30 * MINUTE);
             act(&visit.session().unwrap()).unwrap();
             assert_unchanged(answer(&visit).await);
@@ -103,7 +103,7 @@ async fn a_poll_that_outlasts_its_session_finds_it_gone() {
         }
         // Unless another request has used it meanwhile.
         let id = created(&sessions, NewSession::new()).await.id();
-        let visit = poll(&sessions, &id).await;
+        let mut visit = poll(&sessions, &id).await;
         clock.advance(20 * MINUTE);
         answer(&request(&sessions, &id).await).await.unwrap();
         // Its use is noted beside it.

@@ -222,7 +222,7 @@ async fn commit(world: &Arc<World>, visit: &mut Visit, mut handler: Handler) -> 
         let told = settle(&mut handler, &commit, outcome, visit.has_lost_changes());
         return (handler, told);
     }
-    let visit = visit.clone();
+    let mut visit = visit.clone();
     let process = handler.doing.process;
     let task = start(world, process, async move {
         let outcome = visit.commit().await;

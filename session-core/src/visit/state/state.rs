@@ -15,7 +15,6 @@ use crate::time::Time;
 use super::super::changes::{Changes, TakenOffer};
 use super::super::rules::Rules;
 use super::super::started::{Kept, Started};
-use super::super::visitor::Visitor;
 use super::notice::Notice;
 use super::outgoing::{Aside, Outgoing, advance};
 use super::renewing::{Gains, Renewing};
@@ -202,11 +201,11 @@ impl State {
         self.is_present().then_some(self.generation)
     }
 
-    /// Whose session was found or started, removed or not.
-    pub(in crate::visit) fn visitor(&self) -> Visitor {
-        let whose = |record: &Record| if record.principal.is_some() { Visitor::SignedIn } else { Visitor::Anonymous };
-        let found = self.stored.as_ref().map_or(Visitor::Stranger, |stored| whose(&stored.record));
-        self.started.as_ref().map_or(found, |started| found.max(whose(&started.record)))
+    /// Whether a session with a principal was found or started, removed or not.
+    pub(in crate::visit) fn is_signed_in(&self) -> bool {
+        let has_principal = |record: &Record| record.principal.is_some();
+        self.stored.as_ref().is_some_and(|stored| has_principal(&stored.record))
+            || self.started.as_ref().is_some_and(|started| has_principal(&started.record))
     }
 
     /// The session as it was loaded or started, removed or not, without the changes since.
@@ -804,7 +803,8 @@ impl State {
         let Stored { record, .. } = self.stored.as_mut().expect("changes are to a stored session");
         // Only a renewal is a use in any case: it may have to outlast the deadline that other requests have moved.
         let is_use = !self.is_no_use || matches!(self.intent, Intent::Renew(_));
-        let used = if is_use { now } else { record.accessed };
+        // The clock may have been set back since this visit has noted its use.
+        let used = if is_use { now.max(self.touched) } else { record.accessed };
         self.outgoing = Outgoing::InPlace(advance(record, &self.changes, update, &self.rules, used, mark));
     }
 
