@@ -309,3 +309,24 @@ async fn a_cookie_that_was_tampered_with_opens_nothing() {
     assert!(!found(&forged).await);
     assert!(found(value.to_str().unwrap()).await);
 }
+
+/// P2.
+#[tokio::test]
+async fn all_of_it_can_be_done_in_a_task() {
+    let (sessions, layer, app) = plain_shop();
+    let task = tokio::spawn(async move {
+        let mut jar = sessions.sign_in(&layer, ann()).await;
+        jar.sign_in(&layer, ann()).await;
+        jar.csrf_token(&layer).await;
+        jar.handle(&layer).await;
+        let mut request = sessions.request(ann()).await;
+        request.session().await;
+        request.extract::<SignedIn>().await.unwrap();
+        request.finish().await;
+        let mut client = jar.client(app);
+        client.submit("/login", &[]).await;
+        client.post("/cart").await;
+        client.get("/").await.status()
+    });
+    assert_eq!(task.await.unwrap(), 200);
+}
