@@ -1,15 +1,15 @@
 //! What a user does who is signed in.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{Html, Redirect};
+use axum::{Form, RequestPartsExt};
 use serde::Deserialize;
 use session_axum::{Authentication, EndSession, Flash, FlashLevel, FlashMessage, Refusal, SessionError, SignedIn};
 
+use crate::passwords::SHORTEST_PASSWORD;
 use crate::problem::Problem;
-use crate::sign_in::SHORTEST_PASSWORD;
 use crate::state::App;
 use crate::users::User;
 
@@ -25,12 +25,33 @@ impl FromRequestParts<App> for Account {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let session = SignedIn::from_request_parts(parts, app).await?;
+        let session: SignedIn = parts.extract_with_state(app).await?;
+        let account = Account::of(session, app).await?;
+        account.ok_or_else(|| SessionError::from(Refusal::NoSession).into())
+    }
+}
+
+/// For pages that strangers see too: they declare `Option<Account>`.
+impl OptionalFromRequestParts<App> for Account {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, Problem> {
+        let session: Option<SignedIn> = parts.extract_with_state(app).await?;
+        match session {
+            Some(session) => Account::of(session, app).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl Account {
+    /// Ends the session where the password has changed since, or the user is gone.
+    async fn of(session: SignedIn, app: &App) -> Result<Option<Self>, Problem> {
         match app.users.by_id(session.principal()).await? {
-            Some(user) if session.has_credentials(&user.password_hash) => Ok(Account { session, user }),
+            Some(user) if session.has_credentials(&user.password_hash) => Ok(Some(Account { session, user })),
             _ => {
                 session.remove();
-                Err(SessionError::from(Refusal::NoSession).into())
+                Ok(None)
             }
         }
     }

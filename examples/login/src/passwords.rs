@@ -8,6 +8,9 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash}
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+/// The shortest password, in characters.
+pub const SHORTEST_PASSWORD: usize = 8;
+
 /// Each hash takes 19 MiB of memory and a core for some time. Beyond this, requests wait for their turn.
 const HASHES_AT_ONCE: usize = 4;
 

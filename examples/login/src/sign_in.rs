@@ -12,15 +12,14 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use session_axum::{Authentication, MaybeSession, NewSession, ReturnTo, SessionError};
 
+use crate::account::Account;
+use crate::passwords::SHORTEST_PASSWORD;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::users::User;
 
 /// How long "remember me" lasts.
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
-
-/// The shortest password, in characters.
-pub const SHORTEST_PASSWORD: usize = 8;
 
 /// What both forms send.
 #[derive(Deserialize)]
@@ -31,9 +30,9 @@ pub struct Credentials {
     remember: Option<String>,
 }
 
-/// Shows the page with the form that belongs to the address.
-pub async fn page(page: FormPage) -> FormPage {
-    page
+/// Shows the page with the form that belongs to the address, or leads on whoever is signed in.
+pub async fn page(account: Option<Account>, next: ReturnTo, page: FormPage) -> Response {
+    if account.is_some() { next.or("/") } else { page.into_response() }
 }
 
 /// Signs a user in, and leads back to the page that asked for it.

@@ -166,6 +166,21 @@ async fn a_changed_password_signs_out_everywhere_else() {
     leads_to(&shop.sign_in("second password", &[]).await.1, "/");
 }
 
+/// P71.
+#[tokio::test]
+async fn the_sign_in_page_leads_on_whoever_is_signed_in_with_the_password_of_now() {
+    let shop = Shop::open().await;
+    let mut here = shop.ann().await;
+    let (mut there, _) = shop.sign_in("first password", &[]).await;
+    leads_to(&here.get("/sign-in").await, "/");
+    assert_eq!(shop.stranger().get("/sign-in").await.status(), StatusCode::OK);
+
+    here.submit("/password", &[("current", "first password"), ("new", "second password")]).await;
+    let form = there.get("/sign-in").await;
+    assert_eq!((form.status(), SessionEffect::of(&form)), (StatusCode::OK, SessionEffect::Ended));
+    leads_to(&here.get("/sign-in").await, "/");
+}
+
 #[tokio::test]
 async fn signing_out_everywhere_ends_all_sessions_of_the_user() {
     let shop = Shop::open().await;

@@ -145,7 +145,8 @@ impl SessionManager {
         Ok(ended.is_some())
     }
 
-    /// The live sessions of a principal, newest first. None for an empty principal, which no session can have.
+    /// The live sessions of a principal, newest first; those of one millisecond in any order. None for an empty principal,
+    /// which no session can have. The use by a request that is under way may not be in its record yet.
     ///
     /// [`Error::Store`] if the store failed, or can't find sessions by principal: see
     /// [`capabilities`](Self::capabilities). The future may be dropped at any time.

@@ -15,7 +15,7 @@ use tower_sessions_sqlx_store::sqlx::{PgPool, SqlitePool};
 use workspace_tests::client::Client;
 use workspace_tests::{PostgresServer, RedisServer};
 
-use crate::code::from_tower_sessions::{layer, old_release, recipe, rolling, timeouts, watch};
+use crate::code::from_tower_sessions::{layer, old_release, recipe, rolling, rolling_layer, timeouts, watch};
 use crate::scenario::{self, OURS, OldApp, new_app};
 
 async fn login(session: Session, Path(user): Path<String>) {
@@ -136,6 +136,12 @@ async fn the_layer_of_the_guide_is_built() {
     assert!(layer::layer(MemoryStore::new(), recipe::adoption(store.clone())).is_ok());
     assert!(timeouts::on_inactivity(MemoryStore::new(), recipe::adoption(store.clone())).is_ok());
     assert!(timeouts::at_date_time(MemoryStore::new(), recipe::adoption(store)).is_ok());
+
+    let folder = tempfile::tempdir().unwrap();
+    let new = SqliteStore::open(folder.path().join("app.db")).await.unwrap();
+    let old = tower_sessions_sqlx_store::SqliteStore::new(SqlitePool::connect("sqlite::memory:").await.unwrap());
+    let end_date = (OffsetDateTime::now_utc() + Duration::days(7)).into();
+    assert!(rolling_layer::layer(new, old, end_date, Arc::default()).is_ok());
 }
 
 /// A visitor with a session of tower-sessions that has this value as its user.
