@@ -1,8 +1,10 @@
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
+use http::header::ORIGIN;
 use http::request::Parts;
 use session_core::internals::{causes, causes_without_values};
 use session_core::{AttributeError, ConfigError, Error, RandomError, StoreError};
+use tracing::field;
 
 use crate::exempt_routes::route;
 use crate::turned_away::{Asked, Refusal, Unanswered};
@@ -53,7 +55,10 @@ pub enum SessionError {
     #[error(transparent)]
     Refused(RefusedRequest),
     /// The handler declares a session, and its route has no session layer.
-    #[error("no session layer: add `.layer(SessionLayer::new(store))` to the router, after its routes")]
+    #[error(
+        "no session layer is around this: add `.layer(SessionLayer::new(store))` to the router after its routes, and after all \
+         other layers that need sessions"
+    )]
     NoLayer,
     /// The handler declares a session of the layer with this [marker](crate::OfLayer), and its route has no such layer.
     #[error(
@@ -101,7 +106,13 @@ impl From<Refusal> for SessionError {
 impl SessionError {
     /// Turns away the request with this head.
     pub(crate) fn refused(refusal: Refusal, parts: &Parts) -> Self {
-        tracing::debug!(%refusal, method = %parts.method, route = route(&parts.extensions), "a request is turned away");
+        tracing::debug!(
+            %refusal,
+            method = %parts.method,
+            route = route(&parts.extensions),
+            origin = parts.headers.get(ORIGIN).map(field::debug),
+            "a request is turned away"
+        );
         let asked = Asked::of(&parts.method, &parts.uri, &parts.headers, &parts.extensions);
         let asked = asked.with_extensions(&parts.extensions);
         SessionError::Refused(RefusedRequest { refusal, asked: Some(Box::new(asked)) })
@@ -165,7 +176,6 @@ impl IntoResponse for SessionError {
         }
         let refusal = self.refusal();
         let mut response = match (&self, refusal) {
-            (SessionError::NoLayer | SessionError::NoMarkedLayer(_), _) => (status, self.to_string()).into_response(),
             (_, Some(refusal)) => (status, refusal.text()).into_response(),
             (_, None) => (status, "Internal server error.").into_response(),
         };

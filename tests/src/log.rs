@@ -1,7 +1,7 @@
 //! What is logged while a test runs.
 
-use std::io::Write;
-use std::sync::Arc;
+use std::io::{self, Write};
+use std::sync::{Arc, Once};
 
 use parking_lot::Mutex;
 use tracing::subscriber::DefaultGuard;
@@ -12,10 +12,14 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// What is logged on this thread while the guard lives.
-    ///
-    /// Use it in a test binary of its own, because tracing remembers for the whole process which lines nobody
-    /// wants to see.
     pub fn capture() -> (Self, DefaultGuard) {
+        // Other tests log at the same moment, and nobody looks. Without a listener for all of them, tracing remembers for the
+        // whole process that nobody wants to see a line.
+        static LISTENS: Once = Once::new();
+        LISTENS.call_once(|| {
+            let everything = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(io::sink);
+            let _ = tracing::subscriber::set_global_default(everything.finish());
+        });
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
@@ -34,11 +38,11 @@ impl Log {
 }
 
 impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().write(bytes)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

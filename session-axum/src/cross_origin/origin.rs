@@ -22,7 +22,7 @@ impl Origin {
 
     /// The origin of what is served at a host, which may name a port.
     pub(super) fn at(is_https: bool, authority: &str) -> Option<Self> {
-        let has_more = authority.contains(['/', '@', '?', '#', '\\']);
+        let has_more = authority.contains(['/', '@', '?', '#', '\\', '*']);
         let parsed = authority.parse::<Uri>().ok().filter(|_| !has_more)?;
         let parsed = parsed.authority()?;
         let port = match parsed.as_str().strip_prefix(parsed.host())? {

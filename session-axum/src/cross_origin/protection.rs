@@ -78,12 +78,12 @@ impl CrossOriginProtection {
 
     /// Takes what pages of this origin send, too. Scheme, host and port count. Default: none.
     ///
-    /// [`ConfigError`] if it is not an origin such as `https://admin.example.com`.
+    /// [`ConfigError`] if it is not one origin, such as `https://admin.example.com`. There are no wildcards.
     pub fn trust(mut self, origin: &str) -> Result<Self, ConfigError> {
         let Some(parsed) = Origin::parse(origin) else {
             return Err(ConfigError::new(format!(
                 "`trust` can't have {origin:?}; give an origin such as `https://admin.example.com`, with a port where it has \
-                 one, and without a path"
+                 one, without a path, and without `*`: name each origin"
             )));
         };
         Arc::make_mut(&mut self.settings).trusted.push(parsed);
@@ -111,7 +111,7 @@ impl CrossOriginProtection {
     ///
     /// For sites that serve browsers from before 2020. The token is the header `X-CSRF-Token`, or the field `csrf_token` of a
     /// form that is sent as `application/x-www-form-urlencoded`. Programs then need one, too, unless they come with a
-    /// bearer token.
+    /// bearer token of a session. A sign-in has none yet: give such clients one of their own, in [`except`](Self::except).
     pub fn require_token(mut self) -> Self {
         Arc::make_mut(&mut self.settings).requires_token = true;
         self

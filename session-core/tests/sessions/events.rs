@@ -1,4 +1,5 @@
 use std::io;
+use std::sync::Once;
 
 use parking_lot::Mutex;
 use session_core::{Counters, Event};
@@ -13,6 +14,13 @@ pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(super) fn capture() -> (Log, DefaultGuard) {
+        // Other tests log at the same moment, and nobody looks. Without a listener for all of them, tracing remembers for the
+        // whole process that nobody wants to see a line.
+        static LISTENS: Once = Once::new();
+        LISTENS.call_once(|| {
+            let everything = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(io::sink);
+            let _ = tracing::subscriber::set_global_default(everything.finish());
+        });
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_max_level(Level::TRACE).with_ansi(false);

@@ -1,7 +1,7 @@
 //! B72: an attribute that can't be read does not cost its session.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use session_core::{
     Body, Codec, CodecError, DroppedRecords, Envelope, InvalidRecord, JsonCodec, NewSession, Record, RecordKey,
@@ -50,6 +50,11 @@ fn logged(run: impl FnOnce()) -> String {
             Ok(())
         }
     }
+    // As in the log of `sessions/events.rs`: without a listener for all tests, tracing may forget this line.
+    static LISTENS: Once = Once::new();
+    LISTENS.call_once(|| {
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    });
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
