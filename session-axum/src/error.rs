@@ -176,6 +176,8 @@ impl IntoResponse for SessionError {
         }
         let refusal = self.refusal();
         let mut response = match (&self, refusal) {
+            // A mistake of whoever mounts the routes, which the first request shows: its text names the fix.
+            (SessionError::NoLayer | SessionError::NoMarkedLayer(_), _) => (status, self.to_string()).into_response(),
             (_, Some(refusal)) => (status, refusal.text()).into_response(),
             (_, None) => (status, "Internal server error.").into_response(),
         };
