@@ -37,10 +37,14 @@ fn certificates(authority: &Authority) -> TlsCertificates {
 /// What is said at a start that fails, which it does soon, and in the same words for every kind of store.
 async fn refusal(address: &str) -> String {
     let told = refusal_of(RedisStore::connect(address).await.err(), address).await;
-    assert_eq!(refusal_of(TrackedRedisStore::connect(address).await.err(), address).await, told);
+    let of_tracked = refusal_of(TrackedRedisStore::connect(address).await.err(), address).await;
     let of_sentinels = refusal_of(RedisStore::sentinel([address], "main").await.err(), address).await;
     let of_cluster = refusal_of(RedisStore::cluster([address]).await.err(), address).await;
-    assert_eq!([&of_sentinels, &of_cluster], [&told; 2]);
+    let words = |told: &str| told.replace(|character: char| character.is_ascii_digit(), "");
+    // A certificate that has expired is told with the second of now.
+    for other in [of_tracked, of_sentinels, of_cluster] {
+        assert_eq!(words(&other), words(&told));
+    }
     told
 }
 
